@@ -1,0 +1,43 @@
+# What people run. `make demo` and `make test` need Debian 12 with rustup, make
+# and a C compiler; what else they need they install (tests/make/tools).
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.PHONY: help build demo test bench fmt lint doc unit deny install clean-demo
+
+STAGE := tests/make/stage
+export PATH := $(CURDIR)/target/tools/bin:$(PATH)
+
+help: ## Show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## Build the one binary, target/release/riposte
+	@$(STAGE) "build (release)" cargo build --release --locked -p riposte
+
+demo: ## Real alerts, real kernel firewall, in a private namespace: nothing of this host changes
+	@tests/make/tools demo
+	@$(STAGE) "build (release)" cargo build --release --locked -p riposte
+	@tests/demo/run target/release/riposte
+
+test: ## Everything CI runs
+	@tests/make/tools test
+	@$(STAGE) "format" cargo fmt --all --check
+	@$(STAGE) "format (components)" tests/make/components fmt --all --check
+	@$(STAGE) "build" cargo build --workspace --all-targets --locked
+	@$(STAGE) "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings
+	@RUSTDOCFLAGS="-D warnings" $(STAGE) "docs" cargo doc --workspace --no-deps --locked --document-private-items
+	@$(STAGE) "tests" cargo test --workspace --locked --no-fail-fast
+	@$(STAGE) "deny (bans, licences, sources)" cargo deny --log-level error check bans licenses sources
+	@$(STAGE) "deny (advisories)" tests/make/advisories
+
+bench: ## Ratios against what users run today, measured in one run
+	@tests/make/tools bench
+	@$(STAGE) "build (release)" cargo build --release --locked -p riposte -p riposte-bench
+	@tests/bench/run target/release
+
+fmt: ## Format everything
+	cargo fmt --all
+	tests/make/components fmt --all
+
+install: build ## Install to /usr/local/bin
+	install -m 0755 target/release/riposte /usr/local/bin/riposte

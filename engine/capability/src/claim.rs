@@ -1,0 +1,154 @@
+//! Who holds what: the record that comes before every effect.
+//!
+//! Two entries may block one address. The effect stays until the last of them
+//! lets go, so a backend never asks "was I told to remove this?" but always
+//! "who still holds this, and for how long?". The answer is the ledger's; this
+//! crate only knows the question.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use riposte_policy::order::EntryId;
+
+/// What one capability call changes on the host.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Effect {
+    /// The WIT interface: `firewall`.
+    pub interface: &'static str,
+    /// What is changed, in one canonical spelling: `drop 192.0.2.7`.
+    pub target: String,
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.interface, self.target)
+    }
+}
+
+/// How long an effect is to stay, over all who hold it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Standing {
+    /// Nobody holds it: it is to go.
+    Free,
+    /// The last holder lets go after this long.
+    For(Duration),
+    /// Somebody holds it for good.
+    Permanent,
+}
+
+/// The ledger, as capabilities see it.
+#[async_trait]
+pub trait Claims: Send + Sync {
+    /// Records that `entry` holds `effect` and returns once that is durable,
+    /// with the standing *before* the claim: [`Standing::Free`] means that the
+    /// effect is new. `prior` is what the engine needs to restore the state
+    /// before the first claim.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be recorded; the effect must then not be made.
+    async fn claim(
+        &self,
+        entry: EntryId,
+        effect: &Effect,
+        prior: Option<&str>,
+    ) -> Result<Standing, NotRecorded>;
+
+    /// Records that `entry` no longer holds `effect`, and returns the standing
+    /// that remains. The backend then makes the host agree with
+    /// [`Claims::standing`].
+    ///
+    /// # Errors
+    ///
+    /// When it could not be recorded; the effect then stays.
+    async fn release(&self, entry: EntryId, effect: &Effect) -> Result<Standing, NotRecorded>;
+
+    /// What the host should show now, over all claims. Backends ask at the
+    /// moment they write, so that concurrent claims and releases of one target
+    /// end in the state that the last of them recorded.
+    fn standing(&self, effect: &Effect) -> Standing;
+}
+
+/// A claim could not be recorded: the text says why and what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotRecorded(pub String);
+
+impl fmt::Display for NotRecorded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the ledger did not record it, so nothing was done: {}", self.0)
+    }
+}
+
+impl std::error::Error for NotRecorded {}
+
+impl Standing {
+    /// The standing of two holders together.
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Permanent, _) | (_, Self::Permanent) => Self::Permanent,
+            (Self::For(a), Self::For(b)) => Self::For(a.max(b)),
+            (Self::Free, held) | (held, Self::Free) => held,
+        }
+    }
+}
+
+/// Claims that are forgotten with the process and on which no time passes: for
+/// tests of whatever makes effects.
+#[derive(Debug, Default)]
+pub struct Memory(Mutex<HashMap<Effect, BTreeMap<EntryId, Standing>>>);
+
+impl Memory {
+    /// Records that `entry` holds `effect`, with this standing, until told
+    /// otherwise; [`Standing::Free`] takes the claim away.
+    pub fn set(&self, entry: EntryId, effect: &Effect, standing: Standing) {
+        let mut claims = self.claims();
+        let holders = claims.entry(effect.clone()).or_default();
+        match standing {
+            Standing::Free => holders.remove(&entry),
+            held => holders.insert(entry, held),
+        };
+        if holders.is_empty() {
+            claims.remove(effect);
+        }
+    }
+
+    /// Every effect that somebody holds.
+    #[must_use]
+    pub fn held(&self) -> Vec<Effect> {
+        self.claims().keys().cloned().collect()
+    }
+
+    fn claims(&self) -> MutexGuard<'_, HashMap<Effect, BTreeMap<EntryId, Standing>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Claims for Memory {
+    /// A claim made this way is permanent unless [`Memory::set`] gave it a span.
+    async fn claim(
+        &self,
+        entry: EntryId,
+        effect: &Effect,
+        _prior: Option<&str>,
+    ) -> Result<Standing, NotRecorded> {
+        let before = self.standing(effect);
+        self.claims().entry(effect.clone()).or_default().entry(entry).or_insert(Standing::Permanent);
+        Ok(before)
+    }
+
+    async fn release(&self, entry: EntryId, effect: &Effect) -> Result<Standing, NotRecorded> {
+        self.set(entry, effect, Standing::Free);
+        Ok(self.standing(effect))
+    }
+
+    fn standing(&self, effect: &Effect) -> Standing {
+        let claims = self.claims();
+        let holders = claims.get(effect).into_iter().flat_map(BTreeMap::values);
+        holders.fold(Standing::Free, |all, one| all.and(*one))
+    }
+}

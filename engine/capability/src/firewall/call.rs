@@ -1,0 +1,150 @@
+//! The calls of the WIT interface `firewall`.
+
+use riposte_policy::address::Prefix;
+use riposte_policy::config::Mode;
+use riposte_policy::grant::FirewallGrant;
+use riposte_policy::order::EntryId;
+
+use super::{Backend, Target};
+use crate::claim::{Claims, NotRecorded, Standing};
+use crate::guard::{Guard, Verdict};
+use crate::refusal::Refusal;
+use crate::session::{Session, WouldBe};
+
+/// The calls of the WIT interface `firewall`. Made by
+/// [`crate::Capabilities::firewall`] for one call each.
+#[derive(Clone, Copy)]
+pub struct Firewall<'a> {
+    claims: &'a dyn Claims,
+    backend: &'a dyn Backend,
+    guard: &'a Guard,
+}
+
+impl<'a> Firewall<'a> {
+    pub(crate) fn new(claims: &'a dyn Claims, backend: &'a dyn Backend, guard: &'a Guard) -> Self {
+        Self { claims, backend, guard }
+    }
+
+    /// Drops all packets from `address`, an address or a network, for as long
+    /// as the session's entry holds it. `false`: it was blocked already.
+    ///
+    /// # Errors
+    ///
+    /// `invalid-input` for another spelling, `denied` by phase, grant or guard,
+    /// `unavailable` when the claim or the block could not be made. After a
+    /// failure of the backend the claim stands: the entry's undo releases it.
+    pub async fn block(&self, session: &Session, address: &str) -> Result<bool, Refusal> {
+        session.effects_allowed("firewall.block")?;
+        let grant = granted(session)?;
+        let prefix = parsed(address)?;
+        within(grant, prefix)?;
+        self.guarded(prefix)?;
+        let target = Target::new(&grant.set, prefix);
+        if session.mode == Mode::Shadow {
+            let was = self.believed(session, &target);
+            session.record.note(WouldBe::Made(target.effect().clone()));
+            return Ok(!was);
+        }
+        let entry = session.holder()?;
+        let before = self.claims.claim(entry, target.effect(), None).await.map_err(|e| unrecorded(&e))?;
+        self.backend.sync(vec![target]).await?;
+        Ok(before == Standing::Free)
+    }
+
+    /// Ends what [`Firewall::block`] began. `false`: nobody held it. The guard
+    /// is not asked, nor how broad the network is: only a claim of this entry
+    /// can go, and a change of rules must not keep what they would now forbid.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Firewall::block`].
+    pub async fn unblock(&self, session: &Session, address: &str) -> Result<bool, Refusal> {
+        session.effects_allowed("firewall.unblock")?;
+        let target = Target::new(&granted(session)?.set, parsed(address)?);
+        if session.mode == Mode::Shadow {
+            let was = self.believed(session, &target);
+            session.record.note(WouldBe::Undone(target.effect().clone()));
+            return Ok(was);
+        }
+        release(self.claims, self.backend, session.holder()?, target).await
+    }
+
+    /// Whether packets from `address` are dropped: it, or a network around it
+    /// that this grant could block, is claimed in the grant's set.
+    ///
+    /// # Errors
+    ///
+    /// `invalid-input` for another spelling, `denied` by phase or grant.
+    pub async fn blocked(&self, session: &Session, address: &str) -> Result<bool, Refusal> {
+        session.effects_allowed("firewall.blocked")?;
+        let grant = granted(session)?;
+        let prefix = parsed(address)?;
+        let around = (widest(grant, prefix)..prefix.length())
+            .filter_map(|length| Prefix::new(prefix.network(), length))
+            .map(|wider| Target::new(&grant.set, wider));
+        let mut candidates = std::iter::once(Target::new(&grant.set, prefix)).chain(around);
+        Ok(candidates.any(|target| self.believed(session, &target)))
+    }
+
+    /// Whether the target is blocked, from where this session stands: shadow
+    /// believes what it would have done.
+    fn believed(&self, session: &Session, target: &Target) -> bool {
+        let shadow = session.record.believes(target.effect()).filter(|_| session.mode == Mode::Shadow);
+        shadow.unwrap_or_else(|| self.claims.standing(target.effect()) != Standing::Free)
+    }
+
+    fn guarded(&self, prefix: Prefix) -> Result<(), Refusal> {
+        match self.guard.judge(prefix) {
+            Verdict::Pass => Ok(()),
+            Verdict::Never { rule, detail } => {
+                Err(Refusal::denied(format!("{prefix} is never blocked: {detail} (guard: {rule})")))
+            }
+        }
+    }
+}
+
+/// Releases the entry's claim and makes the host agree. `false`: nobody held
+/// the target; the host is made to agree all the same.
+pub(crate) async fn release(
+    claims: &dyn Claims,
+    backend: &dyn Backend,
+    entry: EntryId,
+    target: Target,
+) -> Result<bool, Refusal> {
+    let before = claims.standing(target.effect());
+    let _remains = claims.release(entry, target.effect()).await.map_err(|e| unrecorded(&e))?;
+    backend.sync(vec![target]).await?;
+    Ok(before != Standing::Free)
+}
+
+fn granted(session: &Session) -> Result<&FirewallGrant, Refusal> {
+    session.grants.firewall.as_ref().ok_or_else(|| {
+        Refusal::denied(
+            "the command has no <firewall/> grant: add it to its <capabilities> to allow blocking",
+        )
+    })
+}
+
+fn parsed(address: &str) -> Result<Prefix, Refusal> {
+    address.parse().map_err(|e| Refusal::invalid_input(format!("{e}")))
+}
+
+/// Fewest leading bits that the grant allows for this family.
+fn widest(grant: &FirewallGrant, prefix: Prefix) -> u8 {
+    if prefix.network().ip().is_ipv4() { grant.widest4 } else { grant.widest6 }
+}
+
+fn within(grant: &FirewallGrant, prefix: Prefix) -> Result<(), Refusal> {
+    let widest = widest(grant, prefix);
+    if prefix.length() >= widest {
+        return Ok(());
+    }
+    let attribute = if prefix.network().ip().is_ipv4() { "widest4" } else { "widest6" };
+    Err(Refusal::denied(format!(
+        "{prefix} is broader than the command's <firewall {attribute}=\"{widest}\"/> grant allows"
+    )))
+}
+
+fn unrecorded(e: &NotRecorded) -> Refusal {
+    Refusal::unavailable(e.to_string())
+}

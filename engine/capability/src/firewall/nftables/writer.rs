@@ -1,0 +1,363 @@
+//! The one writer: makes the kernel agree with the claims.
+//!
+//! A transaction is first written as if the kernel had what it was seen to
+//! have. That is nearly always so and costs least. When it is not, the kernel
+//! names the messages that failed, and they are written again in a form that
+//! fits any state.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use riposte_policy::address::Prefix;
+use riposte_policy::grant::SetName;
+use rustix::io::Errno;
+
+use super::addresses::Addresses;
+use super::change::{self, Change, Form, Goal, Sight};
+use super::networks::{Networks, Step};
+use super::schema::{self, Kind};
+use super::transaction::{Failed, Label, PER_ADDRESS, Timed, Transaction};
+use super::{LARGEST, dump, refusal};
+use crate::claim::{Claims, Standing};
+use crate::firewall::{Element, GRACE, Target};
+use crate::netlink::Socket;
+use crate::refusal::Refusal;
+
+/// Most times one transaction is sent: as expected; with the table made anew;
+/// in the form that fits any state; one message for each; without those that
+/// failed even so.
+const ATTEMPTS: usize = 6;
+
+pub(super) struct Writer {
+    socket: Socket,
+    claims: Arc<dyn Claims>,
+    rebuilt: Arc<AtomicU64>,
+    /// What is in the kernel, as far as is known.
+    sets: BTreeMap<SetName, Seen>,
+    transaction: Transaction,
+}
+
+/// What the four sets of one name hold.
+#[derive(Default)]
+struct Seen {
+    addresses: Addresses,
+    /// Whether those are all: the sets were empty when they were made, or have
+    /// been listed.
+    complete: bool,
+    networks: Networks,
+}
+
+impl Writer {
+    pub(super) fn new(socket: Socket, claims: Arc<dyn Claims>, rebuilt: Arc<AtomicU64>) -> Self {
+        Self { socket, claims, rebuilt, sets: BTreeMap::new(), transaction: Transaction::default() }
+    }
+
+    /// Reads which sets there are and writes their rules anew.
+    pub(super) fn probe(&mut self) -> Result<(), Refusal> {
+        self.observe(Kind::holds_networks)?;
+        if self.sets.is_empty() { Ok(()) } else { self.lay() }
+    }
+
+    /// Makes the kernel agree with the claims on all targets. One outcome for
+    /// each, in their order.
+    pub(super) fn sync(&mut self, targets: &[&Target]) -> Vec<Result<(), Refusal>> {
+        let mut outcomes = vec![Ok(()); targets.len()];
+        // Callers may ask for one target together: it is written once.
+        let mut order: Vec<usize> = (0..targets.len()).collect();
+        let key = |at: &usize| targets.get(*at).map(|t| (t.set(), t.prefix()));
+        order.sort_by_key(key);
+        let same: Vec<&[usize]> = order.chunk_by(|a, b| key(a) == key(b)).collect();
+
+        let mut changes = Vec::new();
+        let mut networks: BTreeMap<&SetName, Vec<(usize, Prefix)>> = BTreeMap::new();
+        for (group, first) in same.iter().enumerate().filter_map(|(at, g)| Some((at, *g.first()?))) {
+            let Some(target) = targets.get(first) else { continue };
+            if target.prefix().single().is_none() {
+                networks.entry(target.set()).or_default().push((group, target.prefix()));
+            } else {
+                changes.extend(self.change(group, target));
+            }
+        }
+        let mut refused = self.sync_addresses(changes);
+        for (set, prefixes) in networks {
+            let wanted: Vec<Prefix> = prefixes.iter().map(|(_, prefix)| *prefix).collect();
+            if let Err(refusal) = self.sync_networks(set, &wanted) {
+                refused.extend(prefixes.iter().map(|(group, _)| (*group, refusal.clone())));
+            }
+        }
+        for (group, refusal) in refused {
+            for at in same.get(group).copied().unwrap_or_default() {
+                if let Some(outcome) = outcomes.get_mut(*at) {
+                    *outcome = Err(refusal.clone());
+                }
+            }
+        }
+        outcomes
+    }
+
+    /// Everything in the engine's sets.
+    pub(super) fn list(&mut self) -> Result<Vec<Element>, Refusal> {
+        let mut elements = Vec::new();
+        for (set, items) in self.observe(|_| true)? {
+            let element = |(prefix, remaining)| Element { target: Target::new(&set, prefix), remaining };
+            elements.extend(items.into_iter().map(element));
+        }
+        Ok(elements)
+    }
+
+    /// Reads which sets there are, and what is in those that `wanted` names,
+    /// which are at least those of networks.
+    fn observe(&mut self, wanted: impl Fn(Kind) -> bool) -> Result<BTreeMap<SetName, Vec<Timed>>, Refusal> {
+        let found = dump::sets(&mut self.socket).map_err(|errno| refusal(errno, "list"))?;
+        // Sets that somebody removed show nothing.
+        let mut shown: BTreeMap<SetName, Vec<Timed>> =
+            self.sets.keys().map(|set| (set.clone(), Vec::new())).collect();
+        for (set, kind) in found {
+            let shown = shown.entry(set.clone()).or_default();
+            if wanted(kind) {
+                let items = dump::elements(&mut self.socket, &set, kind);
+                shown.extend(items.map_err(|errno| refusal(errno, "list"))?);
+            }
+        }
+        for (set, items) in &shown {
+            let seen = self.sets.entry(set.clone()).or_default();
+            let (addresses, networks): (Vec<Prefix>, Vec<Prefix>) =
+                items.iter().map(|(prefix, _)| *prefix).partition(|prefix| prefix.single().is_some());
+            seen.networks.observe(&networks);
+            if wanted(Kind::Addresses4) && wanted(Kind::Addresses6) {
+                seen.addresses = addresses.into_iter().collect();
+                seen.complete = true;
+            }
+        }
+        Ok(shown)
+    }
+
+    /// What is to be done about an address; `None`: nothing, for the set that
+    /// it is to leave does not exist.
+    fn change<'a>(&self, target: usize, of: &'a Target) -> Option<Change<'a>> {
+        let seen = self.sets.get(of.set());
+        let (goal, timeout) = match self.claims.standing(of.effect()) {
+            Standing::Free if seen.is_none() => return None,
+            Standing::Free => (Goal::Absent, None),
+            standing => (Goal::Present, timeout(standing)),
+        };
+        Some(Change {
+            target,
+            set: of.set(),
+            kind: Kind::of(of.prefix()),
+            goal,
+            sight: seen.map_or(Sight::NotThere, |seen| seen.sight(of.prefix())),
+            form: Form::Expected,
+            failed: None,
+            item: (of.prefix(), timeout),
+        })
+    }
+
+    /// Carries out all changes; returns the targets that were refused.
+    fn sync_addresses(&mut self, mut changes: Vec<Change<'_>>) -> Vec<(usize, Refusal)> {
+        let missing: BTreeSet<_> =
+            changes.iter().map(|change| change.set).filter(|set| !self.sets.contains_key(*set)).collect();
+        if let Err(refusal) = self.lay_also(missing) {
+            // Without its set nothing can be done for any of them.
+            return changes.iter().map(|change| (change.target, refusal.clone())).collect();
+        }
+        changes.sort_by_key(|change| (change.set, change.kind, change.goal, change.sight));
+        let room = (self.socket.room() / PER_ADDRESS).clamp(1, LARGEST);
+        let mut refused = Vec::new();
+        for chunk in changes.chunks_mut(room) {
+            if let Err(refusal) = self.carry_out(chunk) {
+                refused.extend(chunk.iter().map(|change| (change.target, refusal.clone())));
+                continue;
+            }
+            for change in chunk {
+                match change.failed {
+                    Some(errno) => refused.push((change.target, refusal(errno, "change"))),
+                    None => self.note(change),
+                }
+            }
+        }
+        refused
+    }
+
+    /// Remembers a change that was made.
+    fn note(&mut self, change: &Change<'_>) {
+        if let Some(Seen { addresses, .. }) = self.sets.get_mut(change.set) {
+            match change.goal {
+                Goal::Present => addresses.insert(change.item.0),
+                Goal::Absent => addresses.remove(change.item.0),
+            }
+        }
+    }
+
+    /// Sends changes as one transaction, again and again until the kernel
+    /// takes all but those that fail by themselves, which are marked.
+    fn carry_out(&mut self, changes: &mut [Change<'_>]) -> Result<(), Refusal> {
+        let mut pending: Vec<&mut Change<'_>> = changes.iter_mut().collect();
+        let mut last = Errno::CANCELED;
+        for _ in 0..ATTEMPTS {
+            pending.retain(|change| change.failed.is_none());
+            self.transaction.begin(&mut self.socket);
+            change::write(&mut self.transaction, &pending);
+            match self.transaction.send(&mut self.socket) {
+                Ok(()) => return Ok(()),
+                // Lost answers: whatever was done, the other form fits.
+                Err(Failed::Whole(errno @ (Errno::NODATA | Errno::NOBUFS))) => {
+                    last = errno;
+                    for change in &mut pending {
+                        change.form = Form::Any;
+                    }
+                }
+                Err(Failed::Whole(errno)) => return Err(refusal(errno, "change")),
+                Err(Failed::Parts(parts)) => {
+                    let mut gone = false;
+                    for (label, errno) in parts {
+                        last = errno;
+                        gone |= errno == Errno::NOENT && matches!(label, Label::Adds(_));
+                        change::reconsider(&mut pending, &label, errno);
+                    }
+                    if gone {
+                        self.rebuild()?;
+                    }
+                }
+            }
+        }
+        Err(refusal(last, "change"))
+    }
+
+    /// Makes the kernel agree on networks of one set, all together.
+    fn sync_networks(&mut self, set: &SetName, prefixes: &[Prefix]) -> Result<(), Refusal> {
+        let claims = Arc::clone(&self.claims);
+        let standing = |prefix: Prefix| claims.standing(Target::new(set, prefix).effect());
+        if !self.sets.contains_key(set) {
+            if prefixes.iter().all(|prefix| standing(*prefix) == Standing::Free) {
+                return Ok(());
+            }
+            self.lay_also([set].into())?;
+        }
+        let Some(Seen { networks, .. }) = self.sets.get_mut(set) else { return Ok(()) };
+        self.transaction.begin(&mut self.socket);
+        for prefix in prefixes {
+            let steps = match standing(*prefix) {
+                Standing::Free => networks.release(*prefix),
+                _ => networks.claim(*prefix),
+            };
+            for step in steps {
+                match step {
+                    Step::Remove(p) => self.transaction.remove(set, Kind::of(p), &[(p, None)], 0..0),
+                    Step::Add(p) => match standing(p) {
+                        // Its own release is on its way and finds it missing.
+                        Standing::Free => networks.astray = true,
+                        held => self.transaction.create(set, Kind::of(p), &[(p, timeout(held))], 0..0),
+                    },
+                }
+            }
+        }
+        if !networks.astray && self.transaction.send(&mut self.socket).is_ok() {
+            return Ok(());
+        }
+        self.rewrite_networks(set, &standing)
+    }
+
+    /// Writes all networks of a set anew, whatever the kernel has.
+    fn rewrite_networks(
+        &mut self,
+        set: &SetName,
+        standing: &dyn Fn(Prefix) -> Standing,
+    ) -> Result<(), Refusal> {
+        let mut last = Errno::CANCELED;
+        for _ in 0..2 {
+            let Some(Seen { networks, .. }) = self.sets.get_mut(set) else { return Ok(()) };
+            networks.astray = true;
+            networks.retain(|prefix| standing(*prefix) != Standing::Free);
+            self.transaction.begin(&mut self.socket);
+            for kind in [Kind::Networks4, Kind::Networks6] {
+                let items: Vec<Timed> = networks
+                    .outermost()
+                    .filter(|prefix| Kind::of(*prefix) == kind)
+                    .map(|prefix| (prefix, timeout(standing(prefix))))
+                    .collect();
+                self.transaction.flush(set, kind);
+                self.transaction.create(set, kind, &items, 0..0);
+            }
+            match self.transaction.send(&mut self.socket) {
+                Ok(()) => {
+                    networks.astray = false;
+                    return Ok(());
+                }
+                Err(Failed::Whole(errno)) => return Err(refusal(errno, "change")),
+                Err(Failed::Parts(parts)) => {
+                    last = parts.first().map_or(last, |(_, errno)| *errno);
+                    if !parts.iter().any(|(_, errno)| *errno == Errno::NOENT) {
+                        break;
+                    }
+                    self.rebuild()?;
+                }
+            }
+        }
+        Err(refusal(last, "change"))
+    }
+
+    /// Makes sets that are not there yet.
+    fn lay_also(&mut self, missing: BTreeSet<&SetName>) -> Result<(), Refusal> {
+        if missing.is_empty() {
+            return Ok(());
+        }
+        for set in &missing {
+            self.sets.insert((*set).clone(), Seen { complete: true, ..Seen::default() });
+        }
+        self.lay().inspect_err(|_| {
+            for set in missing {
+                self.sets.remove(set);
+            }
+        })
+    }
+
+    /// Makes again what somebody removed under us.
+    fn rebuild(&mut self) -> Result<(), Refusal> {
+        tracing::warn!(
+            "the nftables table `inet {}` was changed by somebody else; it is made anew, and what was blocked in it \
+             comes back with the next repair",
+            schema::TABLE
+        );
+        self.rebuilt.fetch_add(1, Ordering::Relaxed);
+        for seen in self.sets.values_mut() {
+            seen.addresses = Addresses::default();
+            seen.complete = false;
+            seen.networks.astray = true;
+        }
+        self.lay()
+    }
+
+    /// Makes the table, all known sets, and their rules.
+    fn lay(&mut self) -> Result<(), Refusal> {
+        self.transaction.begin(&mut self.socket);
+        schema::lay(&mut self.transaction, &self.sets.keys());
+        self.transaction.send(&mut self.socket).map_err(|failed| {
+            let errno = match failed {
+                Failed::Whole(errno) => errno,
+                Failed::Parts(parts) => parts.first().map_or(Errno::CANCELED, |(_, errno)| *errno),
+            };
+            refusal(errno, "set up")
+        })
+    }
+}
+
+impl Seen {
+    fn sight(&self, address: Prefix) -> Sight {
+        match self.addresses.contains(address) {
+            true => Sight::There,
+            false if self.complete => Sight::NotThere,
+            false => Sight::Unknown,
+        }
+    }
+}
+
+/// How long the kernel is to keep it; `None`: for good.
+fn timeout(standing: Standing) -> Option<Duration> {
+    match standing {
+        Standing::For(span) => Some(span.saturating_add(GRACE)),
+        Standing::Free | Standing::Permanent => None,
+    }
+}

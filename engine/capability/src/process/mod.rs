@@ -1,0 +1,295 @@
+//! The one place that starts programs.
+//!
+//! A program gets no shell, no descriptor of the engine, two environment
+//! variables and a process group of its own. It has a deadline, and what it
+//! writes is kept up to a cap and read on beyond it, so that it never blocks.
+//! It is always reaped; when it has to end, its whole group does.
+//!
+//! * [`Program`]: a file that is fit to be started, or [`Unfit`] why not.
+//! * [`Launch`]: what is started and how; [`Launch::start`] starts it.
+//! * [`Running`]: a running program: talk to it, listen, wait, end it.
+//! * [`Ended`]: how it went and what it wrote.
+
+mod keep;
+mod program;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+use tokio::process::Command;
+use tokio::sync::{mpsc, oneshot, watch};
+
+pub use keep::{By, Ended, Exit, FirstLine, Kept};
+pub use program::{Program, Unfit};
+
+use keep::{Group, Progress};
+
+/// The search path of every started program.
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// The locale of every started program.
+pub const LANG: &str = "C.UTF-8";
+
+/// A program that is to be started.
+#[derive(Clone, Copy, Debug)]
+pub struct Launch<'a> {
+    /// What to start.
+    pub program: &'a Program,
+    /// Its arguments, after `argv[0]`.
+    pub arguments: &'a [String],
+    /// Its working directory.
+    pub root: &'a Path,
+    /// How much it may use.
+    pub caps: Caps,
+}
+
+/// How much one run of a program may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caps {
+    /// How long it may run in all. Default 30 min.
+    pub run: Duration,
+    /// How long it has between TERM and KILL. Default 1 s.
+    pub grace: Duration,
+    /// How much of each of stdout and stderr is kept, in bytes. What is beyond
+    /// is read and dropped. Default 64 KiB.
+    pub output: usize,
+    /// Open files at a time. Default 1024.
+    pub open_files: u64,
+    /// Size of a file that it may write, in bytes. Default 1 GiB.
+    pub file_size: u64,
+}
+
+impl Default for Caps {
+    fn default() -> Self {
+        Self {
+            run: Duration::from_secs(30 * 60),
+            grace: Duration::from_secs(1),
+            output: 64 << 10,
+            open_files: 1024,
+            file_size: 1 << 30,
+        }
+    }
+}
+
+impl Launch<'_> {
+    /// Starts it. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// When the program has become unfit since it was resolved, or when the
+    /// kernel does not start it.
+    pub fn start(&self) -> Result<Running, NotStarted> {
+        let program = self.program.again().map_err(NotStarted::Unfit)?;
+        let mut child = self.command(&program).spawn().map_err(|error| self.explain(&program, &error))?;
+        let (talk, hear) = mpsc::unbounded_channel();
+        let (end, asked) = oneshot::channel();
+        let (tell, progress) = watch::channel(Progress::default());
+        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        // It has an id until it is reaped, and nobody has waited for it yet.
+        let id = child.id().unwrap_or_default();
+        let group = Group::new(child);
+        if let Some(pid) = group.leader() {
+            cap(pid, self.caps);
+        }
+        tokio::spawn(keep::keep(group, pipes, hear, asked, tell, self.caps));
+        Ok(Running { id, talk: Some(talk), end: Some(end), progress })
+    }
+
+    /// Runs it to its end with `input` on its stdin.
+    ///
+    /// When the returned future is dropped, the program is ended.
+    ///
+    /// # Errors
+    ///
+    /// As [`Launch::start`]. How the program itself ended is no error.
+    pub async fn run(&self, input: Vec<u8>) -> Result<Ended, NotStarted> {
+        let mut running = self.start()?;
+        running.say(input);
+        running.hang_up();
+        Ok(running.finished().await)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the module that starts programs")]
+    fn command(&self, program: &Program) -> Command {
+        let mut command = Command::new(program.executable(self.root));
+        command
+            .arg0(program.called())
+            .args(self.arguments)
+            .current_dir(self.root)
+            .env_clear()
+            .env("PATH", PATH)
+            .env("LANG", LANG)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true);
+        command
+    }
+
+    /// What the kernel's refusal means here.
+    fn explain(&self, program: &Program, error: &io::Error) -> NotStarted {
+        let path = program.path().to_owned();
+        if !self.root.is_dir() {
+            return NotStarted::NoRoot { root: self.root.to_owned() };
+        }
+        match Errno::from_io_error(error) {
+            Some(Errno::NOEXEC) => NotStarted::NoFormat { path },
+            Some(Errno::ACCESS) => NotStarted::Forbidden { path },
+            Some(Errno::TOOBIG) => NotStarted::TooLong { path },
+            _ => NotStarted::Refused { path, error: error.to_string() },
+        }
+    }
+}
+
+/// Sets the limits of a started process. Its first instructions may run before
+/// they hold: they are there against accidents, not as a fence.
+fn cap(pid: Pid, caps: Caps) {
+    let wanted =
+        [(Resource::Nofile, caps.open_files), (Resource::Core, 0), (Resource::Fsize, caps.file_size)];
+    for (resource, wanted) in wanted {
+        // Only root may raise a limit, so no more than the engine's own.
+        let most = getrlimit(resource).maximum.unwrap_or(u64::MAX).min(wanted);
+        let limit = Rlimit { current: Some(most), maximum: Some(most) };
+        // It fails only when the process has ended already.
+        let _ = prlimit(Some(pid), resource, limit);
+    }
+}
+
+/// A program that runs. When this is dropped, the program and its group are
+/// ended, as by [`Running::end`], without anybody waiting.
+#[derive(Debug)]
+#[must_use = "dropping it ends the program"]
+pub struct Running {
+    id: u32,
+    talk: Option<mpsc::UnboundedSender<Vec<u8>>>,
+    end: Option<oneshot::Sender<()>>,
+    progress: watch::Receiver<Progress>,
+}
+
+impl Running {
+    /// Its process id, which is also that of its group.
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// Writes to its stdin, after all that was said before. Returns at once,
+    /// whether the program reads or not; when it has closed its stdin, or
+    /// ended, the rest is dropped.
+    pub fn say(&self, bytes: Vec<u8>) {
+        if let Some(talk) = &self.talk {
+            // The keeper hangs up when the program has ended: nobody to tell.
+            let _ = talk.send(bytes);
+        }
+    }
+
+    /// Closes its stdin once all that was said is written.
+    pub fn hang_up(&mut self) {
+        self.talk = None;
+    }
+
+    /// Waits for the first line of its stdout. May be dropped and asked again.
+    pub async fn first_line(&mut self) -> FirstLine {
+        match self.progress.wait_for(|progress| progress.first_line.is_some()).await {
+            Ok(progress) => progress.first_line.clone().unwrap_or(FirstLine::Nothing),
+            // The keeper was dropped: the runtime is shutting down.
+            Err(_) => FirstLine::Nothing,
+        }
+    }
+
+    /// Waits until it has ended by itself or at its deadline. May be dropped
+    /// and asked again.
+    pub async fn finished(&mut self) -> Ended {
+        match self.progress.wait_for(|progress| progress.finished.is_some()).await {
+            Ok(progress) => progress.finished.clone().unwrap_or_else(Ended::lost),
+            Err(_) => Ended::lost(),
+        }
+    }
+
+    /// Waits until it has ended, or until `stop` is ready: then ends it, as by
+    /// [`Running::end`]. An error of `stop` counts as ready.
+    pub async fn wait_or<T>(mut self, stop: impl Future<Output = T>) -> Ended {
+        tokio::select! {
+            biased;
+            ended = self.finished() => ended,
+            _ = stop => self.end().await,
+        }
+    }
+
+    /// Ends it: TERM to its group, KILL to the group after the grace. What it
+    /// left running after its own end by itself is left alone.
+    pub async fn end(mut self) -> Ended {
+        self.end = None;
+        self.finished().await
+    }
+}
+
+/// Why a program did not start. The text ends in what mends it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields are the path in question and the kernel's words")]
+pub enum NotStarted {
+    /// It is not fit to be started, or no longer.
+    Unfit(Unfit),
+    /// Its working directory is not there.
+    NoRoot { root: PathBuf },
+    /// The kernel does not know what it is.
+    NoFormat { path: PathBuf },
+    /// The kernel may not execute it.
+    Forbidden { path: PathBuf },
+    /// Its arguments are longer than the kernel takes.
+    TooLong { path: PathBuf },
+    /// Something else: too many processes, no memory.
+    Refused { path: PathBuf, error: String },
+}
+
+impl fmt::Display for NotStarted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unfit(why) => why.fmt(f),
+            Self::NoRoot { root } => write!(
+                f,
+                "the working directory {} is not there: create it, or name another with --root",
+                root.display()
+            ),
+            Self::NoFormat { path } => write!(
+                f,
+                "{} is neither a program of this machine nor a script with a `#!` line (Wazuh gave such a file to \
+                 /bin/sh): write `#!/bin/sh` as its first line",
+                path.display()
+            ),
+            Self::Forbidden { path } => write!(
+                f,
+                "the kernel does not let the engine execute {} or its interpreter: look at the mode of both, and \
+                 whether the file system is mounted `noexec`",
+                path.display()
+            ),
+            Self::TooLong { path } => {
+                write!(
+                    f,
+                    "the arguments of {} are longer than the kernel takes: shorten <extra_args>",
+                    path.display()
+                )
+            }
+            Self::Refused { path, error } => write!(
+                f,
+                "{} was not started ({error}): look at the limits on processes, files and memory of the engine",
+                path.display()
+            ),
+        }
+    }
+}
+
+impl std::error::Error for NotStarted {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Unfit(why) => Some(why),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! Which file is started, and why it may be.
+//!
+//! A program runs with the engine's rights, so who may write it may do what
+//! the engine may do. That is checked when a name is resolved, and again each
+//! time before the program is started.
+
+use std::fmt;
+use std::fs::read_link;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::io::Errno;
+
+/// The folder of native programs below Wazuh's home, and the prefix of the
+/// name under which a native program is called.
+pub(super) const BIN: &str = "active-response/bin";
+
+/// A file that has been found fit to be started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// The absolute path as it was asked for, links and all.
+    path: PathBuf,
+    /// Its name below the folder of native programs, or its path.
+    name: String,
+    /// The folder of native programs, when it is one of those.
+    bin: Option<PathBuf>,
+    /// Device and inode of the file that was examined.
+    file: (u64, u64),
+}
+
+impl Program {
+    /// The native program `name` in the folder `bin`. `name` may lead into a
+    /// folder below it, and links are followed as long as they stay below it.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such file, or when somebody other than root and the
+    /// user of the engine could have written it.
+    pub fn resolve(bin: &Path, name: &str) -> Result<Self, Unfit> {
+        let plain = !name.is_empty()
+            && !name.contains(char::is_control)
+            && Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
+        if !plain {
+            return Err(Unfit::Name { name: name.to_owned() });
+        }
+        let bin = absolute(bin)?;
+        let path = bin.join(name);
+        let folder =
+            rustix::fs::open(&bin, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+                .map_err(|error| unreadable(&bin, error))?;
+        let file = open_beneath(&folder, name).map_err(|error| match error {
+            Errno::XDEV | Errno::LOOP => Unfit::Escapes { path: path.clone(), bin: bin.clone() },
+            error => unreadable(&path, error),
+        })?;
+        let real_bin = real_path(&folder, &bin)?;
+        let real = real_path(&file, &path)?;
+        // Says it a second time where openat2 did, and the only time where the
+        // kernel has no openat2.
+        if !real.starts_with(&real_bin) {
+            return Err(Unfit::Escapes { path, bin });
+        }
+        for folder in real.ancestors().skip(1).take_while(|folder| folder.starts_with(&real_bin)) {
+            only_ours(folder, &stat(folder)?)?;
+        }
+        let file = fit(&file, &path, &real)?;
+        Ok(Self { path, name: name.to_owned(), bin: Some(bin), file })
+    }
+
+    /// The program at an absolute path, as a grant names it. Links are
+    /// followed; the file and the folder that it lies in are examined.
+    ///
+    /// # Errors
+    ///
+    /// As [`Program::resolve`].
+    pub fn at(path: &Path) -> Result<Self, Unfit> {
+        if !path.is_absolute() {
+            return Err(Unfit::Name { name: path.display().to_string() });
+        }
+        let file = rustix::fs::openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+            .map_err(|error| unreadable(path, error))?;
+        let real = real_path(&file, path)?;
+        if let Some(folder) = real.parent() {
+            only_ours(folder, &stat(folder)?)?;
+        }
+        let file = fit(&file, path, &real)?;
+        Ok(Self { path: path.to_owned(), name: path.display().to_string(), bin: None, file })
+    }
+
+    /// The absolute path, as it was asked for.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its name: that of a native program below its folder, else the path.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The name it is called by (`argv[0]`): `active-response/bin/NAME` for a
+    /// native program, as Wazuh does, and its path for any other.
+    #[must_use]
+    pub fn called(&self) -> String {
+        match self.bin {
+            Some(_) => format!("{BIN}/{}", self.name),
+            None => self.name.clone(),
+        }
+    }
+
+    /// Examines it again, as it is now.
+    pub(super) fn again(&self) -> Result<Self, Unfit> {
+        match &self.bin {
+            Some(bin) => Self::resolve(bin, &self.name),
+            None => Self::at(&self.path),
+        }
+    }
+
+    /// The path to give to `execve` from the working directory `root`.
+    ///
+    /// A script is told this path instead of `argv[0]`, so it is Wazuh's
+    /// relative one wherever that leads to the same file.
+    ///
+    /// The file could still be exchanged between the examination and the
+    /// start, but only by who may write the folder: root, or the user of the
+    /// engine. Starting the open descriptor instead would close even that, at
+    /// the price that a script is called `/proc/self/fd/7` and no longer finds
+    /// the files beside it.
+    pub(super) fn executable(&self, root: &Path) -> PathBuf {
+        let called = self.called();
+        match rustix::fs::stat(root.join(&called)) {
+            Ok(there) if identity(&there) == self.file => called.into(),
+            _ => self.path.clone(),
+        }
+    }
+}
+
+/// Opens `name` without leaving `folder`, where the kernel can promise that
+/// (Linux 5.6); elsewhere the caller compares the real paths.
+fn open_beneath(folder: &OwnedFd, name: &str) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    // AGAIN: something was renamed while the kernel looked; it says so rather
+    // than to guess, and the next look tells.
+    for _ in 0..16 {
+        let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+        match rustix::fs::openat2(folder, name, flags, Mode::empty(), beneath) {
+            Err(Errno::AGAIN) => {}
+            // PERM: a container's filter that does not know openat2.
+            Err(Errno::NOSYS | Errno::PERM) => return rustix::fs::openat(folder, name, flags, Mode::empty()),
+            answer => return answer,
+        }
+    }
+    Err(Errno::AGAIN)
+}
+
+/// Checks the opened file; its device and inode when it is fit.
+fn fit(file: &OwnedFd, path: &Path, real: &Path) -> Result<(u64, u64), Unfit> {
+    let found = rustix::fs::fstat(file).map_err(|error| unreadable(path, error))?;
+    if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile {
+        return Err(Unfit::NotAFile { path: path.to_owned() });
+    }
+    only_ours(path, &found)?;
+    if found.st_mode & 0o111 == 0 {
+        return Err(Unfit::NotExecutable { path: path.to_owned() });
+    }
+    interpreter_is_there(path, real)?;
+    Ok(identity(&found))
+}
+
+/// Only root and the user of the engine may own it, and nobody else write it.
+fn only_ours(path: &Path, found: &Stat) -> Result<(), Unfit> {
+    let us = rustix::process::geteuid().as_raw();
+    if found.st_uid != 0 && found.st_uid != us {
+        return Err(Unfit::Owner { path: path.to_owned(), uid: found.st_uid });
+    }
+    if found.st_mode & 0o022 != 0 {
+        return Err(Unfit::Writable { path: path.to_owned(), mode: found.st_mode & 0o7777 });
+    }
+    Ok(())
+}
+
+/// Looks at the `#!` line. The kernel's own answer to a bad one is "no such
+/// file" about a file that everybody can see.
+fn interpreter_is_there(path: &Path, real: &Path) -> Result<(), Unfit> {
+    let Some(line) = first_line(real) else { return Ok(()) };
+    let Some(line) = line.strip_prefix(b"#!") else { return Ok(()) };
+    if line.ends_with(b"\r") {
+        return Err(Unfit::CarriageReturn { path: path.to_owned() });
+    }
+    let line = String::from_utf8_lossy(line);
+    let interpreter = line.split_ascii_whitespace().next().unwrap_or_default();
+    match rustix::fs::stat(interpreter) {
+        Err(Errno::NOENT | Errno::NOTDIR) => {
+            Err(Unfit::NoInterpreter { path: path.to_owned(), interpreter: interpreter.to_owned() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The first line of a file, as far as the kernel looks at it; `None` when it
+/// cannot be read, which a program need not be.
+fn first_line(real: &Path) -> Option<Vec<u8>> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = rustix::fs::open(real, flags, Mode::empty()).ok()?;
+    let mut head = [0; 256];
+    let length = rustix::io::read(&file, &mut head).ok()?;
+    head.get(..length)?.split(|&byte| byte == b'\n').next().map(<[u8]>::to_vec)
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Unfit> {
+    std::path::absolute(path)
+        .map_err(|error| Unfit::Unreadable { path: path.to_owned(), error: error.to_string() })
+}
+
+/// Where an open file really lies.
+fn real_path(file: impl AsFd, path: &Path) -> Result<PathBuf, Unfit> {
+    read_link(format!("/proc/self/fd/{}", file.as_fd().as_raw_fd()))
+        .map_err(|error| Unfit::Unreadable { path: path.to_owned(), error: format!("/proc: {error}") })
+}
+
+fn stat(path: &Path) -> Result<Stat, Unfit> {
+    rustix::fs::stat(path).map_err(|error| unreadable(path, error))
+}
+
+fn identity(found: &Stat) -> (u64, u64) {
+    (found.st_dev, found.st_ino)
+}
+
+fn unreadable(path: &Path, error: Errno) -> Unfit {
+    match error {
+        Errno::NOENT | Errno::NOTDIR => Unfit::Missing { path: path.to_owned() },
+        error => Unfit::Unreadable { path: path.to_owned(), error: io::Error::from(error).to_string() },
+    }
+}
+
+/// Why a file is not started. The text ends in what mends it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields are the path in question and what its variant names")]
+pub enum Unfit {
+    /// Not a name that a program can have there.
+    Name { name: String },
+    /// No such file or folder, or a link that leads nowhere.
+    Missing { path: PathBuf },
+    /// It could not be looked at.
+    Unreadable { path: PathBuf, error: String },
+    /// A link leads out of the folder.
+    Escapes { path: PathBuf, bin: PathBuf },
+    /// A folder, a device or a socket.
+    NotAFile { path: PathBuf },
+    /// Nobody may execute it.
+    NotExecutable { path: PathBuf },
+    /// It, or a folder that it lies in, belongs to somebody else.
+    Owner { path: PathBuf, uid: u32 },
+    /// Others may write it, or a folder that it lies in.
+    Writable { path: PathBuf, mode: u32 },
+    /// Its `#!` line ends in a carriage return.
+    CarriageReturn { path: PathBuf },
+    /// Its `#!` line names a program that is not there.
+    NoInterpreter { path: PathBuf, interpreter: String },
+}
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name { name } => write!(
+                f,
+                "`{}` is not the name of a program: write the name of a file in the folder of native programs, \
+                 without `..`; only a grant names an absolute path",
+                name.escape_debug()
+            ),
+            Self::Missing { path } => {
+                write!(f, "{} is not there: put the program in place, or correct the name", path.display())
+            }
+            Self::Unreadable { path, error } => write!(
+                f,
+                "{} cannot be examined ({error}): let the user of the engine reach it",
+                path.display()
+            ),
+            Self::Escapes { path, bin } => write!(
+                f,
+                "{} is a link that leads out of {} or is absolute: put the file itself there, or a relative link to a \
+                 file below that folder",
+                path.display(),
+                bin.display()
+            ),
+            Self::NotAFile { path } => {
+                write!(f, "{} is not a regular file: put the program in its place", path.display())
+            }
+            Self::NotExecutable { path } => {
+                write!(f, "{} is not executable: chmod 750 {}", path.display(), word(path))
+            }
+            Self::Owner { path, uid } => write!(
+                f,
+                "{} belongs to uid {uid}, who could exchange what the engine runs: chown root {}",
+                path.display(),
+                word(path)
+            ),
+            Self::Writable { path, mode } => write!(
+                f,
+                "{} may be written by others (mode {mode:04o}), who could exchange what the engine runs: chmod go-w {}",
+                path.display(),
+                word(path)
+            ),
+            Self::CarriageReturn { path } => write!(
+                f,
+                "the first line of {} ends in a carriage return, as Windows editors write it, so its interpreter is not \
+                 found: sed -i 's/\\r$//' {}",
+                path.display(),
+                word(path)
+            ),
+            Self::NoInterpreter { path, interpreter } => write!(
+                f,
+                "the first line of {} names the interpreter `{}`, which is not there: install it, or correct the line",
+                path.display(),
+                interpreter.escape_debug()
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Unfit {}
+
+/// A path as one word for a shell, so that the command can be pasted.
+fn word(path: &Path) -> String {
+    let text = path.display().to_string();
+    if text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+@%:,".contains(c)) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}

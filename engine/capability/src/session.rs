@@ -1,0 +1,95 @@
+//! One run, as capabilities see it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use riposte_policy::config::Mode;
+use riposte_policy::grant::Grants;
+use riposte_policy::order::EntryId;
+
+use crate::claim::Effect;
+use crate::refusal::Refusal;
+
+/// What decides every call of one run of a component.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// The entry that will hold the effects; `None` while there is none, in
+    /// [`Phase::Keys`] and in shadow.
+    pub entry: Option<EntryId>,
+    /// How far the run is.
+    pub phase: Phase,
+    /// Whether it acts or only says what it would do.
+    pub mode: Mode,
+    /// What the operator grants to the command.
+    pub grants: Arc<Grants>,
+    /// Where a run in shadow leaves what it would have done.
+    pub record: Recorder,
+}
+
+/// Which part of a response runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// `keys`: it names its target and may do nothing.
+    Keys,
+    /// `add`, `delete` or `run`.
+    Effects,
+}
+
+impl Session {
+    /// The entry to hold effects, once effects are allowed at all.
+    ///
+    /// # Errors
+    ///
+    /// `failed` when a run that acts has no entry: that is a fault of the engine.
+    pub(crate) fn holder(&self) -> Result<EntryId, Refusal> {
+        self.entry.ok_or_else(|| {
+            Refusal::failed(
+                "this run has no entry in the ledger to hold its effects; please report this fault",
+            )
+        })
+    }
+
+    /// Lets nothing pass while keys are asked for. `call` is for the message.
+    pub(crate) fn effects_allowed(&self, call: &str) -> Result<(), Refusal> {
+        match self.phase {
+            Phase::Effects => Ok(()),
+            Phase::Keys => Err(Refusal::denied(format!(
+                "`keys` may not call {call}: it only names the target; move the call to `add`"
+            ))),
+        }
+    }
+}
+
+/// What one run in shadow would have done, in order. Clones share one record.
+#[derive(Clone, Debug, Default)]
+pub struct Recorder(Arc<Mutex<Vec<WouldBe>>>);
+
+/// One change that shadow held back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WouldBe {
+    /// The effect would have been claimed and made.
+    Made(Effect),
+    /// The effect would have been released.
+    Undone(Effect),
+}
+
+impl Recorder {
+    /// Everything recorded so far.
+    #[must_use]
+    pub fn recorded(&self) -> Vec<WouldBe> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn note(&self, change: WouldBe) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(change);
+    }
+
+    /// Whether this run believes the effect made; `None` when it has not
+    /// touched it.
+    pub(crate) fn believes(&self, effect: &Effect) -> Option<bool> {
+        let changes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        changes.iter().rev().find_map(|change| match change {
+            WouldBe::Made(made) => (made == effect).then_some(true),
+            WouldBe::Undone(undone) => (undone == effect).then_some(false),
+        })
+    }
+}

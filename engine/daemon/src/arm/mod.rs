@@ -1,0 +1,420 @@
+//! From a configuration to commands that can be run.
+//!
+//! Arming finds each executable, checks components against their grants and
+//! compiles them, so that nothing of this happens when an alert arrives. A
+//! command that cannot be armed is reported and the others are not affected.
+
+pub mod breaker;
+pub mod executable;
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use riposte_capability::process::Program;
+use riposte_plugins::Builtin;
+use riposte_policy::alert::Alert;
+use riposte_policy::config::{Command, Config, Mode, Response};
+use riposte_policy::diagnostic::{Diagnostic, Place, Severity};
+use riposte_policy::grant::Grants;
+use riposte_policy::matching::Index;
+use riposte_policy::order::{Actor, Source};
+use riposte_policy::{Order, span};
+use riposte_runtime::native::NativeProgram;
+use riposte_runtime::{Components, Kind, LoadError, Plugin};
+use riposte_transport::route;
+use tokio::sync::Semaphore;
+
+use self::breaker::Breaker;
+use self::executable::{Executable, NotFound};
+use crate::files::File;
+use crate::places::Places;
+
+/// Runs of one component command at a time, when its limits say nothing.
+const COMPONENTS: u32 = 16;
+/// Runs of one native command at a time, when its limits say nothing.
+const PROGRAMS: u32 = 4;
+
+/// A configuration whose commands are ready to run.
+pub struct Armed {
+    /// What was read.
+    pub config: Config,
+    /// Which responses an alert fires.
+    pub index: Index,
+    /// The commands that can be run, by name.
+    commands: HashMap<Arc<str>, Arc<Ready>>,
+}
+
+/// A command that can be run.
+pub struct Ready {
+    /// Its definition.
+    pub command: Arc<Command>,
+    /// Its definition as the ledger keeps it.
+    pub definition: Arc<str>,
+    /// What runs it.
+    pub runner: Runner,
+    /// Whether it may be undone after a time.
+    pub stateful: bool,
+    /// Runs at a time.
+    pub permits: Arc<Semaphore>,
+    /// Suspends adds that keep failing.
+    pub breaker: Breaker,
+}
+
+/// What runs a command.
+pub enum Runner {
+    /// A component in the sandbox.
+    Component(Arc<Plugin>),
+    /// A program of this host.
+    Native(NativeProgram),
+    /// Nothing on this platform.
+    Unsupported(String),
+}
+
+impl Runner {
+    /// Digest of the component.
+    #[must_use]
+    pub fn digest(&self) -> Option<Arc<str>> {
+        match self {
+            Self::Component(plugin) => Some(plugin.digest().to_string().into()),
+            Self::Native(_) | Self::Unsupported(_) => None,
+        }
+    }
+}
+
+impl Armed {
+    /// Reads configuration files and arms every command that a response names
+    /// or that is worth running by hand.
+    pub fn new(files: &[File], places: &Places, components: &Components) -> Self {
+        let sources: Vec<_> =
+            files.iter().map(|file| (file.path.display().to_string(), &file.bytes)).collect();
+        let sources: Vec<_> = sources
+            .iter()
+            .map(|(file, bytes)| riposte_policy::config::Source { file, bytes: bytes.as_slice() })
+            .collect();
+        let mut config = Config::read(&sources);
+        let mut arming = Arming { places, components, files, found: Vec::new() };
+        let mut commands = HashMap::new();
+        for command in &config.commands {
+            let responses = || config.responses.iter().filter(|response| response.command == command.name);
+            if let Some(ready) = arming.command(command, &responses().map(AsRef::as_ref).collect::<Vec<_>>())
+            {
+                commands.insert(Arc::clone(&command.name), Arc::new(ready));
+            }
+        }
+        let found = arming.found;
+        config.diagnostics.extend(found);
+        let index = Index::new(&config.responses);
+        Self { config, index, commands }
+    }
+
+    /// Whether the engine can run with this: nothing in it is wrong, or only
+    /// single components that were refused.
+    pub fn fatal(&self, strict: bool) -> impl Iterator<Item = &Diagnostic> {
+        self.config.diagnostics.iter().filter(move |found| match found.severity {
+            Severity::Error => found.code != REFUSED,
+            Severity::Warning => strict,
+            Severity::Note => false,
+        })
+    }
+
+    /// The command of this name, if it can be run.
+    #[must_use]
+    pub fn ready(&self, command: &str) -> Option<Arc<Ready>> {
+        self.commands.get(command).map(Arc::clone)
+    }
+
+    /// Every command that can be run.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Ready>> {
+        self.commands.values()
+    }
+
+    /// The order for the response at `position` of the configuration.
+    #[must_use]
+    pub fn order(&self, position: usize, alert: &Alert<'_>, source: Option<Source>) -> Option<Order> {
+        let response = self.config.responses.get(position)?;
+        let command = self.config.commands.iter().find(|command| command.name == response.command)?;
+        let stateful = self.ready(&command.name).is_none_or(|ready| ready.stateful);
+        Some(Order {
+            tenant: TENANT.into(),
+            command: Arc::clone(command),
+            response: Some(Arc::clone(response)),
+            location: response.location.as_str(),
+            agent: route::recipient(&response.location, Some(alert.agent_id()).filter(|id| !id.is_empty())),
+            alert: alert.object().into(),
+            alert_id: alert.id().into(),
+            rule_id: alert.rule_id().into(),
+            timeout: response.timeout.filter(|timeout| stateful && !timeout.is_zero()),
+            offenders: Arc::clone(&response.offenders),
+            mode: response.mode,
+            actor: Actor::Alert,
+            reason: None,
+            source,
+        })
+    }
+
+    /// The order for a command by hand.
+    #[must_use]
+    pub fn order_by_hand(&self, ready: &Ready, alert: &Alert<'_>, uid: u32) -> Order {
+        Order {
+            tenant: TENANT.into(),
+            command: Arc::clone(&ready.command),
+            response: None,
+            location: "server",
+            agent: route::SERVER.into(),
+            alert: alert.object().into(),
+            alert_id: alert.id().into(),
+            rule_id: alert.rule_id().into(),
+            timeout: None,
+            offenders: Arc::new([]),
+            mode: Mode::Enforce,
+            actor: Actor::User(uid),
+            reason: None,
+            source: None,
+        }
+    }
+}
+
+/// The tenant of a machine without tenants.
+pub const TENANT: &str = "default";
+
+/// Code of the findings that turn off one component and leave the rest on.
+const REFUSED: &str = "component-refused";
+
+/// One arming: where things are, and what was found.
+struct Arming<'a> {
+    places: &'a Places,
+    components: &'a Components,
+    files: &'a [File],
+    found: Vec<Diagnostic>,
+}
+
+impl Arming<'_> {
+    fn command(&mut self, command: &Arc<Command>, responses: &[&Response]) -> Option<Ready> {
+        let used = !responses.is_empty();
+        let at = &command.place;
+        let executable = match executable::find(&command.executable, command.runtime, self.places) {
+            Ok(executable) => executable,
+            Err(error) => {
+                let (severity, code) = match error {
+                    NotFound::Foreign(_) if used => (Severity::Warning, "executable-foreign"),
+                    _ if !used => (Severity::Note, "executable-missing"),
+                    NotFound::Several { .. } => (Severity::Error, "executable-ambiguous"),
+                    _ => (Severity::Error, "executable-missing"),
+                };
+                let message = format!("command {:?}: {error}", command.name);
+                self.say(severity, code, at, message, error.help());
+                let NotFound::Foreign(name) = error else { return None };
+                return Some(ready(
+                    command,
+                    Runner::Unsupported(format!("{name} runs on another platform")),
+                    false,
+                ));
+            }
+        };
+        match executable {
+            Executable::Builtin(builtin, stock) => {
+                if let Some(stock) = stock {
+                    let message =
+                        format!("the built-in {} runs instead of {}", builtin.name, stock.display());
+                    let help = "write runtime=\"native\" on <executable> to run the program".to_owned();
+                    self.say(Severity::Note, "executable-builtin", at, message, help);
+                }
+                let own = definition(builtin);
+                let grants = command.capabilities.clone().or_else(|| own.as_ref()?.capabilities.clone());
+                self.component(command, responses, builtin.wasm, grants.unwrap_or_default(), true)
+            }
+            Executable::Component(path) => {
+                let bytes = match crate::files::read_at_most(&path, 256 << 20) {
+                    Ok(bytes) => bytes,
+                    Err(error) => {
+                        let message = format!("cannot read the component {}: {error}", path.display());
+                        self.say(Severity::Error, "executable-unreadable", at, message, String::new());
+                        return None;
+                    }
+                };
+                let grants = command.capabilities.clone().unwrap_or_default();
+                self.component(command, responses, &bytes, grants, false)
+            }
+            Executable::Native(name) => self.native(command, responses, &name),
+        }
+    }
+
+    fn component(
+        &mut self,
+        command: &Arc<Command>,
+        responses: &[&Response],
+        wasm: &[u8],
+        grants: Grants,
+        builtin: bool,
+    ) -> Option<Ready> {
+        let at = &command.place;
+        let anything_granted = Grants { digests: Vec::new(), ..grants.clone() } != Grants::default();
+        let pinned = !grants.digests.is_empty();
+        // The ledger keeps the grants that the entry was made with, also where
+        // they are a built-in's own.
+        let command = &Arc::new(Command { capabilities: Some(grants.clone()), ..(**command).clone() });
+        let timed =
+            responses.iter().any(|response| response.timeout.is_some_and(|timeout| !timeout.is_zero()));
+        let wants_undo = command.timeout_allowed == Some(true);
+        let loaded =
+            self.components.load(&command.executable, wasm, &Arc::new(grants), &command.limits, wants_undo);
+        let plugin = match loaded {
+            Ok(plugin) => plugin,
+            Err(error) => {
+                let (message, help) = off(&command.name, &error);
+                self.say(Severity::Error, REFUSED, at, message, help);
+                return None;
+            }
+        };
+        if !pinned && anything_granted && !builtin {
+            let message =
+                format!("command {:?}: the grants are for any component of that name", command.name);
+            let help = format!("write <capabilities sha256=\"{}\">", plugin.digest());
+            self.say(Severity::Warning, "digest-missing", at, message, help);
+        }
+        for warning in plugin.warnings() {
+            self.say(
+                Severity::Warning,
+                "grant-unused",
+                at,
+                format!("command {:?}: {warning}", command.name),
+                String::new(),
+            );
+        }
+        self.keep(&plugin, wasm);
+        let reversible = plugin.kind() == Kind::Reversible;
+        let stateful = match command.timeout_allowed {
+            Some(allowed) => allowed,
+            None if builtin && reversible => {
+                if timed {
+                    let message = format!("command {:?} may be undone, as its built-in can", command.name);
+                    let help = "write <timeout_allowed>yes</timeout_allowed> to say so".to_owned();
+                    self.say(Severity::Note, "timeout-allowed-assumed", at, message, help);
+                }
+                true
+            }
+            None => {
+                self.no_rollback(command, timed);
+                false
+            }
+        };
+        Some(ready(command, Runner::Component(plugin), stateful))
+    }
+
+    fn native(&mut self, command: &Arc<Command>, responses: &[&Response], name: &str) -> Option<Ready> {
+        let at = &command.place;
+        let program = match Program::resolve(&self.places.programs(), name) {
+            Ok(program) => program,
+            Err(unfit) => {
+                let severity = if responses.is_empty() { Severity::Warning } else { Severity::Error };
+                let message = format!("command {:?}: {unfit}", command.name);
+                self.say(severity, "executable-unfit", at, message, String::new());
+                return None;
+            }
+        };
+        if command.capabilities.is_some() {
+            let message =
+                format!("command {:?} runs a native program, which grants do not bind", command.name);
+            let help = "remove <capabilities>, or make the response a component".to_owned();
+            self.say(Severity::Warning, "grant-unused", at, message, help);
+        }
+        if command.timeout_allowed.is_none() {
+            let timed =
+                responses.iter().any(|response| response.timeout.is_some_and(|timeout| !timeout.is_zero()));
+            self.no_rollback(command, timed);
+        }
+        let native = NativeProgram::new(program, self.places.root.clone(), &command.limits);
+        Some(ready(command, Runner::Native(native), command.timeout_allowed == Some(true)))
+    }
+
+    fn no_rollback(&mut self, command: &Command, timed: bool) {
+        if timed {
+            let message =
+                format!("what {:?} does is never undone: its command does not allow a timeout", command.name);
+            let help = "add <timeout_allowed>yes</timeout_allowed> to the command".to_owned();
+            self.say(Severity::Warning, "timeout-allowed-missing", &command.place, message, help);
+        }
+    }
+
+    /// Keeps the bytes, so that what this version does can be undone by it
+    /// when the file has long been replaced.
+    fn keep(&self, plugin: &Plugin, wasm: &[u8]) {
+        let path = self.places.versions().join(format!("{}.wasm", plugin.digest()));
+        if !self.places.versions().is_dir() || path.exists() {
+            return;
+        }
+        if let Err(error) = store(&path, wasm) {
+            tracing::warn!(path = %path.display(), %error, "cannot keep this version of the component");
+        }
+    }
+
+    fn say(&mut self, severity: Severity, code: &'static str, place: &Place, message: String, help: String) {
+        let line = usize::try_from(place.line).unwrap_or(usize::MAX).saturating_sub(1);
+        let file = self.files.iter().find(|file| file.path.display().to_string() == *place.file);
+        let text = file.map(|file| String::from_utf8_lossy(&file.bytes)).unwrap_or_default();
+        let source = text.lines().nth(line).unwrap_or_default().chars().take(200).collect();
+        self.found.push(Diagnostic { severity, code, place: place.clone(), source, message, help });
+    }
+}
+
+/// What is wrong with a component, and what to do about it.
+fn off(command: &str, error: &LoadError) -> (String, String) {
+    let text = error.to_string();
+    let (what, rest) = text.split_once('\n').unwrap_or((&text, ""));
+    (format!("command {command:?} is off: {what}"), rest.trim_end().to_owned())
+}
+
+/// A command with what runs it.
+#[must_use]
+pub fn ready(command: &Arc<Command>, runner: Runner, stateful: bool) -> Ready {
+    let default = if matches!(runner, Runner::Native(_)) { PROGRAMS } else { COMPONENTS };
+    let permits = command.limits.concurrency.unwrap_or(default).max(1);
+    Ready {
+        command: Arc::clone(command),
+        definition: command.to_stored().into(),
+        runner,
+        stateful,
+        permits: Arc::new(Semaphore::new(permits as usize)),
+        breaker: Breaker::default(),
+    }
+}
+
+/// The `<command>` that a built-in response ships with.
+#[must_use]
+pub fn definition(builtin: &Builtin) -> Option<Arc<Command>> {
+    let source = riposte_policy::config::Source { file: builtin.name, bytes: builtin.definition.as_bytes() };
+    Config::read(&[source]).commands.first().map(Arc::clone)
+}
+
+/// Writes a component's bytes so that they are whole or not there.
+fn store(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let partial = path.with_extension("partial");
+    #[expect(clippy::disallowed_methods, reason = "this module owns the kept versions")]
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    Ok(rustix::fs::rename(&partial, path)?)
+}
+
+/// Removes the versions that nothing in force was made with and no command
+/// uses.
+pub fn prune(places: &Places, used: &HashSet<String>) {
+    let Ok(entries) = std::fs::read_dir(places.versions()) else { return };
+    for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        if !used.contains(&stem) {
+            // Left over until the next start if it cannot go now.
+            let _ = rustix::fs::unlink(&path);
+        }
+    }
+}
+
+/// A timeout in the words of an event.
+#[must_use]
+pub fn lasting(timeout: Option<std::time::Duration>) -> String {
+    timeout.map_or_else(|| "for good".to_owned(), |timeout| format!("for {}", span::shown(timeout)))
+}

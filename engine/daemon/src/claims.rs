@@ -1,0 +1,62 @@
+//! The ledger as capabilities see it.
+
+use async_trait::async_trait;
+use riposte_capability::claim::{Claims, Effect, NotRecorded, Standing};
+use riposte_ledger::{Ledger, LedgerError};
+use riposte_policy::order::EntryId;
+
+/// Claims recorded in the ledger.
+pub struct InLedger(pub Ledger);
+
+#[async_trait]
+impl Claims for InLedger {
+    async fn claim(
+        &self,
+        entry: EntryId,
+        effect: &Effect,
+        prior: Option<&str>,
+    ) -> Result<Standing, NotRecorded> {
+        let before = self.0.claim(entry, effect.interface, &effect.target, prior).await;
+        before.map(standing).map_err(not_recorded)
+    }
+
+    async fn release(&self, entry: EntryId, effect: &Effect) -> Result<Standing, NotRecorded> {
+        let after = self.0.release(entry, effect.interface, &effect.target).await;
+        after.map(standing).map_err(not_recorded)
+    }
+
+    fn standing(&self, effect: &Effect) -> Standing {
+        standing(self.0.standing(effect.interface, &effect.target))
+    }
+}
+
+fn standing(standing: riposte_ledger::Standing) -> Standing {
+    match standing {
+        riposte_ledger::Standing::Free => Standing::Free,
+        riposte_ledger::Standing::For(left) => Standing::For(left),
+        riposte_ledger::Standing::Permanent => Standing::Permanent,
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
+fn not_recorded(error: LedgerError) -> NotRecorded {
+    NotRecorded(error.to_string())
+}
+
+/// For commands that only look: nothing can be claimed, so nothing is done.
+pub struct Nowhere;
+
+#[async_trait]
+impl Claims for Nowhere {
+    async fn claim(&self, _: EntryId, _: &Effect, _: Option<&str>) -> Result<Standing, NotRecorded> {
+        Err(NotRecorded("no engine is running".to_owned()))
+    }
+
+    async fn release(&self, _: EntryId, _: &Effect) -> Result<Standing, NotRecorded> {
+        Err(NotRecorded("no engine is running".to_owned()))
+    }
+
+    fn standing(&self, _: &Effect) -> Standing {
+        Standing::Free
+    }
+}

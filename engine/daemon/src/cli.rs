@@ -1,0 +1,317 @@
+//! The command line: what can be asked for, and what each word means.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use riposte_policy::span::{self, Bare};
+
+const EXIT_CODES: &str =
+    "Exit codes: 0 done, 1 failed or findings, 2 usage, 3 no engine running, 4 not yet confirmed.";
+
+/// Active response for Wazuh, OSSEC and their kin: alerts in, sandboxed
+/// responses out, undone on time.
+#[derive(Debug, Parser)]
+#[command(name = "riposte", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the engine: follow the alerts and respond
+    #[command(after_help = EXIT_CODES)]
+    Run(Run),
+    /// Check the configuration and say what is wrong, where, and what to write instead (also `riposte -t`)
+    #[command(after_help = EXIT_CODES)]
+    Check(Check),
+    /// Say which responses an alert fires, on what target, and why
+    Explain(Explain),
+    /// List what is in force
+    List(List),
+    /// Undo what is in force on an address, a user or an entry
+    #[command(visible_aliases = ["unban", "unblock"], after_help = EXIT_CODES)]
+    Undo(Undo),
+    /// Run a command by hand
+    #[command(after_help = EXIT_CODES)]
+    Add(Add),
+    /// Addresses that are never acted against
+    #[command(subcommand)]
+    Allow(Allow),
+    /// Stop responding; what is in force is still undone on time
+    Pause(Pause),
+    /// Respond again
+    Resume(Resume),
+    /// Switch a command between acting and only saying what it would do
+    Mode(ModeChange),
+    /// Read the configuration again; the old one stays in use when the new one has errors
+    Reload(Simple),
+    /// What the engine is doing, and every path in use
+    Status(Simple),
+}
+
+/// Where everything lies.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Where {
+    /// Keep configuration, state, run files and logs under this one folder
+    #[arg(long, value_name = "DIR")]
+    pub home: Option<PathBuf>,
+}
+
+/// Which configuration.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Sources {
+    /// Configuration file, or a folder of `*.conf` and `*.xml`; may be repeated, read in order
+    #[arg(long, short, value_name = "PATH")]
+    pub config: Vec<PathBuf>,
+    /// Wazuh's home: where native programs run and `active-response/bin` lies
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+    /// Treat warnings as errors
+    #[arg(long)]
+    pub strict: bool,
+    #[command(flatten)]
+    pub at: Where,
+}
+
+/// `riposte run`.
+#[derive(Args, Clone, Debug)]
+pub struct Run {
+    #[command(flatten)]
+    pub sources: Sources,
+    /// Alerts to follow; `-` reads standard input [default: ROOT/logs/alerts/alerts.json]
+    #[arg(long, value_name = "FILE")]
+    pub alerts: Option<PathBuf>,
+    /// Handle what the input holds now and end; what is in force stays in the ledger
+    #[arg(long)]
+    pub once: bool,
+    /// Where to begin without a stored position [default: start for --alerts, end for the default file]
+    #[arg(long, value_enum, value_name = "start|end")]
+    pub from: Option<From>,
+    /// Drop alerts older than this
+    #[arg(long, value_name = "SPAN", value_parser = long_span)]
+    pub max_age: Option<Duration>,
+    /// Longest line read, in bytes; longer ones are reported and skipped
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 20, value_parser = clap::value_parser!(u64).range(1024..=64 << 20))]
+    pub max_line: u64,
+    /// This machine also stands for this agent; may be repeated
+    #[arg(long, value_name = "ID")]
+    pub agent_id: Vec<String>,
+    /// This machine stands for every agent
+    #[arg(long)]
+    pub all_local: bool,
+    /// Change nothing on this host: journal and show what would be done
+    #[arg(long)]
+    pub shadow: bool,
+    /// How much to say on standard error
+    #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = ["error", "warn", "info", "debug", "trace"])]
+    pub log: String,
+}
+
+/// Where to begin in an input that was never read before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum From {
+    /// At its first line.
+    Start,
+    /// Behind its last line.
+    End,
+}
+
+/// `riposte check`.
+#[derive(Args, Clone, Debug)]
+pub struct Check {
+    #[command(flatten)]
+    pub sources: Sources,
+    /// Print an array of findings as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `riposte explain`.
+#[derive(Args, Clone, Debug)]
+pub struct Explain {
+    #[command(flatten)]
+    pub sources: Sources,
+    /// File of alerts, one a line; `-` reads standard input
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    pub alert: PathBuf,
+    /// Print one JSON object per alert and response
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `riposte list`.
+#[derive(Args, Clone, Debug)]
+pub struct List {
+    #[command(flatten)]
+    pub at: Where,
+    /// One JSON object per entry
+    #[arg(long)]
+    pub json: bool,
+    /// Also what is over
+    #[arg(long)]
+    pub all: bool,
+    /// Read the ledger's file; needs no running engine
+    #[arg(long)]
+    pub offline: bool,
+}
+
+/// `riposte undo`.
+#[derive(Args, Clone, Debug)]
+pub struct Undo {
+    /// An address (every prefix that holds it too), a user, or an entry's id
+    #[arg(value_name = "ADDRESS|USER|ID", required_unless_present = "all")]
+    pub target: Option<String>,
+    /// Undo everything that is in force
+    #[arg(long, conflicts_with = "target")]
+    pub all: bool,
+    /// Then never act against the address for this long
+    #[arg(long, value_name = "SPAN", value_parser = long_span, conflicts_with = "all")]
+    pub allow: Option<Duration>,
+    #[command(flatten)]
+    pub by_hand: ByHand,
+}
+
+/// `riposte add`.
+#[derive(Args, Clone, Debug)]
+#[command(group(clap::ArgGroup::new("target").required(true).args(["srcip", "user", "alert"])))]
+pub struct Add {
+    /// Name of the command
+    pub command: String,
+    /// The address to act against
+    #[arg(long, value_name = "ADDRESS")]
+    pub srcip: Option<String>,
+    /// The user to act against
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
+    /// The alert to act on; `-` reads standard input
+    #[arg(long, value_name = "FILE")]
+    pub alert: Option<PathBuf>,
+    /// Undo it after this long [default: for good]
+    #[arg(long = "for", value_name = "SPAN", value_parser = long_span)]
+    pub lasting: Option<Duration>,
+    #[command(flatten)]
+    pub by_hand: ByHand,
+}
+
+/// What every act by hand takes.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ByHand {
+    /// Why; kept with the act
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Print the answer as JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub at: Where,
+}
+
+/// `riposte allow`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Allow {
+    /// Never act against this address or prefix
+    Add {
+        /// An address or a prefix
+        target: String,
+        /// For this long [default: until deleted]
+        #[arg(long = "for", value_name = "SPAN", value_parser = long_span)]
+        lasting: Option<Duration>,
+        #[command(flatten)]
+        by_hand: ByHand,
+    },
+    /// The addresses allowed now
+    List {
+        #[command(flatten)]
+        simple: Simple,
+    },
+    /// Take an allow back
+    Delete {
+        /// The address or prefix as it was allowed
+        target: String,
+        #[command(flatten)]
+        by_hand: ByHand,
+    },
+}
+
+/// `riposte pause`.
+#[derive(Args, Clone, Debug)]
+#[command(group(clap::ArgGroup::new("scope").required(true).args(["command", "all"])))]
+pub struct Pause {
+    /// Only this command
+    #[arg(long, value_name = "NAME")]
+    pub command: Option<String>,
+    /// Every command
+    #[arg(long)]
+    pub all: bool,
+    /// For this long [default: until resumed]
+    #[arg(long = "for", value_name = "SPAN", value_parser = long_span)]
+    pub lasting: Option<Duration>,
+    #[command(flatten)]
+    pub by_hand: ByHand,
+}
+
+/// `riposte resume`.
+#[derive(Args, Clone, Debug)]
+#[command(group(clap::ArgGroup::new("scope").required(true).args(["command", "all"])))]
+pub struct Resume {
+    /// Only this command
+    #[arg(long, value_name = "NAME")]
+    pub command: Option<String>,
+    /// Every command
+    #[arg(long)]
+    pub all: bool,
+    #[command(flatten)]
+    pub by_hand: ByHand,
+}
+
+/// `riposte mode`.
+#[derive(Args, Clone, Debug)]
+pub struct ModeChange {
+    /// Name of the command
+    pub command: String,
+    /// The mode; `file` goes back to what the configuration says
+    #[arg(value_parser = ["enforce", "shadow", "file"])]
+    pub mode: String,
+    #[command(flatten)]
+    pub by_hand: ByHand,
+}
+
+/// A request without arguments.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Simple {
+    /// Print the answer as JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub at: Where,
+}
+
+fn long_span(text: &str) -> Result<Duration, String> {
+    let span = span::parse(text, Bare::Seconds).map_err(|wrong| wrong.to_string())?;
+    if span.is_zero() { Err("must be longer than 0".to_owned()) } else { Ok(span) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn spans_take_units() {
+        let cli = Cli::parse_from(["riposte", "undo", "192.0.2.7", "--allow", "24h"]);
+        let Command::Undo(undo) = cli.command else { panic!("not undo") };
+        assert_eq!(undo.allow, Some(Duration::from_secs(86_400)));
+        assert!(Cli::try_parse_from(["riposte", "undo"]).is_err());
+        assert!(Cli::try_parse_from(["riposte", "unban", "--all"]).is_ok());
+        assert!(Cli::try_parse_from(["riposte", "add", "c", "--srcip", "1.2.3.4", "--for", "0"]).is_err());
+    }
+}

@@ -1,0 +1,223 @@
+//! Commands that ask the running engine.
+
+use std::io::{self, Read};
+use std::path::Path;
+
+use riposte_ledger::entry::Filter;
+use serde_json::{Value, json};
+
+use crate::cli::{self, Allow};
+use crate::control::{Answer, Request, Result, client};
+use crate::exit::Exit;
+use crate::places::Places;
+use crate::show;
+
+/// Asks, prints the answer, and says how it went.
+pub fn ask(at: &cli::Where, json: bool, request: &Request) -> Exit {
+    let places = Places::new(at.home.as_deref(), None, &[]);
+    match client::ask(&places.socket(), request) {
+        Ok(answer) => print(&answer, json),
+        Err(error) => {
+            let exit = match error {
+                client::Unanswered::NoEngine(_) => Exit::NoEngine,
+                client::Unanswered::Failed { .. } => Exit::Failed,
+            };
+            complain(json, &error.to_string());
+            exit
+        }
+    }
+}
+
+fn print(answer: &Answer, json: bool) -> Exit {
+    if json {
+        say(&match &answer.data {
+            Value::Null => json!({"result": answer.result, "message": answer.message}),
+            data => data.clone(),
+        });
+        if answer.result != Result::Done && answer.data.is_null() {
+            eprintln!("riposte: {}", answer.message);
+        }
+    } else if answer.result == Result::Failed {
+        eprintln!("riposte: {}", answer.message);
+    } else {
+        say_text(&answer.message);
+    }
+    match answer.result {
+        Result::Done => Exit::Done,
+        Result::Failed => Exit::Failed,
+        Result::NotYet => Exit::NotYet,
+    }
+}
+
+/// An error, as text or as an object with the key `error`.
+pub fn complain(json: bool, error: &str) {
+    if json {
+        say(&json!({"error": error}));
+    }
+    eprintln!("riposte: {error}");
+}
+
+/// Prints for programs. A reader that went away is not an error.
+pub fn say(value: &Value) {
+    say_text(&value.to_string());
+}
+
+/// Prints for people.
+pub fn say_text(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(io::stdout().lock(), "{text}");
+}
+
+/// `riposte list`.
+pub fn list(list: &cli::List) -> Exit {
+    if !list.offline {
+        let places = Places::new(list.at.home.as_deref(), None, &[]);
+        return match client::ask(&places.socket(), &Request::List { all: list.all }) {
+            Ok(answer) => print_entries(&answer, list.json),
+            Err(client::Unanswered::NoEngine(_)) => {
+                let socket = places.socket();
+                let error = format!(
+                    "no engine is listening on {}; start one with `riposte run`, or read its ledger with `riposte list --offline`",
+                    socket.display()
+                );
+                complain(list.json, &error);
+                Exit::NoEngine
+            }
+            Err(error) => {
+                complain(list.json, &error.to_string());
+                Exit::Failed
+            }
+        };
+    }
+    let places = Places::new(list.at.home.as_deref(), None, &[]);
+    match riposte_ledger::Ledger::read(
+        &places.ledger(),
+        &Filter { open_only: !list.all, ..Filter::default() },
+    ) {
+        Ok(entries) => {
+            let data = entries.iter().map(show::entry).collect();
+            print_entries(&Answer::done(show::table(&entries)).with(data), list.json)
+        }
+        Err(error) => {
+            complain(list.json, &error.to_string());
+            Exit::Failed
+        }
+    }
+}
+
+fn print_entries(answer: &Answer, json: bool) -> Exit {
+    let (true, Result::Done, Some(entries)) = (json, answer.result, answer.data.as_array()) else {
+        return print(answer, json);
+    };
+    entries.iter().for_each(say);
+    Exit::Done
+}
+
+/// `riposte undo`.
+pub fn undo(undo: &cli::Undo) -> Exit {
+    let request = Request::Undo {
+        target: undo.target.clone(),
+        allow: undo.allow.map(|allow| allow.as_secs().max(1)),
+        reason: undo.by_hand.reason.clone(),
+    };
+    ask(&undo.by_hand.at, undo.by_hand.json, &request)
+}
+
+/// `riposte add`.
+pub fn add(add: &cli::Add) -> Exit {
+    let alert = match (&add.srcip, &add.user, &add.alert) {
+        (Some(address), _, _) => made("srcip", address),
+        (_, Some(user), _) => made("dstuser", user),
+        (_, _, Some(path)) => match read(path) {
+            Ok(alert) => alert,
+            Err(error) => {
+                complain(add.by_hand.json, &format!("cannot read the alert {}: {error}", path.display()));
+                return Exit::Failed;
+            }
+        },
+        // The command line makes sure that one of them is given.
+        (None, None, None) => return Exit::Usage,
+    };
+    let request = Request::Add {
+        command: add.command.clone(),
+        alert,
+        lasting: add.lasting.map(|lasting| lasting.as_secs().max(1)),
+        reason: add.by_hand.reason.clone(),
+    };
+    ask(&add.by_hand.at, add.by_hand.json, &request)
+}
+
+/// The alert of an act by hand: no rule, only its target.
+fn made(field: &str, value: &str) -> String {
+    json!({
+        "rule": {"level": 0, "id": "0", "description": "by hand", "groups": ["riposte"]},
+        "agent": {"id": "000"},
+        "data": {field: value},
+    })
+    .to_string()
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    let bytes = if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        io::stdin().lock().take(1 << 20).read_to_end(&mut bytes)?;
+        bytes
+    } else {
+        crate::files::read_at_most(path, 1 << 20)?
+    };
+    String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8"))
+}
+
+/// `riposte allow`.
+pub fn allow(allow: &Allow) -> Exit {
+    match allow {
+        Allow::Add { target, lasting, by_hand } => {
+            let lasting = lasting.map(|lasting| lasting.as_secs().max(1));
+            let request = Request::Allow { target: target.clone(), lasting, reason: by_hand.reason.clone() };
+            ask(&by_hand.at, by_hand.json, &request)
+        }
+        Allow::List { simple } => ask(&simple.at, simple.json, &Request::Allows),
+        Allow::Delete { target, by_hand } => {
+            let request = Request::Disallow { target: target.clone(), reason: by_hand.reason.clone() };
+            ask(&by_hand.at, by_hand.json, &request)
+        }
+    }
+}
+
+/// `riposte pause`.
+pub fn pause(pause: &cli::Pause) -> Exit {
+    let request = Request::Pause {
+        command: pause.command.clone(),
+        lasting: pause.lasting.map(|lasting| lasting.as_secs().max(1)),
+        reason: pause.by_hand.reason.clone(),
+    };
+    ask(&pause.by_hand.at, pause.by_hand.json, &request)
+}
+
+/// `riposte resume`.
+pub fn resume(resume: &cli::Resume) -> Exit {
+    let request = Request::Resume { command: resume.command.clone(), reason: resume.by_hand.reason.clone() };
+    ask(&resume.by_hand.at, resume.by_hand.json, &request)
+}
+
+/// `riposte mode`.
+pub fn mode(change: &cli::ModeChange) -> Exit {
+    let mode = Some(change.mode.clone()).filter(|mode| mode != "file");
+    let request =
+        Request::Mode { command: change.command.clone(), mode, reason: change.by_hand.reason.clone() };
+    ask(&change.by_hand.at, change.by_hand.json, &request)
+}
+
+/// Alerts from a file, or from standard input for `-`.
+///
+/// # Errors
+///
+/// When they cannot be read.
+pub fn alerts(path: &Path) -> io::Result<Vec<u8>> {
+    if path != Path::new("-") {
+        return crate::files::read_at_most(path, 1 << 30);
+    }
+    let mut bytes = Vec::new();
+    io::stdin().lock().read_to_end(&mut bytes)?;
+    Ok(bytes)
+}

@@ -1,0 +1,390 @@
+//! Everything one running engine holds, wired together.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use riposte_capability::firewall::Backend;
+use riposte_capability::process::Program;
+use riposte_capability::{Capabilities, Effect, Refusal, Repaired, firewall};
+use riposte_ledger::Ledger;
+use riposte_ledger::clock::{Clock, Now};
+use riposte_ledger::entry::EffectRow;
+use riposte_policy::config::{Command, Mode};
+use riposte_policy::diagnostic::Diagnostic;
+use riposte_policy::grant::Digest;
+use riposte_policy::order::EntryId;
+use riposte_policy::{Order, Prefix};
+use riposte_runtime::native::NativeProgram;
+use riposte_runtime::{Components, Plugin};
+use riposte_transport::local::Local;
+use riposte_transport::{Receipt, Transport};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+
+use crate::arm::{Armed, Ready};
+use crate::files;
+use crate::intake::Counters;
+use crate::places::Places;
+use crate::programs::Programs;
+use crate::report::Report;
+use crate::switches::Switches;
+use crate::timekeeper::Timekeeper;
+
+/// Components running at a time.
+pub const COMPONENTS: u32 = 32;
+/// Native programs started and not yet answered at a time.
+const PROGRAMS: usize = 4;
+/// Native programs undoing at a time. Apart from the above, so that no flood of
+/// adds delays an undo.
+const DELETES: usize = 4;
+
+/// One running engine.
+pub struct Engine {
+    /// What is in force.
+    pub ledger: Ledger,
+    /// What can be done to this host.
+    pub capabilities: Arc<Capabilities>,
+    /// What blocks, for its own state.
+    firewall: Arc<dyn Backend>,
+    /// The sandbox.
+    pub components: Components,
+    /// What is said about it.
+    pub report: Report,
+    /// What was read.
+    pub counters: Counters,
+    /// Where everything lies.
+    pub places: Places,
+    /// What an operator switched.
+    pub switches: Switches,
+    /// What is due.
+    pub timekeeper: Timekeeper,
+    /// Programs still running.
+    pub programs: Programs,
+    /// Told whenever an entry was undone.
+    pub undone: Notify,
+    /// When it started, in Unix milliseconds.
+    pub started_ms: i64,
+    armed: RwLock<Arc<Armed>>,
+    transport: Local,
+    clock: Arc<dyn Clock>,
+    configs: Vec<PathBuf>,
+    settings: Settings,
+    stopping: AtomicBool,
+    /// Responses that have begun and not ended.
+    under_way: watch::Sender<usize>,
+    /// How often the firewall had been rebuilt when last looked at.
+    rebuilt: AtomicU64,
+    component_permits: Arc<Semaphore>,
+    program_permits: Arc<Semaphore>,
+    delete_permits: Arc<Semaphore>,
+}
+
+/// What the command line settles for good.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Settings {
+    /// Change nothing on this host.
+    pub shadow: bool,
+    /// Treat warnings as errors.
+    pub strict: bool,
+    /// End with the input.
+    pub once: bool,
+}
+
+/// What an engine is made of.
+pub struct Parts {
+    /// The ledger, open.
+    pub ledger: Ledger,
+    /// What can be done to this host.
+    pub capabilities: Arc<Capabilities>,
+    /// What blocks.
+    pub firewall: Arc<dyn Backend>,
+    /// The sandbox.
+    pub components: Components,
+    /// What is said about it.
+    pub report: Report,
+    /// Where everything lies.
+    pub places: Places,
+    /// What is due.
+    pub timekeeper: Timekeeper,
+    /// The first configuration.
+    pub armed: Armed,
+    /// Carries orders.
+    pub transport: Local,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Files and folders of the configuration.
+    pub configs: Vec<PathBuf>,
+    /// What the command line settles.
+    pub settings: Settings,
+}
+
+impl Engine {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(parts: Parts) -> Arc<Self> {
+        parts.capabilities.guard().set_white_list(parts.armed.config.white_list.clone());
+        Arc::new(Self {
+            ledger: parts.ledger,
+            capabilities: parts.capabilities,
+            firewall: parts.firewall,
+            components: parts.components,
+            report: parts.report,
+            counters: Counters::default(),
+            places: parts.places,
+            switches: Switches::default(),
+            timekeeper: parts.timekeeper,
+            programs: Programs::default(),
+            undone: Notify::new(),
+            started_ms: parts.clock.now().wall_ms,
+            armed: RwLock::new(Arc::new(parts.armed)),
+            transport: parts.transport,
+            clock: parts.clock,
+            configs: parts.configs,
+            settings: parts.settings,
+            stopping: AtomicBool::new(false),
+            under_way: watch::channel(0).0,
+            rebuilt: AtomicU64::new(0),
+            component_permits: Arc::new(Semaphore::new(COMPONENTS as usize)),
+            program_permits: Arc::new(Semaphore::new(PROGRAMS)),
+            delete_permits: Arc::new(Semaphore::new(DELETES)),
+        })
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    /// The configuration in use.
+    #[must_use]
+    pub fn armed(&self) -> Arc<Armed> {
+        Arc::clone(&self.armed.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Files and folders of the configuration.
+    #[must_use]
+    pub fn configs(&self) -> &[PathBuf] {
+        &self.configs
+    }
+
+    /// A response begins; [`Engine::responded`] says that it has ended.
+    pub fn begin(&self) {
+        self.under_way.send_modify(|under_way| *under_way += 1);
+    }
+
+    /// A response has ended.
+    pub fn responded(&self) {
+        self.under_way.send_modify(|under_way| *under_way = under_way.saturating_sub(1));
+    }
+
+    /// Resolves when no response is under way.
+    pub fn settled(&self) -> impl Future<Output = ()> + use<> {
+        let mut under_way = self.under_way.subscribe();
+        async move {
+            // Fails only when the engine is gone, and nothing is under way then.
+            let _ = under_way.wait_for(|under_way| *under_way == 0).await;
+        }
+    }
+
+    /// Sends an order on its way, and reports it when nobody is there for it.
+    pub async fn dispatch(&self, order: Order, receipt: Receipt) {
+        let kept = order.clone();
+        self.begin();
+        if let Err(undeliverable) = self.transport.send(order, receipt).await {
+            self.report.undeliverable(&kept, &undeliverable);
+            self.responded();
+        }
+    }
+
+    /// Whether a response acts: the command line, then an operator's switch,
+    /// then the file.
+    #[must_use]
+    pub fn mode(&self, ready: &Ready, file: Mode) -> Mode {
+        if self.settings.shadow {
+            return Mode::Shadow;
+        }
+        self.switches.mode(&ready.command.name).unwrap_or(file)
+    }
+
+    /// Reads the configuration again. The new one is used only when nothing in
+    /// it is wrong; what is in force keeps the definition it was made with.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, as text for people, and what was found.
+    pub fn reload(&self) -> Result<Vec<Diagnostic>, (String, Vec<Diagnostic>)> {
+        let files = files::read(&self.configs).map_err(|error| (error.to_string(), Vec::new()))?;
+        let armed = Armed::new(&files, &self.places, &self.components);
+        let found = armed.config.diagnostics.clone();
+        if let Some(first) = armed.fatal(self.settings.strict).next() {
+            return Err((
+                format!("the old configuration stays in use: {}: {}", first.place, first.message),
+                found,
+            ));
+        }
+        self.capabilities.guard().set_white_list(armed.config.white_list.clone());
+        *self.armed.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(armed);
+        Ok(found)
+    }
+
+    /// Reads switches and allows from the ledger again.
+    ///
+    /// # Errors
+    ///
+    /// When the ledger cannot be read.
+    pub async fn read_switches(&self) -> Result<(), riposte_ledger::LedgerError> {
+        self.switches.read(&self.ledger).await?;
+        let allows = self.ledger.allows().await?;
+        let allows: Vec<Prefix> = allows.iter().filter_map(|allow| allow.address.parse().ok()).collect();
+        self.capabilities.guard().set_allows(allows);
+        Ok(())
+    }
+
+    /// Makes the host agree with the ledger.
+    pub async fn repair(&self) {
+        if self.settings.shadow {
+            return;
+        }
+        let held = match self.ledger.held(firewall::INTERFACE).await {
+            Ok(held) => held,
+            Err(error) => return tracing::error!(%error, "cannot read what is claimed"),
+        };
+        let effects: Vec<_> = held
+            .into_iter()
+            .map(|held| Effect { interface: firewall::INTERFACE, target: held.target })
+            .collect();
+        match self.capabilities.repair(&effects).await {
+            Ok(repaired) if repaired != Repaired::default() => {
+                let Repaired { written, removed } = repaired;
+                tracing::warn!(written, removed, "the host did not show what the ledger says; it does now");
+                self.report.repaired(written, removed);
+            }
+            Ok(_) => {}
+            Err(refusal) => tracing::warn!(%refusal, "cannot compare the host with the ledger"),
+        }
+    }
+
+    /// The same, when the firewall's table was found damaged since the last look.
+    pub async fn repair_if_rebuilt(&self) {
+        let rebuilt = self.firewall.rebuilt();
+        if self.rebuilt.swap(rebuilt, Ordering::AcqRel) != rebuilt {
+            self.repair().await;
+        }
+    }
+
+    /// Makes the kernel's timeouts follow an entry whose due time has moved.
+    pub async fn settle_effects(&self, id: EntryId) {
+        let effects = match self.ledger.effects(id).await {
+            Ok(effects) => effects,
+            Err(error) => return tracing::error!(entry = %id, %error, "cannot read the effects"),
+        };
+        let effects: Vec<_> = effects.iter().filter_map(effect).collect();
+        if let Err(refusal) = self.capabilities.settle(&effects).await {
+            tracing::warn!(entry = %id, %refusal, "the host keeps the earlier time");
+        }
+    }
+
+    /// The engine itself takes back one recorded effect of an entry.
+    ///
+    /// # Errors
+    ///
+    /// When the host refuses. An effect that this engine does not know is the
+    /// work of a newer one, and stays open.
+    pub async fn reverse(&self, id: EntryId, row: &EffectRow) -> Result<(), Refusal> {
+        let Some(effect) = effect(row) else {
+            let what = format!("{} {}", row.interface, row.target);
+            return Err(Refusal::unsupported(format!("this engine does not know the effect {what}")));
+        };
+        self.capabilities.reverse(id, &effect).await.map(drop)
+    }
+
+    /// Whether the firewall can be used, in words.
+    pub async fn firewall(&self) -> String {
+        match self.firewall.probe().await {
+            Ok(()) => "nftables".to_owned(),
+            Err(refusal) => format!("unavailable: {}", refusal.message),
+        }
+    }
+
+    /// The program of a command, as it is now.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be run.
+    pub fn program(&self, command: &Command) -> Result<NativeProgram, String> {
+        use crate::arm::executable::{Executable, find};
+        let native = Some(riposte_policy::config::Runtime::Native);
+        let name = match find(&command.executable, native, &self.places) {
+            Ok(Executable::Native(name)) => name,
+            Ok(_) => return Err("its program is no longer a native one".to_owned()),
+            Err(error) => return Err(error.to_string()),
+        };
+        let program = Program::resolve(&self.places.programs(), &name).map_err(|error| error.to_string())?;
+        Ok(NativeProgram::new(program, self.places.root.clone(), &command.limits))
+    }
+
+    /// The very version of a component that an entry was made with.
+    ///
+    /// # Errors
+    ///
+    /// When its bytes are gone or cannot be loaded.
+    pub fn version(&self, command: &Command, digest: Digest) -> Result<Arc<Plugin>, String> {
+        let path = self.places.versions().join(format!("{digest}.wasm"));
+        let bytes = files::read_at_most(&path, 256 << 20)
+            .map_err(|error| format!("the component that made it is gone: {}: {error}", path.display()))?;
+        let grants = Arc::new(command.capabilities.clone().unwrap_or_default());
+        let plugin = self.components.load(&command.executable, &bytes, &grants, &command.limits, false);
+        let plugin = plugin.map_err(|error| error.to_string())?;
+        if plugin.digest() == digest { Ok(plugin) } else { Err(format!("{} was changed", path.display())) }
+    }
+
+    /// Room for one run of a component.
+    pub async fn component_permits(&self, ready: &Ready) -> [Option<OwnedSemaphorePermit>; 2] {
+        // The command's own limit first, so that those that wait for it hold
+        // nothing that others could use. Never closed, so never refused.
+        let own = Arc::clone(&ready.permits).acquire_owned().await.ok();
+        [own, Arc::clone(&self.component_permits).acquire_owned().await.ok()]
+    }
+
+    /// Room for one start of a native program.
+    pub async fn program_permits(&self, ready: &Ready) -> [Option<OwnedSemaphorePermit>; 2] {
+        let own = Arc::clone(&ready.permits).acquire_owned().await.ok();
+        [own, Arc::clone(&self.program_permits).acquire_owned().await.ok()]
+    }
+
+    /// Room for one undo by a native program.
+    pub async fn delete_permit(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.delete_permits).acquire_owned().await.ok()
+    }
+
+    /// The engine takes no new orders.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+
+    /// Whether it is stopping.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Whether to give up on a ledger that cannot be written: a run that is to
+    /// end must end, and leaves the alert unhandled.
+    #[must_use]
+    pub fn gives_up(&self) -> bool {
+        self.settings.once || self.is_stopping()
+    }
+}
+
+/// A recorded effect as capabilities know it.
+fn effect(row: &EffectRow) -> Option<Effect> {
+    (row.interface == firewall::INTERFACE)
+        .then(|| Effect { interface: firewall::INTERFACE, target: row.target.clone() })
+}
+
+/// The word for a location, as the ledger kept it.
+#[must_use]
+pub fn location(word: &str) -> &'static str {
+    ["local", "server", "defined-agent", "all"].into_iter().find(|known| *known == word).unwrap_or("local")
+}

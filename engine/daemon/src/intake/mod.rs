@@ -1,0 +1,207 @@
+//! Alerts in: a file that grows and rotates, a finite file, standard input.
+//!
+//! Reading is synchronous and has a thread of its own, so a flood of alerts
+//! never takes a worker from the responses. The thread waits only where the
+//! queue of orders is full: a bounded queue, not a lost alert.
+
+mod find;
+mod follow;
+mod lines;
+mod progress;
+mod watch;
+
+use std::fmt;
+use std::io::{self, Read};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use riposte_ledger::LedgerError;
+use riposte_policy::alert::Alert;
+use riposte_policy::order::Source;
+use tokio::runtime::Handle;
+
+use self::lines::{Line, Lines, Text};
+use self::progress::Progress;
+use crate::cli::From;
+use crate::engine::Engine;
+
+/// How much is read at a time, in bytes.
+const CHUNK: usize = 256 << 10;
+
+/// What is read, and how.
+#[derive(Clone, Debug)]
+pub struct Intake {
+    /// Where the alerts come from.
+    pub input: Input,
+    /// Whether to end where the input ends now.
+    pub once: bool,
+    /// Where to begin without a stored position.
+    pub from: From,
+    /// Alerts older than this are dropped.
+    pub max_age: Option<Duration>,
+    /// Longest line in bytes.
+    pub longest: usize,
+}
+
+/// Where alerts come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// A file.
+    File(PathBuf),
+    /// Standard input.
+    Standard,
+}
+
+/// What was read so far.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Alerts read.
+    pub alerts: AtomicU64,
+    /// Alerts that fired at least one response.
+    pub fired: AtomicU64,
+    /// Lines that are no alert.
+    pub unreadable: AtomicU64,
+    /// Lines longer than allowed.
+    pub too_long: AtomicU64,
+    /// Alerts older than `--max-age`.
+    pub stale: AtomicU64,
+    /// Responses that failed, or could not be decided.
+    pub failed: AtomicU64,
+}
+
+impl Intake {
+    /// Reads until the input ends or the engine stops. For a thread of its own.
+    ///
+    /// # Errors
+    ///
+    /// When the input cannot be read, or its position not be kept.
+    pub fn read(&self, engine: &Arc<Engine>, runtime: &Handle) -> Result<(), IntakeError> {
+        let reader = Reader { intake: self, engine, runtime };
+        match &self.input {
+            Input::Standard => reader.standard(),
+            Input::File(path) => reader.follow(path),
+        }
+    }
+}
+
+/// One reading of one input.
+struct Reader<'a> {
+    intake: &'a Intake,
+    engine: &'a Arc<Engine>,
+    runtime: &'a Handle,
+}
+
+impl Reader<'_> {
+    fn standard(&self) -> Result<(), IntakeError> {
+        let mut input = io::stdin().lock();
+        let mut lines = Lines::new(self.intake.longest, 0);
+        let mut chunk = vec![0; CHUNK];
+        while !self.stopped() {
+            match input.read(&mut chunk) {
+                Ok(0) => break,
+                Ok(n) => lines.feed(chunk.get(..n).unwrap_or_default()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(source) => return Err(IntakeError::Unreadable { path: "-".into(), source }),
+            }
+            while let Some(line) = lines.next() {
+                self.line(line, None);
+            }
+        }
+        if let Some(line) = lines.rest() {
+            self.line(line, None);
+        }
+        Ok(())
+    }
+
+    /// One line: alert, or report why not; then its orders.
+    fn line(&self, line: Line<'_>, progress: Option<&Arc<Progress>>) {
+        let counters = &self.engine.counters;
+        let passed = || {
+            if let Some(progress) = progress {
+                progress.passed(line.end);
+            }
+        };
+        let bytes = match line.text {
+            Text::Whole(bytes) if bytes.trim_ascii().is_empty() => return passed(),
+            Text::Whole(bytes) => bytes,
+            Text::TooLong(length) => {
+                counters.too_long.fetch_add(1, Ordering::Relaxed);
+                let (number, longest) = (line.number, self.intake.longest);
+                self.engine.report.bad_line(number, &format!(
+                    "{length} bytes are more than the {longest} a line may have; raise --max-line to read it"
+                ));
+                return passed();
+            }
+        };
+        let alert = match Alert::parse(bytes) {
+            Ok(alert) => alert,
+            Err(error) => {
+                counters.unreadable.fetch_add(1, Ordering::Relaxed);
+                self.engine.report.bad_line(line.number, &error.to_string());
+                return passed();
+            }
+        };
+        counters.alerts.fetch_add(1, Ordering::Relaxed);
+        let armed = self.engine.armed();
+        let fired = armed.index.fires(&alert);
+        if fired.is_empty() {
+            return passed();
+        }
+        if self.is_stale(&alert) {
+            counters.stale.fetch_add(1, Ordering::Relaxed);
+            self.engine.report.stale(&alert);
+            return passed();
+        }
+        counters.fired.fetch_add(1, Ordering::Relaxed);
+        let mut receipts = progress.map(|progress| progress.deciding(line.start, line.end, fired.len()));
+        for (ordinal, position) in (0..).zip(fired) {
+            let receipt = receipts.as_mut().and_then(Iterator::next).unwrap_or_else(|| Box::new(()));
+            let source =
+                progress.map(|progress| Source { input: progress.input, offset: line.start, ordinal });
+            let Some(order) = armed.order(position, &alert, source) else { continue };
+            self.runtime.block_on(self.engine.dispatch(order, receipt));
+        }
+    }
+
+    fn is_stale(&self, alert: &Alert<'_>) -> bool {
+        let (Some(max_age), Some(written)) = (self.intake.max_age, alert.timestamp_ms()) else {
+            return false;
+        };
+        let age = self.engine.now().wall_ms.saturating_sub(written);
+        u128::try_from(age).is_ok_and(|age| age > max_age.as_millis())
+    }
+
+    fn stopped(&self) -> bool {
+        self.engine.is_stopping()
+    }
+}
+
+/// The alerts cannot be read.
+#[derive(Debug)]
+pub enum IntakeError {
+    /// The file cannot be opened or read.
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The position cannot be kept.
+    Position(LedgerError),
+}
+
+impl fmt::Display for IntakeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable { path, source } => {
+                write!(f, "cannot read the alerts {}: {source}; ", path.display())?;
+                f.write_str("name a readable file with --alerts FILE, or - for standard input")
+            }
+            Self::Position(error) => write!(f, "cannot keep the position in the alerts: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for IntakeError {}

@@ -1,0 +1,91 @@
+//! `riposte`: active response for Wazuh, OSSEC and their kin.
+//!
+//! # Layout
+//!
+//! The path of one response, in the order it is taken:
+//!
+//! * [`intake`]: alerts in: a file, standard input.
+//! * [`arm`]: from the configuration to commands that are ready to run.
+//! * [`respond`]: keys, admission, entry, run, settlement.
+//! * [`timekeeper`], [`undo`]: the way back, on time.
+//! * [`recover`]: what a start takes up.
+//!
+//! Around it:
+//!
+//! * [`engine`]: everything one running engine holds.
+//! * [`run`]: start, serve, stop.
+//! * [`claims`], [`switches`], [`programs`]: the ledger as capabilities see it,
+//!   an operator's switches, programs nobody waits for.
+//! * [`report`]: audit events, Wazuh's log, traces. [`outcome`]: what they tell.
+//! * [`cli`], [`commands`], [`control`], [`show`], [`exit`]: what operators ask.
+//! * [`places`], [`files`]: where everything lies.
+
+#![forbid(unsafe_code)]
+#![allow(unreachable_pub, reason = "in a binary, `pub` says what modules offer each other")]
+
+mod arm;
+mod claims;
+mod cli;
+mod commands;
+mod control;
+mod engine;
+mod exit;
+mod files;
+mod intake;
+mod outcome;
+mod places;
+mod programs;
+mod recover;
+mod report;
+mod respond;
+mod run;
+mod show;
+mod switches;
+mod timekeeper;
+mod undo;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::commands::{ask, check, explain};
+use crate::control::Request;
+use crate::exit::Exit;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments()) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are answers; anything else is a wrong command line.
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            // Nobody is left to tell when the terminal is gone.
+            let _ = error.print();
+            return exit.into();
+        }
+    };
+    let exit = match &cli.command {
+        Command::Run(args) => run::run(args),
+        Command::Check(args) => check::check(args),
+        Command::Explain(args) => explain::explain(args),
+        Command::List(args) => ask::list(args),
+        Command::Undo(args) => ask::undo(args),
+        Command::Add(args) => ask::add(args),
+        Command::Allow(args) => ask::allow(args),
+        Command::Pause(args) => ask::pause(args),
+        Command::Resume(args) => ask::resume(args),
+        Command::Mode(args) => ask::mode(args),
+        Command::Reload(args) => ask::ask(&args.at, args.json, &Request::Reload),
+        Command::Status(args) => ask::ask(&args.at, args.json, &Request::Status),
+    };
+    exit.into()
+}
+
+/// The command line, with Wazuh's and fail2ban's `-t` for `check`.
+fn arguments() -> impl Iterator<Item = OsString> {
+    std::env::args_os().enumerate().map(|(n, argument)| match argument.to_str() {
+        Some("-t") if n == 1 => "check".into(),
+        _ => argument,
+    })
+}

@@ -1,0 +1,134 @@
+//! What became of an order.
+
+use std::fmt;
+
+use riposte_ledger::LedgerError;
+use riposte_policy::order::EntryId;
+
+/// What became of an order.
+#[derive(Clone, Debug)]
+#[must_use]
+pub enum Outcome {
+    /// In force until this time (Unix milliseconds), or for good.
+    InForce {
+        /// The entry.
+        id: EntryId,
+        /// When it ends.
+        until_ms: Option<i64>,
+    },
+    /// Done once, nothing to undo.
+    Done(EntryId),
+    /// Nothing was done; this would have been.
+    Shadow {
+        /// The entry.
+        id: EntryId,
+        /// The effects that enforcing would have had.
+        would: Vec<String>,
+    },
+    /// In force or under way already; where it ends, it ends later now.
+    Already(EntryId),
+    /// Decided before the last restart.
+    Handled,
+    /// The alert holds nothing to act on.
+    NoKey(String),
+    /// This platform cannot do it.
+    Unsupported(String),
+    /// It was not to be done.
+    Refused(Refused),
+    /// It was tried and did not work; what it had done was undone.
+    Failed {
+        /// The entry, where there is one.
+        id: Option<EntryId>,
+        /// Why.
+        error: String,
+    },
+    /// The ledger cannot record it: the alert stays unhandled.
+    Undecided(LedgerError),
+}
+
+/// Why an order was not to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// The command is off: the diagnostics at the start say why.
+    Off,
+    /// Paused, until this time (Unix milliseconds) or until resumed.
+    Paused(Option<i64>),
+    /// White list or an allow holds the address.
+    Allowed(String),
+    /// The guard protects the target.
+    Guarded(String),
+    /// The command failed too often; milliseconds until it is asked again.
+    Breaker(i64),
+    /// Too many are in force.
+    Full(u64),
+}
+
+impl Outcome {
+    /// One word for programs.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::InForce { .. } => "in-force",
+            Self::Done(_) => "done",
+            Self::Shadow { .. } => "shadow",
+            Self::Already(_) => "already",
+            Self::Handled => "handled",
+            Self::NoKey(_) => "no-key",
+            Self::Unsupported(_) => "unsupported",
+            Self::Refused(_) => "refused",
+            Self::Failed { .. } => "failed",
+            Self::Undecided(_) => "undecided",
+        }
+    }
+
+    /// The entry it is about.
+    #[must_use]
+    pub fn entry(&self) -> Option<EntryId> {
+        match self {
+            Self::InForce { id, .. } | Self::Done(id) | Self::Shadow { id, .. } | Self::Already(id) => {
+                Some(*id)
+            }
+            Self::Failed { id, .. } => *id,
+            Self::Handled | Self::NoKey(_) | Self::Unsupported(_) | Self::Refused(_) | Self::Undecided(_) => {
+                None
+            }
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InForce { until_ms: Some(until), .. } => {
+                write!(f, "in force until {}", crate::report::time(*until))
+            }
+            Self::InForce { until_ms: None, .. } => f.write_str("in force for good"),
+            Self::Done(_) => f.write_str("done"),
+            Self::Shadow { would, .. } if would.is_empty() => {
+                f.write_str("shadow: nothing would have been changed")
+            }
+            Self::Shadow { would, .. } => write!(f, "shadow: would have made {}", would.join(", ")),
+            Self::Already(id) => write!(f, "in force already, as entry {id}"),
+            Self::Handled => f.write_str("handled before the restart"),
+            Self::NoKey(looked_for) => write!(f, "no key in this alert: looked for {looked_for}"),
+            Self::Unsupported(why) => write!(f, "unsupported here: {why}"),
+            Self::Refused(why) => write!(f, "refused: {why}"),
+            Self::Failed { error, .. } => write!(f, "failed: {error}"),
+            Self::Undecided(error) => write!(f, "not decided, the alert stays unhandled: {error}"),
+        }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Off => f.write_str("the command is off; riposte check says why"),
+            Self::Paused(None) => f.write_str("paused until riposte resume"),
+            Self::Paused(Some(until)) => write!(f, "paused until {}", crate::report::time(*until)),
+            Self::Allowed(what) => write!(f, "{what}; riposte allow list shows what is allowed"),
+            Self::Guarded(what) => write!(f, "the guard protects {what}"),
+            Self::Breaker(left) => write!(f, "it failed too often; asked again in {} s", left / 1000 + 1),
+            Self::Full(limit) => write!(f, "{limit} of its entries are in force, which is the limit"),
+        }
+    }
+}

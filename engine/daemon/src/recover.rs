@@ -1,0 +1,71 @@
+//! What a start finds in the ledger, and what it does about it, before any new
+//! work is taken.
+//!
+//! | found | done |
+//! |---|---|
+//! | undoing | undone again |
+//! | in force, overdue | undone |
+//! | in force | timed; its effects are put back where the host lost them |
+//! | for good | its effects likewise |
+//! | intended, reversible component | added again |
+//! | intended, program with rollback | deleted, then added again |
+//! | intended, once-only | not run again; closed as unknown and reported |
+
+use std::sync::Arc;
+
+use riposte_ledger::entry::Kind;
+use riposte_ledger::ledger::Pending;
+use riposte_ledger::{Cause, Entry, State};
+use riposte_policy::config::Mode;
+use tokio::task::JoinSet;
+
+use crate::engine::Engine;
+use crate::{respond, undo};
+
+/// Takes up every entry that was open when the last engine ended.
+pub async fn recover(engine: &Arc<Engine>, found: Vec<Entry>, pending: Vec<Pending>) {
+    if !found.is_empty() || !pending.is_empty() {
+        let (unsettled, in_force) = (found.len(), pending.len());
+        tracing::info!(unsettled, in_force, "taking up what the last engine left");
+    }
+    let (intended, overdue): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|entry| entry.state == State::Intended);
+    let mut undos = JoinSet::new();
+    for entry in overdue {
+        let engine = Arc::clone(engine);
+        let cause = if entry.state == State::Undoing { Cause::Recovery } else { Cause::Due };
+        // What fails is tried again by the timekeeper; nobody waits for that here.
+        undos.spawn(async move { drop(undo::undo(&engine, entry.id, cause).await) });
+    }
+    while undos.join_next().await.is_some() {}
+    engine.repair().await;
+    for Pending { id, due_boot_ms } in pending {
+        engine.timekeeper.in_force(id, due_boot_ms);
+    }
+    for entry in intended {
+        let engine = Arc::clone(engine);
+        engine.begin();
+        tokio::spawn(async move {
+            take_up(&engine, &entry).await;
+            engine.responded();
+        });
+    }
+}
+
+/// An entry of which nobody knows how far it came.
+async fn take_up(engine: &Arc<Engine>, entry: &Entry) {
+    let repeatable = match entry.kind {
+        Kind::Reversible => true,
+        Kind::Native => entry.timeout_ms.is_some(),
+        Kind::Oneshot => false,
+    };
+    if repeatable && entry.mode == Mode::Enforce {
+        // Its outcome was reported on the way.
+        drop(respond::again(engine, entry).await);
+        return;
+    }
+    engine.report.unknown(entry);
+    if let Err(error) = engine.ledger.unknown(entry.id).await {
+        tracing::error!(entry = %entry.id, %error, "cannot close an entry of unknown outcome");
+    }
+}

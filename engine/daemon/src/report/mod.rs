@@ -1,0 +1,256 @@
+//! What is said about every step: an audit event, a line of Wazuh's log where
+//! Wazuh would write one, and a trace for the operator.
+
+pub mod wazuh_log;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use riposte_ledger::audit::{Audit, Event};
+use riposte_ledger::clock::Clock;
+use riposte_ledger::{Cause, Entry};
+use riposte_policy::Order;
+use riposte_policy::alert::Alert;
+use riposte_policy::order::{Actor, EntryId};
+use riposte_runtime::native::{Added, Ended, Message, Verb};
+use riposte_transport::Undeliverable;
+
+use self::wazuh_log::WazuhLog;
+use crate::outcome::Outcome;
+use crate::places::Places;
+
+/// Where everything that happens is written.
+pub struct Report {
+    audit: Audit,
+    log: WazuhLog,
+    clock: Arc<dyn Clock>,
+}
+
+impl Report {
+    /// Opens the logs.
+    ///
+    /// # Errors
+    ///
+    /// When one cannot be written: its path, and what to do.
+    pub fn open(places: &Places, clock: Arc<dyn Clock>) -> Result<Self, String> {
+        let audit = Audit::open(&places.audit(), Arc::clone(&clock)).map_err(|error| error.to_string())?;
+        let log = WazuhLog::open(&places.response_log()).map_err(|error| error.to_string())?;
+        Ok(Self { audit, log, clock })
+    }
+
+    /// What became of an order.
+    pub fn outcome(&self, order: &Order, outcome: &Outcome) {
+        let entry = outcome.entry();
+        let command = &*order.command.name;
+        let rule = &*order.rule_id;
+        match outcome {
+            Outcome::Failed { .. } | Outcome::Undecided(_) => {
+                tracing::error!(command, rule, alert = %order.alert_id, entry = ?entry.map(|id| id.0), "{outcome}");
+            }
+            Outcome::Refused(_) | Outcome::Unsupported(_) => {
+                tracing::warn!(command, rule, alert = %order.alert_id, "{outcome}");
+            }
+            _ => {
+                tracing::debug!(command, rule, alert = %order.alert_id, entry = ?entry.map(|id| id.0), "{outcome}")
+            }
+        }
+        self.event(Event {
+            entry: entry.map(|id| id.0),
+            detail: Some(outcome.to_string()),
+            ..of_order(outcome.word(), order)
+        });
+    }
+
+    /// Nobody stands for the order's agent.
+    pub fn undeliverable(&self, order: &Order, why: &Undeliverable) {
+        tracing::warn!(command = %order.command.name, agent = %order.agent, "undeliverable: {why}");
+        self.event(Event { detail: Some(why.to_string()), ..of_order("undeliverable", order) });
+    }
+
+    /// A line of the input is not an alert.
+    pub fn bad_line(&self, number: u64, why: &str) {
+        tracing::warn!(line = number, "not an alert, skipped: {why}");
+        self.event(Event { detail: Some(format!("line {number}: {why}")), ..self.plain("line-skipped") });
+    }
+
+    /// An alert is older than `--max-age`.
+    pub fn stale(&self, alert: &Alert<'_>) {
+        let id = alert.id();
+        tracing::debug!(alert = id, "older than --max-age, dropped");
+        self.event(Event { alert_id: Some(id.to_owned()), ..self.plain("stale") });
+    }
+
+    /// What a rotated file held beyond `offset` cannot be found.
+    pub fn lost(&self, path: &Path, offset: u64) {
+        let path = path.display();
+        tracing::error!(%path, offset, "the file that was read before is gone: alerts behind this offset were not seen");
+        let detail = format!("{path}: alerts behind offset {offset} of the file read before were not seen");
+        self.event(Event { detail: Some(detail), ..self.plain("input-lost") });
+    }
+
+    /// A component is about to add.
+    pub fn starting(&self, order: &Order) {
+        self.log_line(&order.command.executable, "Starting");
+        self.log_line(
+            &order.command.executable,
+            Message::new(order, &order.command.executable).line(Verb::Add).trim_end(),
+        );
+    }
+
+    /// It has added: the rest of the dialogue that Wazuh's programs log.
+    pub fn added(&self, order: &Order) {
+        let executable = &order.command.executable;
+        if order.timeout.is_some() {
+            self.log_line(executable, Message::new(order, executable).line(Verb::Continue).trim_end());
+        }
+        self.log_line(executable, "Ended");
+    }
+
+    /// What a component logged.
+    pub fn said(&self, order: &Order, said: &[String]) {
+        self.lines(&order.command.executable, said);
+    }
+
+    /// What a component logged while it deleted.
+    pub fn deleted(&self, order: &Order, said: &[String]) {
+        let executable = &order.command.executable;
+        self.log_line(executable, "Starting");
+        self.log_line(executable, Message::new(order, executable).line(Verb::Delete).trim_end());
+        self.lines(executable, said);
+        self.log_line(executable, "Ended");
+    }
+
+    /// How a program's add went. It writes the response log itself.
+    pub fn program(&self, order: &Order, added: &Added) {
+        tracing::debug!(command = %order.command.name, "{added}");
+        self.event(Event { detail: Some(added.to_string()), ..of_order("program", order) });
+    }
+
+    /// How a program's delete went.
+    pub fn program_deleted(&self, entry: &Entry, ended: &Ended) {
+        tracing::debug!(command = %entry.command, entry = %entry.id, "{ended}");
+        self.event(Event { detail: Some(ended.to_string()), ..of_entry("program", entry) });
+    }
+
+    /// An add failed and is undone at once.
+    pub fn add_failed(&self, id: EntryId, error: &str) {
+        self.event(Event { entry: Some(id.0), detail: Some(error.to_owned()), ..self.plain("add-failed") });
+    }
+
+    /// An undo begins.
+    pub fn undoing(&self, entry: &Entry, cause: &Cause) {
+        self.event(Event { detail: Some(why(cause)), ..of_entry("undoing", entry) });
+    }
+
+    /// An entry is undone.
+    pub fn undone(&self, entry: &Entry) {
+        tracing::debug!(command = %entry.command, entry = %entry.id, "undone");
+        self.event(of_entry("undone", entry));
+    }
+
+    /// An undo failed and is tried again.
+    pub fn undo_failed(&self, id: EntryId, attempts: u32, error: &str) {
+        tracing::error!(entry = %id, attempts, "could not be undone, tried again: {error}");
+        let detail = format!("attempt {attempts}: {error}");
+        self.event(Event { entry: Some(id.0), detail: Some(detail), ..self.plain("undo-failed") });
+    }
+
+    /// The component did not undo it, so the engine does.
+    pub fn reversed_by_engine(&self, entry: &Entry, error: &str) {
+        tracing::warn!(command = %entry.command, entry = %entry.id, "undone by the engine itself: {error}");
+        self.event(Event { detail: Some(error.to_owned()), ..of_entry("reversed-by-engine", entry) });
+    }
+
+    /// Whether a once-only response ran before the engine ended is not known.
+    pub fn unknown(&self, entry: &Entry) {
+        tracing::warn!(
+            command = %entry.command, entry = %entry.id, alert = %entry.alert_id,
+            "the engine ended while this once-only response ran; it is not run again"
+        );
+        self.event(of_entry("unknown", entry));
+    }
+
+    /// The host did not show what the ledger says.
+    pub fn repaired(&self, written: usize, removed: usize) {
+        let detail = format!("{written} effects put back, {removed} taken away");
+        self.event(Event { detail: Some(detail), ..self.plain("repaired") });
+    }
+
+    /// An operator did something.
+    pub fn act(&self, uid: u32, what: &'static str, detail: &str, reason: Option<&str>) {
+        tracing::info!(uid, reason, "{what}: {detail}");
+        let actor = Some(Actor::User(uid).to_string());
+        let reason = reason.map(str::to_owned);
+        self.event(Event { actor, reason, detail: Some(detail.to_owned()), ..self.plain(what) });
+    }
+
+    fn plain(&self, kind: &'static str) -> Event {
+        Event { kind: kind.into(), ..Event::default() }
+    }
+
+    fn event(&self, event: Event) {
+        self.audit.record(event);
+    }
+
+    fn lines(&self, executable: &str, said: &[String]) {
+        for line in said {
+            self.log_line(executable, line);
+        }
+    }
+
+    fn log_line(&self, executable: &str, text: &str) {
+        self.log.line(self.clock.now().wall_ms, executable, text);
+    }
+}
+
+/// A Unix time in milliseconds, for people and programs: RFC 3339, UTC.
+#[must_use]
+pub fn time(wall_ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(wall_ms)
+        .map_or_else(|_| wall_ms.to_string(), |time| format!("{time:.3}"))
+}
+
+/// Why an entry is undone, in words.
+fn why(cause: &Cause) -> String {
+    match cause {
+        Cause::Due => "its time is up".to_owned(),
+        Cause::Failed => "its add failed".to_owned(),
+        Cause::Recovery => "the engine ended while it was being undone".to_owned(),
+        Cause::Asked { actor, reason } => match reason {
+            Some(reason) => format!("asked by {actor}: {reason}"),
+            None => format!("asked by {actor}"),
+        },
+    }
+}
+
+fn of_order(kind: &'static str, order: &Order) -> Event {
+    Event {
+        kind: kind.into(),
+        tenant: Some(order.tenant.to_string()),
+        command: Some(order.command.name.to_string()),
+        response: order.response.as_ref().map(|response| response.name.to_string()),
+        agent: Some(order.agent.to_string()),
+        alert_id: Some(order.alert_id.to_string()),
+        rule_id: Some(order.rule_id.to_string()),
+        actor: Some(order.actor.to_string()),
+        reason: order.reason.as_ref().map(ToString::to_string),
+        ..Event::default()
+    }
+}
+
+fn of_entry(kind: &'static str, entry: &Entry) -> Event {
+    Event {
+        kind: kind.into(),
+        entry: Some(entry.id.0),
+        tenant: Some(entry.tenant.to_string()),
+        command: Some(entry.command.to_string()),
+        response: entry.response.as_ref().map(ToString::to_string),
+        agent: Some(entry.agent.to_string()),
+        keys: entry.keys.clone(),
+        alert_id: Some(entry.alert_id.to_string()),
+        rule_id: Some(entry.rule_id.to_string()),
+        actor: Some(entry.actor.to_string()),
+        reason: entry.reason.as_ref().map(ToString::to_string),
+        ..Event::default()
+    }
+}

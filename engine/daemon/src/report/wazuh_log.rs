@@ -1,0 +1,178 @@
+//! `active-responses.log` in the shape that Wazuh's own programs write, so that
+//! its stock decoder (`ar_log_json`) and rules 651 to 657 read it unchanged.
+//!
+//! A line is `YYYY/MM/DD HH:MM:SS active-response/bin/NAME: TEXT` in local
+//! time; a response with rollback writes Starting, its input, its keys, the
+//! answer, Ended (`active_responses.c`, `write_debug_file`).
+
+use std::fmt;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+
+/// Lines waiting to be written. When the disk cannot keep up the writer is
+/// waited for: a log that drops lines is no evidence.
+const QUEUE: usize = 4096;
+
+/// The log, written by a thread of its own.
+pub struct WazuhLog {
+    queue: Option<SyncSender<Line>>,
+    writer: Option<JoinHandle<()>>,
+}
+
+struct Line {
+    wall_ms: i64,
+    program: String,
+    text: String,
+}
+
+impl WazuhLog {
+    /// Appends to `path`. An existing file keeps its owner and mode; a new one
+    /// is for its owner to write and its group to read.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be opened for appending.
+    pub fn open(path: &Path) -> Result<Self, Unwritable> {
+        let unwritable = |source| Unwritable { path: path.to_owned(), source };
+        let file = append(path).map_err(unwritable)?;
+        let (queue, lines) = sync_channel(QUEUE);
+        let at = path.to_owned();
+        let writer = std::thread::Builder::new()
+            .name("response-log".to_owned())
+            .spawn(move || write(file, &at, &lines))
+            .map_err(unwritable)?;
+        Ok(Self { queue: Some(queue), writer: Some(writer) })
+    }
+
+    /// One line of the program called `name`.
+    pub fn line(&self, wall_ms: i64, name: &str, text: &str) {
+        let line = Line { wall_ms, program: format!("active-response/bin/{name}"), text: one_line(text) };
+        let Some(queue) = &self.queue else { return };
+        if let Err(TrySendError::Full(line)) = queue.try_send(line) {
+            // Fails only when the writer is gone, which it reported.
+            let _ = queue.send(line);
+        }
+    }
+}
+
+impl Drop for WazuhLog {
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        if let Some(writer) = self.writer.take() {
+            // A panicked writer has nothing more to write.
+            let _ = writer.join();
+        }
+    }
+}
+
+/// Opens a file for appending, made with mode 0640 when it is not there.
+///
+/// # Errors
+///
+/// When it cannot be opened.
+pub fn append(path: &Path) -> io::Result<std::fs::File> {
+    #[expect(clippy::disallowed_methods, reason = "this module owns the response log")]
+    std::fs::OpenOptions::new().append(true).create(true).mode(0o640).custom_flags(libc_nofollow()).open(path)
+}
+
+/// A log folder may belong to Wazuh's group: a link planted there is not
+/// followed by root.
+fn libc_nofollow() -> i32 {
+    i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0)
+}
+
+fn write(file: std::fs::File, path: &Path, lines: &Receiver<Line>) {
+    let mut out = io::BufWriter::with_capacity(1 << 16, file);
+    let mut second = (i64::MIN, String::new());
+    let mut failing = false;
+    while let Ok(first) = lines.recv() {
+        // All that waits goes out in one write.
+        let mut result = put(&mut out, &mut second, &first);
+        while let Ok(line) = lines.try_recv() {
+            result = result.and(put(&mut out, &mut second, &line));
+        }
+        match result.and(out.flush()) {
+            Err(error) if !failing => {
+                tracing::error!(path = %path.display(), %error, "cannot write the response log");
+                failing = true;
+            }
+            Err(_) => {}
+            Ok(()) => failing = false,
+        }
+    }
+}
+
+fn put(out: &mut impl Write, second: &mut (i64, String), line: &Line) -> io::Result<()> {
+    let now = line.wall_ms.div_euclid(1000);
+    if second.0 != now {
+        *second = (now, local_time(now));
+    }
+    writeln!(out, "{} {}: {}", second.1, line.program, line.text)
+}
+
+fn local_time(seconds: i64) -> String {
+    let time = jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    time.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y/%m/%d %H:%M:%S").to_string()
+}
+
+/// What a component says cannot begin a line of its own.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// The log cannot be written.
+#[derive(Debug)]
+pub struct Unwritable {
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl fmt::Display for Unwritable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path.display();
+        write!(
+            f,
+            "cannot write the log {path}: {}; make its folder writable, or use --home or --root",
+            self.source
+        )
+    }
+}
+
+impl std::error::Error for Unwritable {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_have_wazuhs_shape_and_cannot_be_forged() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("active-responses.log");
+        let log = WazuhLog::open(&path).unwrap();
+        log.line(1_732_000_000_123, "firewall-drop", "Starting");
+        log.line(1_732_000_000_999, "firewall-drop", "a\n2026/11/20 00:00:00 active-response/bin/x: forged");
+        drop(log);
+        let text = crate::files::read_at_most(&path, 1 << 20).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines.len(), 2);
+        let (time, rest) = lines[0].split_at(19);
+        assert_eq!(rest, " active-response/bin/firewall-drop: Starting");
+        assert_eq!(time, local_time(1_732_000_000));
+        assert!(time.bytes().zip(*b"dddd/dd/dd dd:dd:dd").all(|(b, shape)| b == shape || b.is_ascii_digit()));
+    }
+
+    #[test]
+    fn an_existing_file_keeps_its_mode() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        drop(append(&path).unwrap());
+        rustix::fs::chmod(path.as_path(), 0o660.into()).unwrap();
+        drop(WazuhLog::open(&path).unwrap());
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
+    }
+}

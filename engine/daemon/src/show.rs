@@ -1,0 +1,204 @@
+//! What operators and programs see of the engine's state.
+
+use std::fmt::Write;
+use std::sync::atomic::Ordering;
+
+use riposte_ledger::Entry;
+use riposte_ledger::entry::Filter;
+use riposte_ledger::rule::Allow;
+use serde_json::{Value, json};
+
+use crate::control::Answer;
+use crate::engine::Engine;
+use crate::report::time;
+
+/// One entry for programs: id, tenant, command, keys, state, since, due,
+/// offence, and what led to it.
+#[must_use]
+pub fn entry(entry: &Entry) -> Value {
+    json!({
+        "id": entry.id.0,
+        "tenant": entry.tenant,
+        "command": entry.command,
+        "response": entry.response,
+        "agent": entry.agent,
+        "keys": entry.keys,
+        "state": if entry.stuck { "stuck" } else { entry.state.as_str() },
+        "since": time(entry.since_ms),
+        "due": entry.due_ms.map(time),
+        "closed": entry.closed_ms.map(time),
+        "offence": entry.offence,
+        "attempt": entry.attempt,
+        "undo_attempts": entry.undo_attempts,
+        "mode": format!("{:?}", entry.mode).to_lowercase(),
+        "alert": entry.alert_id,
+        "rule": entry.rule_id,
+        "actor": entry.actor.to_string(),
+        "reason": entry.reason,
+        "ended_by": entry.ended_by,
+        "error": entry.error,
+    })
+}
+
+/// Entries for people.
+#[must_use]
+pub fn table(entries: &[Entry]) -> String {
+    if entries.is_empty() {
+        return "nothing is in force".to_owned();
+    }
+    let mut rows = vec![["ID", "COMMAND", "KEYS", "STATE", "SINCE", "DUE", "OFFENCE"].map(str::to_owned)];
+    for entry in entries {
+        let state = if entry.stuck { "stuck" } else { entry.state.as_str() };
+        let due = entry.due_ms.map_or_else(|| "-".to_owned(), time);
+        let offence = entry.offence.to_string();
+        let keys = entry.keys.join(", ");
+        rows.push([
+            entry.id.to_string(),
+            entry.command.to_string(),
+            keys,
+            state.to_owned(),
+            time(entry.since_ms),
+            due,
+            offence,
+        ]);
+    }
+    let mut widths = [0; 7];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let mut out = String::new();
+    for row in &rows {
+        let cells: Vec<_> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        out.push_str(cells.join("  ").trim_end());
+        out.push('\n');
+    }
+    out.truncate(out.trim_end().len());
+    out
+}
+
+/// The allows in force.
+#[must_use]
+pub fn allows(allows: &[Allow]) -> Answer {
+    let mut text = String::new();
+    for allow in allows {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{}  {}  by {}", allow.address, until(allow.note.until_ms), allow.note.by.actor);
+        if let Some(reason) = &allow.note.by.reason {
+            let _ = write!(text, "  ({reason})");
+        }
+        text.push('\n');
+    }
+    let data = allows.iter().map(|allow| {
+        json!({
+            "target": allow.address,
+            "until": allow.note.until_ms.map(time),
+            "actor": allow.note.by.actor.to_string(),
+            "reason": allow.note.by.reason.as_deref(),
+            "created": time(allow.note.created_ms),
+        })
+    });
+    let text = if allows.is_empty() { "nothing is allowed".to_owned() } else { text.trim_end().to_owned() };
+    Answer::done(text).with(data.collect())
+}
+
+/// `until TIME`, or `until taken back`.
+#[must_use]
+pub fn until(until_ms: Option<i64>) -> String {
+    until_ms.map_or_else(|| "until taken back".to_owned(), |until| format!("until {}", time(until)))
+}
+
+/// What the engine is doing, and every path in use.
+pub async fn status(engine: &Engine) -> Answer {
+    let entries = match engine.ledger.entries(Filter { open_only: true, ..Filter::default() }).await {
+        Ok(entries) => entries,
+        Err(error) => return Answer::failed(error.to_string()),
+    };
+    let (pauses, modes) = match (engine.ledger.pauses().await, engine.ledger.modes().await) {
+        (Ok(pauses), Ok(modes)) => (pauses, modes),
+        (Err(error), _) | (_, Err(error)) => return Answer::failed(error.to_string()),
+    };
+    let armed = engine.armed();
+    let mut commands: Vec<_> = armed.all().map(|ready| ready.command.name.to_string()).collect();
+    commands.sort();
+    let counters = &engine.counters;
+    let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+    let stuck = entries.iter().filter(|entry| entry.stuck).count();
+    let firewall = engine.firewall().await;
+    let paused: Vec<Value> = pauses
+        .iter()
+        .map(|pause| {
+            let scope = pause.scope.subject.as_deref().unwrap_or("every command");
+            json!({"scope": scope, "until": pause.note.until_ms.map(time), "reason": pause.note.by.reason.as_deref()})
+        })
+        .collect();
+    let switched: Vec<Value> = modes
+        .iter()
+        .map(|rule| json!({"command": rule.scope.subject, "mode": format!("{:?}", rule.mode).to_lowercase()}))
+        .collect();
+    let data = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "pid": std::process::id(),
+        "since": time(engine.started_ms),
+        "in_force": entries.len(),
+        "stuck": stuck,
+        "programs_running": engine.programs.running(),
+        "commands": commands,
+        "responses": armed.config.responses.len(),
+        "paused": paused,
+        "modes": switched,
+        "firewall": firewall,
+        "alerts": {
+            "read": count(&counters.alerts),
+            "fired": count(&counters.fired),
+            "unreadable": count(&counters.unreadable),
+            "too_long": count(&counters.too_long),
+            "stale": count(&counters.stale),
+            "failed": count(&counters.failed),
+        },
+        "paths": {
+            "config": engine.configs(),
+            "state": engine.places.state,
+            "ledger": engine.places.ledger(),
+            "run": engine.places.run,
+            "socket": engine.places.socket(),
+            "plugins": engine.places.plugins(),
+            "root": engine.places.root,
+            "programs": engine.places.programs(),
+            "response_log": engine.places.response_log(),
+            "audit": engine.places.audit(),
+        },
+    });
+    Answer::done(sentences(&data)).with(data)
+}
+
+/// The same for people: a line a fact.
+fn sentences(data: &Value) -> String {
+    let mut out = String::new();
+    let Some(facts) = data.as_object() else { return out };
+    for (name, value) in facts {
+        match value {
+            Value::Object(parts) => {
+                for (part, value) in parts {
+                    let _ = writeln!(out, "{:<26} {}", format!("{name}.{part}"), plain(value));
+                }
+            }
+            value => {
+                let _ = writeln!(out, "{name:<26} {}", plain(value));
+            }
+        }
+    }
+    out.truncate(out.trim_end().len());
+    out
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) if items.is_empty() => "-".to_owned(),
+        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
+        Value::Null => "-".to_owned(),
+        value => value.to_string(),
+    }
+}

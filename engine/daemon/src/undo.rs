@@ -1,0 +1,185 @@
+//! The way back: what was done is undone, by what did it or by the engine.
+//!
+//! An entry closes only when its undo succeeded. A component that is gone, or
+//! whose delete fails three times, is not asked again: the engine reverses the
+//! effects it recorded. What cannot be undone now is tried again, for ever.
+
+use std::sync::Arc;
+
+use riposte_capability::process::Exit;
+use riposte_ledger::entry::Kind;
+use riposte_ledger::{Cause, Entry, LedgerError, Undo};
+use riposte_policy::Order;
+use riposte_policy::config::{Command, Mode};
+use riposte_policy::grant::Digest;
+use riposte_policy::order::EntryId;
+use riposte_runtime::native::{Message, NativeProgram};
+
+use crate::arm::{self, Ready, Runner};
+use crate::engine::{self, Engine};
+use crate::respond;
+
+/// After this many failed deletes the engine reverses the effects itself.
+const DELETES: u32 = 3;
+
+/// How an undo went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Undone {
+    /// The entry is closed.
+    Closed,
+    /// It was closed already, never existed, or is not due any more.
+    Nothing,
+    /// It did not work; it is tried again.
+    Failed {
+        /// How often it was tried.
+        attempts: u32,
+        /// Why.
+        error: String,
+    },
+}
+
+/// Undoes an entry now. The timekeeper learns how it went.
+pub async fn undo(engine: &Arc<Engine>, id: EntryId, cause: Cause) -> Undone {
+    let begun = match engine.ledger.begin_undo(id, cause.clone()).await {
+        Ok(begun) => begun,
+        Err(LedgerError::NotDue { due_boot_ms, .. }) => {
+            engine.timekeeper.extended(id, due_boot_ms);
+            return Undone::Nothing;
+        }
+        Err(LedgerError::NoSuchEntry(_) | LedgerError::Illegal { .. }) => {
+            engine.timekeeper.gone(id);
+            return Undone::Nothing;
+        }
+        Err(error) => return retry_later(engine, id, &error.to_string()).await,
+    };
+    engine.programs.end(id).await;
+    engine.report.undoing(&begun.entry, &cause);
+    if let Err(error) = reverse(engine, &begun).await {
+        if begun.entry.undo_attempts + 1 < DELETES || begun.effects.is_empty() {
+            return retry_later(engine, id, &error).await;
+        }
+        engine.report.reversed_by_engine(&begun.entry, &error);
+    }
+    // Whatever the delete left claimed goes too: the entry is over.
+    for effect in &begun.effects {
+        if let Err(refusal) = engine.reverse(id, effect).await {
+            return retry_later(engine, id, &refusal.to_string()).await;
+        }
+    }
+    match engine.ledger.undone(id).await {
+        Ok(()) => {
+            engine.report.undone(&begun.entry);
+            engine.timekeeper.undone(id);
+            engine.undone.notify_waiters();
+            Undone::Closed
+        }
+        Err(error) => retry_later(engine, id, &error.to_string()).await,
+    }
+}
+
+/// Undoes what a failed add may have done.
+pub async fn after_failure(engine: &Arc<Engine>, id: EntryId, error: &str) {
+    engine.report.add_failed(id, error);
+    if let Undone::Failed { attempts, error } = undo(engine, id, Cause::Failed).await {
+        tracing::error!(entry = %id, attempts, %error, "the failed response could not be undone yet, it is tried again");
+    }
+}
+
+/// The delete of whatever made the entry.
+async fn reverse(engine: &Arc<Engine>, begun: &Undo) -> Result<(), String> {
+    let entry = &begun.entry;
+    if entry.kind == Kind::Oneshot || entry.mode == Mode::Shadow {
+        return Ok(());
+    }
+    let (order, ready) = match ready(engine, entry) {
+        Ok(found) => found,
+        // Nobody is left who could be asked: the engine reverses what is recorded.
+        Err(error) if entry.kind == Kind::Reversible => {
+            engine.report.reversed_by_engine(entry, &error);
+            return Ok(());
+        }
+        Err(error) => return Err(error),
+    };
+    match &ready.runner {
+        Runner::Component(plugin) => {
+            let _permits = engine.component_permits(&ready).await;
+            let mut invocation = respond::invocation(&order, &ready, entry.mode);
+            invocation.id = entry.id.to_string();
+            invocation.entry = Some(entry.id);
+            invocation.attempt = entry.attempt;
+            invocation.offence = entry.offence;
+            let answer = plugin.delete(&invocation, entry.receipt.clone()).await;
+            engine.report.deleted(&order, &answer.log);
+            answer.result.map_err(|failure| failure.to_string())
+        }
+        Runner::Native(program) => by_program(engine, entry, program).await,
+        Runner::Unsupported(why) => Err(why.clone()),
+    }
+}
+
+/// The delete of a native program.
+pub async fn by_program(engine: &Engine, entry: &Entry, program: &NativeProgram) -> Result<(), String> {
+    let order = order(entry)?;
+    let _permit = engine.delete_permit().await;
+    let ended =
+        program.delete(&Message::new(&order, program.name())).await.map_err(|error| error.to_string())?;
+    engine.report.program_deleted(entry, &ended);
+    // A program that says it failed has undone nothing that could be relied on.
+    if ended.exit == Exit::Code(0) { Ok(()) } else { Err(ended.to_string()) }
+}
+
+/// What made an entry, ready to run: the very version for a component, also
+/// when the configuration has long named another.
+pub fn ready(engine: &Engine, entry: &Entry) -> Result<(Order, Arc<Ready>), String> {
+    let order = order(entry)?;
+    let runner = match entry.kind {
+        Kind::Native => Runner::Native(engine.program(&order.command)?),
+        Kind::Reversible | Kind::Oneshot => {
+            let digest = entry.digest.as_deref().unwrap_or_default();
+            let digest: Digest = digest.parse().map_err(|error| format!("{error}"))?;
+            if let Some(ready) = engine.armed().ready(&entry.command)
+                && matches!(&ready.runner, Runner::Component(plugin) if plugin.digest() == digest)
+            {
+                return Ok((order, ready));
+            }
+            Runner::Component(engine.version(&order.command, digest)?)
+        }
+    };
+    let ready = arm::ready(&order.command, runner, true);
+    Ok((order, Arc::new(ready)))
+}
+
+/// The order that led to an entry.
+fn order(entry: &Entry) -> Result<Order, String> {
+    let command = Command::from_stored(&entry.definition).map_err(|error| error.to_string())?;
+    Ok(Order {
+        tenant: entry.tenant.as_str().into(),
+        command: Arc::new(command),
+        response: None,
+        location: engine::location(&entry.location),
+        agent: entry.agent.as_str().into(),
+        alert: entry.alert.as_deref().unwrap_or("{}").into(),
+        alert_id: entry.alert_id.as_str().into(),
+        rule_id: entry.rule_id.as_str().into(),
+        timeout: entry.timeout_ms.and_then(|ms| u64::try_from(ms).ok()).map(std::time::Duration::from_millis),
+        offenders: Arc::new([]),
+        mode: entry.mode,
+        actor: entry.actor.clone(),
+        reason: entry.reason.as_deref().map(Into::into),
+        source: None,
+    })
+}
+
+async fn retry_later(engine: &Arc<Engine>, id: EntryId, error: &str) -> Undone {
+    let attempts = match engine.ledger.undo_failed(id, error).await {
+        Ok(attempts) => attempts,
+        Err(ledger) => {
+            tracing::error!(entry = %id, %error, %ledger, "an undo failed, and the ledger could not record it");
+            1
+        }
+    };
+    engine.report.undo_failed(id, attempts, error);
+    engine.timekeeper.undo_failed(id, attempts);
+    Undone::Failed { attempts, error: error.to_owned() }
+}

@@ -1,0 +1,205 @@
+//! From the tables to memory, at start and after a failed commit.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use riposte_policy::config::Mode;
+use riposte_policy::order::EntryId;
+
+use super::{Books, offset_ms};
+use crate::clock::Clock;
+use crate::entry::{Entry, State, mode_of};
+use crate::error::LedgerError;
+use crate::index::{Index, Term};
+use crate::ledger::{Pending, Settings};
+use crate::reader;
+use crate::store::Store;
+
+/// What the last run left behind.
+pub(crate) struct Left {
+    pub(crate) recovery: Vec<Entry>,
+    pub(crate) pending: Vec<Pending>,
+}
+
+impl Books {
+    /// Takes over the tables of an opened ledger.
+    pub(crate) fn open(
+        path: Arc<Path>,
+        store: Store,
+        clock: Arc<dyn Clock>,
+        settings: Settings,
+    ) -> Result<(Self, Left), LedgerError> {
+        let offset_ms = offset_ms(&clock.now());
+        let mut books = Self {
+            path,
+            store,
+            clock,
+            index: Arc::new(Mutex::new(Index::new())),
+            settings,
+            boot: 0,
+            offset_ms,
+            next: 1,
+            definitions: HashMap::new(),
+            handled: HashMap::new(),
+        };
+        books.execute("BEGIN IMMEDIATE", ())?;
+        books.enter_boot()?;
+        books.execute("COMMIT", ())?;
+        books.load()?;
+        let left = books.left()?;
+        Ok((books, left))
+    }
+
+    pub(crate) fn share_index(&self) -> Arc<Mutex<Index>> {
+        Arc::clone(&self.index)
+    }
+
+    /// Reads into memory what is committed, in place of what was there.
+    pub(crate) fn load(&mut self) -> Result<(), LedgerError> {
+        let index = self.read_index()?;
+        let handled = self.read_handled()?;
+        let next = self.number("SELECT coalesce(max(id), 0) + 1 FROM entry")?;
+        *self.index.lock().unwrap_or_else(PoisonError::into_inner) = index;
+        self.handled = handled;
+        self.next = self.next.max(next);
+        self.definitions.clear();
+        Ok(())
+    }
+
+    /// Finds the number of this start of the machine, and brings what is open
+    /// from earlier starts over to it: what is left of each by the wall clock,
+    /// but never more than it was given. A clock that was set back while the
+    /// machine was off then extends nothing without end.
+    fn enter_boot(&mut self) -> Result<(), LedgerError> {
+        let now = self.now();
+        self.execute("INSERT OR IGNORE INTO boot (boot_id) VALUES (?1)", [&*now.boot_id])?;
+        let mut find = self.statement("SELECT number FROM boot WHERE boot_id = ?1")?;
+        let boot: i64 = find.query_row([&*now.boot_id], |row| row.get(0)).map_err(|error| self.failed(&error))?;
+        drop(find);
+        self.boot = boot;
+        for (table, until, open) in [
+            ("entry", "due", "closed IS NULL AND"),
+            ("allow", "until", ""),
+            ("pause", "until", ""),
+            ("mode", "until", ""),
+        ] {
+            self.execute(
+                &format!(
+                    "UPDATE {table} SET boot = ?1,
+                            {until}_boot = ?3 + min(max({until} - ?2, 0), length),
+                            {until} = ?2 + min(max({until} - ?2, 0), length)
+                     WHERE {open} {until} IS NOT NULL AND boot <> ?1"
+                ),
+                (boot, now.wall_ms, now.boot_ms),
+            )?;
+            // In the same start, after a clock was set while no engine ran.
+            self.execute(
+                &format!(
+                    "UPDATE {table} SET {until} = {until}_boot + ?2
+                     WHERE {open} {until} IS NOT NULL AND boot = ?1 AND abs({until} - {until}_boot - ?2) > 2000"
+                ),
+                (boot, self.offset_ms),
+            )?;
+            if open.is_empty() {
+                self.execute(&format!("DELETE FROM {table} WHERE until_boot <= ?1"), [now.boot_ms])?;
+            }
+        }
+        Ok(())
+    }
+
+    fn read_index(&self) -> Result<Index, LedgerError> {
+        let mut index = Index::new();
+        let mut names: HashMap<String, Arc<str>> = HashMap::new();
+        let mut open = self.statement(
+            "SELECT id, tenant, command, agent, keys, mode, length, due_boot, state
+             FROM entry WHERE closed IS NULL ORDER BY id",
+        )?;
+        let mut rows = open.query(()).map_err(|error| self.failed(&error))?;
+        while let Some(row) = rows.next().map_err(|error| self.failed(&error))? {
+            let read = || -> rusqlite::Result<_> {
+                let text = |column| row.get::<_, String>(column);
+                let term = match (row.get(6)?, row.get(7)?) {
+                    (None, _) => Term::Never,
+                    (Some(_), Some(due)) => Term::At(due),
+                    (Some(length), None) => Term::After(length),
+                };
+                Ok((EntryId(row.get(0)?), text(1)?, text(2)?, text(3)?, text(4)?, text(5)?, term, text(8)?))
+            };
+            let (id, tenant, command, agent, keys, mode, term, state) =
+                read().map_err(|error| self.failed(&error))?;
+            let keys: Vec<String> = serde_json::from_str(&keys).unwrap_or_default();
+            let mode = mode_of(&mode).unwrap_or(Mode::Enforce);
+            let key = index.key(&tenant, &command, &agent, &keys, mode);
+            let mut name = |text: String| Arc::clone(names.entry(text).or_insert_with_key(|text| text.as_str().into()));
+            index.insert(
+                id,
+                &name(tenant),
+                &name(command),
+                key,
+                term,
+                State::of(&state).unwrap_or(State::Undoing),
+                mode,
+            );
+        }
+        drop(rows);
+        drop(open);
+        let mut held = self.statement(
+            "SELECT entry, interface, target FROM effect JOIN entry ON entry.id = effect.entry
+             WHERE entry.closed IS NULL AND NOT released ORDER BY entry, number",
+        )?;
+        let mut rows = held.query(()).map_err(|error| self.failed(&error))?;
+        while let Some(row) = rows.next().map_err(|error| self.failed(&error))? {
+            let read = || -> rusqlite::Result<_> {
+                Ok((EntryId(row.get(0)?), row.get::<_, String>(1)?, row.get::<_, String>(2)?))
+            };
+            let (id, interface, target) = read().map_err(|error| self.failed(&error))?;
+            let target = index.target(&interface, &target);
+            index.hold(id, target);
+        }
+        Ok(index)
+    }
+
+    fn read_handled(&self) -> Result<HashMap<i64, BTreeSet<(u64, u32)>>, LedgerError> {
+        let mut handled: HashMap<i64, BTreeSet<(u64, u32)>> = HashMap::new();
+        let mut above = self.statement(
+            "SELECT entry.input, entry.offset, entry.ordinal
+             FROM input JOIN entry ON entry.input = input.id AND entry.offset >= input.offset
+             WHERE NOT input.done AND entry.input IS NOT NULL",
+        )?;
+        let mut rows = above.query(()).map_err(|error| self.failed(&error))?;
+        while let Some(row) = rows.next().map_err(|error| self.failed(&error))? {
+            let read = || -> rusqlite::Result<(i64, i64, i64)> { Ok((row.get(0)?, row.get(1)?, row.get(2)?)) };
+            let (input, offset, ordinal) = read().map_err(|error| self.failed(&error))?;
+            if let (Ok(offset), Ok(ordinal)) = (u64::try_from(offset), u32::try_from(ordinal)) {
+                handled.entry(input).or_default().insert((offset, ordinal));
+            }
+        }
+        Ok(handled)
+    }
+
+    /// What is to be looked after: by the recovery, and by the timer.
+    fn left(&self) -> Result<Left, LedgerError> {
+        let boot_ms = self.now().boot_ms;
+        let recovery = reader::select(
+            self.conn(),
+            "closed IS NULL AND (state <> 'in-force' OR due_boot <= ?1)
+             ORDER BY CASE state WHEN 'undoing' THEN 0 WHEN 'in-force' THEN 1 ELSE 2 END, id",
+            [boot_ms],
+        )
+        .map_err(|error| self.failed(&error))?;
+        let mut timed = self.statement(
+            "SELECT id, due_boot FROM entry
+             WHERE closed IS NULL AND state = 'in-force' AND due_boot > ?1 ORDER BY due_boot, id",
+        )?;
+        let pending = timed
+            .query_map([boot_ms], |row| Ok(Pending { id: EntryId(row.get(0)?), due_boot_ms: row.get(1)? }))
+            .and_then(Iterator::collect)
+            .map_err(|error| self.failed(&error))?;
+        Ok(Left { recovery, pending })
+    }
+
+    fn number(&self, sql: &str) -> Result<i64, LedgerError> {
+        self.statement(sql)?.query_row((), |row| row.get(0)).map_err(|error| self.failed(&error))
+    }
+}

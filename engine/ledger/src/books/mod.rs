@@ -1,0 +1,174 @@
+//! What each request does, on the writer's connection and in the index.
+//!
+//! Every function here looks first, in memory, whether it may; then writes;
+//! then changes the index. So a refusal leaves no trace, and the only errors
+//! after the first statement are the storage's, which undo the whole commit.
+
+mod admit;
+mod effect;
+mod input;
+mod load;
+mod offence;
+mod rule;
+mod undo;
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use riposte_policy::order::EntryId;
+use rusqlite::{CachedStatement, Connection, Params};
+
+use crate::clock::{Clock, Now};
+use crate::entry::{Due, State};
+use crate::error::LedgerError;
+use crate::index::{Index, Live};
+use crate::ledger::Settings;
+use crate::store::{Reserve, Store};
+
+pub(crate) use input::inputs;
+pub(crate) use rule::{allows, modes, pauses};
+
+/// The writer's side of the ledger.
+pub(crate) struct Books {
+    path: Arc<Path>,
+    store: Store,
+    clock: Arc<dyn Clock>,
+    index: Arc<Mutex<Index>>,
+    pub(crate) settings: Settings,
+    /// The number of this start of the machine in the table `boot`.
+    boot: i64,
+    /// Wall clock minus boot-time clock, as the due times in the tables have it.
+    offset_ms: i64,
+    /// Never taken back, not even with a failed commit: nobody then acts on an
+    /// entry that has another's number.
+    next: i64,
+    /// Definitions that are in the tables, by their number.
+    definitions: HashMap<(Arc<str>, Option<Arc<str>>), i64>,
+    /// Per input: what was admitted from above its position.
+    handled: HashMap<i64, BTreeSet<(u64, u32)>>,
+}
+
+impl Books {
+    pub(crate) fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    pub(crate) fn begin(&mut self) -> Result<(), LedgerError> {
+        self.execute("BEGIN IMMEDIATE", ())?;
+        self.follow_wall_clock()
+    }
+
+    pub(crate) fn commit(&mut self) -> Result<(), LedgerError> {
+        self.execute("COMMIT", ()).map(drop)
+    }
+
+    /// Undoes on disk what was not committed. The memory still shows it, until
+    /// [`Books::load`].
+    pub(crate) fn roll_back(&mut self, error: &LedgerError) -> Result<(), LedgerError> {
+        if let LedgerError::DiskFull { .. } = error {
+            self.reserve().give_up();
+        }
+        // SQLite has done it by itself after some errors.
+        if self.store.conn.is_autocommit() { Ok(()) } else { self.execute("ROLLBACK", ()).map(drop) }
+    }
+
+    fn reserve(&mut self) -> &mut Reserve {
+        &mut self.store.reserve
+    }
+
+    pub(crate) fn index(&self) -> MutexGuard<'_, Index> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The open entry `id`.
+    fn live(&self, id: EntryId) -> Result<Live, LedgerError> {
+        self.index().get(id).cloned().ok_or(LedgerError::NoSuchEntry(id))
+    }
+
+    /// The open entry `id`, which is to get into the state `to`.
+    fn live_that_may(&self, id: EntryId, to: State) -> Result<Live, LedgerError> {
+        let live = self.live(id)?;
+        match live.state.may(to) {
+            true => Ok(live),
+            false => Err(LedgerError::Illegal { id, from: live.state, to }),
+        }
+    }
+
+    /// Ends an entry. The alert goes too, except where somebody will ask what
+    /// went wrong: undoing needed it, and nothing is left to undo.
+    fn close(&mut self, id: EntryId, to: State, error: Option<&str>) -> Result<(), LedgerError> {
+        let closed = self.now().wall_ms;
+        self.execute(
+            "UPDATE entry SET state = ?2, closed = ?3, error = coalesce(?4, error) WHERE id = ?1",
+            (id.0, to.as_str(), closed, error.map(shorten)),
+        )?;
+        if !matches!(to, State::Failed | State::Unknown) {
+            self.execute("DELETE FROM body WHERE entry = ?1", [id.0])?;
+        }
+        self.execute("DELETE FROM receipt WHERE entry = ?1", [id.0])?;
+        self.index().remove(id);
+        Ok(())
+    }
+
+    /// Wall clocks are set, forward and back, also by hours. Within one start
+    /// of the machine due times follow the other clock, but the wall times
+    /// beside them are what the next start goes by: they move along.
+    fn follow_wall_clock(&mut self) -> Result<(), LedgerError> {
+        let offset = offset_ms(&self.now());
+        if (offset - self.offset_ms).abs() <= 2_000 {
+            return Ok(());
+        }
+        tracing::warn!(by_ms = offset - self.offset_ms, "the wall clock was set; due times keep their distance");
+        for sql in [
+            "UPDATE entry SET due = due_boot + ?1 WHERE closed IS NULL AND due_boot IS NOT NULL AND boot = ?2",
+            "UPDATE allow SET until = until_boot + ?1 WHERE until_boot IS NOT NULL AND boot = ?2",
+            "UPDATE pause SET until = until_boot + ?1 WHERE until_boot IS NOT NULL AND boot = ?2",
+            "UPDATE mode SET until = until_boot + ?1 WHERE until_boot IS NOT NULL AND boot = ?2",
+        ] {
+            self.execute(sql, (offset, self.boot))?;
+        }
+        self.offset_ms = offset;
+        Ok(())
+    }
+
+    fn statement(&self, sql: &str) -> Result<CachedStatement<'_>, LedgerError> {
+        self.store.conn.prepare_cached(sql).map_err(|error| self.failed(&error))
+    }
+
+    fn execute(&self, sql: &str, params: impl Params) -> Result<usize, LedgerError> {
+        self.statement(sql)?.execute(params).map_err(|error| self.failed(&error))
+    }
+
+    fn failed(&self, error: &rusqlite::Error) -> LedgerError {
+        LedgerError::sqlite(&self.path, error)
+    }
+
+    fn conn(&self) -> &Connection {
+        &self.store.conn
+    }
+}
+
+fn offset_ms(now: &Now) -> i64 {
+    now.wall_ms.saturating_sub(now.boot_ms)
+}
+
+/// `length` milliseconds from now, by both clocks.
+fn due(now: &Now, length: i64) -> Due {
+    Due { wall_ms: now.wall_ms.saturating_add(length), boot_ms: now.boot_ms.saturating_add(length) }
+}
+
+/// The same moment on both clocks.
+fn due_at(now: &Now, boot_ms: i64) -> Due {
+    Due { wall_ms: now.wall_ms.saturating_add(boot_ms.saturating_sub(now.boot_ms)), boot_ms }
+}
+
+/// Keys as the tables keep them. Strings always have a JSON form.
+fn keys_json(keys: &[String]) -> String {
+    serde_json::to_string(keys).unwrap_or_default()
+}
+
+/// Messages come from components and programs: they are cut, not trusted.
+fn shorten(message: &str) -> &str {
+    message.get(..message.floor_char_boundary(2_048)).unwrap_or(message)
+}

@@ -1,0 +1,145 @@
+//! Who did it before, and how long that makes it.
+
+use riposte_policy::config::Mode;
+use riposte_policy::order::EntryId;
+use rusqlite::OptionalExtension;
+
+use super::{Books, keys_json};
+use crate::clock::Now;
+use crate::entry::length_ms;
+use crate::error::LedgerError;
+use crate::ledger::Offences;
+
+/// Whose offences are counted: per response (or command, when asked for by
+/// hand) and where it runs, so that one alert answered on two machines is one
+/// offence on each.
+pub(super) struct Offender<'a> {
+    pub(super) tenant: &'a str,
+    pub(super) scope: &'a str,
+    pub(super) agent: &'a str,
+    pub(super) keys: &'a str,
+}
+
+/// How long what lasts for a time lasts, in milliseconds.
+pub(super) struct Lengths {
+    /// At the first offence.
+    pub(super) base: i64,
+    /// From the second on; the last one repeats.
+    pub(super) offenders: Vec<i64>,
+}
+
+impl Lengths {
+    pub(super) fn from_row(base: i64, offenders: Option<&str>) -> Self {
+        let offenders = offenders.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
+        Self { base, offenders }
+    }
+
+    pub(super) fn offenders_json(&self) -> Option<String> {
+        if self.offenders.is_empty() { None } else { serde_json::to_string(&self.offenders).ok() }
+    }
+
+    fn at(&self, offence: u32) -> i64 {
+        let repeated = usize::try_from(offence).unwrap_or(usize::MAX).checked_sub(2);
+        repeated
+            .and_then(|nth| self.offenders.get(nth).or(self.offenders.last()))
+            .copied()
+            .unwrap_or(self.base)
+    }
+}
+
+impl Books {
+    /// Which offence it would be now, and how long that lasts.
+    pub(super) fn next_offence(
+        &self,
+        offender: &Offender<'_>,
+        lengths: &Lengths,
+        now: &Now,
+    ) -> Result<(u32, i64), LedgerError> {
+        let quiet_since = now.wall_ms.saturating_sub(length_ms(self.settings.offence_quiet));
+        let before: Option<u32> = self
+            .statement(
+                "SELECT count FROM offence
+                 WHERE tenant = ?1 AND scope = ?2 AND agent = ?3 AND keys = ?4 AND ends >= ?5",
+            )?
+            .query_row((offender.tenant, offender.scope, offender.agent, offender.keys, quiet_since), |row| row.get(0))
+            .optional()
+            .map_err(|error| self.failed(&error))?;
+        let offence = before.unwrap_or(0).saturating_add(1);
+        Ok((offence, lengths.at(offence)))
+    }
+
+    pub(super) fn count_offence(&self, offender: &Offender<'_>, offence: u32, ends: i64) -> Result<(), LedgerError> {
+        self.execute(
+            "INSERT INTO offence (tenant, scope, agent, keys, count, ends) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT DO UPDATE SET count = excluded.count, ends = excluded.ends",
+            (offender.tenant, offender.scope, offender.agent, offender.keys, offence, ends),
+        )?;
+        Ok(())
+    }
+
+    /// The keys turned out to be others: it was no offence of these.
+    pub(super) fn take_back_offence(&self, offender: &Offender<'_>, mode: Mode) -> Result<(), LedgerError> {
+        if mode == Mode::Shadow {
+            return Ok(());
+        }
+        let of = (offender.tenant, offender.scope, offender.agent, offender.keys);
+        self.execute(
+            "UPDATE offence SET count = count - 1 WHERE tenant = ?1 AND scope = ?2 AND agent = ?3 AND keys = ?4",
+            of,
+        )?;
+        self.execute(
+            "DELETE FROM offence WHERE tenant = ?1 AND scope = ?2 AND agent = ?3 AND keys = ?4 AND count < 1",
+            of,
+        )?;
+        Ok(())
+    }
+
+    /// The quiet time counts from the end of the last offence: an extension
+    /// moves it.
+    pub(super) fn prolong_offence(&self, id: EntryId, ends: i64) -> Result<(), LedgerError> {
+        self.execute(
+            "UPDATE offence SET ends = max(ends, ?2) WHERE (tenant, scope, agent, keys) =
+                 (SELECT tenant, coalesce(response, command), agent, keys FROM entry WHERE id = ?1)",
+            (id.0, ends),
+        )?;
+        Ok(())
+    }
+
+    /// Forgets offences; returns how many offenders that were.
+    pub(crate) fn forget_offences(&self, which: &Offences) -> Result<usize, LedgerError> {
+        match which {
+            Offences::All => self.execute("DELETE FROM offence", ()),
+            Offences::Keys(keys) => self.execute("DELETE FROM offence WHERE keys = ?1", [keys_json(keys)]),
+            Offences::Target(target) => self.execute(
+                "DELETE FROM offence WHERE EXISTS (SELECT 1 FROM json_each(offence.keys) WHERE value = ?1)",
+                [target],
+            ),
+        }
+    }
+
+    /// Removes what is old enough to count for nothing.
+    pub(super) fn prune_offences(&self) -> Result<usize, LedgerError> {
+        let quiet_since = self.now().wall_ms.saturating_sub(length_ms(self.settings.offence_quiet));
+        self.execute("DELETE FROM offence WHERE ends < ?1", [quiet_since])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_length_repeats() {
+        let lengths = Lengths { base: 10, offenders: vec![20, 30] };
+        assert_eq!([1, 2, 3, 4, u32::MAX].map(|n| lengths.at(n)), [10, 20, 30, 30, 30]);
+        let none = Lengths { base: 10, offenders: Vec::new() };
+        assert_eq!([1, 2, 9].map(|n| none.at(n)), [10, 10, 10]);
+    }
+
+    #[test]
+    fn the_list_comes_back_from_its_row() {
+        let lengths = Lengths { base: 10, offenders: vec![20, 30] };
+        let back = Lengths::from_row(10, lengths.offenders_json().as_deref());
+        assert_eq!((back.base, back.offenders), (10, vec![20, 30]));
+    }
+}

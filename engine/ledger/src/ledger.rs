@@ -1,0 +1,546 @@
+//! The handle: open the ledger, ask it, read it.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use riposte_policy::config::Mode;
+use riposte_policy::order::EntryId;
+
+use crate::books::{self, Books};
+use crate::clock::Clock;
+use crate::entry::{
+    Admitted, Cause, EffectRow, Entry, Filter, Held, NewEntry, Rekeyed, Settled, Standing, Undo, length_ms,
+};
+use crate::error::LedgerError;
+use crate::index::Index;
+use crate::input::{FileIdentity, Input};
+use crate::reader::{self, Reader};
+use crate::rule::{Allow, By, ModeRule, Pause, Scope};
+use crate::store;
+use crate::writer::Writer;
+
+/// The ledger. Clones share it; it is closed when the last one goes.
+///
+/// A request is done in the order it was asked, all or nothing. Dropping the
+/// future before it was taken up means that nothing is done; after that, it is
+/// done all the same.
+#[derive(Clone)]
+pub struct Ledger(Arc<Inner>);
+
+/// In the order they end: the reader lets go of the file before the writer.
+struct Inner {
+    reader: Reader,
+    writer: Writer,
+    index: Arc<Mutex<Index>>,
+    clock: Arc<dyn Clock>,
+}
+
+/// A ledger that was opened, and what the last run left in it.
+pub struct Opened {
+    /// The ledger.
+    pub ledger: Ledger,
+    /// What has to be looked after before anything new: what is being undone,
+    /// what is overdue, and what was intended, in this order.
+    pub recovery: Vec<Entry>,
+    /// What is in force and not yet due, for the
+    /// [scheduler](crate::scheduler::Scheduler), by due time. What is in force
+    /// for good is in neither list.
+    pub pending: Vec<Pending>,
+}
+
+/// An entry in force, and when it is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pending {
+    /// The entry.
+    pub id: EntryId,
+    /// When, in milliseconds since the machine was started.
+    pub due_boot_ms: i64,
+}
+
+/// How much there may be, and how long it is remembered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Open entries per tenant and command.
+    pub per_command: u64,
+    /// Open entries in all. The ledger is built for millions, not billions.
+    pub total: u64,
+    /// How long after the end of the last offence the next one is the first again.
+    pub offence_quiet: Duration,
+    /// The most pages of 4 KiB that the database may grow to; `None`: the disk.
+    pub most_pages: Option<u32>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            per_command: 100_000,
+            total: 1_000_000,
+            offence_quiet: Duration::from_secs(7 * 86_400),
+            most_pages: None,
+        }
+    }
+}
+
+/// When a request is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// When it was done. It travels with the next commit, a moment later: if
+    /// that fails, the entry is not there ([`LedgerError::NoSuchEntry`]), and
+    /// the claim that has to come before any effect says so.
+    Applied,
+    /// When it is on the disk.
+    Durable,
+}
+
+/// Whose offences to forget.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Offences {
+    /// Everybody's.
+    All,
+    /// Those under exactly these keys.
+    Keys(Vec<String>),
+    /// Those with this key among others.
+    Target(String),
+}
+
+impl Ledger {
+    /// Opens the ledger at `path` with the usual [`Settings`], or makes it.
+    ///
+    /// # Errors
+    ///
+    /// When another engine has it open, it is damaged, newer, no ledger, or
+    /// cannot be opened or written: the text names the file and what to do.
+    pub fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Opened, LedgerError> {
+        Self::open_with(path, clock, Settings::default())
+    }
+
+    /// The same, with other settings.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ledger::open`].
+    pub fn open_with(path: &Path, clock: Arc<dyn Clock>, settings: Settings) -> Result<Opened, LedgerError> {
+        let store = store::open(path, settings.most_pages)?;
+        let path: Arc<Path> = path.into();
+        let (books, left) = Books::open(Arc::clone(&path), store, Arc::clone(&clock), settings)?;
+        let index = books.share_index();
+        let reader = Reader::start(&path)?;
+        let writer = Writer::start(books)
+            .map_err(|error| LedgerError::Io { path: path.to_path_buf(), detail: error.to_string() })?;
+        let ledger = Self(Arc::new(Inner { reader, writer, index, clock }));
+        Ok(Opened { ledger, recovery: left.recovery, pending: left.pending })
+    }
+
+    /// Reads entries without an engine, or beside one.
+    ///
+    /// # Errors
+    ///
+    /// When there is no ledger of a version that this program knows.
+    pub fn read(path: &Path, filter: &Filter) -> Result<Vec<Entry>, LedgerError> {
+        let conn = store::open_to_read(path)?;
+        reader::entries(&conn, filter).map_err(|error| LedgerError::sqlite(path, &error))
+    }
+
+    /// Enters `new`, unless the same is in force, under way or handled.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be recorded. Nothing may then be done.
+    pub async fn admit(&self, new: NewEntry, wait: Wait) -> Result<Admitted, LedgerError> {
+        self.ask(wait, move |books| books.admit(&new)).await
+    }
+
+    /// Gives an intended entry the keys that its program names itself; durable.
+    ///
+    /// # Errors
+    ///
+    /// When the entry is not intended, or it could not be recorded.
+    pub async fn rekey(&self, id: EntryId, keys: Vec<String>) -> Result<Rekeyed, LedgerError> {
+        self.ask(Wait::Durable, move |books| books.rekey(id, &keys)).await
+    }
+
+    /// Records that an intended entry is about to make an effect, and returns
+    /// once that is durable: how long the effect stands by all others' claims.
+    /// `prior` restores what was there; the first of all claims keeps it.
+    ///
+    /// # Errors
+    ///
+    /// When the entry is not intended, or it could not be recorded. The effect
+    /// must then not be made.
+    pub async fn claim(
+        &self,
+        id: EntryId,
+        interface: &str,
+        target: &str,
+        prior: Option<&str>,
+    ) -> Result<Standing, LedgerError> {
+        let (interface, target) = (interface.to_owned(), target.to_owned());
+        let prior = prior.map(str::to_owned);
+        self.ask(Wait::Durable, move |books| books.claim(id, &interface, &target, prior.as_deref())).await
+    }
+
+    /// Records that an open entry no longer holds an effect: how long it is to
+    /// stay now. What the entry does not hold is no error.
+    ///
+    /// # Errors
+    ///
+    /// When the entry is not open, or it could not be recorded.
+    pub async fn release(&self, id: EntryId, interface: &str, target: &str) -> Result<Standing, LedgerError> {
+        let (interface, target) = (interface.to_owned(), target.to_owned());
+        self.ask(Wait::Applied, move |books| books.release(id, &interface, &target)).await
+    }
+
+    /// How long an effect is to stay, over all who hold it. From memory.
+    pub fn standing(&self, interface: &str, target: &str) -> Standing {
+        let boot_ms = self.0.clock.now().boot_ms;
+        let index = self.0.index.lock().unwrap_or_else(PoisonError::into_inner);
+        index.standing(index.target(interface, target), None, boot_ms)
+    }
+
+    /// What restores the state before the first claim on a target that `id`
+    /// claimed.
+    ///
+    /// # Errors
+    ///
+    /// When the ledger cannot be read.
+    pub async fn prior(&self, id: EntryId, interface: &str, target: &str) -> Result<Option<String>, LedgerError> {
+        let (interface, target) = (interface.to_owned(), target.to_owned());
+        self.ask(Wait::Applied, move |books| books.prior(id, &interface, &target)).await
+    }
+
+    /// Records that an intended entry was carried out, with what its component
+    /// returned.
+    ///
+    /// # Errors
+    ///
+    /// When the entry is not intended, or it could not be recorded.
+    pub async fn added(&self, id: EntryId, receipt: Option<Vec<u8>>) -> Result<Settled, LedgerError> {
+        self.ask(Wait::Applied, move |books| books.added(id, receipt.as_deref())).await
+    }
+
+    /// Records that an open entry is about to be undone, also once more, and
+    /// returns all that this takes; durable.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::NotDue`] for [`Cause::Due`] when the entry was extended
+    /// in the meantime; and when it is not open, or it could not be recorded.
+    pub async fn begin_undo(&self, id: EntryId, cause: Cause) -> Result<Undo, LedgerError> {
+        self.ask(Wait::Durable, move |books| books.begin_undo(id, &cause)).await
+    }
+
+    /// Records that an entry was undone, and ends it; durable.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::StillHeld`] when it holds effects; and when it is not
+    /// being undone, or it could not be recorded.
+    pub async fn undone(&self, id: EntryId) -> Result<(), LedgerError> {
+        self.ask(Wait::Durable, move |books| books.undone(id)).await
+    }
+
+    /// Records that undoing failed: how many times it has. From the third on
+    /// the entry shows as stuck; it stays open, and is to be tried again.
+    ///
+    /// # Errors
+    ///
+    /// When the entry is not being undone, or it could not be recorded.
+    pub async fn undo_failed(&self, id: EntryId, message: &str) -> Result<u32, LedgerError> {
+        let message = message.to_owned();
+        self.ask(Wait::Durable, move |books| books.undo_failed(id, &message)).await
+    }
+
+    /// Records that an intended entry failed before it did anything; durable.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::StillHeld`] when it did something: undo it then. And when
+    /// it is not intended, or it could not be recorded.
+    pub async fn fail(&self, id: EntryId, message: &str) -> Result<(), LedgerError> {
+        let message = message.to_owned();
+        self.ask(Wait::Durable, move |books| books.fail(id, &message)).await
+    }
+
+    /// Records that what an intended entry did cannot be known and must not be
+    /// repeated. Effects that it claimed for good stay claimed; durable.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::StillHeld`] when it holds effects for a time: undo it
+    /// then. And when it is not intended, or it could not be recorded.
+    pub async fn unknown(&self, id: EntryId) -> Result<Settled, LedgerError> {
+        self.ask(Wait::Durable, move |books| books.unknown(id)).await
+    }
+
+    /// Records that an intended entry is begun once more: how many times that
+    /// makes; durable.
+    ///
+    /// # Errors
+    ///
+    /// When it is not intended, or it could not be recorded.
+    pub async fn attempt(&self, id: EntryId) -> Result<u32, LedgerError> {
+        self.ask(Wait::Durable, move |books| books.attempt(id)).await
+    }
+
+    /// One entry, open or closed, with its alert and receipt.
+    ///
+    /// # Errors
+    ///
+    /// When the ledger cannot be read.
+    pub async fn entry(&self, id: EntryId) -> Result<Option<Entry>, LedgerError> {
+        self.read_all(move |conn| reader::entry(conn, id)).await
+    }
+
+    /// The entries that `filter` lets through, by number, without alerts.
+    ///
+    /// # Errors
+    ///
+    /// When the ledger cannot be read.
+    pub async fn entries(&self, filter: Filter) -> Result<Vec<Entry>, LedgerError> {
+        self.read_all(move |conn| reader::entries(conn, &filter)).await
+    }
+
+    /// Every effect that an entry recorded, in the order it did.
+    ///
+    /// # Errors
+    ///
+    /// When the ledger cannot be read.
+    pub async fn effects(&self, id: EntryId) -> Result<Vec<EffectRow>, LedgerError> {
+        self.read_all(move |conn| reader::effects(conn, id)).await
+    }
+
+    /// Everything of an interface that open entries hold: what the host should
+    /// show.
+    ///
+    /// # Errors
+    ///
+    /// When the ledger cannot be read.
+    pub async fn held(&self, interface: &str) -> Result<Vec<Held>, LedgerError> {
+        let asked = interface.to_owned();
+        let held = self.read_all(move |conn| reader::held(conn, &asked)).await?;
+        let with_standing = |(target, prior): (String, Option<String>)| {
+            let standing = self.standing(interface, &target);
+            Held { target, prior, standing }
+        };
+        Ok(held.into_iter().map(with_standing).collect())
+    }
+
+    /// Number of open entries, shadows included. From memory.
+    #[must_use]
+    pub fn open_entries(&self) -> usize {
+        self.0.index.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Forgets offences: how many offenders that were; durable.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be recorded.
+    pub async fn forget_offences(&self, which: Offences) -> Result<usize, LedgerError> {
+        self.ask(Wait::Durable, move |books| books.forget_offences(&which)).await
+    }
+
+    /// Forgets what was closed for longer than `keep`, at most `most` entries
+    /// at a time, and offences that no longer count. Returns how many entries.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be recorded.
+    pub async fn prune(&self, keep: Duration, most: u32) -> Result<usize, LedgerError> {
+        self.ask(Wait::Durable, move |books| books.prune(length_ms(keep), most)).await
+    }
+
+    /// Changes the limits and the quiet time; `most_pages` takes a new start.
+    ///
+    /// # Errors
+    ///
+    /// When the ledger is closed.
+    pub async fn configure(&self, settings: Settings) -> Result<(), LedgerError> {
+        let set = move |books: &mut Books| {
+            books.settings = settings;
+            Ok(())
+        };
+        self.ask(Wait::Applied, set).await
+    }
+
+    /// Keeps an address from everything, for good or for a time; durable.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be recorded.
+    pub async fn allow(&self, address: &str, lasts: Option<Duration>, by: By) -> Result<Allow, LedgerError> {
+        let address = address.to_owned();
+        self.ask(Wait::Durable, move |books| books.allow(&address, lasts, &by)).await
+    }
+
+    /// Takes an allow back; returns what it was; durable.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be recorded.
+    pub async fn disallow(&self, address: &str) -> Result<Option<Allow>, LedgerError> {
+        let address = address.to_owned();
+        self.ask(Wait::Durable, move |books| books.disallow(&address)).await
+    }
+
+    /// The allows that have not ended, by address.
+    ///
+    /// # Errors
+    ///
+    /// When the ledger cannot be read.
+    pub async fn allows(&self) -> Result<Vec<Allow>, LedgerError> {
+        let boot_ms = self.0.clock.now().boot_ms;
+        self.read_all(move |conn| books::allows(conn, boot_ms)).await
+    }
+
+    /// Stops everything new in `scope`, for good or for a time; durable.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be recorded.
+    pub async fn pause(&self, scope: Scope, lasts: Option<Duration>, by: By) -> Result<Pause, LedgerError> {
+        self.ask(Wait::Durable, move |books| books.pause(&scope, lasts, &by)).await
+    }
+
+    /// Takes a pause of exactly `scope` back; returns what it was; durable.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be recorded.
+    pub async fn resume(&self, scope: Scope) -> Result<Option<Pause>, LedgerError> {
+        self.ask(Wait::Durable, move |books| books.resume(&scope)).await
+    }
+
+    /// The pauses that have not ended.
+    ///
+    /// # Errors
+    ///
+    /// When the ledger cannot be read.
+    pub async fn pauses(&self) -> Result<Vec<Pause>, LedgerError> {
+        let boot_ms = self.0.clock.now().boot_ms;
+        self.read_all(move |conn| books::pauses(conn, boot_ms)).await
+    }
+
+    /// Gives `scope` a mode other than the configuration's, or with `None` that
+    /// again; returns what held before; durable.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be recorded.
+    pub async fn set_mode(
+        &self,
+        scope: Scope,
+        mode: Option<Mode>,
+        lasts: Option<Duration>,
+        by: By,
+    ) -> Result<Option<ModeRule>, LedgerError> {
+        self.ask(Wait::Durable, move |books| books.set_mode(&scope, mode, lasts, &by)).await
+    }
+
+    /// The modes that have not ended.
+    ///
+    /// # Errors
+    ///
+    /// When the ledger cannot be read.
+    pub async fn modes(&self) -> Result<Vec<ModeRule>, LedgerError> {
+        let boot_ms = self.0.clock.now().boot_ms;
+        self.read_all(move |conn| books::modes(conn, boot_ms)).await
+    }
+
+    /// The files read under `path`, newest first.
+    ///
+    /// # Errors
+    ///
+    /// When the ledger cannot be read.
+    pub async fn inputs(&self, path: &str) -> Result<Vec<Input>, LedgerError> {
+        let path = path.to_owned();
+        self.read_all(move |conn| books::inputs(conn, &path)).await
+    }
+
+    /// The file last read under `path`.
+    ///
+    /// # Errors
+    ///
+    /// When the ledger cannot be read.
+    pub async fn input_for(&self, path: &str) -> Result<Option<Input>, LedgerError> {
+        Ok(self.inputs(path).await?.into_iter().next())
+    }
+
+    /// Enters a file that is read from `offset` on; durable.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be recorded.
+    pub async fn new_input(&self, path: &str, identity: FileIdentity, offset: u64) -> Result<i64, LedgerError> {
+        let path = path.to_owned();
+        self.ask(Wait::Durable, move |books| books.new_input(&path, &identity, offset)).await
+    }
+
+    /// Gives a file another identity: a longer head, once it has grown.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be recorded.
+    pub async fn identify_input(&self, input: i64, identity: FileIdentity) -> Result<(), LedgerError> {
+        self.ask(Wait::Durable, move |books| books.identify_input(input, &identity)).await
+    }
+
+    /// Records that a file was read to its end and will not grow; durable.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be recorded.
+    pub async fn finish_input(&self, input: i64) -> Result<(), LedgerError> {
+        self.ask(Wait::Durable, move |books| books.finish_input(input)).await
+    }
+
+    /// Notes that everything before `offset` of a file was admitted or needs no
+    /// answer. Returns at once; written with the next commit, or by itself
+    /// within half a second.
+    pub fn mark(&self, input: i64, offset: u64) {
+        self.0.writer.mark(input, offset);
+    }
+
+    /// Returns when everything asked before, and every position noted, is
+    /// durable.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be recorded.
+    pub async fn flush(&self) -> Result<(), LedgerError> {
+        self.ask(Wait::Durable, |_| Ok(())).await
+    }
+
+    /// What was admitted from `offset` of a file on: offset of the line, and
+    /// which of its responses.
+    ///
+    /// # Errors
+    ///
+    /// When the ledger is closed.
+    pub async fn admitted_after(&self, input: i64, offset: u64) -> Result<Vec<(u64, u32)>, LedgerError> {
+        self.ask(Wait::Applied, move |books| Ok(books.admitted_after(input, offset))).await
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        wait: Wait,
+        act: impl FnOnce(&mut Books) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        self.0.writer.ask(wait, act).await
+    }
+
+    /// Reads what is committed, after what was asked before is. When that
+    /// cannot be committed, what is there can still be read.
+    async fn read_all<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        if let Err(error) = self.flush().await
+            && !error.is_storage()
+        {
+            return Err(error);
+        }
+        self.0.reader.ask(query).await
+    }
+}

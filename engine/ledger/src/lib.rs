@@ -1,0 +1,48 @@
+//! What is in force, since when, until when.
+//!
+//! Whatever a response did for a limited time has to be undone on time, also
+//! after a crash. So everything is written here before it is done, and what is
+//! written here outlives the process, the power and the clock. This crate does
+//! not know how a response runs.
+//!
+//! # Layout
+//!
+//! * [`ledger`]: the handle: open, ask, read. Start here.
+//! * [`entry`]: one response that was made: its states, and which may follow which.
+//! * [`rule`]: what an operator settled: allows, pauses, modes.
+//! * [`input`]: how far each file of alerts was read.
+//! * [`scheduler`]: which entry is to be undone when; synchronous, without a clock.
+//! * [`audit`]: every step as a line of JSON.
+//! * [`clock`]: the time, the system's or a test's.
+//! * [`error`]: what can go wrong and what to do about it.
+//!
+//! Behind the handle: `schema` (the tables), `store` (opening the file),
+//! `writer` (one thread, one commit for all that is queued), `books` (what each
+//! request does), `index` (what has to be known without asking SQLite) and
+//! `reader` (queries, off the writer).
+
+#![forbid(unsafe_code)]
+
+pub mod audit;
+pub mod clock;
+pub mod entry;
+pub mod error;
+pub mod input;
+pub mod ledger;
+pub mod rule;
+pub mod scheduler;
+
+mod books;
+mod index;
+mod reader;
+mod schema;
+mod store;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use clock::{Clock, ManualClock, Now, SystemClock};
+pub use entry::{Admitted, Cause, Entry, NewEntry, Rekeyed, Settled, Standing, State, Undo};
+pub use error::LedgerError;
+pub use ledger::{Ledger, Opened, Settings, Wait};

@@ -1,0 +1,249 @@
+//! Opening the file: one engine at a time, a sound database, our version.
+
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
+
+use crate::error::LedgerError;
+use crate::schema;
+
+/// How long a statement waits for another program's lock.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Each connection belongs to one thread, as Rust makes sure of: SQLite need
+/// not lock it.
+const UNSHARED: OpenFlags = OpenFlags::SQLITE_OPEN_NO_MUTEX;
+
+/// WAL pages after which a commit also writes them back: 32 MiB.
+const CHECKPOINT_PAGES: u32 = 8_192;
+
+/// Kept back for the day the disk is full: room to record some hundred undos
+/// at a time, and SQLite reuses its log after each.
+const RESERVE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// A ledger file that this process holds alone.
+pub(crate) struct Store {
+    pub(crate) conn: Connection,
+    pub(crate) reserve: Reserve,
+    /// Released by the system when the process ends, however it does.
+    _lock: File,
+}
+
+/// Opens or creates the ledger at `path`.
+pub(crate) fn open(path: &Path, most_pages: Option<u32>) -> Result<Store, LedgerError> {
+    let lock = lock(path)?;
+    make_private(path)?;
+    let failed = |error: rusqlite::Error| LedgerError::sqlite(path, &error);
+    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | UNSHARED).map_err(failed)?;
+    conn.busy_timeout(PATIENCE).map_err(failed)?;
+    match identify(&conn, path)? {
+        Found::Nothing => {
+            conn.pragma_update(None, "page_size", 4_096).map_err(failed)?;
+            prepare(&conn, most_pages).map_err(failed)?;
+            schema::create(&conn).map_err(failed)?;
+        }
+        Found::Ledger => {
+            check(&conn, path)?;
+            prepare(&conn, most_pages).map_err(failed)?;
+        }
+    }
+    Ok(Store { conn, reserve: Reserve::new(path), _lock: lock })
+}
+
+/// Opens the ledger at `path` to read it, whether or not an engine has it open.
+pub(crate) fn open_to_read(path: &Path) -> Result<Connection, LedgerError> {
+    let failed = |error: rusqlite::Error| LedgerError::sqlite(path, &error);
+    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | UNSHARED).map_err(failed)?;
+    conn.busy_timeout(PATIENCE).map_err(failed)?;
+    match identify(&conn, path)? {
+        Found::Ledger => Ok(conn),
+        Found::Nothing => Err(LedgerError::Foreign { path: path.to_owned() }),
+    }
+}
+
+enum Found {
+    Nothing,
+    Ledger,
+}
+
+fn identify(conn: &Connection, path: &Path) -> Result<Found, LedgerError> {
+    let number = |pragma: &str| -> Result<i64, LedgerError> {
+        conn.pragma_query_value(None, pragma, |row| row.get(0)).map_err(|error| LedgerError::sqlite(path, &error))
+    };
+    let (application, version, pages) = (number("application_id")?, number("user_version")?, number("page_count")?);
+    match (application, version) {
+        (0, 0) if pages <= 1 && is_bare(conn) => Ok(Found::Nothing),
+        (schema::APPLICATION, schema::VERSION) => Ok(Found::Ledger),
+        (schema::APPLICATION, found) if found > schema::VERSION => {
+            Err(LedgerError::Newer { path: path.to_owned(), found, known: schema::VERSION })
+        }
+        _ => Err(LedgerError::Foreign { path: path.to_owned() }),
+    }
+}
+
+/// A crash between making the file and its tables leaves a database without
+/// tables: that is ours to use.
+fn is_bare(conn: &Connection) -> bool {
+    conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0)).is_ok_and(|n| n == 0)
+}
+
+fn check(conn: &Connection, path: &Path) -> Result<(), LedgerError> {
+    let said: String = conn
+        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+        .map_err(|error| LedgerError::sqlite(path, &error))?;
+    match said.as_str() {
+        "ok" => Ok(()),
+        detail => Err(LedgerError::Corrupt { path: path.to_owned(), detail: detail.to_owned() }),
+    }
+}
+
+fn prepare(conn: &Connection, most_pages: Option<u32>) -> rusqlite::Result<()> {
+    conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    conn.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    conn.pragma_update(None, "cache_size", -16_384)?;
+    if let Some(most) = most_pages {
+        conn.pragma_update_and_check(None, "max_page_count", most, |_| Ok(()))?;
+    }
+    conn.set_prepared_statement_cache_capacity(128);
+    Ok(())
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    name.into()
+}
+
+fn cannot_open(path: &Path, error: &std::io::Error) -> LedgerError {
+    match error.kind() {
+        std::io::ErrorKind::ReadOnlyFilesystem => LedgerError::ReadOnly { path: path.to_owned() },
+        std::io::ErrorKind::StorageFull => LedgerError::DiskFull { path: path.to_owned() },
+        _ => LedgerError::CannotOpen { path: path.to_owned(), detail: error.to_string() },
+    }
+}
+
+/// The lock is on a file of its own: SQLite opens and closes the database as
+/// it likes, and a lock of ours on it would go with that.
+#[expect(clippy::disallowed_methods, reason = "this module owns the ledger's files")]
+fn lock(path: &Path) -> Result<File, LedgerError> {
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(beside(path, ".lock"))
+        .map_err(|error| cannot_open(path, &error))?;
+    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        let mut text = String::new();
+        let pid = file.read_to_string(&mut text).ok().and_then(|_| text.trim().parse().ok());
+        return Err(LedgerError::InUse { path: path.to_owned(), pid });
+    }
+    // The number only helps to find the process; the lock holds without it.
+    let _ = file
+        .set_len(0)
+        .and_then(|()| file.seek(SeekFrom::Start(0)))
+        .and_then(|_| writeln!(file, "{}", std::process::id()));
+    Ok(file)
+}
+
+/// Alerts and reasons are nobody else's business. SQLite gives its log files
+/// the mode of the database.
+#[expect(clippy::disallowed_methods, reason = "this module owns the ledger's files")]
+fn make_private(path: &Path) -> Result<(), LedgerError> {
+    let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
+    let file = opened.map_err(|error| cannot_open(path, &error))?;
+    let made = file.metadata().and_then(|found| match found.permissions().mode() & 0o777 {
+        0o600 => Ok(()),
+        _ => file.set_permissions(Permissions::from_mode(0o600)),
+    });
+    made.map_err(|error| cannot_open(path, &error))
+}
+
+/// Space that is taken while there is some, and given up when there is none:
+/// new responses are then refused, but those in force can still be undone.
+pub(crate) struct Reserve {
+    path: PathBuf,
+    state: Kept,
+    /// When it was last tried to take it, in boot time.
+    tried_ms: i64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    Yes,
+    GivenUp,
+}
+
+/// Whether there is space for anything new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Space {
+    Enough,
+    Short,
+}
+
+/// How long to wait before looking again whether there is space.
+const RETRY_MS: i64 = 5_000;
+
+impl Reserve {
+    fn new(path: &Path) -> Self {
+        let mut reserve = Self { path: beside(path, ".reserve"), state: Kept::Yes, tried_ms: i64::MIN };
+        if reserve.take().is_err() {
+            reserve.give_up();
+        }
+        reserve
+    }
+
+    /// Gives the space up, so that what must be recorded can be.
+    #[expect(clippy::disallowed_methods, reason = "this module owns the ledger's files")]
+    pub(crate) fn give_up(&mut self) {
+        self.state = Kept::GivenUp;
+        // Gone already is as good.
+        let _ = std::fs::remove_file(&self.path);
+    }
+
+    /// Whether there is space for anything new; takes the reserve back first
+    /// when it was given up.
+    pub(crate) fn space(&mut self, boot_ms: i64) -> Space {
+        if self.state == Kept::Yes {
+            return Space::Enough;
+        }
+        if boot_ms.saturating_sub(self.tried_ms) < RETRY_MS {
+            return Space::Short;
+        }
+        self.tried_ms = boot_ms;
+        match self.take() {
+            Ok(()) => {
+                self.state = Kept::Yes;
+                Space::Enough
+            }
+            Err(_) => {
+                self.give_up();
+                Space::Short
+            }
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this module owns the ledger's files")]
+    fn take(&self) -> std::io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&self.path)?;
+        if file.metadata()?.len() >= RESERVE_BYTES {
+            return Ok(());
+        }
+        match fallocate(&file, FallocateFlags::empty(), 0, RESERVE_BYTES) {
+            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
+                let zeros = [0_u8; 65_536];
+                (0..RESERVE_BYTES / 65_536).try_for_each(|_| file.write_all(&zeros))
+            }
+            other => Ok(other?),
+        }
+    }
+}

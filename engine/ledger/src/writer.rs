@@ -1,0 +1,258 @@
+//! One thread, one connection, one commit for all that is queued.
+//!
+//! What costs is not a row but the `fdatasync` of a commit. So the thread takes
+//! what is there, writes all of it, commits once, and then answers whoever
+//! waited for that. While it commits, the next commit queues up: the more
+//! there is to do, the more each commit carries.
+
+use std::collections::HashMap;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, oneshot};
+
+use crate::books::Books;
+use crate::error::LedgerError;
+use crate::ledger::Wait;
+
+/// How many requests may be queued; who asks then waits.
+const QUEUE: usize = 4_096;
+
+/// How many requests one commit takes at most.
+const BATCH: usize = 512;
+
+/// How long a position waits for a commit to travel with. After a crash, so
+/// much is read once more, and found handled.
+const MARK_DELAY: Duration = Duration::from_millis(500);
+
+enum Message {
+    Ask(Box<dyn Request>),
+    /// There are positions to write, when nothing else is.
+    Marks,
+}
+
+/// The asking side.
+pub(crate) struct Writer {
+    messages: Option<mpsc::Sender<Message>>,
+    room: Arc<Semaphore>,
+    marks: Arc<Mutex<HashMap<i64, u64>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    pub(crate) fn start(books: Books) -> std::io::Result<Self> {
+        let (messages, waiting) = mpsc::channel();
+        let room = Arc::new(Semaphore::new(QUEUE));
+        let marks = Arc::new(Mutex::new(HashMap::new()));
+        let desk = Desk { books, waiting, room: Arc::clone(&room), marks: Arc::clone(&marks), stale: false };
+        let thread = std::thread::Builder::new().name("ledger".into()).spawn(move || desk.run())?;
+        Ok(Self { messages: Some(messages), room, marks, thread: Some(thread) })
+    }
+
+    /// Has `act` done in the next commit, and returns what it says: as soon as
+    /// it was done, or when that is durable.
+    pub(crate) async fn ask<T: Send + 'static>(
+        &self,
+        wait: Wait,
+        act: impl FnOnce(&mut Books) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        self.room.acquire().await.map_err(|_| LedgerError::Stopped)?.forget();
+        let (answer, answered) = oneshot::channel();
+        let ask = Box::new(Ask { act: Some(act), wait, answer: Some(answer), said: None });
+        self.send(Message::Ask(ask))?;
+        answered.await.map_err(|_| LedgerError::Stopped)?
+    }
+
+    /// Notes a position; the next commit writes it.
+    pub(crate) fn mark(&self, input: i64, offset: u64) {
+        let first = {
+            let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
+            marks.insert(input, offset);
+            marks.len() == 1
+        };
+        if first {
+            // A ledger that has stopped writes nothing more.
+            let _ = self.send(Message::Marks);
+        }
+    }
+
+    fn send(&self, message: Message) -> Result<(), LedgerError> {
+        let messages = self.messages.as_ref().ok_or(LedgerError::Stopped)?;
+        messages.send(message).map_err(|_| LedgerError::Stopped)
+    }
+}
+
+impl Drop for Writer {
+    /// Ends the thread when it has written what is queued.
+    fn drop(&mut self) {
+        self.messages = None;
+        if let Some(thread) = self.thread.take() {
+            // It panicked, at worst; there is nobody left to tell.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The thread's side.
+struct Desk {
+    books: Books,
+    waiting: mpsc::Receiver<Message>,
+    room: Arc<Semaphore>,
+    marks: Arc<Mutex<HashMap<i64, u64>>>,
+    /// Whether the memory shows what was never committed.
+    stale: bool,
+}
+
+impl Desk {
+    fn run(mut self) {
+        loop {
+            let message = match self.has_marks() {
+                true => self.waiting.recv_timeout(MARK_DELAY),
+                false => self.waiting.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            match message {
+                Ok(Message::Ask(first)) => {
+                    self.room.add_permits(1);
+                    self.batch(Some(first));
+                }
+                Ok(Message::Marks) => {}
+                Err(RecvTimeoutError::Timeout) => self.batch(None),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        if self.has_marks() {
+            self.batch(None);
+        }
+        self.room.close();
+    }
+
+    /// One commit: `first`, and what else is queued.
+    fn batch(&mut self, first: Option<Box<dyn Request>>) {
+        let mut taken = Vec::with_capacity(32);
+        taken.extend(first);
+        let written = self.write(&mut taken);
+        if let Err(error) = &written {
+            tracing::error!(requests = taken.len(), "a commit failed and was undone: {error}");
+            if let Err(again) = self.books.roll_back(error).and_then(|()| self.refresh()) {
+                tracing::error!("what is committed could not be read again: {again}");
+            }
+        }
+        for request in taken {
+            request.settle(&written);
+        }
+    }
+
+    fn write(&mut self, taken: &mut Vec<Box<dyn Request>>) -> Result<(), LedgerError> {
+        if let Err(error) = self.refresh().and_then(|()| self.books.begin()) {
+            // Nobody else should wait as long for the same answer.
+            while taken.len() < BATCH
+                && let Some(request) = self.queued()
+            {
+                taken.push(request);
+            }
+            return Err(error);
+        }
+        self.stale = true;
+        let mut done = 0;
+        while let Some(request) = taken.get_mut(done) {
+            request.apply(&mut self.books)?;
+            done += 1;
+            if done == taken.len() && done < BATCH {
+                taken.extend(self.queued());
+            }
+        }
+        let marks = std::mem::take(&mut *self.marks.lock().unwrap_or_else(PoisonError::into_inner));
+        self.books.write_marks(&marks)?;
+        self.books.commit()?;
+        self.stale = false;
+        Ok(())
+    }
+
+    /// Reads into memory what is committed, when it shows something else.
+    fn refresh(&mut self) -> Result<(), LedgerError> {
+        if self.stale {
+            self.books.load()?;
+            self.stale = false;
+        }
+        Ok(())
+    }
+
+    fn queued(&mut self) -> Option<Box<dyn Request>> {
+        loop {
+            match self.waiting.try_recv() {
+                Ok(Message::Ask(request)) => {
+                    self.room.add_permits(1);
+                    return Some(request);
+                }
+                // They are written with this commit anyway.
+                Ok(Message::Marks) => {}
+                Err(_) => return None,
+            }
+        }
+    }
+
+    fn has_marks(&self) -> bool {
+        !self.marks.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+}
+
+/// Something asked of the books, whatever it answers.
+trait Request: Send {
+    /// Does it.
+    ///
+    /// # Errors
+    ///
+    /// When the storage failed, and with it the whole commit.
+    fn apply(&mut self, books: &mut Books) -> Result<(), LedgerError>;
+
+    /// Answers, after the commit.
+    fn settle(self: Box<Self>, committed: &Result<(), LedgerError>);
+}
+
+struct Ask<T, F> {
+    act: Option<F>,
+    wait: Wait,
+    answer: Option<oneshot::Sender<Result<T, LedgerError>>>,
+    said: Option<Result<T, LedgerError>>,
+}
+
+impl<T, F> Request for Ask<T, F>
+where
+    T: Send,
+    F: FnOnce(&mut Books) -> Result<T, LedgerError> + Send,
+{
+    fn apply(&mut self, books: &mut Books) -> Result<(), LedgerError> {
+        // Who no longer listens does not act on the answer either.
+        if self.answer.as_ref().is_none_or(oneshot::Sender::is_closed) {
+            return Ok(());
+        }
+        let Some(act) = self.act.take() else { return Ok(()) };
+        match act(books) {
+            Err(error) if error.is_storage() => Err(error),
+            said if self.wait == Wait::Applied => {
+                if let Some(answer) = self.answer.take() {
+                    // Not listening any more: see above.
+                    let _ = answer.send(said);
+                }
+                Ok(())
+            }
+            said => {
+                self.said = Some(said);
+                Ok(())
+            }
+        }
+    }
+
+    fn settle(mut self: Box<Self>, committed: &Result<(), LedgerError>) {
+        let Some(answer) = self.answer.take() else { return };
+        let said = match (committed, self.said.take()) {
+            (Err(error), _) => Err(error.clone()),
+            (Ok(()), Some(said)) => said,
+            (Ok(()), None) => Err(LedgerError::Stopped),
+        };
+        // Not listening any more: see above.
+        let _ = answer.send(said);
+    }
+}

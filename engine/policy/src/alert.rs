@@ -1,0 +1,538 @@
+//! One line of `alerts.json`, read without copying it.
+//!
+//! Only what decides is read: rule, level, groups, agent, id and time. The
+//! rest of the object stays text until a response asks for a part of it.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, Visitor};
+use serde_json::value::RawValue;
+
+use crate::json::{self, Found, Object, Word};
+use crate::pointer::Pointer;
+
+/// Deepest nesting of an alert.
+pub const DEEPEST: usize = 128;
+
+/// The arrays of a rule that hold what Wazuh splits out of its groups
+/// (`pci_dss` holds `11.4` for the group `pci_dss_11.4`), by name.
+pub(crate) const COMPLIANCE: [&str; 7] = ["pci_dss", "gdpr", "gpg13", "hipaa", "nist_800_53", "tsc", "cis"];
+
+/// An alert as one reads it to decide: it borrows from the line.
+#[derive(Clone, Debug)]
+pub struct Alert<'a> {
+    object: &'a str,
+    fields: Fields<'a>,
+    rule: Rule<'a>,
+}
+
+impl<'a> Alert<'a> {
+    /// Reads one line: the alert object itself, as in `alerts.json`, or the
+    /// message that Wazuh sends for it, `{"version":1,"parameters":{"alert":{…}}}`.
+    ///
+    /// # Errors
+    ///
+    /// When the line is not UTF-8, not one JSON object, nested more than 128
+    /// deep, without a `rule` object, or when a member that decides stands in
+    /// it twice or is of the wrong kind.
+    pub fn parse(line: &'a [u8]) -> Result<Self, NotAnAlert> {
+        let text = utf8(line)?;
+        let (object, mut fields) = whole(text)?;
+        let Object(rule) = fields.rule.take().ok_or(NotAnAlert::NoRule)?;
+        Ok(Self { object, fields, rule })
+    }
+
+    /// The text of the alert object: what `alerts.json` holds on one line.
+    #[must_use]
+    pub fn object(&self) -> &'a str {
+        self.object
+    }
+
+    /// `id`; empty when it has none.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.fields.id.0
+    }
+
+    /// `rule.id`; empty when it has none. Wazuh writes text, its tests numbers.
+    #[must_use]
+    pub fn rule_id(&self) -> &str {
+        &self.rule.id.0
+    }
+
+    /// `rule.id` as the number that `<rules_id>` names.
+    #[must_use]
+    pub fn rule_number(&self) -> Option<u32> {
+        let id = self.rule_id();
+        // `+7` is a number to Rust, not to Wazuh.
+        id.bytes().all(|b| b.is_ascii_digit()).then(|| id.parse().ok()).flatten()
+    }
+
+    /// `rule.level`, when it has one; 255 for anything above.
+    #[must_use]
+    pub fn level(&self) -> Option<u8> {
+        self.rule.level.0
+    }
+
+    /// `agent.id`; empty when it has none. `000` is the server itself.
+    #[must_use]
+    pub fn agent_id(&self) -> &str {
+        self.fields.agent.as_ref().map_or("", |Object(agent)| &agent.id.0)
+    }
+
+    /// `agent.name`; empty when it has none.
+    #[must_use]
+    pub fn agent_name(&self) -> &str {
+        self.fields.agent.as_ref().map_or("", |Object(agent)| &agent.name.0)
+    }
+
+    /// `timestamp` as it is written; empty when it has none.
+    #[must_use]
+    pub fn timestamp(&self) -> &str {
+        &self.fields.timestamp.0
+    }
+
+    /// `timestamp` in milliseconds since 1970-01-01 UTC; `None` when there is
+    /// none or it is not one.
+    #[must_use]
+    pub fn timestamp_ms(&self) -> Option<i64> {
+        crate::timestamp::parse(self.timestamp())
+    }
+
+    /// The groups of the rule, the compliance ones with their full names
+    /// (`pci_dss_11.4`), as written.
+    #[must_use]
+    pub fn groups(&self) -> Vec<String> {
+        let mut groups = Vec::new();
+        self.each_group(|group| groups.push(group.to_owned()));
+        for (standard, _) in self.compliance() {
+            self.each_control(standard, |control| groups.push(format!("{standard}_{control}")));
+        }
+        groups
+    }
+
+    /// The names in `rule.groups`. Wazuh writes an array; the text of a rule
+    /// file, `syslog,sshd,`, is read too.
+    pub(crate) fn each_group(&self, mut each: impl FnMut(&str)) {
+        let Some(groups) = self.rule.groups else { return };
+        match json::decoded(groups.get()) {
+            Some(text) => text.split(',').map(str::trim).filter(|group| !group.is_empty()).for_each(each),
+            None => json::each_text(groups.get(), &mut each),
+        }
+    }
+
+    /// The compliance arrays that the rule has: which one, by its place in
+    /// [`COMPLIANCE`], and its JSON text.
+    pub(crate) fn compliance(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
+        let rule = &self.rule;
+        let arrays = [rule.pci_dss, rule.gdpr, rule.gpg13, rule.hipaa, rule.nist_800_53, rule.tsc, rule.cis];
+        COMPLIANCE.into_iter().zip(arrays).filter_map(|(name, array)| Some((name, array?.get())))
+    }
+
+    fn each_control(&self, standard: &str, mut each: impl FnMut(&str)) {
+        for (_, array) in self.compliance().filter(|(name, _)| *name == standard) {
+            json::each_text(array, &mut each);
+        }
+    }
+}
+
+/// The alert object in `line`, bare or sent, whether or not it has a rule: for
+/// responses run by hand, whose alert holds only what they act on.
+///
+/// # Errors
+///
+/// When the line is not UTF-8, not one JSON object, or nested more than 128 deep.
+pub fn object(line: &[u8]) -> Result<&str, NotAnAlert> {
+    let text = utf8(line)?;
+    let (object, _) = whole(text)?;
+    Ok(object)
+}
+
+/// The text at `pointer`; numbers, `true` and `false` as they are written.
+/// `None` for nothing, `null`, an object, an array, and a member that stands
+/// in its object twice.
+#[must_use]
+pub fn text<'a>(object: &'a str, pointer: &Pointer) -> Option<Cow<'a, str>> {
+    let value = value(object, pointer)?;
+    match value.as_bytes().first()? {
+        b'"' => json::decoded(value),
+        b'{' | b'[' | b'n' => None,
+        _ => Some(Cow::Borrowed(value)),
+    }
+}
+
+/// Like [`text`], but only what is a JSON string.
+#[must_use]
+pub fn string<'a>(object: &'a str, pointer: &Pointer) -> Option<Cow<'a, str>> {
+    json::decoded(value(object, pointer)?)
+}
+
+/// Like [`text`], but not `true` and `false`, which tell no targets apart.
+#[must_use]
+pub fn text_or_number<'a>(object: &'a str, pointer: &Pointer) -> Option<Cow<'a, str>> {
+    let value = value(object, pointer)?;
+    match value.as_bytes().first()? {
+        b'-' | b'0'..=b'9' => Some(Cow::Borrowed(value)),
+        _ => json::decoded(value),
+    }
+}
+
+/// The whole number at `pointer`, also when it is a text of decimal digits,
+/// which Wazuh's decoders write.
+#[must_use]
+pub fn number(object: &str, pointer: &Pointer) -> Option<i64> {
+    let value = value(object, pointer)?;
+    match json::decoded(value) {
+        Some(text) if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().ok(),
+        Some(_) => None,
+        None => value.parse().ok(),
+    }
+}
+
+/// The JSON text of the value at `pointer`.
+fn value<'a>(object: &'a str, pointer: &Pointer) -> Option<&'a str> {
+    match json::find(object, pointer) {
+        Found::Value(value) => Some(value),
+        Found::Absent | Found::Ambiguous => None,
+    }
+}
+
+/// The members that are read. Others are passed over.
+#[derive(Clone, Debug, Deserialize)]
+struct Fields<'a> {
+    #[serde(borrow, default)]
+    rule: Option<Object<Rule<'a>>>,
+    #[serde(borrow, default)]
+    agent: Option<Object<Agent<'a>>>,
+    #[serde(borrow, default)]
+    id: Word<'a>,
+    #[serde(borrow, default)]
+    timestamp: Word<'a>,
+    #[serde(borrow, default)]
+    parameters: Option<&'a RawValue>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Agent<'a> {
+    #[serde(borrow, default)]
+    id: Word<'a>,
+    #[serde(borrow, default)]
+    name: Word<'a>,
+}
+
+/// Arrays stay text until a configured group asks for them.
+#[derive(Clone, Debug, Deserialize)]
+struct Rule<'a> {
+    #[serde(borrow, default)]
+    id: Word<'a>,
+    #[serde(default)]
+    level: Level,
+    #[serde(borrow, default)]
+    groups: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pci_dss: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    gdpr: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    gpg13: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    hipaa: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    nist_800_53: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    tsc: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    cis: Option<&'a RawValue>,
+}
+
+/// `rule.level`: a whole number, also as text.
+#[derive(Clone, Copy, Debug, Default)]
+struct Level(Option<u8>);
+
+impl<'de> Deserialize<'de> for Level {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Levels;
+
+        impl Visitor<'_> for Levels {
+            type Value = Level;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a rule level: a whole number from 0 on")
+            }
+
+            fn visit_u64<E: Error>(self, level: u64) -> Result<Level, E> {
+                Ok(Level(Some(u8::try_from(level).unwrap_or(u8::MAX))))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Level, E> {
+                let level = text
+                    .parse::<u64>()
+                    .map_err(|_| E::invalid_value(serde::de::Unexpected::Str(text), &self))?;
+                self.visit_u64(level)
+            }
+
+            fn visit_unit<E: Error>(self) -> Result<Level, E> {
+                Ok(Level(None))
+            }
+        }
+
+        deserializer.deserialize_any(Levels)
+    }
+}
+
+fn utf8(line: &[u8]) -> Result<&str, NotAnAlert> {
+    let text = std::str::from_utf8(line).map_err(|error| NotAnAlert::NotUtf8 { at: error.valid_up_to() })?;
+    Ok(text.trim_start_matches('\u{feff}').trim_ascii())
+}
+
+/// The alert object in `text`, bare or sent, and its members.
+fn whole(text: &str) -> Result<(&str, Fields<'_>), NotAnAlert> {
+    // The message that Wazuh sends wraps the alert in two more objects. What is
+    // not too deep with them is not too deep without.
+    let deep = json::too_deep(text, DEEPEST).is_some();
+    if deep {
+        check_depth(text, DEEPEST + 2, 0)?;
+    }
+    let fields = self::fields(text, 0)?;
+    let (object, fields) = match sent_alert(&fields) {
+        Some(sent) => (sent, self::fields(sent, start_in(text, sent))?),
+        None => (text, fields),
+    };
+    if deep {
+        check_depth(object, DEEPEST, start_in(text, object))?;
+    }
+    Ok((object, fields))
+}
+
+/// Reads the members of `text`, which begins at byte `start` of the line.
+fn fields(text: &str, start: usize) -> Result<Fields<'_>, NotAnAlert> {
+    match serde_json::from_str::<Object<Fields<'_>>>(text) {
+        Ok(Object(fields)) => Ok(fields),
+        Err(error) => Err(NotAnAlert::NotJson { at: start + json::offset(text, &error), why: why(&error) }),
+    }
+}
+
+/// The message of serde without its place, which it counts otherwise than we.
+fn why(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let text = text.rfind(" at line ").and_then(|end| text.get(..end)).unwrap_or(&text);
+    text.chars().take(200).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+fn check_depth(text: &str, deepest: usize, start: usize) -> Result<(), NotAnAlert> {
+    match json::too_deep(text, deepest) {
+        Some(at) => Err(NotAnAlert::TooDeep { at: start + at }),
+        None => Ok(()),
+    }
+}
+
+/// The alert object inside the message that Wazuh sends.
+fn sent_alert<'a>(fields: &Fields<'a>) -> Option<&'a str> {
+    let parameters = fields.parameters.filter(|_| fields.rule.is_none())?;
+    match json::find(parameters.get(), &SENT) {
+        Found::Value(alert) if alert.starts_with('{') => Some(alert),
+        _ => None,
+    }
+}
+
+static SENT: LazyLock<Pointer> = LazyLock::new(|| Pointer::to_member(&["alert"]));
+
+/// At which byte of `text` its part `part` begins.
+fn start_in(text: &str, part: &str) -> usize {
+    (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize)
+}
+
+/// Why a line is not an alert. Offsets count bytes from 0 in the line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotAnAlert {
+    /// A byte is not UTF-8.
+    NotUtf8 {
+        /// Which.
+        at: usize,
+    },
+    /// Not one JSON object, or a member that decides is not what it must be.
+    NotJson {
+        /// Where reading stopped.
+        at: usize,
+        /// Why.
+        why: String,
+    },
+    /// Nested more than 128 deep.
+    TooDeep {
+        /// The bracket that is too deep.
+        at: usize,
+    },
+    /// An object without a `rule` object.
+    NoRule,
+}
+
+impl fmt::Display for NotAnAlert {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not an alert: ")?;
+        match self {
+            Self::NotUtf8 { at } => write!(f, "byte {at} is not UTF-8"),
+            Self::NotJson { at, why } => write!(f, "at byte {at}: {why}"),
+            Self::TooDeep { at } => write!(f, "at byte {at} it is nested more than {DEEPEST} deep"),
+            Self::NoRule => f.write_str("it has no \"rule\" object, as each line of alerts.json has"),
+        }
+    }
+}
+
+impl std::error::Error for NotAnAlert {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Alert<'_> {
+        Alert::parse(line.as_bytes()).unwrap_or_else(|error| panic!("{error}: {line}"))
+    }
+
+    #[track_caller]
+    fn refused(line: &str) -> String {
+        match Alert::parse(line.as_bytes()) {
+            Ok(alert) => panic!("{alert:?}"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_line_of_alerts_json() {
+        let line = concat!(
+            r#" {"timestamp":"2024-05-11T12:29:29.123+0000","rule":{"level":10,"description":"a \"quoted\" {","#,
+            r#""id":"5712","groups":["syslog","sshd"],"pci_dss":["11.4"],"gdpr":["IV_35.7.d"],"mitre":{"id":["T1110"]}},"#,
+            r#""agent":{"id":"003","name":"caf\u00e9","ip":"10.0.0.21"},"id":"1715430569.88012","data":{"srcip":"192.0.2.7"}}"#,
+            "\r\n"
+        );
+        let alert = parsed(line);
+        assert_eq!(alert.object(), line.trim());
+        assert_eq!((alert.rule_id(), alert.rule_number(), alert.level()), ("5712", Some(5712), Some(10)));
+        assert_eq!((alert.agent_id(), alert.agent_name(), alert.id()), ("003", "café", "1715430569.88012"));
+        assert_eq!(alert.timestamp_ms(), Some(1_715_430_569_123));
+        assert_eq!(alert.groups(), ["syslog", "sshd", "pci_dss_11.4", "gdpr_IV_35.7.d"]);
+        // Borrowed where the text allows it.
+        assert!(matches!(alert.fields.id.0, Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn what_wazuh_sends_holds_the_same_alert() {
+        let object = r#"{"rule":{"id":554,"level":5},"data":{}}"#;
+        let line =
+            format!(r#"{{"version":1,"command":"x60","parameters":{{"extra_args":[],"alert": {object} }}}}"#);
+        let alert = parsed(&line);
+        assert_eq!(alert.object(), object);
+        assert_eq!((alert.rule_id(), alert.level()), ("554", Some(5)));
+        assert_eq!(self::object(line.as_bytes()), Ok(object));
+        // An alert may have members of its own that are called so.
+        let bare = r#"{"rule":{"id":"1"},"parameters":{"alert":{"rule":{"id":"2"}}}}"#;
+        assert_eq!((parsed(bare).rule_id(), parsed(bare).object()), ("1", bare));
+        assert_eq!(
+            self::object(br#"{"data":{"srcip":"192.0.2.7"}}"#),
+            Ok(r#"{"data":{"srcip":"192.0.2.7"}}"#)
+        );
+    }
+
+    #[test]
+    fn what_is_missing_or_odd_is_read_all_the_same() {
+        let alert = parsed(r#"{"rule":{}}"#);
+        assert_eq!((alert.id(), alert.rule_id(), alert.agent_id(), alert.agent_name()), ("", "", "", ""));
+        assert_eq!((alert.level(), alert.timestamp_ms(), alert.groups()), (None, None, vec![]));
+        let alert = parsed(
+            r#"{"rule":{"id":"+7","level":"12","groups":"syslog, sshd,","pci_dss":"x","gdpr":[1,["a"],null,"b"]},"agent":null}"#,
+        );
+        assert_eq!((alert.rule_number(), alert.level()), (None, Some(12)));
+        assert_eq!(alert.groups(), ["syslog", "sshd", "gdpr_b"]);
+        assert_eq!(parsed(r#"{"rule":{"level":99999}}"#).level(), Some(255));
+    }
+
+    #[test]
+    fn what_is_no_alert_says_why_and_where() {
+        assert_eq!(
+            Alert::parse(b"{\"rule\":{\"id\":\"\xff\"}}").unwrap_err(),
+            NotAnAlert::NotUtf8 { at: 15 }
+        );
+        assert_eq!(refused("{}"), "not an alert: it has no \"rule\" object, as each line of alerts.json has");
+        assert_eq!(refused(r#"{"rule":null}"#), refused("{}"));
+        assert!(refused("").starts_with("not an alert: at byte 0: EOF"), "{}", refused(""));
+        for (line, at, why) in [
+            ("[]", 0, "expected a JSON object"),
+            (r#"{"rule":["5710",10]}"#, 7, "expected a JSON object"),
+            (r#"{"rule":{}}}"#, 11, "trailing characters"),
+            (r#"{"rule":{},}"#, 11, "trailing comma"),
+            (r#"{"rule":{},"rule":{}}"#, 16, "duplicate field `rule`"),
+            (r#"{"rule":{"id":"1","id":"2"}}"#, 21, "duplicate field `id`"),
+            (r#"{"rule":{"id":"1","\u0069d":"2"}}"#, 26, "duplicate field `id`"),
+            (r#"{"rule":{"level":-1}}"#, 18, "a rule level"),
+            (r#"{"rule":{"level":"high"}}"#, 22, "a rule level"),
+            (r#"{"rule":{"id":["1"]}}"#, 14, "a text or a whole number"),
+            ("{\"rule\":{},\n \"agent\":7}", 21, "expected a JSON object"),
+            (r#"{"rule":{},"data":{"a":"\x"}}"#, 25, "invalid escape"),
+            (r#"{"parameters":{"alert":{"rule":{"level":[]}}}}"#, 41, "a rule level"),
+        ] {
+            let error = refused(line);
+            assert!(error.contains(&format!("at byte {at}: ")) && error.contains(why), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn nesting_is_bounded() {
+        let nested = |depth: usize| {
+            format!(r#"{{"rule":{{}},"data":{}{}}}"#, "[".repeat(depth - 1), "]".repeat(depth - 1))
+        };
+        assert_eq!(parsed(&nested(128)).object(), nested(128));
+        assert_eq!(Alert::parse(nested(129).as_bytes()).unwrap_err(), NotAnAlert::TooDeep { at: 145 });
+        let sent = |depth| format!(r#"{{"parameters":{{"alert":{}}}}}"#, nested(depth));
+        assert_eq!(parsed(&sent(128)).object(), nested(128));
+        assert_eq!(Alert::parse(sent(129).as_bytes()).unwrap_err(), NotAnAlert::TooDeep { at: 168 });
+        // Brackets in texts do not nest.
+        let text = format!(r#"{{"rule":{{}},"data":"\"{}"}}"#, "[{".repeat(300));
+        assert_eq!(parsed(&text).object(), text);
+        // Nor does what is far too deep cost more than reading it.
+        let error = refused(&"[".repeat(1 << 20));
+        assert!(error.contains("nested more than 128 deep"), "{error}");
+    }
+
+    #[test]
+    fn pointers_lead_to_texts_and_numbers() {
+        let object = concat!(
+            r#"{"data":{"srcip":"192.0.2.7","port":"22","pid":-4,"big":1e3,"yes":true,"no":null,"list":["a",{"b":"c"}],"#,
+            r#""a/b":"slash","proc.name":"dot","esc":"a\nb","bad":"\ud800","twice":1,"twice":2,"s\u0072c":"escaped name"}}"#
+        );
+        let at = |pointer: &str| pointer.parse::<Pointer>().unwrap();
+        for (pointer, expected) in [
+            ("/data/srcip", Some("192.0.2.7")),
+            ("/data/pid", Some("-4")),
+            ("/data/big", Some("1e3")),
+            ("/data/yes", Some("true")),
+            ("/data/no", None),
+            ("/data", None),
+            ("/data/list", None),
+            ("/data/list/0", Some("a")),
+            ("/data/list/1/b", Some("c")),
+            ("/data/list/00", None),
+            ("/data/list/2", None),
+            ("/data/list/-", None),
+            ("/data/srcip/0", None),
+            ("/data/a~1b", Some("slash")),
+            ("/data/proc.name", Some("dot")),
+            ("data.proc.name", None),
+            ("/data/esc", Some("a\nb")),
+            ("/data/bad", None),
+            ("/data/twice", None),
+            ("/data/src", Some("escaped name")),
+        ] {
+            assert_eq!(text(object, &at(pointer)).as_deref(), expected, "{pointer}");
+        }
+        assert_eq!(string(object, &at("/data/pid")), None);
+        assert_eq!(text_or_number(object, &at("/data/yes")), None);
+        assert_eq!(text_or_number(object, &at("/data/pid")).as_deref(), Some("-4"));
+        let numbers = ["/data/pid", "/data/port", "/data/big", "/data/srcip", "/data/esc", "/data/yes"];
+        assert_eq!(
+            numbers.map(|pointer| number(object, &at(pointer))),
+            [Some(-4), Some(22), None, None, None, None]
+        );
+    }
+}

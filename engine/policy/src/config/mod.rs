@@ -1,0 +1,248 @@
+//! `ossec.conf` to [`Config`].
+//!
+//! Reading never fails as a whole. What is wrong becomes a [`Diagnostic`], the
+//! element or block it stands in is not used, and all others are: which of
+//! them, the message says. The parts:
+//!
+//! * `read`: files to sections, and what sections say about each other;
+//! * `command`, `grants`, `response`: one block each; `block`: what they share;
+//! * `xml`: text to a tree that knows its places; `findings`: the diagnostics;
+//! * `stored`: a command as the ledger keeps it.
+//!
+//! # Codes
+//!
+//! E: error, W: warning, N: note.
+//!
+//! | code | | what is found |
+//! |---|---|---|
+//! | `xml-attribute` | E | an attribute without value or quotes, or twice |
+//! | `xml-encoding` | E W | UTF-16; bytes that are not UTF-8 |
+//! | `xml-mismatched-tag` | E | a closing tag of another name than the open element |
+//! | `xml-syntax` | E | a comment, tag or section that never ends |
+//! | `xml-tag` | E | a tag without a name, or one that runs into the next |
+//! | `xml-too-deep` | E | elements nested more than 64 deep |
+//! | `xml-too-large` | E | more than 16 MiB, or more than 200,000 elements |
+//! | `xml-typographic-hyphen` | E | a tag with a hyphen from a word processor |
+//! | `xml-unclosed` | E | an element that is never closed |
+//! | `xml-unmatched-tag` | E | a closing tag where nothing is open |
+//! | `active-response-disabled` | W N | `<disabled>yes</disabled>` for the whole machine |
+//! | `agent-invalid` | E | an `<agent_id>` that is no agent |
+//! | `agent-missing` | E | `defined-agent` without `<agent_id>` |
+//! | `agent-unused` | W | an `<agent_id>` for another location |
+//! | `attribute-unknown` | E W | an attribute that its element does not have; a warning where Wazuh passes over it |
+//! | `command-duplicate` | W | a name defined twice in one file |
+//! | `command-incomplete` | E | a command without name or executable |
+//! | `command-nested` | E | a definition inside a response |
+//! | `command-undefined` | E | a response names no command |
+//! | `command-unusable` | E | a response names a command with errors |
+//! | `element-nested` | E | an element inside one that holds text |
+//! | `element-repeated` | E W | an element that may stand once; an error where it says what runs or what is granted |
+//! | `element-unenforced` | E | an element that this version cannot enforce |
+//! | `element-unknown` | E | an element that its block does not have |
+//! | `expect-unknown` | W | `<expect>` with another field than srcip, user, filename |
+//! | `findings-many` | E W N | more than 1,000 findings in one file |
+//! | `grant-beyond-guard` | W | a grant that the guard narrows |
+//! | `grant-unenforced` | E | a grant that this version cannot enforce |
+//! | `grant-unknown` | E | there is no such grant |
+//! | `group-pattern` | W | a group that looks like a pattern |
+//! | `level-invalid` | E | a level that is not 1 to 16 |
+//! | `location-all` | W | a response that runs on every agent |
+//! | `location-unknown` | E | there is no such location |
+//! | `matching-differs` | W N | the block fires otherwise under Wazuh 4.x: W with level and group, N with groups alone |
+//! | `offenders-in-seconds` | W | `<repeated_offenders>` read as seconds |
+//! | `offenders-too-many` | W | more than five values |
+//! | `offenders-without-timeout` | W | a list without a `<timeout>` |
+//! | `response-disabled` | N | `<disabled>yes</disabled>` in one response |
+//! | `response-incomplete` | E | a response without command or location |
+//! | `root-attribute` | N | an attribute of a root, which narrows nothing |
+//! | `root-unknown` | E | a root of another name that holds responses |
+//! | `section-unknown` | E | a section whose name is nearly a known one |
+//! | `text-stray` | W | text between elements |
+//! | `timeout-not-allowed` | W | a timeout for a command that allows none |
+//! | `trigger-missing` | W | a response that no alert fires |
+//! | `value-invalid` | E | a value that its element or attribute does not take |
+//! | `white-list-host` | W | a host name in the white list, which protects nothing |
+
+mod block;
+mod command;
+mod findings;
+mod grants;
+mod read;
+mod response;
+mod stored;
+mod suggest;
+mod xml;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::address::Prefix;
+use crate::diagnostic::{Diagnostic, Place, Severity};
+use crate::grant::Grants;
+use crate::keys::Pointer;
+use crate::limit::Limits;
+
+pub use stored::StoredError;
+
+/// One configuration file.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// The file as the user named it.
+    pub file: &'a str,
+    /// What is in it.
+    pub bytes: &'a [u8],
+}
+
+impl<'a> Source<'a> {
+    /// A file whose text is at hand.
+    #[must_use]
+    pub fn new(file: &'a str, text: &'a str) -> Self {
+        Self { file, bytes: text.as_bytes() }
+    }
+}
+
+/// One or more configuration files, read together.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// Every command, in the order of its first definition. Names are unique.
+    pub commands: Vec<Arc<Command>>,
+    /// Every response that can fire, in file order. Its command is defined.
+    pub responses: Vec<Arc<Response>>,
+    /// `<global><white_list>`: never acted against.
+    pub white_list: Vec<Prefix>,
+    /// Everything worth saying about the files.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Config {
+    /// Reads files as one configuration, in order: a `<command>` that stands
+    /// again in a later file refines the earlier one. Never fails and never
+    /// panics: see [`Config::diagnostics`].
+    #[must_use]
+    pub fn read(sources: &[Source<'_>]) -> Self {
+        read::read(sources)
+    }
+
+    /// The command of this name.
+    #[must_use]
+    pub fn command(&self, name: &str) -> Option<&Arc<Command>> {
+        self.commands.iter().find(|command| &*command.name == name)
+    }
+
+    /// Whether anything in the files is not used because it is wrong.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+    }
+}
+
+/// `<command>`: a program and what it may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    /// The name that responses use.
+    pub name: Arc<str>,
+    /// File name of the program or component, perhaps without extension.
+    pub executable: String,
+    /// `<timeout_allowed>`, when it is there.
+    pub timeout_allowed: Option<bool>,
+    /// `<expect>`: which alert fields OSSEC's scripts expect, in order.
+    pub expect: Vec<Expect>,
+    /// `<extra_args>`, split at blanks as Wazuh splits them.
+    pub extra_args: Vec<String>,
+    /// `<keys>`: where in the alert the target stands; each that leads to
+    /// something gives one key, in this order.
+    pub keys: Vec<Pointer>,
+    /// `<capabilities>`; `None` when the command has no such element.
+    pub capabilities: Option<Grants>,
+    /// `<limits>`.
+    pub limits: Limits,
+    /// `runtime="native|wasm"` of the `<executable>`.
+    pub runtime: Option<Runtime>,
+    /// Where it is defined.
+    pub place: Place,
+}
+
+/// `<active-response>`: when a command runs, and for how long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// Name of the response in events: the command's name, `#` and its number
+    /// among the responses of that command, from 1.
+    pub name: Arc<str>,
+    /// Name of the command.
+    pub command: Arc<str>,
+    /// Where it runs.
+    pub location: Location,
+    /// `<level>`: fires from this rule level on, 1 to 16.
+    pub level: Option<u8>,
+    /// `<rules_group>`: fires for any of these groups; lower case.
+    pub groups: Vec<String>,
+    /// `<rules_id>`: fires for any of these rules.
+    pub rules: Vec<u32>,
+    /// `<timeout>`; `None`: for good.
+    pub timeout: Option<Duration>,
+    /// `<repeated_offenders>`: timeouts from the second offence on.
+    pub offenders: Arc<[Duration]>,
+    /// Whether it acts or only says what it would do.
+    pub mode: Mode,
+    /// Where it is defined.
+    pub place: Place,
+}
+
+/// Where a response runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Location {
+    /// On the agent that generated the alert.
+    Local,
+    /// On the server.
+    Server,
+    /// On one agent, by its number.
+    DefinedAgent(Arc<str>),
+    /// On all agents.
+    All,
+}
+
+impl Location {
+    /// The word of the configuration.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Server => "server",
+            Self::DefinedAgent(_) => "defined-agent",
+            Self::All => "all",
+        }
+    }
+}
+
+/// Whether a response acts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// It acts.
+    #[default]
+    Enforce,
+    /// It only says what it would do.
+    Shadow,
+}
+
+/// `<expect>`: one field that OSSEC hands to a script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Expect {
+    /// `srcip`.
+    SourceIp,
+    /// `user`.
+    User,
+    /// `filename`.
+    FileName,
+}
+
+/// What runs an executable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Runtime {
+    /// A program of the operating system.
+    Native,
+    /// A component in the sandbox.
+    Wasm,
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,127 @@
+//! What a command may do. A grant is the operator's, never the plugin's.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The `<capabilities>` of a command: each field is one capability, absent
+/// when it is not granted. Whoever adds a field adds its WIT interface, its
+/// check in `riposte-capability` and its row in `docs/capabilities.md`;
+/// nothing is accepted here that is not enforced there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grants {
+    /// The components that may use these grants, by digest of the `.wasm`
+    /// file. Empty: any file of the executable's name (a warning, except for
+    /// the built-in responses, whose bytes are part of the engine).
+    pub digests: Vec<Digest>,
+    /// `<firewall set="drop" widest4="24" widest6="48"/>`.
+    pub firewall: Option<FirewallGrant>,
+}
+
+/// May block addresses in the engine's own nftables set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FirewallGrant {
+    /// Name of the set: 1 to 15 of `[a-z0-9_-]`, beginning with a letter.
+    /// Default `drop`.
+    pub set: SetName,
+    /// Fewest leading bits an IPv4 prefix may have. Default 32: addresses only.
+    pub widest4: u8,
+    /// Fewest leading bits an IPv6 prefix may have. Default 128: addresses only.
+    pub widest6: u8,
+}
+
+impl Default for FirewallGrant {
+    fn default() -> Self {
+        Self { set: SetName("drop".to_owned()), widest4: 32, widest6: 128 }
+    }
+}
+
+/// Name of a set of blocked addresses.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SetName(String);
+
+impl SetName {
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for SetName {
+    type Err = NotASetName;
+
+    fn from_str(text: &str) -> Result<Self, NotASetName> {
+        let fits = (1..=15).contains(&text.len()) && text.starts_with(|c: char| c.is_ascii_lowercase());
+        let plain =
+            text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-');
+        if fits && plain {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(NotASetName(crate::diagnostic::shown(text)))
+        }
+    }
+}
+
+impl fmt::Display for SetName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The text cannot name a set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotASetName(String);
+
+impl fmt::Display for NotASetName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} cannot name a set: use 1 to 15 of a-z, 0-9, _ and -, beginning with a letter", self.0)
+    }
+}
+
+impl std::error::Error for NotASetName {}
+
+/// SHA-256 of a component's bytes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest(pub [u8; 32]);
+
+impl FromStr for Digest {
+    type Err = NotADigest;
+
+    fn from_str(text: &str) -> Result<Self, NotADigest> {
+        let wrong = || NotADigest(crate::diagnostic::shown(text));
+        let digits = text.as_bytes();
+        if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {
+            return Err(wrong());
+        }
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+            let pair = std::str::from_utf8(pair).map_err(|_| wrong())?;
+            *byte = u8::from_str_radix(pair, 16).map_err(|_| wrong())?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// The text is not a SHA-256 digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotADigest(String);
+
+impl fmt::Display for NotADigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is not a SHA-256 digest of 64 hexadecimal digits", self.0)
+    }
+}
+
+impl std::error::Error for NotADigest {}

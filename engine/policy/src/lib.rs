@@ -1,0 +1,42 @@
+//! What is to be done, decided without doing anything.
+//!
+//! This crate reads Wazuh's and OSSEC's configuration and alerts and answers
+//! one question: which responses does this alert call for? It performs no
+//! input or output and asks no clock, so every answer can be tested with text.
+//!
+//! # Layout
+//!
+//! * [`config`]: `ossec.conf` to [`Config`]: commands, responses, white list.
+//! * [`diagnostic`]: what is wrong in a file, where, and what to write instead.
+//! * [`alert`]: one line of `alerts.json`, read without copying it; what stands
+//!   where in it.
+//! * [`matching`]: from an alert to the responses that fire, by index.
+//! * [`order`]: one response that is to be run, and who asked for it.
+//! * [`grant`], [`limit`]: what a command may do and how much it may use.
+//! * [`address`], [`user`], [`keys`]: what a response acts on, as types, and where
+//!   in an alert it stands.
+//! * [`span`]: lengths of time as configurations write them.
+
+#![forbid(unsafe_code)]
+
+pub mod address;
+pub mod alert;
+pub mod config;
+pub mod diagnostic;
+pub mod grant;
+mod json;
+pub mod keys;
+pub mod limit;
+pub mod matching;
+pub mod order;
+mod pointer;
+pub mod span;
+mod timestamp;
+pub mod user;
+
+pub use address::{Address, Prefix};
+pub use config::Config;
+pub use diagnostic::{Diagnostic, Severity};
+pub use keys::Keys;
+pub use order::Order;
+pub use user::UserName;

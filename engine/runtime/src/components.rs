@@ -1,0 +1,213 @@
+//! Plugins: loaded once, called often.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use riposte_capability::Capabilities;
+use riposte_policy::grant::{Digest, Grants};
+use riposte_policy::limit::Limits;
+use wasmtime::component::Component;
+
+use crate::bindings::{OneshotHostPre, ReversibleHostPre};
+use crate::compiled::{self, Cache, CacheError};
+use crate::engine::Engine;
+use crate::inspect::{Inspection, Kind, LoadError};
+use crate::link;
+use crate::state::State;
+
+/// How components are run on this machine.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The folder for compiled code; made when it is not there, below a folder
+    /// that is. `None`: every start compiles.
+    pub cache: Option<PathBuf>,
+    /// Most components running at a time. Default 32.
+    pub concurrency: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { cache: None, concurrency: 32 }
+    }
+}
+
+/// The sandbox: what all plugins of a process share.
+pub struct Components {
+    engine: Arc<Engine>,
+    cache: Option<Cache>,
+    capabilities: Arc<Capabilities>,
+}
+
+impl Components {
+    /// Makes the sandbox. `capabilities` make the effects of what it runs.
+    ///
+    /// # Errors
+    ///
+    /// When the folder for compiled code is not ours alone, or the address
+    /// space for the instances cannot be reserved.
+    pub fn new(settings: &Settings, capabilities: Arc<Capabilities>) -> Result<Self, RuntimeError> {
+        let cache = settings.cache.as_deref().map(Cache::open).transpose().map_err(RuntimeError::Cache)?;
+        let concurrency = settings.concurrency.max(1);
+        let engine = Engine::new(concurrency)
+            .map_err(|e| RuntimeError::Engine { concurrency, why: format!("{e:#}") })?;
+        Ok(Self { engine: Arc::new(engine), cache, capabilities })
+    }
+
+    /// Loads a component: everything that can be wrong with it is found here,
+    /// and not by an alert. `name` is its executable, for messages; `stateful`
+    /// says that its command undoes what it does.
+    ///
+    /// Blocks while it compiles, some 10 ms on all processors, when this
+    /// component was never loaded with the same folder for compiled code.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`]; everything that is missing is in one error.
+    pub fn load(
+        &self,
+        name: &str,
+        wasm: &[u8],
+        grants: &Arc<Grants>,
+        limits: &Limits,
+        stateful: bool,
+    ) -> Result<Arc<Plugin>, LoadError> {
+        let digest = compiled::digest(wasm);
+        if !grants.digests.is_empty() && !grants.digests.contains(&digest) {
+            return Err(LoadError::WrongDigest { found: digest, granted: grants.digests.clone() });
+        }
+        let component = self.component(wasm, digest)?;
+        let inspection = Inspection::of(&component, digest)?;
+        if stateful && inspection.kind == Kind::Oneshot {
+            return Err(LoadError::NotReversible);
+        }
+        let missing = inspection.missing(grants);
+        if !missing.is_empty() {
+            return Err(LoadError::Missing(missing));
+        }
+
+        let linked = link::linker(self.engine.wasmtime(), grants, inspection.wasi)
+            .and_then(|linker| linker.instantiate_pre(&component));
+        let exports = linked.and_then(|instance| match inspection.kind {
+            Kind::Reversible => ReversibleHostPre::new(instance).map(Exports::Reversible),
+            Kind::Oneshot => OneshotHostPre::new(instance).map(Exports::Oneshot),
+        });
+        Ok(Arc::new(Plugin {
+            name: name.into(),
+            exports: exports.map_err(|e| LoadError::Mismatch(format!("{e:#}")))?,
+            warnings: inspection.unused(grants),
+            inspection,
+            grants: Arc::clone(grants),
+            limits: limits.clone(),
+            engine: Arc::clone(&self.engine),
+            capabilities: Arc::clone(&self.capabilities),
+        }))
+    }
+
+    /// What a component shows of itself, whatever it is granted.
+    ///
+    /// # Errors
+    ///
+    /// When it is no component or no plugin.
+    pub fn inspect(&self, wasm: &[u8]) -> Result<Inspection, LoadError> {
+        let digest = compiled::digest(wasm);
+        Inspection::of(&self.component(wasm, digest)?, digest)
+    }
+
+    fn component(&self, wasm: &[u8], digest: Digest) -> Result<Component, LoadError> {
+        // The layer that follows the version tells modules from components.
+        if wasm.starts_with(b"\0asm\x01\0\0\0") {
+            return Err(LoadError::CoreModule);
+        }
+        compiled::component(self.engine.wasmtime(), self.cache.as_ref(), wasm, digest)
+            .map_err(|e| LoadError::NotAComponent(format!("{e:#}")))
+    }
+}
+
+/// One component, linked with what one command grants it. Calls are in
+/// [`crate::call`].
+pub struct Plugin {
+    pub(crate) name: Arc<str>,
+    pub(crate) exports: Exports,
+    pub(crate) grants: Arc<Grants>,
+    pub(crate) limits: Limits,
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) capabilities: Arc<Capabilities>,
+    inspection: Inspection,
+    warnings: Vec<String>,
+}
+
+pub(crate) enum Exports {
+    Reversible(ReversibleHostPre<State>),
+    Oneshot(OneshotHostPre<State>),
+}
+
+impl Plugin {
+    /// The executable it was loaded as.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Which of the two interfaces it exports.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.inspection.kind
+    }
+
+    /// SHA-256 of its bytes.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.inspection.digest
+    }
+
+    /// Everything else it shows of itself.
+    #[must_use]
+    pub fn inspection(&self) -> &Inspection {
+        &self.inspection
+    }
+
+    /// What the operator should know: grants that it never uses.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+}
+
+impl fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plugin")
+            .field("name", &self.name)
+            .field("inspection", &self.inspection)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why components cannot be run on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RuntimeError {
+    /// The folder for compiled code cannot be used.
+    Cache(CacheError),
+    /// wasmtime did not start.
+    Engine {
+        /// For how many components at a time.
+        concurrency: u32,
+        /// wasmtime's words.
+        why: String,
+    },
+}
+
+impl fmt::Display for RuntimeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cache(error) => error.fmt(f),
+            Self::Engine { concurrency, why } => write!(
+                f,
+                "the sandbox did not start: {why}; it reserves about {} GiB of address space (not memory), so lift a limit on it (`ulimit -v`, LimitAS=), or lower the number of components that run at a time",
+                u64::from(*concurrency) * 8
+            ),
+        }
+    }
+}
+
+impl std::error::Error for RuntimeError {}

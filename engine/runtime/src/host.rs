@@ -1,0 +1,79 @@
+//! The functions that a component imports: forwards, with no decision made.
+
+use riposte_capability::Refusal;
+use riposte_policy::alert as lookup;
+
+use crate::bindings::{alert, firewall, invocation, log, types};
+use crate::state::State;
+
+impl types::Host for State {}
+
+impl invocation::Host for State {
+    fn command(&mut self) -> String {
+        (*self.invocation.command).to_owned()
+    }
+    fn id(&mut self) -> String {
+        self.invocation.id.clone()
+    }
+    fn attempt(&mut self) -> u32 {
+        self.invocation.attempt
+    }
+    fn timeout(&mut self) -> Option<u64> {
+        self.invocation.timeout.map(|timeout| timeout.as_secs())
+    }
+    fn offence(&mut self) -> u32 {
+        self.invocation.offence
+    }
+    fn tenant(&mut self) -> String {
+        (*self.invocation.tenant).to_owned()
+    }
+    fn location(&mut self) -> String {
+        self.invocation.location.to_owned()
+    }
+    fn arguments(&mut self) -> Vec<String> {
+        self.invocation.arguments.to_vec()
+    }
+}
+
+impl alert::Host for State {
+    fn json(&mut self) -> String {
+        (*self.invocation.alert).to_owned()
+    }
+    fn text(&mut self, pointer: String) -> Option<String> {
+        lookup::text(&self.invocation.alert, &pointer.parse().ok()?).map(Into::into)
+    }
+    fn number(&mut self, pointer: String) -> Option<i64> {
+        lookup::number(&self.invocation.alert, &pointer.parse().ok()?)
+    }
+}
+
+impl log::Host for State {
+    fn log(&mut self, level: log::Level, message: String) {
+        let level = match level {
+            log::Level::Trace => tracing::Level::TRACE,
+            log::Level::Debug => tracing::Level::DEBUG,
+            log::Level::Info => tracing::Level::INFO,
+            log::Level::Warn => tracing::Level::WARN,
+            log::Level::Error => tracing::Level::ERROR,
+        };
+        self.log.line(level, &message);
+    }
+}
+
+impl firewall::Host for State {
+    async fn block(&mut self, address: String) -> Result<bool, types::Error> {
+        Ok(self.capabilities.firewall().block(&self.session, &address).await?)
+    }
+    async fn unblock(&mut self, address: String) -> Result<bool, types::Error> {
+        Ok(self.capabilities.firewall().unblock(&self.session, &address).await?)
+    }
+    async fn blocked(&mut self, address: String) -> Result<bool, types::Error> {
+        Ok(self.capabilities.firewall().blocked(&self.session, &address).await?)
+    }
+}
+
+impl From<Refusal> for types::Error {
+    fn from(Refusal { kind, message, retry }: Refusal) -> Self {
+        Self { kind: kind.to_owned(), message, retry }
+    }
+}

@@ -1,0 +1,330 @@
+//! What a component exports and imports, and what it lacks. Nothing of it is
+//! run for that.
+
+use std::fmt;
+
+use riposte_policy::grant::{Digest, Grants};
+use wasmtime::component::Component;
+
+/// The package of the interfaces between engine and plugins.
+const PACKAGE: &str = "active-response:plugin";
+/// The version of it that this engine provides.
+pub const VERSION: &str = "0.1.0";
+/// Linked for every component.
+const ALWAYS: [&str; 4] = ["types", "invocation", "alert", "log"];
+/// The WASI packages that are linked, empty, for a component that imports them.
+const WASI: [&str; 6] = ["cli", "clocks", "filesystem", "io", "random", "sockets"];
+
+/// One interface that a grant opens.
+struct Granted {
+    interface: &'static str,
+    /// The element that grants it, ready to be pasted.
+    element: &'static str,
+    held: fn(&Grants) -> bool,
+}
+
+/// Every interface that a grant opens.
+const GRANTED: [Granted; 1] = [Granted {
+    interface: "firewall",
+    element: r#"<firewall set="drop"/>"#,
+    held: |grants| grants.firewall.is_some(),
+}];
+
+/// What a plugin is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// It exports `reversible`: what it does is undone.
+    Reversible,
+    /// It exports `oneshot`: it acts once.
+    Oneshot,
+}
+
+impl Kind {
+    /// The name of the interface it exports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reversible => "reversible",
+            Self::Oneshot => "oneshot",
+        }
+    }
+}
+
+/// What a component shows of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inspection {
+    /// Which of the two interfaces it exports.
+    pub kind: Kind,
+    /// SHA-256 of its bytes.
+    pub digest: Digest,
+    /// The elements of `<capabilities>` that it needs, at their narrowest.
+    pub needs: Vec<&'static str>,
+    /// Whether it imports WASI, which it gets empty.
+    pub wasi: bool,
+    /// Interfaces that it imports and this engine does not link.
+    unknown: Vec<Missing>,
+}
+
+impl Inspection {
+    /// Reads the type of `component`, whose bytes have this `digest`.
+    pub(crate) fn of(component: &Component, digest: Digest) -> Result<Self, LoadError> {
+        let engine = component.engine();
+        let ty = component.component_type();
+        let mut exported = [Kind::Reversible, Kind::Oneshot].into_iter().filter(|kind| {
+            ty.exports(engine).any(|(name, _)| {
+                ours(name).is_some_and(|ours| ours.interface == kind.as_str() && ours.fits())
+            })
+        });
+        let kind = match (exported.next(), exported.next()) {
+            (Some(kind), None) => kind,
+            (Some(_), Some(_)) => return Err(LoadError::BothKinds),
+            (None, _) => {
+                let exports = ty.exports(engine).map(|(name, _)| name.to_owned()).collect();
+                return Err(LoadError::NoKind { exports });
+            }
+        };
+
+        let mut found = Self { kind, digest, needs: Vec::new(), wasi: false, unknown: Vec::new() };
+        for (name, _) in ty.imports(engine) {
+            found.sort(name);
+        }
+        Ok(found)
+    }
+
+    fn sort(&mut self, import: &str) {
+        match ours(import) {
+            Some(ours) if !ours.fits() => self.unknown.push(Missing::Unknown(import.to_owned())),
+            Some(ours) if ALWAYS.contains(&ours.interface) => {}
+            Some(ours) => match GRANTED.iter().find(|granted| granted.interface == ours.interface) {
+                Some(granted) => self.needs.push(granted.element),
+                None => self.unknown.push(Missing::Unknown(import.to_owned())),
+            },
+            None if linked_wasi(import) => self.wasi = true,
+            None if import.starts_with("wasi:http/") => self.unknown.push(Missing::Http(import.to_owned())),
+            None => self.unknown.push(Missing::Unknown(import.to_owned())),
+        }
+    }
+
+    /// Everything that the component imports and would not get with `grants`.
+    pub(crate) fn missing(&self, grants: &Grants) -> Vec<Missing> {
+        let ungranted = GRANTED
+            .iter()
+            .filter(|granted| self.needs.contains(&granted.element) && !(granted.held)(grants))
+            .map(|granted| Missing::Grant { interface: granted.interface, element: granted.element });
+        ungranted.chain(self.unknown.iter().cloned()).collect()
+    }
+
+    /// What `grants` hold and the component never uses.
+    pub(crate) fn unused(&self, grants: &Grants) -> Vec<String> {
+        GRANTED
+            .iter()
+            .filter(|granted| (granted.held)(grants) && !self.needs.contains(&granted.element))
+            .map(|granted| {
+                let interface = granted.interface;
+                format!("<{interface}> is granted, but the component never uses it: remove the grant")
+            })
+            .collect()
+    }
+}
+
+/// The name of one of our interfaces, taken apart.
+struct Ours<'a> {
+    interface: &'a str,
+    version: &'a str,
+}
+
+impl Ours<'_> {
+    /// Whether this engine provides that version: before 1.0 the second number
+    /// must be the same. A later third one may call functions that are not
+    /// there yet, which is found when it is linked.
+    fn fits(&self) -> bool {
+        let minor = |version: &str| version.rsplit_once('.').map(|(minor, _)| minor.to_owned());
+        minor(self.version) == minor(VERSION)
+    }
+}
+
+fn ours(name: &str) -> Option<Ours<'_>> {
+    let (interface, version) = name.strip_prefix(PACKAGE)?.strip_prefix('/')?.split_once('@')?;
+    Some(Ours { interface, version })
+}
+
+/// Whether `import` is of WASI 0.2 and linked.
+fn linked_wasi(import: &str) -> bool {
+    let parts = || {
+        let (package, rest) = import.strip_prefix("wasi:")?.split_once('/')?;
+        let (_, version) = rest.split_once('@')?;
+        Some((package, version))
+    };
+    parts().is_some_and(|(package, version)| WASI.contains(&package) && version.starts_with("0.2."))
+}
+
+/// One import that is not linked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// It is not granted.
+    Grant {
+        /// The interface.
+        interface: &'static str,
+        /// The element that would grant it.
+        element: &'static str,
+    },
+    /// An HTTP interface of WASI, under its full name.
+    Http(String),
+    /// An interface that this engine does not know, under its full name.
+    Unknown(String),
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Grant { interface, element } => {
+                write!(f, "{interface} is not granted: add {element} to the <capabilities> of its command")
+            }
+            Self::Http(name) => write!(
+                f,
+                "{name} is not provided: build the component without HTTP (with jco or componentize-js: --disable http)"
+            ),
+            Self::Unknown(name) => {
+                let granted: Vec<_> = GRANTED.iter().map(|granted| granted.interface).collect();
+                write!(
+                    f,
+                    "{} is unknown to this engine, which provides {PACKAGE}@{VERSION} ({}; by grant {}) and WASI 0.2 ({})",
+                    riposte_policy::diagnostic::shown(name),
+                    ALWAYS.join(", "),
+                    granted.join(", "),
+                    WASI.join(", "),
+                )
+            }
+        }
+    }
+}
+
+/// Why a component cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LoadError {
+    /// The bytes are a core module: the last step of the build is missing.
+    CoreModule,
+    /// The bytes are no component that wasmtime accepts; its words.
+    NotAComponent(String),
+    /// The digest is not one that the grants name.
+    WrongDigest {
+        /// Of the bytes.
+        found: Digest,
+        /// In the grants.
+        granted: Vec<Digest>,
+    },
+    /// It exports neither `reversible` nor `oneshot`.
+    NoKind {
+        /// What it does export.
+        exports: Vec<String>,
+    },
+    /// It exports both.
+    BothKinds,
+    /// The command needs an undo, and the component is a `oneshot`.
+    NotReversible,
+    /// It imports what it would not get: everything that is missing.
+    Missing(Vec<Missing>),
+    /// A function of a known interface is not there, or of another type.
+    Mismatch(String),
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CoreModule => f.write_str(
+                "this is a core module, not a component: link it with wasm-component-ld, or run `wasm-tools component new`",
+            ),
+            Self::NotAComponent(why) => write!(f, "this is no WebAssembly component: {why}"),
+            Self::WrongDigest { found, granted } => {
+                let granted: Vec<_> = granted.iter().map(ToString::to_string).collect();
+                write!(
+                    f,
+                    "the grants are for sha256 {}, but the file is {found}: if the new file is meant, write its digest into <capabilities sha256=\"...\">",
+                    granted.join(" or ")
+                )
+            }
+            Self::NoKind { exports } if exports.is_empty() => write!(
+                f,
+                "it exports nothing: a plugin exports {PACKAGE}/reversible@{VERSION} or {PACKAGE}/oneshot@{VERSION}"
+            ),
+            Self::NoKind { exports } => write!(
+                f,
+                "it exports {}, but a plugin exports {PACKAGE}/reversible@{VERSION} or {PACKAGE}/oneshot@{VERSION}",
+                riposte_policy::diagnostic::shown(&exports.join(", "))
+            ),
+            Self::BothKinds => {
+                f.write_str("it exports both reversible and oneshot: a plugin is one of the two, so make it two components")
+            }
+            Self::NotReversible => f.write_str(
+                "its command has a timeout, but it exports oneshot and cannot undo: export reversible, or set <timeout_allowed>no</timeout_allowed>",
+            ),
+            Self::Missing(missing) => {
+                f.write_str("it imports what it would not get:")?;
+                missing.iter().try_for_each(|one| write!(f, "\n  {one}"))
+            }
+            Self::Mismatch(why) => write!(
+                f,
+                "it was built for another version of {PACKAGE} than {VERSION}, which this engine provides: {why}"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn empty() -> Inspection {
+        Inspection {
+            kind: Kind::Oneshot,
+            digest: Digest([0; 32]),
+            needs: vec![],
+            wasi: false,
+            unknown: vec![],
+        }
+    }
+
+    #[test]
+    fn imports_are_sorted() {
+        let mut found = empty();
+        for known in [
+            "active-response:plugin/types@0.1.0",
+            "active-response:plugin/alert@0.1.7",
+            "wasi:io/streams@0.2.6",
+            "active-response:plugin/firewall@0.1.0",
+        ] {
+            found.sort(known);
+        }
+        assert_eq!((found.unknown.len(), found.wasi, found.needs.len()), (0, true, 1));
+
+        for unknown in [
+            "active-response:plugin/alert@0.2.0",
+            "active-response:plugin/rockets@0.1.0",
+            "active-response:plugin/alert",
+            "wasi:io/streams@0.3.0",
+            "wasi:nn/graph@0.2.0",
+            "wasi:http/types@0.2.0",
+            "env",
+            "",
+        ] {
+            let mut found = empty();
+            found.sort(unknown);
+            assert_eq!(found.missing(&Grants::default()).len(), 1, "{unknown}");
+        }
+    }
+
+    #[test]
+    fn everything_missing_is_listed() {
+        let mut found = empty();
+        for import in ["active-response:plugin/firewall@0.1.0", "wasi:http/types@0.2.0", "acme:x/y@1.0.0"] {
+            found.sort(import);
+        }
+        let text = LoadError::Missing(found.missing(&Grants::default())).to_string();
+        assert!(text.contains(r#"add <firewall set="drop"/> to the <capabilities>"#), "{text}");
+        assert!(text.contains("--disable http"), "{text}");
+        assert!(text.contains("\"acme:x/y@1.0.0\" is unknown to this engine"), "{text}");
+        assert_eq!(text.lines().count(), 4);
+    }
+}

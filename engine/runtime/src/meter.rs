@@ -1,0 +1,87 @@
+//! Processor time spent in one call.
+//!
+//! Not the time from start to end: on a machine that is short of processors a
+//! plugin would be charged for what others compute. The thread's own clock
+//! counts only what this thread computed; a poll of a future runs on one
+//! thread from beginning to end, and one call is at work in it.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+/// What one call may spend, and has spent. The call itself and the callback
+/// that interrupts it share it; both run in the same poll.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    limit: Duration,
+    /// Nanoseconds spent in the polls that have ended.
+    spent: AtomicU64,
+    /// When the poll at work began, on the clock of its thread.
+    began: AtomicU64,
+}
+
+impl Meter {
+    pub(crate) fn new(limit: Duration) -> Arc<Self> {
+        Arc::new(Self { limit, spent: AtomicU64::new(0), began: AtomicU64::new(0) })
+    }
+
+    /// Runs `call` and counts what it spends.
+    pub(crate) async fn measure<F: Future>(&self, call: F) -> F::Output {
+        let mut call = pin!(call);
+        poll_fn(|context| {
+            self.began.store(thread_clock(), Relaxed);
+            let polled = call.as_mut().poll(context);
+            self.spent.fetch_add(self.in_this_poll(), Relaxed);
+            polled
+        })
+        .await
+    }
+
+    /// Spent in the polls that have ended.
+    pub(crate) fn spent(&self) -> Duration {
+        Duration::from_nanos(self.spent.load(Relaxed))
+    }
+
+    /// Whether the call has spent its limit. To be asked from within a poll.
+    pub(crate) fn exhausted(&self) -> bool {
+        self.spent() + Duration::from_nanos(self.in_this_poll()) >= self.limit
+    }
+
+    pub(crate) fn limit(&self) -> Duration {
+        self.limit
+    }
+
+    fn in_this_poll(&self) -> u64 {
+        thread_clock().saturating_sub(self.began.load(Relaxed))
+    }
+}
+
+/// Nanoseconds that this thread has computed.
+fn thread_clock() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    // A thread's clock begins at zero: neither part is negative.
+    u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn computing_counts_and_waiting_does_not() {
+        let meter = Meter::new(Duration::from_millis(1));
+        meter.measure(tokio::task::yield_now()).await;
+        let waited = meter.spent();
+        meter
+            .measure(async {
+                while !meter.exhausted() {
+                    std::hint::black_box(0);
+                }
+            })
+            .await;
+        assert!(meter.spent() >= Duration::from_millis(1));
+        assert!(waited < meter.spent());
+    }
+}

@@ -1,0 +1,199 @@
+//! Native programs: Wazuh's active-response dialogue, from the engine's side.
+//!
+//! A program gets one line of JSON and may answer with the keys it acts on:
+//!
+//! ```text
+//! engine  > add          {"version":1,...,"command":"add",...}
+//! program < check_keys   {"version":1,...,"command":"check_keys","parameters":{"keys":["192.0.2.7"]}}
+//! engine  > continue     or abort, when the keys are in force already
+//! ```
+//!
+//! Most programs out there never answer. They are served all the same: nobody
+//! waits for a first line longer than [`Deadlines::answer`], and a program
+//! that goes on without one does so alone, as [`Added::running`]. The undo is a
+//! new process that gets one `delete` line.
+//!
+//! * [`NativeProgram`]: [`add`](NativeProgram::add) and
+//!   [`delete`](NativeProgram::delete).
+//! * [`Message`]: what the program is told, in Wazuh's field order.
+//! * [`keys_in`]: whether a line is a valid `check_keys` answer.
+
+mod answer;
+mod message;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use riposte_capability::process::{Caps, FirstLine, Launch, Program};
+use riposte_policy::limit::Limits;
+use tokio::time::{Instant, sleep_until};
+
+pub use answer::keys_in;
+pub use message::{Message, NotAMessage, Positional, Verb};
+pub use riposte_capability::process::{Ended, NotStarted, Running};
+
+/// A native program and how it is run.
+#[derive(Clone, Debug)]
+pub struct NativeProgram {
+    /// What is started.
+    pub program: Program,
+    /// Wazuh's home: the working directory.
+    pub root: PathBuf,
+    /// How long each phase may take.
+    pub deadlines: Deadlines,
+}
+
+/// How long a native program may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadlines {
+    /// Until its first line; after that nobody waits for one. Default 5 s.
+    pub answer: Duration,
+    /// In all, for an add. Default 30 min.
+    pub run: Duration,
+    /// In all, for a delete. Default 30 min.
+    pub delete: Duration,
+}
+
+impl From<&Limits> for Deadlines {
+    fn from(limits: &Limits) -> Self {
+        Self { answer: limits.answer, run: limits.run, delete: limits.run }
+    }
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self::from(&Limits::default())
+    }
+}
+
+/// What the engine answers to a program's keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Decision {
+    /// Act.
+    Continue,
+    /// Do nothing: it is in force already, or may not be.
+    Abort,
+}
+
+/// What became of an add. A program's own exit code is reported, not judged:
+/// many that work return one other than 0, and the undo is due all the same.
+#[derive(Debug)]
+pub struct Added {
+    /// Whether it gave its keys.
+    pub spoke: bool,
+    /// Whether it was told to abort.
+    pub aborted: bool,
+    /// The program, when it goes on alone, up to [`Deadlines::run`]. Await
+    /// [`Running::finished`], or drop it to end the program and its group.
+    pub running: Option<Running>,
+    /// How it ended, when it has.
+    pub ended: Option<Ended>,
+}
+
+impl fmt::Display for Added {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match (self.spoke, self.aborted) {
+            (false, _) => "gave no keys, ",
+            (true, false) => "gave its keys, was told to continue, ",
+            (true, true) => "gave its keys, was told to abort, ",
+        })?;
+        match &self.ended {
+            Some(ended) => ended.fmt(f),
+            None => f.write_str("is still running and not waited for"),
+        }
+    }
+}
+
+impl NativeProgram {
+    /// A program with the deadlines of a command's limits.
+    #[must_use]
+    pub fn new(program: Program, root: PathBuf, limits: &Limits) -> Self {
+        Self { program, root, deadlines: limits.into() }
+    }
+
+    /// Its name in the folder of native programs.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.program.name()
+    }
+
+    /// Starts the program with `add`, hands the keys it answers to `decide`,
+    /// and tells it the decision.
+    ///
+    /// Returns when the program has ended, or when it has given no keys within
+    /// [`Deadlines::answer`]. When the returned future is dropped, the program
+    /// is ended.
+    ///
+    /// # Errors
+    ///
+    /// When the program did not start: then nothing was done.
+    pub async fn add(
+        &self,
+        message: &Message,
+        decide: impl AsyncFnOnce(Vec<String>) -> Decision,
+    ) -> Result<Added, NotStarted> {
+        let answer_by = Instant::now() + self.deadlines.answer;
+        let mut running = self.start(message, Verb::Add, self.deadlines.run)?;
+
+        let first = tokio::select! {
+            biased;
+            line = running.first_line() => Some(line),
+            () = sleep_until(answer_by) => None,
+        };
+        let keys = match &first {
+            Some(FirstLine::Line(line)) => keys_in(line),
+            _ => None,
+        };
+        if let Some(keys) = keys {
+            let decision = decide(keys).await;
+            let verb = match decision {
+                Decision::Continue => Verb::Continue,
+                Decision::Abort => Verb::Abort,
+            };
+            running.say(message.line(verb).into_bytes());
+            running.hang_up();
+            let ended = running.finished().await;
+            let aborted = decision == Decision::Abort;
+            return Ok(Added { spoke: true, aborted, running: None, ended: Some(ended) });
+        }
+
+        // Another line: the program may wait for an answer all the same.
+        if let Some(FirstLine::Line(_)) = first {
+            running.say(message.line(Verb::Continue).into_bytes());
+        }
+        // A program that reads its stdin to the end goes on now.
+        running.hang_up();
+        let ended = tokio::select! {
+            biased;
+            ended = running.finished() => Some(ended),
+            () = sleep_until(answer_by) => None,
+        };
+        let running = ended.is_none().then_some(running);
+        Ok(Added { spoke: false, aborted: false, running, ended })
+    }
+
+    /// Starts the program with `delete` and waits for its end, up to
+    /// [`Deadlines::delete`]. What it writes is kept, and means nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the program did not start: then nothing was undone.
+    pub async fn delete(&self, message: &Message) -> Result<Ended, NotStarted> {
+        let mut running = self.start(message, Verb::Delete, self.deadlines.delete)?;
+        running.hang_up();
+        Ok(running.finished().await)
+    }
+
+    fn start(&self, message: &Message, verb: Verb, run: Duration) -> Result<Running, NotStarted> {
+        let arguments = message.arguments(verb);
+        let caps = Caps { run, ..Caps::default() };
+        let launch = Launch { program: &self.program, arguments: &arguments, root: &self.root, caps };
+        let running = launch.start()?;
+        running.say(message.line(verb).into_bytes());
+        Ok(running)
+    }
+}

@@ -1,0 +1,75 @@
+//! From the machine that matched an alert to the machine that responds.
+//!
+//! On one machine both are the same process and [`local::Local`] hands orders
+//! over in memory. Whatever carries them, the contract is that of
+//! [`Transport`], and one suite (`tests/contract.rs`) holds every carrier to it.
+//!
+//! # Layout
+//!
+//! * [`route`]: which agents a response is for, and whether this machine is one.
+//! * [`local`]: the carrier of one machine on its own.
+
+#![forbid(unsafe_code)]
+
+pub mod local;
+pub mod route;
+
+use std::fmt;
+
+use async_trait::async_trait;
+use riposte_policy::Order;
+
+/// Carries orders to the agent each of them names.
+#[async_trait]
+pub trait Transport: Send + Sync {
+    /// Hands over one order together with the receipt that the receiving side
+    /// signs once the order is decided. Waits while the receiver is full: an
+    /// order is never dropped.
+    ///
+    /// # Errors
+    ///
+    /// When no machine that this carrier reaches stands for the order's agent,
+    /// or the receiving side has stopped. The receipt is then unsigned, and
+    /// the caller reports the order.
+    async fn send(&self, order: Order, receipt: Receipt) -> Result<(), Undeliverable>;
+}
+
+/// Tells the sender that an order is decided: admitted to the ledger, or
+/// refused with a reason. A receipt that is dropped unsigned, because the
+/// process ends or the ledger cannot be written, means that the alert is to be
+/// handled again.
+pub trait Sign: Send + Sync {
+    /// The order is decided.
+    fn decided(self: Box<Self>);
+}
+
+/// The receipt of one order.
+pub type Receipt = Box<dyn Sign>;
+
+/// For orders that nobody waits for.
+impl Sign for () {
+    fn decided(self: Box<Self>) {}
+}
+
+/// Why an order reached nobody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Undeliverable {
+    /// No machine here stands for that agent.
+    NoSuchAgent(String),
+    /// The receiving side has stopped.
+    Stopped,
+}
+
+impl fmt::Display for Undeliverable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSuchAgent(agent) => write!(
+                f,
+                "this machine does not stand for agent {agent}; start with --agent-id {agent} or --all-local if it does"
+            ),
+            Self::Stopped => f.write_str("the engine is stopping"),
+        }
+    }
+}
+
+impl std::error::Error for Undeliverable {}

@@ -1,0 +1,68 @@
+//! The responses that come with the engine.
+//!
+//! Each is a component like any other: built from `components/`, embedded
+//! here, and confined to what its definition grants. `build.rs` builds them.
+#![forbid(unsafe_code)]
+
+/// A response that comes with the engine.
+#[derive(Clone, Copy, Debug)]
+pub struct Builtin {
+    /// Name of the executable.
+    pub name: &'static str,
+    /// Executables of Wazuh and OSSEC that it stands in for.
+    pub aliases: &'static [&'static str],
+    /// The component.
+    pub wasm: &'static [u8],
+    /// Its `<command>`, with the grants that it needs. A configuration that
+    /// names the executable inherits them.
+    pub definition: &'static str,
+}
+
+/// All of them, by name.
+#[must_use]
+pub fn builtins() -> &'static [Builtin] {
+    &BUILTINS
+}
+
+static BUILTINS: [Builtin; 1] = [Builtin {
+    name: "firewall-drop",
+    // Wazuh 3 and OSSEC; the name of its source; the same over firewalld;
+    // Wazuh 5. All drop what comes from the source address, until the delete.
+    aliases: &["firewall-drop.sh", "default-firewall-drop", "firewalld-drop", "block-ip"],
+    wasm: include_bytes!(concat!(env!("OUT_DIR"), "/firewall-drop.wasm")),
+    definition: include_str!("../components/firewall-drop/definition.xml"),
+}];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_means_one_response() {
+        let mut names: Vec<&str> =
+            builtins().iter().flat_map(|b| [b.name].into_iter().chain(b.aliases.iter().copied())).collect();
+        names.sort_unstable();
+        let all = names.len();
+        names.dedup();
+        assert_eq!(names.len(), all);
+    }
+
+    #[test]
+    fn definitions_name_their_component() {
+        for builtin in builtins() {
+            assert!(
+                builtin.definition.contains(&format!("<executable>{}</executable>", builtin.name)),
+                "{}",
+                builtin.name
+            );
+        }
+    }
+
+    #[test]
+    fn they_are_components_without_wasi() {
+        for builtin in builtins() {
+            assert!(builtin.wasm.starts_with(b"\0asm\x0d\0\x01\0"), "{} is no component", builtin.name);
+            assert!(!builtin.wasm.windows(5).any(|bytes| bytes == b"wasi:"), "{} imports WASI", builtin.name);
+        }
+    }
+}

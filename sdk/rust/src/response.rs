@@ -1,0 +1,84 @@
+//! What a plugin is.
+
+use crate::{Alert, Error};
+
+/// A response that is undone when its time is over.
+///
+/// Every call runs in a fresh instance: nothing stays in memory between `add`
+/// and `delete` but what the receipt holds.
+pub trait Reversible {
+    /// What this response would act on, in one spelling for one target. Called
+    /// first, with every effect refused. The engine does not answer a target
+    /// in force twice, and counts its offences. An empty list: not for this
+    /// plugin.
+    ///
+    /// The default is the source address.
+    ///
+    /// # Errors
+    ///
+    /// When the alert does not tell.
+    fn keys(alert: &Alert) -> Result<Vec<String>, Error> {
+        Ok(vec![alert.srcip()?])
+    }
+
+    /// Makes the effect and returns the receipt: what [`Reversible::delete`]
+    /// needs and the alert does not hold, at most 64 KiB, often nothing. May
+    /// be called again; what is done already is a success.
+    ///
+    /// # Errors
+    ///
+    /// When the effect was not made.
+    fn add(alert: &Alert) -> Result<Vec<u8>, Error>;
+
+    /// Undoes the effect. Must succeed without a receipt, when called twice,
+    /// and when there was no `add` before.
+    ///
+    /// # Errors
+    ///
+    /// When the effect may still be there; the engine then tries again.
+    fn delete(alert: &Alert, receipt: Option<&[u8]>) -> Result<(), Error>;
+}
+
+/// A response that happens once and is never undone.
+pub trait Oneshot {
+    /// Makes the effect.
+    ///
+    /// # Errors
+    ///
+    /// When the effect was not made.
+    fn run(alert: &Alert) -> Result<(), Error>;
+}
+
+/// Makes the component export `$plugin`, a type that is [`Reversible`].
+#[macro_export]
+macro_rules! export_reversible {
+    ($plugin:ty) => {
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            type Exported = $crate::bindings::Exported<$plugin>;
+            $crate::bindings::reversible::__export_reversible!(Exported with_types_in $crate::bindings::reversible);
+        };
+        #[cfg(not(target_arch = "wasm32"))]
+        const _: () = {
+            const fn is_reversible<T: $crate::Reversible>() {}
+            is_reversible::<$plugin>();
+        };
+    };
+}
+
+/// Makes the component export `$plugin`, a type that is [`Oneshot`].
+#[macro_export]
+macro_rules! export_oneshot {
+    ($plugin:ty) => {
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            type Exported = $crate::bindings::Exported<$plugin>;
+    $crate::bindings::oneshot::__export_oneshot!(Exported with_types_in $crate::bindings::oneshot);
+        };
+        #[cfg(not(target_arch = "wasm32"))]
+        const _: () = {
+            const fn is_oneshot<T: $crate::Oneshot>() {}
+            is_oneshot::<$plugin>();
+        };
+    };
+}

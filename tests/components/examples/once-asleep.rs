@@ -1,0 +1,15 @@
+//! Sleeps for an hour in `run`: something that happens once, and takes long.
+//! Built with WASI.
+
+use riposte_sdk::{Alert, Error, Oneshot, export_oneshot};
+
+struct OnceAsleep;
+
+impl Oneshot for OnceAsleep {
+    fn run(_alert: &Alert) -> Result<(), Error> {
+        std::thread::sleep(std::time::Duration::from_secs(3600));
+        Ok(())
+    }
+}
+
+export_oneshot!(OnceAsleep);

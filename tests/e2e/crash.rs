@@ -1,0 +1,167 @@
+//! The start after SIGKILL, one test for each state that it may find.
+
+use riposte_tests::{Host, alert, sshd, until};
+
+fn response(name: &str, executable: &str, timeout: &str, rest: &str) -> String {
+    format!(
+        "<command><name>{name}</name><executable>{executable}</executable>{rest}</command>
+         <active-response><command>{name}</command><location>local</location><rules_id>5712</rules_id>{timeout}</active-response>"
+    )
+}
+
+const TIMED: &str = "<timeout>600</timeout>";
+const ALLOWED: &str = "<timeout_allowed>yes</timeout_allowed>";
+
+#[test]
+fn intended_a_component_is_added_again() {
+    let host = Host::new();
+    // It sleeps in `add` for longer than this test looks, so the kill finds it intended.
+    let limits = format!(r#"{ALLOWED}<keys>/data/srcip</keys><limits wall="60s"/>"#);
+    host.configure(&response("sleeper", "sleeper", TIMED, &limits));
+    host.plugin("sleeper", riposte_hostile::component("sleeper"));
+    let engine = host.start(&[]);
+    host.alerts(&[sshd(1, "198.18.0.1")]);
+    until("it is intended", || host.count("intended") == 1);
+    engine.kill();
+    let _engine = host.start(&[]);
+    until("it is begun once more", || host.entries()[0]["attempt"] == 2);
+    assert_eq!(host.entries().len(), 1);
+    assert_eq!(host.count("intended"), 1);
+}
+
+#[test]
+fn intended_a_program_is_deleted_then_added_again() {
+    let host = Host::new();
+    host.program(
+        "slow.sh",
+        "#!/bin/sh\nread -r line\ncase $line in *'\"command\":\"delete\"'*) echo delete >>did; exit 0;; esac\necho add >>did\n[ -e quick ] || exec sleep 3600\n",
+    );
+    let limits = format!(r#"{ALLOWED}<limits answer="60s"/>"#);
+    host.configure(&response("slow", "slow.sh", TIMED, &limits));
+    let engine = host.start(&[]);
+    host.alerts(&[sshd(1, "198.18.0.1")]);
+    until("it has begun", || host.read("did") == "add\n");
+    assert_eq!(host.count("intended"), 1);
+    engine.kill();
+    host.write("quick", "");
+    let _engine = host.start(&[]);
+    until("it is in force", || host.count("in-force") == 1);
+    assert_eq!(host.read("did"), "add\ndelete\nadd\n");
+    assert_eq!(host.entries()[0]["attempt"], 2);
+}
+
+#[test]
+fn intended_what_happens_once_is_not_repeated() {
+    let host = Host::new();
+    host.program("once.sh", "#!/bin/sh\nread -r line\necho ran >>did\nexec sleep 3600\n");
+    host.configure(&format!(
+        "{}{}",
+        response("program", "once.sh", "", r#"<limits answer="60s"/>"#),
+        response("component", "once-asleep", "", r#"<limits wall="60s"/>"#)
+    ));
+    host.plugin("once-asleep", riposte_hostile::component("once-asleep"));
+    let engine = host.start(&[]);
+    host.alerts(&[sshd(1, "198.18.0.1")]);
+    until("both have begun", || host.count("intended") == 2 && host.read("did") == "ran\n");
+    engine.kill();
+    let _engine = host.start(&[]);
+    until("both are closed as unknown", || host.count("unknown") == 2);
+    assert_eq!(host.events("unknown").len(), 2, "and reported");
+    assert_eq!(host.read("did"), "ran\n");
+}
+
+#[test]
+fn in_force_its_time_goes_on_and_lost_effects_are_put_back() {
+    let host = Host::new();
+    host.configure(&response("firewall-drop", "firewall-drop", TIMED, ""));
+    let engine = host.start(&[]);
+    host.alerts(&[sshd(1, "198.18.0.1"), sshd(2, "198.18.0.2")]);
+    until("both are in force", || host.count("in-force") == 2);
+    let due: Vec<_> = host.entries().iter().map(|entry| entry["due"].clone()).collect();
+    engine.kill();
+    // Somebody flushed the firewall, and added what nobody claims.
+    let nft = |rule: &str| assert!(host.command("nft").arg(rule).status().unwrap().success());
+    nft("delete element inet riposte drop4 { 198.18.0.1 }");
+    nft("add element inet riposte drop4 { 198.18.9.9 timeout 1h }");
+    let _engine = host.start(&[]);
+    let mut elements = host.elements("drop4");
+    elements.sort();
+    assert_eq!(elements, ["198.18.0.1", "198.18.0.2"]);
+    let after: Vec<_> = host.entries().iter().map(|entry| entry["due"].clone()).collect();
+    assert_eq!(due, after);
+    assert_eq!(host.events("repaired").len(), 1);
+}
+
+#[test]
+fn overdue_is_undone_before_new_work() {
+    let host = Host::new();
+    host.program("note.sh", "#!/bin/sh\nread -r line\necho \"$line\" | sed 's/.*\"command\":\"\\([a-z]*\\)\",\"par.*\"srcip\":\"\\([0-9.]*\\)\".*/\\1 \\2/' >>did\n");
+    host.configure(&response("note", "note.sh", "<timeout>1</timeout>", ALLOWED));
+    let engine = host.start(&[]);
+    host.alerts(&[sshd(1, "198.18.0.1")]);
+    until("it is in force", || host.count("in-force") == 1);
+    engine.kill();
+    let overdue = host.entries()[0]["due"].as_str().unwrap().to_owned();
+    until("it is overdue", || {
+        let now = host.command("date").args(["-u", "+%Y-%m-%dT%H:%M:%S.%3NZ"]).output().unwrap();
+        String::from_utf8(now.stdout).unwrap().trim() > overdue.as_str()
+    });
+    host.alerts(&[sshd(2, "198.18.0.2")]);
+    let _engine = host.start(&[]);
+    until("both were undone", || host.count("closed") == 2);
+    assert_eq!(host.read("did"), "add 198.18.0.1\ndelete 198.18.0.1\nadd 198.18.0.2\ndelete 198.18.0.2\n");
+}
+
+#[test]
+fn undoing_is_undone_again() {
+    let host = Host::new();
+    host.program(
+        "slow.sh",
+        "#!/bin/sh\nread -r line\ncase $line in *'\"command\":\"delete\"'*) echo delete >>did; [ -e quick ] || exec sleep 3600;; *) echo add >>did;; esac\n",
+    );
+    host.configure(&response("slow", "slow.sh", "<timeout>1</timeout>", ALLOWED));
+    let engine = host.start(&[]);
+    host.alerts(&[sshd(1, "198.18.0.1")]);
+    until("it is being undone", || host.read("did") == "add\ndelete\n");
+    assert_eq!(host.count("undoing"), 1);
+    engine.kill();
+    host.write("quick", "");
+    let _engine = host.start(&[]);
+    until("it is closed", || host.count("closed") == 1);
+    assert_eq!(host.read("did"), "add\ndelete\ndelete\n");
+}
+
+#[test]
+fn for_good_stays_and_is_put_back() {
+    let host = Host::new();
+    host.configure(&response("firewall-drop", "firewall-drop", "", ""));
+    let engine = host.start(&[]);
+    host.alerts(&[sshd(1, "198.18.0.1"), alert(2, r#""srcip":"198.18.0.1""#)]);
+    until("it is in force for good", || host.count("in-force") == 1 && host.entries().len() == 2);
+    engine.kill();
+    // As after a reboot: the kernel knows nothing any more.
+    assert!(host.command("nft").args(["delete", "table", "inet", "riposte"]).status().unwrap().success());
+    let _engine = host.start(&[]);
+    assert_eq!(host.elements("drop4"), ["198.18.0.1"]);
+    let undone = host.riposte(&["undo", "198.18.0.1"]);
+    assert_eq!(undone.code, 0, "{undone:?}");
+    assert!(host.elements("drop4").is_empty());
+}
+
+#[test]
+fn a_component_that_is_gone_is_still_undone_by_its_own_version() {
+    let host = Host::new();
+    let granted = format!("{ALLOWED}<capabilities><firewall/></capabilities>");
+    host.configure(&response("mine", "mine", "<timeout>2</timeout>", &granted));
+    host.plugin("mine", riposte_hostile::component("ungranted"));
+    let engine = host.start(&[]);
+    host.alerts(&[sshd(1, "198.18.0.1")]);
+    until("it is in force", || host.count("in-force") == 1);
+    engine.kill();
+    std::fs::remove_file(host.path("state/plugins/mine.wasm")).unwrap();
+    host.configure("");
+    let _engine = host.start(&[]);
+    until("it is closed", || host.count("closed") == 1);
+    assert!(host.elements("drop4").is_empty());
+    assert!(host.events("reversed-by-engine").is_empty(), "its own delete ran");
+}

@@ -1,0 +1,155 @@
+//! What is wrong is said, with the place and the way out; the exit code is not
+//! zero, and nothing is half done.
+
+use std::os::unix::fs::PermissionsExt;
+
+use riposte_tests::{Ended, Host, sshd};
+
+const GOOD: &str = "<command><name>firewall-drop</name><executable>firewall-drop</executable></command>
+    <active-response><command>firewall-drop</command><location>local</location><rules_id>5712</rules_id><timeout>600</timeout></active-response>";
+
+/// A host whose configuration is this, with one alert that would fire.
+fn host(xml: &str) -> Host {
+    let host = Host::new();
+    host.configure(xml);
+    host.alerts(&[sshd(1, "198.18.0.1")]);
+    host
+}
+
+fn refused(host: &Host, words: &[&str]) -> Ended {
+    let ended = host.once(&[]);
+    assert_eq!(ended.code, 1, "{ended:?}");
+    for word in words {
+        assert!(ended.err.contains(word), "{word} is not said: {}", ended.err);
+    }
+    assert!(!ended.err.contains("panicked"), "{}", ended.err);
+    assert!(host.elements("drop4").is_empty());
+    ended
+}
+
+#[test]
+fn malformed_xml() {
+    let host = host("<command><name>x</naem></command>");
+    refused(&host, &["etc/ossec.conf:2:", "</naem>", "error[xml-", "nothing was started"]);
+    assert!(!host.path("state").exists());
+}
+
+#[test]
+fn an_unknown_command_in_a_response() {
+    let host = host(&GOOD.replace("<command>firewall-drop<", "<command>firewall-block<"));
+    refused(
+        &host,
+        &["command-undefined", "firewall-block", "did you mean", "firewall-drop", "ossec.conf:3:"],
+    );
+    assert!(!host.path("state").exists());
+}
+
+#[test]
+fn a_missing_executable() {
+    let host = host(&GOOD.replace("<executable>firewall-drop", "<executable>nothing-there"));
+    refused(
+        &host,
+        &["executable-missing", "nothing-there", "active-response/bin", "built in are: firewall-drop"],
+    );
+    assert_eq!(host.count("in-force"), 0);
+}
+
+#[test]
+fn a_program_that_others_may_write() {
+    let host = host(&GOOD.replace("<executable>firewall-drop", "<executable>open.sh"));
+    host.program("open.sh", "#!/bin/sh\n");
+    let path = host.path("active-response/bin/open.sh");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o777)).unwrap();
+    refused(&host, &["executable-unfit", "open.sh", "chmod"]);
+}
+
+#[test]
+fn unreadable_alerts() {
+    let host = host(GOOD);
+    let missing = host.riposte(&["run", "--once", "--alerts", "/nonexistent/alerts.json"]);
+    assert_eq!(missing.code, 1, "{missing:?}");
+    assert!(
+        missing.err.contains("/nonexistent/alerts.json") && missing.err.contains("--alerts FILE"),
+        "{missing:?}"
+    );
+    let folder = host.riposte(&["run", "--once", "--alerts", "/tmp"]);
+    assert_eq!(folder.code, 1, "{folder:?}");
+    assert!(folder.err.contains("folder"), "{folder:?}");
+    assert!(!host.path("state").exists());
+}
+
+#[test]
+fn a_home_that_cannot_be_made() {
+    let host = host(GOOD);
+    let alerts = host.path("alerts.json").display().to_string();
+    let config = host.path("etc").display().to_string();
+    // A file stands where the home should be.
+    let home = host.path("alerts.json/home").display().to_string();
+    let ended = host.riposte(&["run", "--once", "--config", &config, "--alerts", &alerts, "--home", &home]);
+    assert_eq!(ended.code, 1, "{ended:?}");
+    assert!(ended.err.contains("alerts.json/home") && ended.err.contains("--home"), "{ended:?}");
+}
+
+#[test]
+fn a_full_disk() {
+    let host = host(GOOD);
+    let alerts = host.path("alerts.json").display().to_string();
+    let config = host.path("etc").display().to_string();
+    std::fs::create_dir(host.path("small")).unwrap();
+    let small = host.path("small").display().to_string();
+    // A file system of its own, in a mount namespace of its own, already full.
+    let script = format!(
+        "mount -t tmpfs -o size=64k,mode=700 tmpfs {small} && {{ cat /dev/zero >{small}/fill 2>/dev/null; }}; exec \"$@\""
+    );
+    let binary = riposte_tests::binary().display().to_string();
+    let run = ["run", "--once", "--config", &config, "--alerts", &alerts, "--home", &small];
+    let output = host
+        .command("unshare")
+        .args(["--mount", "--", "sh", "-c", &script, "sh", &binary])
+        .args(run)
+        .output()
+        .unwrap();
+    let ended = Ended::from(output);
+    assert_eq!(ended.code, 1, "{ended:?}");
+    assert!(ended.err.contains(&small), "{ended:?}");
+    assert!(ended.err.contains("space") || ended.err.contains("full"), "{ended:?}");
+    assert!(!ended.err.contains("panicked"), "{ended:?}");
+    assert!(host.elements("drop4").is_empty());
+}
+
+#[test]
+fn a_second_engine_on_one_ledger() {
+    let host = host(GOOD);
+    let _engine = host.start(&[]);
+    let second = host.once(&[]);
+    assert_eq!(second.code, 1, "{second:?}");
+    assert!(second.err.contains("ledger"), "{second:?}");
+}
+
+#[test]
+fn usage_and_absence_have_their_own_codes() {
+    let host = host(GOOD);
+    assert_eq!(host.riposte(&["frobnicate"]).code, 2);
+    assert_eq!(host.riposte(&["undo"]).code, 2);
+    assert_eq!(host.riposte(&["add", "x"]).code, 2);
+    for command in [
+        &["status"][..],
+        &["list"],
+        &["undo", "198.18.0.1"],
+        &["reload"],
+        &["pause", "--all"],
+        &["allow", "list"],
+    ] {
+        let ended = host.riposte(command);
+        assert_eq!(ended.code, 3, "{ended:?}");
+        assert!(ended.err.contains("no engine is listening"), "{ended:?}");
+    }
+    for command in [
+        "run", "check", "explain", "list", "undo", "add", "allow", "pause", "resume", "mode", "reload",
+        "status",
+    ] {
+        let help = host.command(riposte_tests::binary()).args([command, "--help"]).output().unwrap();
+        assert!(help.status.success(), "{command}");
+        assert!(String::from_utf8_lossy(&help.stdout).contains("Usage: riposte"), "{command}");
+    }
+}

@@ -1,0 +1,112 @@
+//! Native scripts, as users have them.
+
+use riposte_tests::{Host, address, fixture, sshd, until};
+
+fn command(name: &str, executable: &str, timeout: u32, limits: &str) -> String {
+    format!(
+        "<command><name>{name}</name><executable>{executable}</executable><timeout_allowed>yes</timeout_allowed>{limits}</command>
+         <active-response><command>{name}</command><location>local</location><rules_id>5712</rules_id><timeout>{timeout}</timeout></active-response>"
+    )
+}
+
+fn host(scripts: &[&str]) -> Host {
+    let host = Host::new();
+    host.write("logs/active-responses.log", "");
+    for script in scripts {
+        host.program(script, &fixture(&format!("scripts/{script}")));
+    }
+    host
+}
+
+#[test]
+fn scripts_that_never_speak_are_undone_all_the_same() {
+    let host = host(&["note.sh", "note.py"]);
+    host.configure(&format!("{}{}", command("bash", "note.sh", 1, ""), command("python", "note.py", 1, "")));
+    let _engine = host.start(&[]);
+    host.alerts(&[sshd(1, "198.18.0.1")]);
+    until("both were undone", || host.count("closed") == 2);
+    let log = host.read("logs/active-responses.log");
+    for script in ["note.sh", "note.py"] {
+        let lines: Vec<_> = log.lines().filter(|line| line.contains(script)).collect();
+        assert_eq!(lines.len(), 2, "{log}");
+        assert!(lines.iter().all(|line| line.contains("198.18.0.1")), "{log}");
+    }
+}
+
+#[test]
+fn a_script_that_speaks_is_told_to_abort_what_is_in_force() {
+    let host = host(&["keys.py", "note.sh"]);
+    // A second command keeps the order: it runs when the first alert is settled.
+    host.configure(&command("speaks", "keys.py", 600, "<keys>/id</keys>"));
+    let _engine = host.start(&[]);
+    host.alerts(&[sshd(1, "198.18.0.1")]);
+    until("it is in force", || host.count("in-force") == 1);
+    host.alerts(&[sshd(2, "198.18.0.1")]);
+    until("the second was told to abort", || {
+        host.read("logs/active-responses.log").contains("was told to abort 198.18.0.1")
+    });
+    until("it is merged", || host.count("merged") == 1);
+    assert_eq!(host.count("in-force"), 1);
+    let entries = host.entries();
+    let first = entries.iter().find(|entry| entry["state"] == "in-force").unwrap();
+    assert_eq!(first["keys"][0], "198.18.0.1", "the script's keys replace the definition's");
+}
+
+#[test]
+fn nobody_waits_for_slow_scripts() {
+    let host = host(&["hour.sh", "drain.sh", "note.sh"]);
+    let limits = r#"<limits answer="1s"/>"#;
+    host.configure(&format!(
+        "{}{}{}{}",
+        command("hour", "hour.sh", 600, limits),
+        command("drain", "drain.sh", 600, limits),
+        command("quick", "note.sh", 600, ""),
+        command("firewall-drop", "firewall-drop", 600, "")
+    ));
+    let engine = host.start(&[]);
+    host.alerts(&(0..20).map(|n| sshd(n, &address(n))).collect::<Vec<_>>());
+    until("every address is blocked", || host.elements("drop4").len() == 20);
+    until("every response is in force", || host.count("in-force") == 80);
+    let log = host.read("logs/active-responses.log");
+    assert_eq!(log.lines().filter(|line| line.contains("drain.sh")).count(), 20, "{log}");
+    let pids: Vec<String> = host.read("logs/hour.pids").split_whitespace().map(str::to_owned).collect();
+    assert_eq!(pids.len(), 40);
+    let alive = |pid: &String| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        !stat.is_empty() && !stat.contains(") Z ")
+    };
+    assert!(pids.iter().all(alive), "they are still running, and nobody waited");
+    // The engine takes them along: scripts, and what they left in the background.
+    engine.stop();
+    until("none of them is left", || !pids.iter().any(alive));
+}
+
+#[test]
+fn hostile_text_reaches_no_script() {
+    let host = host(&["note.sh"]);
+    host.configure(&command("quick", "note.sh", 600, "<expect>srcip</expect>"));
+    let _engine = host.start(&[]);
+    host.alerts(&[sshd(1, "127.0.0.1"), sshd(2, "$(touch /tmp/x)"), sshd(3, "-rf"), sshd(4, "198.18.0.1")]);
+    until("the honest one ran", || host.count("in-force") == 1);
+    until("the others were decided", || host.events("refused").len() == 3);
+    let log = host.read("logs/active-responses.log");
+    assert_eq!(log.lines().count(), 1, "{log}");
+}
+
+#[test]
+fn a_delete_that_fails_stays_visible_and_is_tried_again() {
+    let host = Host::new();
+    host.program(
+        "stubborn.sh",
+        "#!/bin/sh\nread -r line\ncase $line in *'\"command\":\"delete\"'*) echo try >>tries; [ -e mended ] || exit 3;; esac\n",
+    );
+    host.configure(&command("stubborn", "stubborn.sh", 1, ""));
+    let _engine = host.start(&[]);
+    host.alerts(&[sshd(1, "198.18.0.1")]);
+    until("it is stuck", || host.count("stuck") == 1);
+    assert!(host.read("tries").lines().count() >= 3);
+    host.write("mended", "");
+    let undone = host.riposte(&["undo", "198.18.0.1", "--reason", "mended"]);
+    assert_eq!(undone.code, 0, "{undone:?}");
+    assert_eq!(host.count("closed"), 1);
+}
