@@ -98,7 +98,7 @@ fn six_is_as_good_as_four() {
 fn the_first_kernel_state_is_the_engines_own_table() {
     let host = Host::new();
     host.configure(&FIREWALL_DROP.replace("<timeout>5", "<timeout>600"));
-    let foreign = "table inet mine { set s { type ipv4_addr; elements = { 192.0.2.1 } } }";
+    let foreign = "table inet mine { set s { type ipv4_addr; elements = { 192.0.2.1 }; }; }";
     assert!(host.command("nft").arg(foreign).status().unwrap().success());
     let _engine = host.start(&[]);
     host.alerts(&[sshd(1, "198.18.0.1")]);

@@ -269,7 +269,9 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("--- the engine said:\n{}", self.log());
+            let log = self.log();
+            let lines: Vec<_> = log.lines().collect();
+            eprintln!("--- the engine said at last:\n{}", lines[lines.len().saturating_sub(40)..].join("\n"));
         }
         let _ = self.child.kill();
         let _ = self.child.wait();

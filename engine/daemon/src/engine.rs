@@ -32,11 +32,16 @@ use crate::timekeeper::Timekeeper;
 
 /// Components running at a time.
 pub const COMPONENTS: u32 = 32;
+/// Of those, how many are kept for undos: no flood of adds delays one.
+const COMPONENT_DELETES: u32 = 8;
 /// Native programs started and not yet answered at a time.
 const PROGRAMS: usize = 4;
 /// Native programs undoing at a time. Apart from the above, so that no flood of
 /// adds delays an undo.
 const DELETES: usize = 4;
+
+/// Orders that wait for an undo of the same target, at a time.
+const WAITING: usize = 64;
 
 /// One running engine.
 pub struct Engine {
@@ -77,6 +82,9 @@ pub struct Engine {
     component_permits: Arc<Semaphore>,
     program_permits: Arc<Semaphore>,
     delete_permits: Arc<Semaphore>,
+    component_delete_permits: Arc<Semaphore>,
+    /// Orders waiting for an undo of the same target.
+    pub waiting: Semaphore,
 }
 
 /// What the command line settles for good.
@@ -144,9 +152,11 @@ impl Engine {
             stopping: AtomicBool::new(false),
             under_way: watch::channel(0).0,
             rebuilt: AtomicU64::new(0),
-            component_permits: Arc::new(Semaphore::new(COMPONENTS as usize)),
+            component_permits: Arc::new(Semaphore::new((COMPONENTS - COMPONENT_DELETES) as usize)),
             program_permits: Arc::new(Semaphore::new(PROGRAMS)),
             delete_permits: Arc::new(Semaphore::new(DELETES)),
+            component_delete_permits: Arc::new(Semaphore::new(COMPONENT_DELETES as usize)),
+            waiting: Semaphore::new(WAITING),
         })
     }
 
@@ -267,6 +277,13 @@ impl Engine {
 
     /// The same, when the firewall's table was found damaged since the last look.
     pub async fn repair_if_rebuilt(&self) {
+        if self.settings.shadow {
+            return;
+        }
+        // Asking puts back rules that somebody flushed, which no write notices.
+        if let Err(refusal) = self.firewall.probe().await {
+            tracing::debug!(%refusal, "the firewall cannot be looked at");
+        }
         let rebuilt = self.firewall.rebuilt();
         if self.rebuilt.swap(rebuilt, Ordering::AcqRel) != rebuilt {
             self.repair().await;
@@ -353,8 +370,13 @@ impl Engine {
         [own, Arc::clone(&self.program_permits).acquire_owned().await.ok()]
     }
 
+    /// Room for one undo by a component.
+    pub async fn component_delete_permit(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.component_delete_permits).acquire_owned().await.ok()
+    }
+
     /// Room for one undo by a native program.
-    pub async fn delete_permit(&self) -> Option<OwnedSemaphorePermit> {
+    pub async fn program_delete_permit(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.delete_permits).acquire_owned().await.ok()
     }
 

@@ -57,10 +57,14 @@ pub enum Refused {
     Allowed(String),
     /// The guard protects the target.
     Guarded(String),
+    /// The target is not what its field should hold.
+    Untyped(String),
     /// The command failed too often; milliseconds until it is asked again.
     Breaker(i64),
     /// Too many are in force.
     Full(u64),
+    /// The same target is being undone, and that takes long.
+    Undoing(EntryId),
 }
 
 impl Outcome {
@@ -126,8 +130,12 @@ impl fmt::Display for Refused {
             Self::Paused(None) => f.write_str("paused until riposte resume"),
             Self::Paused(Some(until)) => write!(f, "paused until {}", crate::report::time(*until)),
             Self::Allowed(what) => write!(f, "{what}; riposte allow list shows what is allowed"),
+            Self::Untyped(what) => f.write_str(what),
             Self::Guarded(what) => write!(f, "the guard protects {what}"),
             Self::Breaker(left) => write!(f, "it failed too often; asked again in {} s", left / 1000 + 1),
+            Self::Undoing(id) => {
+                write!(f, "the same is being undone as entry {id}, and that is not done yet")
+            }
             Self::Full(limit) => write!(f, "{limit} of its entries are in force, which is the limit"),
         }
     }

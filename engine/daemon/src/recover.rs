@@ -60,8 +60,12 @@ async fn take_up(engine: &Arc<Engine>, entry: &Entry) {
         Kind::Oneshot => false,
     };
     if repeatable && entry.mode == Mode::Enforce {
-        // Its outcome was reported on the way.
-        drop(respond::again(engine, entry).await);
+        match engine.ledger.entry(entry.id).await {
+            // With its alert now. The outcome is reported on the way.
+            Ok(Some(entry)) => drop(respond::again(engine, &entry).await),
+            Ok(None) => {}
+            Err(error) => tracing::error!(entry = %entry.id, %error, "cannot be taken up; it stays intended"),
+        }
         return;
     }
     engine.report.unknown(entry);

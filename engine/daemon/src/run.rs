@@ -333,7 +333,10 @@ async fn prune(engine: &Engine) {
 }
 
 fn trace(level: &str) {
-    let filter = tracing_subscriber::EnvFilter::new(format!("warn,riposte={level}"));
+    // What components log goes to the response log; here only with `debug`.
+    let components = if matches!(level, "debug" | "trace") { level } else { "warn" };
+    let filter = format!("warn,riposte={level},riposte_runtime={components}");
+    let filter = tracing_subscriber::EnvFilter::new(filter);
     // A second subscriber is refused, which only a test could try.
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }

@@ -103,12 +103,13 @@ async fn reverse(engine: &Arc<Engine>, begun: &Undo) -> Result<(), String> {
     };
     match &ready.runner {
         Runner::Component(plugin) => {
-            let _permits = engine.component_permits(&ready).await;
+            let _permit = engine.component_delete_permit().await;
             let mut invocation = respond::invocation(&order, &ready, entry.mode);
             invocation.id = entry.id.to_string();
             invocation.entry = Some(entry.id);
             invocation.attempt = entry.attempt;
             invocation.offence = entry.offence;
+            invocation.named(&order.command, &entry.keys);
             let answer = plugin.delete(&invocation, entry.receipt.clone()).await;
             engine.report.deleted(&order, &answer.log);
             answer.result.map_err(|failure| failure.to_string())
@@ -121,7 +122,7 @@ async fn reverse(engine: &Arc<Engine>, begun: &Undo) -> Result<(), String> {
 /// The delete of a native program.
 pub async fn by_program(engine: &Engine, entry: &Entry, program: &NativeProgram) -> Result<(), String> {
     let order = order(entry)?;
-    let _permit = engine.delete_permit().await;
+    let _permit = engine.program_delete_permit().await;
     let ended =
         program.delete(&Message::new(&order, program.name())).await.map_err(|error| error.to_string())?;
     engine.report.program_deleted(entry, &ended);

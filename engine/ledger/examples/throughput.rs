@@ -36,13 +36,19 @@ async fn measure(path: &std::path::Path, triples: u64, callers: u64) {
     let ledger = opened.ledger;
     let resident = resident();
 
-    let begun = Instant::now();
+    // So that the thread has its name.
+    ledger.flush().await.unwrap();
+    let (begun, busy) = (Instant::now(), writer_busy());
     let waited = each(callers, triples, {
         let ledger = ledger.clone();
         move |number| triple(ledger.clone(), number)
     })
     .await;
     report("triples (admit, claim, added)", triples, begun.elapsed(), waited);
+    println!(
+        "writer: {:.1?} of processor time a triple",
+        (writer_busy() - busy) / u32::try_from(triples).unwrap()
+    );
     println!("memory: {} bytes an entry", (self::resident() - resident) * 1024 / triples);
 
     let begun = Instant::now();
@@ -140,7 +146,11 @@ fn block(number: u64) -> NewEntry {
         response: Some("firewall-drop#1".into()),
         location: "local",
         agent: "000".into(),
-        alert: format!("{{\"id\":\"{number}\",\"srcip\":\"{address}\",\"full_log\":\"{}\"}}", "x".repeat(1_260)).into(),
+        alert: format!(
+            "{{\"id\":\"{number}\",\"srcip\":\"{address}\",\"full_log\":\"{}\"}}",
+            "x".repeat(1_260)
+        )
+        .into(),
         keys: vec![address],
         kind: Kind::Reversible,
         timeout: Some(Duration::from_secs(3_600)),
@@ -159,7 +169,9 @@ fn block(number: u64) -> NewEntry {
 fn report(what: &str, count: u64, took: Duration, waited: Vec<Duration>) {
     #[expect(clippy::cast_precision_loss, reason = "a rate to read")]
     let rate = count as f64 / took.as_secs_f64();
-    let at = |percent: usize| waited.get(waited.len().saturating_sub(1) * percent / 100).copied().unwrap_or_default();
+    let at = |percent: usize| {
+        waited.get(waited.len().saturating_sub(1) * percent / 100).copied().unwrap_or_default()
+    };
     println!("{what}: {rate:.0} a second; each p50 {:.0?}, p99 {:.0?}", at(50), at(99));
     drop(waited);
 }
@@ -168,4 +180,15 @@ fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.trim().trim_end_matches(" kB").trim().parse().unwrap()
+}
+
+/// Processor time of the ledger's thread, in ticks of 10 ms.
+fn writer_busy() -> Duration {
+    let threads = std::fs::read_dir("/proc/self/task").unwrap().map(|thread| thread.unwrap().path());
+    let is_writer =
+        |path: &PathBuf| std::fs::read_to_string(path.join("comm")).is_ok_and(|name| name.trim() == "ledger");
+    let stat = std::fs::read_to_string(threads.into_iter().find(is_writer).unwrap().join("stat")).unwrap();
+    let ticks: u64 =
+        stat.split_whitespace().skip(13).take(2).map(|field| field.parse::<u64>().unwrap()).sum();
+    Duration::from_millis(ticks * 10)
 }

@@ -95,7 +95,12 @@ impl Audit {
     pub fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, Unwritable> {
         let unwritable = |source| Unwritable { path: path.to_owned(), source };
         #[expect(clippy::disallowed_methods, reason = "this module owns the audit")]
-        let file = std::fs::OpenOptions::new().append(true).create(true).mode(0o640).open(path).map_err(unwritable)?;
+        let file = std::fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o640)
+            .open(path)
+            .map_err(unwritable)?;
         let (lines, queued) = sync_channel(QUEUE);
         let failed = Arc::new(AtomicU64::new(0));
         let (at, count) = (path.to_owned(), Arc::clone(&failed));
@@ -198,7 +203,11 @@ pub struct Unwritable {
 impl fmt::Display for Unwritable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path.display();
-        write!(f, "cannot write the audit {path}: {}; make its folder writable, or choose another with --home", self.source)
+        write!(
+            f,
+            "cannot write the audit {path}: {}; make its folder writable, or choose another with --home",
+            self.source
+        )
     }
 }
 
@@ -210,6 +219,7 @@ mod tests {
     use crate::clock::ManualClock;
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test that reads what was written")]
     fn events_are_lines_in_order() {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join("audit.jsonl");

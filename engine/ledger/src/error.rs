@@ -125,7 +125,9 @@ impl LedgerError {
         match error.sqlite_error_code() {
             Some(Code::DiskFull) => Self::DiskFull { path },
             Some(Code::ReadOnly) => Self::ReadOnly { path },
-            Some(Code::DatabaseCorrupt | Code::NotADatabase) => Self::Corrupt { path, detail: error.to_string() },
+            Some(Code::DatabaseCorrupt | Code::NotADatabase) => {
+                Self::Corrupt { path, detail: error.to_string() }
+            }
             Some(Code::DatabaseBusy | Code::DatabaseLocked) => Self::Busy { path },
             Some(Code::CannotOpen | Code::PermissionDenied) => {
                 Self::CannotOpen { path, detail: error.to_string() }
@@ -202,7 +204,10 @@ impl fmt::Display for LedgerError {
                 write!(f, "entry {id} is not open; `riposte list` shows the entries that are")
             }
             Self::Illegal { id, from, to } => {
-                write!(f, "entry {id} is {from} and cannot become {to}; `riposte list` shows what is in force")
+                write!(
+                    f,
+                    "entry {id} is {from} and cannot become {to}; `riposte list` shows what is in force"
+                )
             }
             Self::StillHeld { id, effects } => {
                 write!(f, "entry {id} cannot be closed while it holds {}", effects.join(", "))

@@ -71,16 +71,18 @@ pub(crate) fn entries(conn: &Connection, filter: &Filter) -> rusqlite::Result<Ve
 
 /// Every effect that an entry recorded, in the order it did.
 pub(crate) fn effects(conn: &Connection, id: EntryId) -> rusqlite::Result<Vec<EffectRow>> {
-    conn.prepare_cached("SELECT interface, target, prior, released FROM effect WHERE entry = ?1 ORDER BY number")?
-        .query_map([id.0], |row| {
-            Ok(EffectRow {
-                interface: row.get(0)?,
-                target: row.get(1)?,
-                prior: row.get(2)?,
-                released: row.get(3)?,
-            })
-        })?
-        .collect()
+    conn.prepare_cached(
+        "SELECT interface, target, prior, released FROM effect WHERE entry = ?1 ORDER BY number",
+    )?
+    .query_map([id.0], |row| {
+        Ok(EffectRow {
+            interface: row.get(0)?,
+            target: row.get(1)?,
+            prior: row.get(2)?,
+            released: row.get(3)?,
+        })
+    })?
+    .collect()
 }
 
 /// What open entries hold of an interface: target and prior state, once each.

@@ -87,18 +87,15 @@ impl Scheduler {
     /// Hands out at most `at_once` undos at a time, and at least one.
     #[must_use]
     pub fn new(at_once: usize) -> Self {
-        Self {
-            queue: BTreeSet::new(),
-            due: HashMap::new(),
-            running: HashSet::new(),
-            at_once: at_once.max(1),
-        }
+        Self { queue: BTreeSet::new(), due: HashMap::new(), running: HashSet::new(), at_once: at_once.max(1) }
     }
 
     /// Takes in what happened, and says what is to be done at `now_boot_ms`.
     pub fn step(&mut self, now_boot_ms: i64, event: Event) -> Vec<Action> {
         match event {
-            Event::InForce { id, due_boot_ms } | Event::Extended { id, due_boot_ms } => self.wait(id, due_boot_ms),
+            Event::InForce { id, due_boot_ms } | Event::Extended { id, due_boot_ms } => {
+                self.wait(id, due_boot_ms);
+            }
             Event::UndoFailed { id, attempts } => {
                 self.wait(id, now_boot_ms.saturating_add(backoff_ms(id, attempts)));
             }

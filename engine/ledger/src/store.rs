@@ -27,12 +27,52 @@ const CHECKPOINT_PAGES: u32 = 8_192;
 /// at a time, and SQLite reuses its log after each.
 const RESERVE_BYTES: u64 = 4 * 1024 * 1024;
 
+/// The same, in pages, beyond a limit on the size of the database.
+const RESERVE_PAGES: u32 = 1_024;
+
+/// How far below that limit the database must be again for anything new.
+const SPARE_PAGES: i64 = 16;
+
 /// A ledger file that this process holds alone.
 pub(crate) struct Store {
     pub(crate) conn: Connection,
-    pub(crate) reserve: Reserve,
+    reserve: Reserve,
+    most_pages: Option<u32>,
     /// Released by the system when the process ends, however it does.
     _lock: File,
+}
+
+impl Store {
+    /// Gives up what is kept in reserve, so that what must be recorded can be.
+    pub(crate) fn give_up_reserve(&mut self, boot_ms: i64) -> rusqlite::Result<()> {
+        self.reserve.give_up();
+        self.reserve.tried_ms = boot_ms;
+        self.limit(RESERVE_PAGES)
+    }
+
+    /// Whether there is space for anything new. Takes the reserve back first,
+    /// when it was given up.
+    pub(crate) fn space(&mut self, boot_ms: i64) -> rusqlite::Result<Space> {
+        if self.reserve.state == Kept::Yes {
+            return Ok(Space::Enough);
+        }
+        if self.is_over_limit()? || self.reserve.take_again(boot_ms) == Space::Short {
+            return Ok(Space::Short);
+        }
+        self.limit(0)?;
+        Ok(Space::Enough)
+    }
+
+    fn limit(&self, beyond: u32) -> rusqlite::Result<()> {
+        let Some(most) = self.most_pages else { return Ok(()) };
+        self.conn.pragma_update_and_check(None, "max_page_count", most.saturating_add(beyond), |_| Ok(()))
+    }
+
+    fn is_over_limit(&self) -> rusqlite::Result<bool> {
+        let Some(most) = self.most_pages else { return Ok(false) };
+        let count = |pragma| self.conn.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+        Ok(count("page_count")? - count("freelist_count")? + SPARE_PAGES > i64::from(most))
+    }
 }
 
 /// Opens or creates the ledger at `path`.
@@ -40,7 +80,8 @@ pub(crate) fn open(path: &Path, most_pages: Option<u32>) -> Result<Store, Ledger
     let lock = lock(path)?;
     make_private(path)?;
     let failed = |error: rusqlite::Error| LedgerError::sqlite(path, &error);
-    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | UNSHARED).map_err(failed)?;
+    let conn =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | UNSHARED).map_err(failed)?;
     conn.busy_timeout(PATIENCE).map_err(failed)?;
     match identify(&conn, path)? {
         Found::Nothing => {
@@ -53,13 +94,14 @@ pub(crate) fn open(path: &Path, most_pages: Option<u32>) -> Result<Store, Ledger
             prepare(&conn, most_pages).map_err(failed)?;
         }
     }
-    Ok(Store { conn, reserve: Reserve::new(path), _lock: lock })
+    Ok(Store { conn, reserve: Reserve::new(path), most_pages, _lock: lock })
 }
 
 /// Opens the ledger at `path` to read it, whether or not an engine has it open.
 pub(crate) fn open_to_read(path: &Path) -> Result<Connection, LedgerError> {
     let failed = |error: rusqlite::Error| LedgerError::sqlite(path, &error);
-    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | UNSHARED).map_err(failed)?;
+    let conn =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | UNSHARED).map_err(failed)?;
     conn.busy_timeout(PATIENCE).map_err(failed)?;
     match identify(&conn, path)? {
         Found::Ledger => Ok(conn),
@@ -74,9 +116,11 @@ enum Found {
 
 fn identify(conn: &Connection, path: &Path) -> Result<Found, LedgerError> {
     let number = |pragma: &str| -> Result<i64, LedgerError> {
-        conn.pragma_query_value(None, pragma, |row| row.get(0)).map_err(|error| LedgerError::sqlite(path, &error))
+        conn.pragma_query_value(None, pragma, |row| row.get(0))
+            .map_err(|error| LedgerError::sqlite(path, &error))
     };
-    let (application, version, pages) = (number("application_id")?, number("user_version")?, number("page_count")?);
+    let (application, version, pages) =
+        (number("application_id")?, number("user_version")?, number("page_count")?);
     match (application, version) {
         (0, 0) if pages <= 1 && is_bare(conn) => Ok(Found::Nothing),
         (schema::APPLICATION, schema::VERSION) => Ok(Found::Ledger),
@@ -158,7 +202,8 @@ fn lock(path: &Path) -> Result<File, LedgerError> {
 /// the mode of the database.
 #[expect(clippy::disallowed_methods, reason = "this module owns the ledger's files")]
 fn make_private(path: &Path) -> Result<(), LedgerError> {
-    let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
+    let opened =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
     let file = opened.map_err(|error| cannot_open(path, &error))?;
     let made = file.metadata().and_then(|found| match found.permissions().mode() & 0o777 {
         0o600 => Ok(()),
@@ -169,7 +214,7 @@ fn make_private(path: &Path) -> Result<(), LedgerError> {
 
 /// Space that is taken while there is some, and given up when there is none:
 /// new responses are then refused, but those in force can still be undone.
-pub(crate) struct Reserve {
+struct Reserve {
     path: PathBuf,
     state: Kept,
     /// When it was last tried to take it, in boot time.
@@ -202,20 +247,14 @@ impl Reserve {
         reserve
     }
 
-    /// Gives the space up, so that what must be recorded can be.
     #[expect(clippy::disallowed_methods, reason = "this module owns the ledger's files")]
-    pub(crate) fn give_up(&mut self) {
+    fn give_up(&mut self) {
         self.state = Kept::GivenUp;
         // Gone already is as good.
         let _ = std::fs::remove_file(&self.path);
     }
 
-    /// Whether there is space for anything new; takes the reserve back first
-    /// when it was given up.
-    pub(crate) fn space(&mut self, boot_ms: i64) -> Space {
-        if self.state == Kept::Yes {
-            return Space::Enough;
-        }
+    fn take_again(&mut self, boot_ms: i64) -> Space {
         if boot_ms.saturating_sub(self.tried_ms) < RETRY_MS {
             return Space::Short;
         }
@@ -234,7 +273,8 @@ impl Reserve {
 
     #[expect(clippy::disallowed_methods, reason = "this module owns the ledger's files")]
     fn take(&self) -> std::io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&self.path)?;
+        let mut file =
+            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&self.path)?;
         if file.metadata()?.len() >= RESERVE_BYTES {
             return Ok(());
         }

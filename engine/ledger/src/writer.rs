@@ -122,9 +122,8 @@ impl Desk {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        if self.has_marks() {
-            self.batch(None);
-        }
+        // The last positions, and a wall clock that was set since.
+        self.batch(None);
         self.room.close();
     }
 

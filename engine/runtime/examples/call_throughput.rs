@@ -85,6 +85,7 @@ fn invocation() -> Invocation {
         tenant: "default".into(),
         location: "local",
         arguments: Arc::new([]),
+        keys: Arc::new([]),
         alert: ALERT.into(),
         mode: Mode::Enforce,
     }

@@ -33,6 +33,10 @@ impl invocation::Host for State {
     fn arguments(&mut self) -> Vec<String> {
         self.invocation.arguments.to_vec()
     }
+
+    fn keys(&mut self) -> Vec<String> {
+        self.invocation.keys.to_vec()
+    }
 }
 
 impl alert::Host for State {

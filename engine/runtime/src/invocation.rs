@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use riposte_policy::config::Mode;
+use riposte_policy::config::{Command, Mode};
 use riposte_policy::order::EntryId;
 
 /// One call of a plugin: what it is told and for whom it acts.
@@ -28,8 +28,20 @@ pub struct Invocation {
     pub location: &'static str,
     /// The words of `<extra_args>`.
     pub arguments: Arc<[String]>,
+    /// What `<keys>` found in the alert; empty when the command has none.
+    pub keys: Arc<[String]>,
     /// The alert object, as [`riposte_policy::alert::object`] returns it.
     pub alert: Arc<str>,
     /// Whether it acts or only says what it would do.
     pub mode: Mode,
+}
+
+impl Invocation {
+    /// Tells the plugin the keys that the command's `<keys>` found, if it has
+    /// that element.
+    pub fn named(&mut self, command: &Command, keys: &[String]) {
+        if !command.keys.is_empty() {
+            self.keys = keys.into();
+        }
+    }
 }

@@ -28,9 +28,9 @@ pub trait Transport: Send + Sync {
     ///
     /// # Errors
     ///
-    /// When no machine that this carrier reaches stands for the order's agent,
-    /// or the receiving side has stopped. The receipt is then unsigned, and
-    /// the caller reports the order.
+    /// When no machine that this carrier reaches stands for the order's agent:
+    /// that is a decision, so the receipt is signed. When the receiving side
+    /// has stopped it is not. The caller reports the order.
     async fn send(&self, order: Order, receipt: Receipt) -> Result<(), Undeliverable>;
 }
 

@@ -40,6 +40,7 @@ impl Local {
 impl Transport for Local {
     async fn send(&self, order: Order, receipt: Receipt) -> Result<(), Undeliverable> {
         if !self.identity.stands_for(&order.agent) {
+            receipt.decided();
             return Err(Undeliverable::NoSuchAgent(order.agent.to_string()));
         }
         self.queue.send(Delivered { order, receipt }).await.map_err(|_| Undeliverable::Stopped)

@@ -80,8 +80,11 @@ async fn only_a_decided_order_signs_its_receipt() {
 
 #[tokio::test]
 async fn an_order_for_nobody_is_reported() {
+    let signed = Arc::new(AtomicUsize::new(0));
     let (transport, _arriving) = Local::new(Identity::new(&[], false), 2);
-    let refused = transport.send(order("001", "1"), Box::new(())).await.unwrap_err();
+    let receipt = Box::new(Counted(Arc::clone(&signed)));
+    let refused = transport.send(order("001", "1"), receipt).await.unwrap_err();
+    assert_eq!(signed.load(Ordering::SeqCst), 1, "nobody is to do it: that is decided");
     assert_eq!(refused, Undeliverable::NoSuchAgent("001".into()));
     assert!(refused.to_string().contains("--agent-id 001"));
 }
@@ -90,5 +93,8 @@ async fn an_order_for_nobody_is_reported() {
 async fn a_stopped_receiver_is_reported() {
     let (transport, arriving) = Local::new(Identity::new(&[], false), 2);
     drop(arriving);
-    assert_eq!(transport.send(order("000", "1"), Box::new(())).await, Err(Undeliverable::Stopped));
+    let signed = Arc::new(AtomicUsize::new(0));
+    let receipt = Box::new(Counted(Arc::clone(&signed)));
+    assert_eq!(transport.send(order("000", "1"), receipt).await, Err(Undeliverable::Stopped));
+    assert_eq!(signed.load(Ordering::SeqCst), 0);
 }

@@ -35,6 +35,8 @@ pub struct Invocation {
     pub location: String,
     /// Default none.
     pub arguments: Vec<String>,
+    /// What `<keys>` found in the alert.
+    pub keys: Vec<String>,
 }
 
 impl Default for Invocation {
@@ -48,6 +50,7 @@ impl Default for Invocation {
             tenant: "default".to_owned(),
             location: "local".to_owned(),
             arguments: Vec::new(),
+            keys: Vec::new(),
         }
     }
 }
@@ -130,6 +133,10 @@ pub(crate) mod invocation {
     pub(crate) fn location() -> String {
         with(|host| host.invocation.location.clone())
     }
+    pub(crate) fn keys() -> Vec<String> {
+        with(|host| host.invocation.keys.clone())
+    }
+
     pub(crate) fn arguments() -> Vec<String> {
         with(|host| host.invocation.arguments.clone())
     }

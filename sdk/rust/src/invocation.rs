@@ -49,6 +49,13 @@ pub fn location() -> String {
     host::location()
 }
 
+/// What the operator's `<keys>` found in the alert; empty when the command has
+/// none. A response that acts on an address or a user takes it from here first.
+#[must_use]
+pub fn keys() -> Vec<String> {
+    host::keys()
+}
+
 /// The words of `<extra_args>`.
 #[must_use]
 pub fn arguments() -> Vec<String> {

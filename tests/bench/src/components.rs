@@ -34,7 +34,7 @@ impl Backend for Nothing {
     }
 }
 
-pub fn measure(programs: &Path) -> Duration {
+pub(crate) fn measure(programs: &Path) -> Duration {
     println!("\n1. One response to one alert: a fresh component that reads the alert and calls the host,");
     println!("   against starting a program that reads it (same alert, same run)");
     let alert = sshd(1, "203.0.113.77");
@@ -120,6 +120,7 @@ fn invocation(alert: &str) -> Invocation {
         tenant: "default".into(),
         location: "local",
         arguments: Arc::new([]),
+        keys: Arc::new([]),
         alert: alert.into(),
         mode: Mode::Enforce,
     }

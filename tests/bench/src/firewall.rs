@@ -13,7 +13,7 @@ use riposte_policy::order::EntryId;
 
 use crate::{address, shown};
 
-pub fn measure() {
+pub(crate) fn measure() {
     println!("\n3. Adds to the kernel's set, acknowledged by the kernel");
     let claims = Arc::new(Memory::default());
     let nftables = match Nftables::open(Arc::clone(&claims) as Arc<dyn Claims>) {

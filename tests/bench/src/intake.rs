@@ -9,7 +9,7 @@ use riposte_policy::matching::Index;
 
 use crate::{address, sshd};
 
-pub fn measure() {
+pub(crate) fn measure() {
     println!(
         "\n2. Alerts parsed and matched, one core, none of the responses firing (aim: 400,000 a second)"
     );

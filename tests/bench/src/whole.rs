@@ -8,7 +8,7 @@ use crate::{address, sshd};
 
 const ALERTS: u32 = 30_000;
 
-pub fn measure(programs: &Path) {
+pub(crate) fn measure(programs: &Path) {
     println!(
         "\n4. The whole engine: {ALERTS} alerts in a file, each blocked durably by a fresh component (aim: 10,000 a second)"
     );

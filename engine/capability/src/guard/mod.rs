@@ -44,6 +44,7 @@ enum Rule {
     Loopback,
     Unspecified,
     Multicast,
+    Broadcast,
     OwnAddress,
     Gateway,
     Resolver,
@@ -61,6 +62,7 @@ impl Guard {
         guard.protect(Rule::Loopback, literal(&["127.0.0.0/8", "::1"]));
         guard.protect(Rule::Unspecified, literal(&["0.0.0.0", "::"]));
         guard.protect(Rule::Multicast, literal(&["224.0.0.0/4", "ff00::/8"]));
+        guard.protect(Rule::Broadcast, literal(&["255.255.255.255"]));
         guard
     }
 
@@ -140,6 +142,7 @@ impl Rule {
             Self::Loopback => "loopback",
             Self::Unspecified => "unspecified",
             Self::Multicast => "multicast",
+            Self::Broadcast => "broadcast",
             Self::OwnAddress => "own-address",
             Self::Gateway => "gateway",
             Self::Resolver => "resolver",
@@ -154,6 +157,7 @@ impl Rule {
             Self::Loopback => "is this machine talking to itself",
             Self::Unspecified => "stands for no address or for all",
             Self::Multicast => "is multicast, never one sender",
+            Self::Broadcast => "is everybody on the network",
             Self::OwnAddress => "is an address of this machine",
             Self::Gateway => "is a gateway of this machine",
             Self::Resolver => "is a name server of this machine",

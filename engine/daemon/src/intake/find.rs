@@ -14,7 +14,7 @@ use riposte_ledger::input::FileIdentity;
 use sha2::{Digest, Sha256};
 
 /// How many of a file's first bytes tell it from another.
-const HEAD: u32 = 4096;
+pub const HEAD: u32 = 4096;
 
 /// Opens a file for reading and says which it is.
 ///
@@ -40,7 +40,12 @@ pub fn is_same(file: &std::fs::File, known: &FileIdentity) -> io::Result<bool> {
     Ok(identify(file, known.head_len)? == *known)
 }
 
-fn identify(file: &std::fs::File, head_len: u32) -> io::Result<FileIdentity> {
+/// Which file this is, by at most `head_len` of its first bytes.
+///
+/// # Errors
+///
+/// When it cannot be read.
+pub fn identify(file: &std::fs::File, head_len: u32) -> io::Result<FileIdentity> {
     use std::os::unix::fs::FileExt;
     let found = file.metadata()?;
     let mut head = vec![0; usize::try_from(head_len.min(HEAD)).unwrap_or(0)];

@@ -161,6 +161,23 @@ impl Reader<'_> {
             }
             open.progress.store();
         }
+        self.identify(open)
+    }
+
+    /// A file that was short when it was opened is known by more of itself once
+    /// it has grown.
+    fn identify(&self, open: &mut Open) -> Result<(), IntakeError> {
+        let known = open.identity.head_len;
+        if known >= find::HEAD || open.lines.offset() <= u64::from(known) {
+            return Ok(());
+        }
+        let identity =
+            find::identify(&open.file, find::HEAD).map_err(|error| unreadable(&open.path, error))?;
+        if known == 0 || identity.head_len == find::HEAD {
+            let stored = self.engine.ledger.identify_input(open.progress.input, identity);
+            self.runtime.block_on(stored).map_err(IntakeError::Position)?;
+            open.identity = identity;
+        }
         Ok(())
     }
 

@@ -39,7 +39,7 @@ impl Report {
     }
 
     /// What became of an order.
-    pub fn outcome(&self, order: &Order, outcome: &Outcome) {
+    pub fn outcome(&self, order: &Order, keys: &[String], outcome: &Outcome) {
         let entry = outcome.entry();
         let command = &*order.command.name;
         let rule = &*order.rule_id;
@@ -54,11 +54,8 @@ impl Report {
                 tracing::debug!(command, rule, alert = %order.alert_id, entry = ?entry.map(|id| id.0), "{outcome}")
             }
         }
-        self.event(Event {
-            entry: entry.map(|id| id.0),
-            detail: Some(outcome.to_string()),
-            ..of_order(outcome.word(), order)
-        });
+        let (entry, detail) = (entry.map(|id| id.0), Some(outcome.to_string()));
+        self.event(Event { entry, keys: keys.to_vec(), detail, ..of_order(outcome.word(), order) });
     }
 
     /// Nobody stands for the order's agent.

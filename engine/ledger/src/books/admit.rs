@@ -8,9 +8,7 @@ use rusqlite::params;
 
 use super::offence::{Lengths, Offender};
 use super::{Books, due, due_at, keys_json};
-use crate::entry::{
-    Admitted, Due, Kind, NewEntry, Rekeyed, State, duration, length_ms, mode_of, mode_str,
-};
+use crate::entry::{Admitted, Due, Kind, NewEntry, Rekeyed, State, duration, length_ms, mode_of, mode_str};
 use crate::error::LedgerError;
 use crate::index::{Live, Print, Term};
 use crate::store::Space;
@@ -82,9 +80,14 @@ impl Books {
         }
     }
 
-    fn enter(&mut self, new: &NewEntry, key: Print, lengths: Option<&Lengths>) -> Result<Admitted, LedgerError> {
+    fn enter(
+        &mut self,
+        new: &NewEntry,
+        key: Print,
+        lengths: Option<&Lengths>,
+    ) -> Result<Admitted, LedgerError> {
         let now = self.now();
-        if self.reserve().space(now.boot_ms) == Space::Short {
+        if self.space(now.boot_ms)? == Space::Short {
             return Err(LedgerError::NoRoom { path: self.path.to_path_buf() });
         }
         let keys = keys_json(&new.keys);
@@ -132,7 +135,12 @@ impl Books {
         )?;
         self.execute(
             "INSERT INTO body (entry, alert, base, offenders) VALUES (?1, ?2, ?3, ?4)",
-            (id.0, &*new.alert, lengths.map(|lengths| lengths.base), lengths.and_then(Lengths::offenders_json)),
+            (
+                id.0,
+                &*new.alert,
+                lengths.map(|lengths| lengths.base),
+                lengths.and_then(Lengths::offenders_json),
+            ),
         )?;
         let term = length.map_or(Term::Never, Term::After);
         self.index().insert(id, &new.tenant, &new.command, key, term, State::Intended, new.mode);
@@ -140,6 +148,10 @@ impl Books {
             self.handled.entry(input).or_default().insert((offset, ordinal));
         }
         Ok(Admitted::New { id, timeout: length.map(duration), offence })
+    }
+
+    fn space(&mut self, boot_ms: i64) -> Result<Space, LedgerError> {
+        self.store.space(boot_ms).map_err(|error| self.failed(&error))
     }
 
     fn definition(&mut self, text: &Arc<str>, digest: Option<&Arc<str>>) -> Result<i64, LedgerError> {
@@ -255,6 +267,9 @@ impl Lengths {
     /// A component that runs once has nothing to undo, whatever the timeout.
     fn of(new: &NewEntry) -> Option<Self> {
         let base = new.timeout.filter(|_| new.kind != Kind::Oneshot)?;
-        Some(Self { base: length_ms(base), offenders: new.offenders.iter().copied().map(length_ms).collect() })
+        Some(Self {
+            base: length_ms(base),
+            offenders: new.offenders.iter().copied().map(length_ms).collect(),
+        })
     }
 }

@@ -45,7 +45,7 @@ impl Books {
                 "INSERT INTO effect (entry, interface, target, prior, released, number)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6)
                  ON CONFLICT DO UPDATE SET released = excluded.released",
-                (id.0, interface, target, inherited, live.mode == Mode::Shadow, i64::try_from(live.holds()).unwrap_or(i64::MAX)),
+                (id.0, interface, target, inherited, live.mode == Mode::Shadow, live.holds()),
             )?;
         }
         if live.mode == Mode::Shadow {
@@ -66,7 +66,12 @@ impl Books {
     /// Records that an entry no longer holds an effect; returns how long it is
     /// to stay then. What it does not hold it may let go of: undoing works
     /// twice, and without what came before.
-    pub(crate) fn release(&mut self, id: EntryId, interface: &str, target: &str) -> Result<Standing, LedgerError> {
+    pub(crate) fn release(
+        &mut self,
+        id: EntryId,
+        interface: &str,
+        target: &str,
+    ) -> Result<Standing, LedgerError> {
         self.live(id)?;
         let (print, held) = {
             let index = self.index();
@@ -85,7 +90,12 @@ impl Books {
     }
 
     /// What restores the state before the first claim on a target.
-    pub(crate) fn prior(&self, id: EntryId, interface: &str, target: &str) -> Result<Option<String>, LedgerError> {
+    pub(crate) fn prior(
+        &self,
+        id: EntryId,
+        interface: &str,
+        target: &str,
+    ) -> Result<Option<String>, LedgerError> {
         self.statement("SELECT prior FROM effect WHERE entry = ?1 AND interface = ?2 AND target = ?3")?
             .query_row((id.0, interface, target), |row| row.get(0))
             .optional()

@@ -25,7 +25,12 @@ impl Books {
     }
 
     /// Enters a file that is read from `offset` on.
-    pub(crate) fn new_input(&self, path: &str, identity: &FileIdentity, offset: u64) -> Result<i64, LedgerError> {
+    pub(crate) fn new_input(
+        &self,
+        path: &str,
+        identity: &FileIdentity,
+        offset: u64,
+    ) -> Result<i64, LedgerError> {
         self.execute(
             "INSERT INTO input (path, dev, ino, head_hash, head_len, offset, updated)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",

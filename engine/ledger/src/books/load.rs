@@ -75,7 +75,8 @@ impl Books {
         let now = self.now();
         self.execute("INSERT OR IGNORE INTO boot (boot_id) VALUES (?1)", [&*now.boot_id])?;
         let mut find = self.statement("SELECT number FROM boot WHERE boot_id = ?1")?;
-        let boot: i64 = find.query_row([&*now.boot_id], |row| row.get(0)).map_err(|error| self.failed(&error))?;
+        let boot: i64 =
+            find.query_row([&*now.boot_id], |row| row.get(0)).map_err(|error| self.failed(&error))?;
         drop(find);
         self.boot = boot;
         for (table, until, open) in [
@@ -131,7 +132,8 @@ impl Books {
             let keys: Vec<String> = serde_json::from_str(&keys).unwrap_or_default();
             let mode = mode_of(&mode).unwrap_or(Mode::Enforce);
             let key = index.key(&tenant, &command, &agent, &keys, mode);
-            let mut name = |text: String| Arc::clone(names.entry(text).or_insert_with_key(|text| text.as_str().into()));
+            let mut name =
+                |text: String| Arc::clone(names.entry(text).or_insert_with_key(|text| text.as_str().into()));
             index.insert(
                 id,
                 &name(tenant),
@@ -169,7 +171,8 @@ impl Books {
         )?;
         let mut rows = above.query(()).map_err(|error| self.failed(&error))?;
         while let Some(row) = rows.next().map_err(|error| self.failed(&error))? {
-            let read = || -> rusqlite::Result<(i64, i64, i64)> { Ok((row.get(0)?, row.get(1)?, row.get(2)?)) };
+            let read =
+                || -> rusqlite::Result<(i64, i64, i64)> { Ok((row.get(0)?, row.get(1)?, row.get(2)?)) };
             let (input, offset, ordinal) = read().map_err(|error| self.failed(&error))?;
             if let (Ok(offset), Ok(ordinal)) = (u64::try_from(offset), u32::try_from(ordinal)) {
                 handled.entry(input).or_default().insert((offset, ordinal));

@@ -24,7 +24,7 @@ use crate::entry::{Due, State};
 use crate::error::LedgerError;
 use crate::index::{Index, Live};
 use crate::ledger::Settings;
-use crate::store::{Reserve, Store};
+use crate::store::Store;
 
 pub(crate) use input::inputs;
 pub(crate) use rule::{allows, modes, pauses};
@@ -55,11 +55,12 @@ impl Books {
     }
 
     pub(crate) fn begin(&mut self) -> Result<(), LedgerError> {
-        self.execute("BEGIN IMMEDIATE", ())?;
-        self.follow_wall_clock()
+        self.execute("BEGIN IMMEDIATE", ()).map(drop)
     }
 
     pub(crate) fn commit(&mut self) -> Result<(), LedgerError> {
+        // Last, so that it is also about what was just written.
+        self.follow_wall_clock()?;
         self.execute("COMMIT", ()).map(drop)
     }
 
@@ -67,14 +68,11 @@ impl Books {
     /// [`Books::load`].
     pub(crate) fn roll_back(&mut self, error: &LedgerError) -> Result<(), LedgerError> {
         if let LedgerError::DiskFull { .. } = error {
-            self.reserve().give_up();
+            let boot_ms = self.now().boot_ms;
+            self.store.give_up_reserve(boot_ms).map_err(|error| self.failed(&error))?;
         }
         // SQLite has done it by itself after some errors.
         if self.store.conn.is_autocommit() { Ok(()) } else { self.execute("ROLLBACK", ()).map(drop) }
-    }
-
-    fn reserve(&mut self) -> &mut Reserve {
-        &mut self.store.reserve
     }
 
     pub(crate) fn index(&self) -> MutexGuard<'_, Index> {
@@ -119,7 +117,10 @@ impl Books {
         if (offset - self.offset_ms).abs() <= 2_000 {
             return Ok(());
         }
-        tracing::warn!(by_ms = offset - self.offset_ms, "the wall clock was set; due times keep their distance");
+        tracing::warn!(
+            by_ms = offset - self.offset_ms,
+            "the wall clock was set; due times keep their distance"
+        );
         for sql in [
             "UPDATE entry SET due = due_boot + ?1 WHERE closed IS NULL AND due_boot IS NOT NULL AND boot = ?2",
             "UPDATE allow SET until = until_boot + ?1 WHERE until_boot IS NOT NULL AND boot = ?2",

@@ -61,14 +61,21 @@ impl Books {
                 "SELECT count FROM offence
                  WHERE tenant = ?1 AND scope = ?2 AND agent = ?3 AND keys = ?4 AND ends >= ?5",
             )?
-            .query_row((offender.tenant, offender.scope, offender.agent, offender.keys, quiet_since), |row| row.get(0))
+            .query_row((offender.tenant, offender.scope, offender.agent, offender.keys, quiet_since), |row| {
+                row.get(0)
+            })
             .optional()
             .map_err(|error| self.failed(&error))?;
         let offence = before.unwrap_or(0).saturating_add(1);
         Ok((offence, lengths.at(offence)))
     }
 
-    pub(super) fn count_offence(&self, offender: &Offender<'_>, offence: u32, ends: i64) -> Result<(), LedgerError> {
+    pub(super) fn count_offence(
+        &self,
+        offender: &Offender<'_>,
+        offence: u32,
+        ends: i64,
+    ) -> Result<(), LedgerError> {
         self.execute(
             "INSERT INTO offence (tenant, scope, agent, keys, count, ends) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
              ON CONFLICT DO UPDATE SET count = excluded.count, ends = excluded.ends",

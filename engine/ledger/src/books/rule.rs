@@ -22,10 +22,17 @@ const LASTS: &str = "(until_boot IS NULL OR until_boot > :boot_ms)";
 
 impl Books {
     /// Keeps an address from everything, for good or for a time.
-    pub(crate) fn allow(&self, address: &str, lasts: Option<Duration>, by: &By) -> Result<Allow, LedgerError> {
+    pub(crate) fn allow(
+        &self,
+        address: &str,
+        lasts: Option<Duration>,
+        by: &By,
+    ) -> Result<Allow, LedgerError> {
         self.forget_expired("allow")?;
         let note = self.note(lasts, by);
-        let sql = format!("INSERT OR REPLACE INTO allow (address, {NOTE}, boot, length) VALUES (:a, {NOTE_VALUES})");
+        let sql = format!(
+            "INSERT OR REPLACE INTO allow (address, {NOTE}, boot, length) VALUES (:a, {NOTE_VALUES})"
+        );
         self.settle(&sql, &note, lasts, &[(":a", &address)])?;
         Ok(Allow { address: address.to_owned(), note })
     }
@@ -38,7 +45,12 @@ impl Books {
     }
 
     /// Stops everything new in `scope`.
-    pub(crate) fn pause(&self, scope: &Scope, lasts: Option<Duration>, by: &By) -> Result<Pause, LedgerError> {
+    pub(crate) fn pause(
+        &self,
+        scope: &Scope,
+        lasts: Option<Duration>,
+        by: &By,
+    ) -> Result<Pause, LedgerError> {
         self.forget_expired("pause")?;
         let note = self.note(lasts, by);
         let (tenant, subject) = columns(scope);
@@ -52,7 +64,8 @@ impl Books {
     /// Takes a pause back; returns what it was.
     pub(crate) fn resume(&self, scope: &Scope) -> Result<Option<Pause>, LedgerError> {
         self.forget_expired("pause")?;
-        let sql = format!("DELETE FROM pause WHERE tenant = ?1 AND subject = ?2 RETURNING {NOTE}, tenant, subject");
+        let sql =
+            format!("DELETE FROM pause WHERE tenant = ?1 AND subject = ?2 RETURNING {NOTE}, tenant, subject");
         self.take_back(&sql, columns(scope), pause_of)
     }
 
@@ -67,8 +80,9 @@ impl Books {
     ) -> Result<Option<ModeRule>, LedgerError> {
         self.forget_expired("mode")?;
         let (tenant, subject) = columns(scope);
-        let sql =
-            format!("DELETE FROM mode WHERE tenant = ?1 AND subject = ?2 RETURNING {NOTE}, tenant, subject, mode");
+        let sql = format!(
+            "DELETE FROM mode WHERE tenant = ?1 AND subject = ?2 RETURNING {NOTE}, tenant, subject, mode"
+        );
         let before = self.take_back(&sql, (tenant, subject), mode_rule_of)?;
         if let Some(mode) = mode {
             let note = self.note(lasts, by);
@@ -98,7 +112,8 @@ impl Books {
         lasts: Option<Duration>,
         key: &[(&str, &dyn rusqlite::ToSql)],
     ) -> Result<(), LedgerError> {
-        let (actor, reason, length) = (note.by.actor.to_string(), note.by.reason.as_deref(), lasts.map(length_ms));
+        let (actor, reason, length) =
+            (note.by.actor.to_string(), note.by.reason.as_deref(), lasts.map(length_ms));
         let mut params: Vec<(&str, &dyn rusqlite::ToSql)> = named_params! {
             ":until": note.until_ms,
             ":until_boot": note.until_boot_ms,
@@ -129,7 +144,12 @@ impl Books {
 
 /// The allows that have not ended.
 pub(crate) fn allows(conn: &Connection, boot_ms: i64) -> rusqlite::Result<Vec<Allow>> {
-    list(conn, &format!("SELECT {NOTE}, address FROM allow WHERE {LASTS} ORDER BY address"), boot_ms, allow_of)
+    list(
+        conn,
+        &format!("SELECT {NOTE}, address FROM allow WHERE {LASTS} ORDER BY address"),
+        boot_ms,
+        allow_of,
+    )
 }
 
 /// The pauses that have not ended.
@@ -140,7 +160,8 @@ pub(crate) fn pauses(conn: &Connection, boot_ms: i64) -> rusqlite::Result<Vec<Pa
 
 /// The modes that have not ended.
 pub(crate) fn modes(conn: &Connection, boot_ms: i64) -> rusqlite::Result<Vec<ModeRule>> {
-    let sql = format!("SELECT {NOTE}, tenant, subject, mode FROM mode WHERE {LASTS} ORDER BY tenant, subject");
+    let sql =
+        format!("SELECT {NOTE}, tenant, subject, mode FROM mode WHERE {LASTS} ORDER BY tenant, subject");
     list(conn, &sql, boot_ms, mode_rule_of)
 }
 

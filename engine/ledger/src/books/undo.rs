@@ -52,7 +52,10 @@ impl Books {
             self.close(live.id, over, error)?;
             return Ok(Settled::Done);
         }
-        self.execute("UPDATE entry SET state = 'in-force', error = coalesce(?2, error) WHERE id = ?1", (live.id.0, error))?;
+        self.execute(
+            "UPDATE entry SET state = 'in-force', error = coalesce(?2, error) WHERE id = ?1",
+            (live.id.0, error),
+        )?;
         self.keep_receipt(live.id, receipt)?;
         self.index().set_state(live.id, State::InForce);
         Ok(Settled::Permanent)

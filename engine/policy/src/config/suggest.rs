@@ -5,19 +5,32 @@ const LONGEST: usize = 64;
 /// Most candidates looked at.
 const MOST: usize = 2_000;
 
-/// The candidate that is most likely meant by `word`, if any is near.
+/// The candidate that is most likely meant by `word`, if any is near: a few
+/// letters away, or else one that begins alike (`firewall-block` for
+/// `firewall-drop`, as OSSEC's own guide has it).
 pub(super) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let word = folded(word)?;
     let allowed = (word.len() / 3).clamp(1, 3);
-    candidates
+    let candidates: Vec<_> = candidates
         .into_iter()
         .take(MOST)
         .filter_map(|candidate| Some((folded(candidate)?, candidate)))
+        .collect();
+    let mistyped = candidates
+        .iter()
         .filter(|(folded, _)| folded.len().abs_diff(word.len()) <= allowed)
-        .map(|(folded, candidate)| (distance(&word, &folded), candidate))
+        .map(|(folded, candidate)| (distance(&word, folded), candidate))
         .filter(|(distance, _)| *distance <= allowed)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
+        .min_by_key(|(distance, _)| *distance);
+    let alike = || candidates.iter().filter(|(folded, _)| begins_alike(&word, folded)).map(|(_, candidate)| candidate);
+    mistyped.map(|(_, candidate)| candidate).or_else(|| alike().next()).copied()
+}
+
+/// Whether two words share more than half of the longer one's letters, from
+/// the first on.
+fn begins_alike(a: &[char], b: &[char]) -> bool {
+    let shared = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+    shared >= 4 && shared * 2 > a.len().max(b.len())
 }
 
 /// `did you mean <candidate>?`, or `otherwise` when nothing is near.

@@ -73,6 +73,7 @@ pub(crate) fn invocation(alert: &str) -> Invocation {
         tenant: "default".into(),
         location: "local",
         arguments: Arc::new(["-x".to_owned(), "y".to_owned()]),
+        keys: Arc::new([]),
         alert: alert.into(),
         mode: Mode::Enforce,
     }

@@ -1,8 +1,9 @@
-//! Drops all packets from the source address of an alert.
+//! Drops all packets from the source address of an alert, or from the address
+//! that the command's `<keys>` names.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use riposte_sdk::{Alert, Error, Reversible, export_reversible, firewall, log};
+use riposte_sdk::{Alert, Error, Reversible, export_reversible, firewall, invocation, log};
 
 struct FirewallDrop;
 
@@ -35,7 +36,10 @@ impl Reversible for FirewallDrop {
 /// `2001:DB8:0::7` is `2001:db8::7`, and an IPv4 address within an IPv6 one
 /// is the IPv4 address.
 fn source(alert: &Alert) -> Result<String, Error> {
-    let text = alert.srcip()?;
+    let text = match invocation::keys().into_iter().next() {
+        Some(key) => key,
+        None => alert.srcip()?,
+    };
     match text.parse() {
         Ok(IpAddr::V6(v6)) => Ok(embedded(v6).unwrap_or(IpAddr::V6(v6)).to_string()),
         Ok(v4) => Ok(v4.to_string()),
@@ -85,6 +89,14 @@ mod tests {
         ] {
             assert_eq!(FirewallDrop::keys(&alert(spelling)).unwrap(), [key]);
         }
+    }
+
+    #[test]
+    fn the_operators_keys_come_first() {
+        host::reset();
+        host::set_invocation(host::Invocation { keys: vec!["192.0.2.9".to_owned()], ..host::Invocation::default() });
+        FirewallDrop::add(&alert("192.0.2.7")).unwrap();
+        assert!(host::calls().contains(&"firewall.block 192.0.2.9".to_owned()), "{:?}", host::calls());
     }
 
     #[test]

@@ -365,7 +365,6 @@ fn operators_can_read_it_with_nft() {
             return;
         };
         let listed = String::from_utf8(nft.stdout).unwrap();
-        eprintln!("{listed}");
         for line in [
             "table inet riposte {",
             "set drop4 {",

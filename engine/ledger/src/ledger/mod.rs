@@ -1,22 +1,22 @@
 //! The handle: open the ledger, ask it, read it.
 
+mod intake;
+mod settled;
+
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use riposte_policy::config::Mode;
 use riposte_policy::order::EntryId;
 
-use crate::books::{self, Books};
+use crate::books::Books;
 use crate::clock::Clock;
 use crate::entry::{
     Admitted, Cause, EffectRow, Entry, Filter, Held, NewEntry, Rekeyed, Settled, Standing, Undo, length_ms,
 };
 use crate::error::LedgerError;
 use crate::index::Index;
-use crate::input::{FileIdentity, Input};
 use crate::reader::{self, Reader};
-use crate::rule::{Allow, By, ModeRule, Pause, Scope};
 use crate::store;
 use crate::writer::Writer;
 
@@ -204,7 +204,12 @@ impl Ledger {
     /// # Errors
     ///
     /// When the ledger cannot be read.
-    pub async fn prior(&self, id: EntryId, interface: &str, target: &str) -> Result<Option<String>, LedgerError> {
+    pub async fn prior(
+        &self,
+        id: EntryId,
+        interface: &str,
+        target: &str,
+    ) -> Result<Option<String>, LedgerError> {
         let (interface, target) = (interface.to_owned(), target.to_owned());
         self.ask(Wait::Applied, move |books| books.prior(id, &interface, &target)).await
     }
@@ -364,144 +369,6 @@ impl Ledger {
         self.ask(Wait::Applied, set).await
     }
 
-    /// Keeps an address from everything, for good or for a time; durable.
-    ///
-    /// # Errors
-    ///
-    /// When it could not be recorded.
-    pub async fn allow(&self, address: &str, lasts: Option<Duration>, by: By) -> Result<Allow, LedgerError> {
-        let address = address.to_owned();
-        self.ask(Wait::Durable, move |books| books.allow(&address, lasts, &by)).await
-    }
-
-    /// Takes an allow back; returns what it was; durable.
-    ///
-    /// # Errors
-    ///
-    /// When it could not be recorded.
-    pub async fn disallow(&self, address: &str) -> Result<Option<Allow>, LedgerError> {
-        let address = address.to_owned();
-        self.ask(Wait::Durable, move |books| books.disallow(&address)).await
-    }
-
-    /// The allows that have not ended, by address.
-    ///
-    /// # Errors
-    ///
-    /// When the ledger cannot be read.
-    pub async fn allows(&self) -> Result<Vec<Allow>, LedgerError> {
-        let boot_ms = self.0.clock.now().boot_ms;
-        self.read_all(move |conn| books::allows(conn, boot_ms)).await
-    }
-
-    /// Stops everything new in `scope`, for good or for a time; durable.
-    ///
-    /// # Errors
-    ///
-    /// When it could not be recorded.
-    pub async fn pause(&self, scope: Scope, lasts: Option<Duration>, by: By) -> Result<Pause, LedgerError> {
-        self.ask(Wait::Durable, move |books| books.pause(&scope, lasts, &by)).await
-    }
-
-    /// Takes a pause of exactly `scope` back; returns what it was; durable.
-    ///
-    /// # Errors
-    ///
-    /// When it could not be recorded.
-    pub async fn resume(&self, scope: Scope) -> Result<Option<Pause>, LedgerError> {
-        self.ask(Wait::Durable, move |books| books.resume(&scope)).await
-    }
-
-    /// The pauses that have not ended.
-    ///
-    /// # Errors
-    ///
-    /// When the ledger cannot be read.
-    pub async fn pauses(&self) -> Result<Vec<Pause>, LedgerError> {
-        let boot_ms = self.0.clock.now().boot_ms;
-        self.read_all(move |conn| books::pauses(conn, boot_ms)).await
-    }
-
-    /// Gives `scope` a mode other than the configuration's, or with `None` that
-    /// again; returns what held before; durable.
-    ///
-    /// # Errors
-    ///
-    /// When it could not be recorded.
-    pub async fn set_mode(
-        &self,
-        scope: Scope,
-        mode: Option<Mode>,
-        lasts: Option<Duration>,
-        by: By,
-    ) -> Result<Option<ModeRule>, LedgerError> {
-        self.ask(Wait::Durable, move |books| books.set_mode(&scope, mode, lasts, &by)).await
-    }
-
-    /// The modes that have not ended.
-    ///
-    /// # Errors
-    ///
-    /// When the ledger cannot be read.
-    pub async fn modes(&self) -> Result<Vec<ModeRule>, LedgerError> {
-        let boot_ms = self.0.clock.now().boot_ms;
-        self.read_all(move |conn| books::modes(conn, boot_ms)).await
-    }
-
-    /// The files read under `path`, newest first.
-    ///
-    /// # Errors
-    ///
-    /// When the ledger cannot be read.
-    pub async fn inputs(&self, path: &str) -> Result<Vec<Input>, LedgerError> {
-        let path = path.to_owned();
-        self.read_all(move |conn| books::inputs(conn, &path)).await
-    }
-
-    /// The file last read under `path`.
-    ///
-    /// # Errors
-    ///
-    /// When the ledger cannot be read.
-    pub async fn input_for(&self, path: &str) -> Result<Option<Input>, LedgerError> {
-        Ok(self.inputs(path).await?.into_iter().next())
-    }
-
-    /// Enters a file that is read from `offset` on; durable.
-    ///
-    /// # Errors
-    ///
-    /// When it could not be recorded.
-    pub async fn new_input(&self, path: &str, identity: FileIdentity, offset: u64) -> Result<i64, LedgerError> {
-        let path = path.to_owned();
-        self.ask(Wait::Durable, move |books| books.new_input(&path, &identity, offset)).await
-    }
-
-    /// Gives a file another identity: a longer head, once it has grown.
-    ///
-    /// # Errors
-    ///
-    /// When it could not be recorded.
-    pub async fn identify_input(&self, input: i64, identity: FileIdentity) -> Result<(), LedgerError> {
-        self.ask(Wait::Durable, move |books| books.identify_input(input, &identity)).await
-    }
-
-    /// Records that a file was read to its end and will not grow; durable.
-    ///
-    /// # Errors
-    ///
-    /// When it could not be recorded.
-    pub async fn finish_input(&self, input: i64) -> Result<(), LedgerError> {
-        self.ask(Wait::Durable, move |books| books.finish_input(input)).await
-    }
-
-    /// Notes that everything before `offset` of a file was admitted or needs no
-    /// answer. Returns at once; written with the next commit, or by itself
-    /// within half a second.
-    pub fn mark(&self, input: i64, offset: u64) {
-        self.0.writer.mark(input, offset);
-    }
-
     /// Returns when everything asked before, and every position noted, is
     /// durable.
     ///
@@ -510,16 +377,6 @@ impl Ledger {
     /// When it could not be recorded.
     pub async fn flush(&self) -> Result<(), LedgerError> {
         self.ask(Wait::Durable, |_| Ok(())).await
-    }
-
-    /// What was admitted from `offset` of a file on: offset of the line, and
-    /// which of its responses.
-    ///
-    /// # Errors
-    ///
-    /// When the ledger is closed.
-    pub async fn admitted_after(&self, input: i64, offset: u64) -> Result<Vec<(u64, u32)>, LedgerError> {
-        self.ask(Wait::Applied, move |books| Ok(books.admitted_after(input, offset))).await
     }
 
     async fn ask<T: Send + 'static>(

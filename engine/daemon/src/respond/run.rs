@@ -1,0 +1,196 @@
+//! An admitted order is done, and what came of it is recorded.
+
+use std::sync::Arc;
+
+use riposte_capability::{Effect, WouldBe};
+use riposte_ledger::{LedgerError, Rekeyed, Settled};
+use riposte_policy::Order;
+use riposte_policy::config::Mode;
+use riposte_runtime::native::{Decision, Message};
+use riposte_runtime::{Kind, Plugin};
+
+use super::admit::{UNDO_PATIENCE, guarded, spared};
+use super::{Instead, Intended};
+use crate::arm::Runner;
+use crate::engine::Engine;
+use crate::outcome::{Outcome, Refused};
+use crate::undo;
+
+impl Intended {
+    /// Runs the component or the program.
+    pub(super) async fn run(&self, engine: &Arc<Engine>, order: &Order) -> Result<Made, String> {
+        match &self.ready.runner {
+            Runner::Component(plugin) => self.component(engine, order, plugin).await,
+            Runner::Native(_) if self.invocation.mode == Mode::Shadow => {
+                Ok(Made::Shadow(Vec::new(), vec![format!("start of {}", self.ready.command.executable)]))
+            }
+            Runner::Native(program) => {
+                let permits = engine.program_permits(&self.ready).await;
+                let message = Message::new(order, program.name());
+                let mut instead = None;
+                let decide = async |keys: Vec<String>| {
+                    instead = self.rekey(engine, keys).await.err();
+                    if instead.is_some() { Decision::Abort } else { Decision::Continue }
+                };
+                let added = program.add(&message, decide).await.map_err(|error| {
+                    self.ready.breaker.failed(engine.now().boot_ms);
+                    error.to_string()
+                })?;
+                drop(permits);
+                engine.report.program(order, &added);
+                if let Some(running) = added.running {
+                    engine.programs.supervise(self.id, running);
+                }
+                Ok(instead.map_or(Made::Added(None), Made::Aborted))
+            }
+            Runner::Unsupported(why) => Err(why.clone()),
+        }
+    }
+
+    async fn component(&self, engine: &Engine, order: &Order, plugin: &Plugin) -> Result<Made, String> {
+        let _permits = engine.component_permits(&self.ready).await;
+        let shadow = self.invocation.mode == Mode::Shadow;
+        if !shadow {
+            engine.report.starting(order);
+        }
+        let (receipt, would, said) = match plugin.kind() {
+            Kind::Reversible => {
+                let answer = plugin.add(&self.invocation).await;
+                (answer.result.map(Some), answer.would_be, answer.log)
+            }
+            Kind::Oneshot => {
+                let answer = plugin.run(&self.invocation).await;
+                (answer.result.map(|()| None), answer.would_be, answer.log)
+            }
+        };
+        engine.report.said(order, &said);
+        match receipt {
+            Err(failure) => {
+                if failure.is_fault() {
+                    self.ready.breaker.failed(engine.now().boot_ms);
+                }
+                Err(failure.to_string())
+            }
+            Ok(_) if shadow => {
+                let words = would.iter().map(would_be).collect();
+                let made = would.into_iter().filter_map(|change| match change {
+                    WouldBe::Made(effect) => Some(effect),
+                    WouldBe::Undone(_) => None,
+                });
+                Ok(Made::Shadow(made.collect(), words))
+            }
+            Ok(receipt) => Ok(Made::Added(receipt)),
+        }
+    }
+
+    /// A native program named its keys: they replace those of the definition.
+    /// When it must not go on, the entry ends here.
+    async fn rekey(&self, engine: &Engine, keys: Vec<String>) -> Result<(), Instead> {
+        if let Err(refused) = spared(engine, &keys).and_then(|()| guarded(engine, &keys)) {
+            return Err(self.ended(engine, refused).await);
+        }
+        loop {
+            let over = engine.undone.notified();
+            match engine.ledger.rekey(self.id, keys.clone()).await {
+                Ok(Rekeyed::Continue { .. }) => return Ok(()),
+                Ok(Rekeyed::Undoing { existing }) => {
+                    if tokio::time::timeout(UNDO_PATIENCE, over).await.is_err() {
+                        return Err(self.ended(engine, Outcome::Refused(Refused::Undoing(existing))).await);
+                    }
+                }
+                Ok(Rekeyed::InForce { existing, due }) => {
+                    if let Some(due) = due {
+                        engine.timekeeper.extended(existing, due.boot_ms);
+                    }
+                    return Err(Outcome::Already(existing));
+                }
+                Err(error) => {
+                    let failed = Outcome::Failed { id: Some(self.id), error: error.to_string() };
+                    return Err(self.ended(engine, failed).await);
+                }
+            }
+        }
+    }
+
+    /// Ends an entry that did nothing.
+    async fn ended(&self, engine: &Engine, outcome: Outcome) -> Outcome {
+        match engine.ledger.fail(self.id, &outcome.to_string()).await {
+            Ok(()) => outcome,
+            Err(error) => Outcome::Failed { id: Some(self.id), error: format!("{outcome}; {error}") },
+        }
+    }
+
+    /// Records what came of it; a failed add is undone at once.
+    pub(super) async fn settle(
+        &self,
+        engine: &Arc<Engine>,
+        order: &Order,
+        made: Result<Made, String>,
+    ) -> Outcome {
+        let id = self.id;
+        match made {
+            Ok(Made::Added(receipt)) => {
+                self.ready.breaker.worked();
+                match engine.ledger.added(id, receipt).await {
+                    Ok(settled) => {
+                        // Programs write that log themselves.
+                        if matches!(self.ready.runner, Runner::Component(_)) {
+                            engine.report.added(order);
+                        }
+                        self.settled(engine, settled)
+                    }
+                    Err(error) => self.failed(engine, error.to_string()).await,
+                }
+            }
+            Ok(Made::Shadow(effects, would)) => match self.shadowed(engine, &effects).await {
+                Ok(()) => Outcome::Shadow { id, would },
+                Err(error) => Outcome::Failed { id: Some(id), error: error.to_string() },
+            },
+            Ok(Made::Aborted(instead)) => instead,
+            Err(error) => self.failed(engine, error).await,
+        }
+    }
+
+    /// A shadow's effects are written down to be shown; nobody holds them.
+    async fn shadowed(&self, engine: &Engine, effects: &[Effect]) -> Result<(), LedgerError> {
+        for effect in effects {
+            // Who holds it besides is of no interest to a shadow.
+            let _ = engine.ledger.claim(self.id, effect.interface, &effect.target, None).await?;
+        }
+        engine.ledger.added(self.id, None).await.map(drop)
+    }
+
+    fn settled(&self, engine: &Engine, settled: Settled) -> Outcome {
+        let id = self.id;
+        match settled {
+            Settled::InForce { due } => {
+                engine.timekeeper.in_force(id, due.boot_ms);
+                Outcome::InForce { id, until_ms: Some(due.wall_ms) }
+            }
+            Settled::Permanent => Outcome::InForce { id, until_ms: None },
+            Settled::Done => Outcome::Done(id),
+        }
+    }
+
+    async fn failed(&self, engine: &Arc<Engine>, error: String) -> Outcome {
+        undo::after_failure(engine, self.id, &error).await;
+        Outcome::Failed { id: Some(self.id), error }
+    }
+}
+
+/// What running did.
+pub(super) enum Made {
+    /// It acted; what a component wants back for its delete.
+    Added(Option<Vec<u8>>),
+    /// It would have acted like this: the effects, and all of it in words.
+    Shadow(Vec<Effect>, Vec<String>),
+    /// The program was told to abort, and this is why.
+    Aborted(Outcome),
+}
+
+fn would_be(change: &WouldBe) -> String {
+    match change {
+        WouldBe::Made(effect) => effect.to_string(),
+        WouldBe::Undone(effect) => format!("undo {effect}"),
+    }
+}
