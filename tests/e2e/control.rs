@@ -1,5 +1,11 @@
 //! What an operator asks of a running engine.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on has failed; it plays the user"
+)]
+
 use riposte_tests::{Host, address, alert, sshd, until};
 
 const CONFIG: &str = "<command><name>firewall-drop</name><executable>firewall-drop</executable></command>

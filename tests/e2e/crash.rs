@@ -1,5 +1,11 @@
 //! The start after SIGKILL, one test for each state that it may find.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on has failed; it plays the user"
+)]
+
 use riposte_tests::{Host, alert, sshd, until};
 
 fn response(name: &str, executable: &str, timeout: &str, rest: &str) -> String {
@@ -53,7 +59,10 @@ fn intended_a_program_is_deleted_then_added_again() {
 #[test]
 fn intended_what_happens_once_is_not_repeated() {
     let host = Host::new();
-    host.program("once.sh", "#!/bin/sh\nread -r line\necho ran >>did\nwhile [ -e alerts.json ]; do sleep 1; done\n");
+    host.program(
+        "once.sh",
+        "#!/bin/sh\nread -r line\necho ran >>did\nwhile [ -e alerts.json ]; do sleep 1; done\n",
+    );
     host.configure(&format!(
         "{}{}",
         response("program", "once.sh", "", r#"<limits answer="60s"/>"#),

@@ -1,6 +1,12 @@
 //! What is wrong is said, with the place and the way out; the exit code is not
 //! zero, and nothing is half done.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on has failed; it plays the user"
+)]
+
 use std::os::unix::fs::PermissionsExt;
 
 use riposte_tests::{Ended, Host, sshd};

@@ -2,6 +2,12 @@
 //! granted: each ends at its limit and is reported as such, and the others
 //! respond meanwhile.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on has failed; it plays the user"
+)]
+
 use riposte_tests::{Host, alert, until};
 
 /// A command for each component, all fired by one alert, and firewall-drop.

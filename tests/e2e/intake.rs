@@ -1,5 +1,11 @@
 //! Alerts are read once each: through rotation, truncation and restarts.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on has failed; it plays the user"
+)]
+
 use std::io::Write;
 use std::process::Stdio;
 

@@ -14,7 +14,7 @@
 )]
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -202,7 +202,7 @@ impl Host {
     /// What a file under this home holds.
     #[must_use]
     pub fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.path(name)).unwrap_or_default()
+        text(&self.path(name))
     }
 
     /// The audit events of one kind.
@@ -359,12 +359,10 @@ pub fn binary() -> PathBuf {
     binary
 }
 
-/// Reads whatever a pipe still holds.
+/// What a file holds; nothing when it is not there.
 #[must_use]
-pub fn rest(mut pipe: impl Read) -> String {
-    let mut text = String::new();
-    pipe.read_to_string(&mut text).unwrap();
-    text
+pub fn text(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_default()
 }
 
 /// A file of this folder.

@@ -75,8 +75,7 @@ fn start(args: &cli::Run) -> Result<Exit, String> {
     let guard = Arc::new(Guard::new());
     guard.refresh();
     let capabilities = Arc::new(Capabilities::new(claims, Arc::clone(&firewall), guard));
-    let settings =
-        Settings { cache: Some(places.compiled()), concurrency: COMPONENTS, ..Settings::default() };
+    let settings = Settings { cache: Some(places.compiled()), concurrency: COMPONENTS };
     let components =
         Components::new(&settings, Arc::clone(&capabilities)).map_err(|error| error.to_string())?;
     let armed = Armed::new(&files, &places, &components);

@@ -122,7 +122,7 @@ async fn extend(ledger: Ledger, number: u64) {
 }
 
 async fn undo(ledger: Ledger, id: riposte_policy::order::EntryId, number: u64) {
-    let undo = ledger.begin_undo(id, Cause::Failed).await.unwrap();
+    let undo = ledger.begin_undo(id, Cause::Recovery).await.unwrap();
     let target = undo.effects.first().map_or_else(|| target(number), |effect| effect.target.clone());
     let _ = ledger.release(id, "firewall", &target).await.unwrap();
     ledger.undone(id).await.unwrap();

@@ -126,6 +126,7 @@ CREATE TABLE receipt (
     receipt BLOB NOT NULL
 ) STRICT;
 
+-- The due times are those of the entry, until the entry is in force.
 CREATE TABLE effect (
     entry     INTEGER NOT NULL,
     interface TEXT NOT NULL,
@@ -133,6 +134,9 @@ CREATE TABLE effect (
     prior     TEXT,
     released  INTEGER NOT NULL DEFAULT 0,
     number    INTEGER NOT NULL,
+    due       INTEGER,
+    due_boot  INTEGER,
+    boot      INTEGER NOT NULL,
     PRIMARY KEY (entry, interface, target)
 ) STRICT, WITHOUT ROWID;
 

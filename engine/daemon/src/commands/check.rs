@@ -52,7 +52,7 @@ pub fn arm(places: &crate::places::Places, configs: &[std::path::PathBuf]) -> Re
     let claims = Arc::new(Nowhere);
     let firewall = Arc::new(Fake::new(Arc::clone(&claims) as _));
     let capabilities = Capabilities::new(claims, firewall, Arc::new(Guard::default()));
-    let settings = Settings { cache: None, concurrency: COMPONENTS, ..Settings::default() };
+    let settings = Settings { cache: None, concurrency: COMPONENTS };
     let components = Components::new(&settings, Arc::new(capabilities)).map_err(|error| error.to_string())?;
     Ok(Armed::new(&files, places, &components))
 }

@@ -51,7 +51,7 @@ impl Report {
                 tracing::warn!(command, rule, alert = %order.alert_id, "{outcome}");
             }
             _ => {
-                tracing::debug!(command, rule, alert = %order.alert_id, entry = ?entry.map(|id| id.0), "{outcome}")
+                tracing::debug!(command, rule, alert = %order.alert_id, entry = ?entry.map(|id| id.0), "{outcome}");
             }
         }
         let (entry, detail) = (entry.map(|id| id.0), Some(outcome.to_string()));

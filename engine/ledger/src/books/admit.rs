@@ -64,7 +64,6 @@ impl Books {
             "UPDATE entry SET due = ?2, due_boot = ?3, boot = ?4, length = max(length, ?5) WHERE id = ?1",
             (live.id.0, later.wall_ms, later.boot_ms, self.boot, length),
         )?;
-        self.prolong_offence(live.id, later.wall_ms)?;
         self.index().set_term(live.id, Term::At(later.boot_ms));
         Ok(Some((later, true)))
     }
@@ -97,9 +96,6 @@ impl Books {
             None => (1, None),
             Some(lengths) => {
                 let (offence, length) = self.next_offence(&offender, lengths, &now)?;
-                if new.mode == Mode::Enforce {
-                    self.count_offence(&offender, offence, now.wall_ms.saturating_add(length))?;
-                }
                 (offence, Some(length))
             }
         };
@@ -188,18 +184,12 @@ impl Books {
                     State::InForce => self.extend(&other, lengths.base)?.map(|(due, _)| due),
                     _ => None,
                 };
-                self.take_back_offence(&row.offender(&row.keys), row.mode)?;
                 self.execute("UPDATE entry SET keys = ?2 WHERE id = ?1", (id.0, &json))?;
                 self.close(id, State::Merged, None)?;
                 Ok(Rekeyed::InForce { existing: other.id, due })
             }
             (Some(lengths), None) => {
-                self.take_back_offence(&row.offender(&row.keys), row.mode)?;
                 let (offence, length) = self.next_offence(&row.offender(&json), lengths, &now)?;
-                if row.mode == Mode::Enforce {
-                    let ends = now.wall_ms.saturating_add(length);
-                    self.count_offence(&row.offender(&json), offence, ends)?;
-                }
                 self.execute(
                     "UPDATE entry SET keys = ?2, offence = ?3, length = ?4 WHERE id = ?1",
                     (id.0, &json, offence, length),

@@ -4,7 +4,7 @@ use riposte_policy::config::Mode;
 use riposte_policy::order::EntryId;
 use rusqlite::OptionalExtension;
 
-use super::{Books, due};
+use super::{Books, due, due_at};
 use crate::entry::{EffectRow, Standing, State};
 use crate::error::LedgerError;
 use crate::index::{Live, Term};
@@ -39,24 +39,37 @@ impl Books {
             Some(other) => self.prior(other, interface, target)?,
             None => prior.map(str::to_owned),
         };
+        // The due time of an entry begins with its first effect. It stands
+        // with the effect until the entry is in force: one row to write, not
+        // two, while the effect waits for it.
+        let due = match live.term {
+            Term::After(length) => Some(due(&now, length)),
+            Term::At(ends) => Some(due_at(&now, ends)),
+            Term::Never => None,
+        };
         if !held {
             // A shadow's claim is written to be shown, and held by nobody.
             self.execute(
-                "INSERT INTO effect (entry, interface, target, prior, released, number)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                "INSERT INTO effect (entry, interface, target, prior, released, number, due, due_boot, boot)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
                  ON CONFLICT DO UPDATE SET released = excluded.released",
-                (id.0, interface, target, inherited, live.mode == Mode::Shadow, live.holds()),
+                (
+                    id.0,
+                    interface,
+                    target,
+                    inherited,
+                    live.mode == Mode::Shadow,
+                    live.holds(),
+                    due.map(|due| due.wall_ms),
+                    due.map(|due| due.boot_ms),
+                    self.boot,
+                ),
             )?;
         }
         if live.mode == Mode::Shadow {
             return Ok(standing);
         }
-        if let Term::After(length) = live.term {
-            let due = due(&now, length);
-            self.execute(
-                "UPDATE entry SET due = ?2, due_boot = ?3, boot = ?4 WHERE id = ?1",
-                (id.0, due.wall_ms, due.boot_ms, self.boot),
-            )?;
+        if let (Term::After(_), Some(due)) = (live.term, due) {
             self.index().set_term(id, Term::At(due.boot_ms));
         }
         self.index().hold(id, print);

@@ -79,6 +79,15 @@ impl Books {
             find.query_row([&*now.boot_id], |row| row.get(0)).map_err(|error| self.failed(&error))?;
         drop(find);
         self.boot = boot;
+        // What was cut short between its first effect and being in force has
+        // its due time beside the effect.
+        self.execute(
+            "UPDATE entry SET (due, due_boot, boot) =
+                 (SELECT due, due_boot, boot FROM effect WHERE effect.entry = entry.id ORDER BY number LIMIT 1)
+             WHERE closed IS NULL AND length IS NOT NULL AND due IS NULL
+               AND EXISTS (SELECT 1 FROM effect WHERE effect.entry = entry.id AND NOT released)",
+            (),
+        )?;
         for (table, until, open) in [
             ("entry", "due", "closed IS NULL AND"),
             ("allow", "until", ""),
@@ -113,7 +122,9 @@ impl Books {
         let mut index = Index::new();
         let mut names: HashMap<String, Arc<str>> = HashMap::new();
         let mut open = self.statement(
-            "SELECT id, tenant, command, agent, keys, mode, length, due_boot, state
+            "SELECT id, tenant, command, agent, keys, mode, length,
+                    coalesce(due_boot, (SELECT min(due_boot) FROM effect WHERE effect.entry = id AND NOT released)),
+                    state
              FROM entry WHERE closed IS NULL ORDER BY id",
         )?;
         let mut rows = open.query(()).map_err(|error| self.failed(&error))?;

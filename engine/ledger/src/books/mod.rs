@@ -101,6 +101,9 @@ impl Books {
             "UPDATE entry SET state = ?2, closed = ?3, error = coalesce(?4, error) WHERE id = ?1",
             (id.0, to.as_str(), closed, error.map(shorten)),
         )?;
+        if to != State::Merged {
+            self.count_offence(id, closed)?;
+        }
         if !matches!(to, State::Failed | State::Unknown) {
             self.execute("DELETE FROM body WHERE entry = ?1", [id.0])?;
         }

@@ -1,6 +1,5 @@
 //! Who did it before, and how long that makes it.
 
-use riposte_policy::config::Mode;
 use riposte_policy::order::EntryId;
 use rusqlite::OptionalExtension;
 
@@ -70,58 +69,43 @@ impl Books {
         Ok((offence, lengths.at(offence)))
     }
 
-    pub(super) fn count_offence(
-        &self,
-        offender: &Offender<'_>,
-        offence: u32,
-        ends: i64,
-    ) -> Result<(), LedgerError> {
+    /// Counts the offence of an entry that ends. While it is open, the entry
+    /// itself is the record: nobody can open another with the same keys. So the
+    /// count costs nothing when an attack begins, and its quiet time starts when
+    /// the offence is really over.
+    pub(super) fn count_offence(&self, id: EntryId, ends: i64) -> Result<(), LedgerError> {
         self.execute(
-            "INSERT INTO offence (tenant, scope, agent, keys, count, ends) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+            "INSERT INTO offence (tenant, scope, agent, keys, count, ends)
+             SELECT tenant, coalesce(response, command), agent, keys, offence, ?2 FROM entry
+             WHERE id = ?1 AND length IS NOT NULL AND offence > 0 AND mode = 'enforce'
              ON CONFLICT DO UPDATE SET count = excluded.count, ends = excluded.ends",
-            (offender.tenant, offender.scope, offender.agent, offender.keys, offence, ends),
-        )?;
-        Ok(())
-    }
-
-    /// The keys turned out to be others: it was no offence of these.
-    pub(super) fn take_back_offence(&self, offender: &Offender<'_>, mode: Mode) -> Result<(), LedgerError> {
-        if mode == Mode::Shadow {
-            return Ok(());
-        }
-        let of = (offender.tenant, offender.scope, offender.agent, offender.keys);
-        self.execute(
-            "UPDATE offence SET count = count - 1 WHERE tenant = ?1 AND scope = ?2 AND agent = ?3 AND keys = ?4",
-            of,
-        )?;
-        self.execute(
-            "DELETE FROM offence WHERE tenant = ?1 AND scope = ?2 AND agent = ?3 AND keys = ?4 AND count < 1",
-            of,
-        )?;
-        Ok(())
-    }
-
-    /// The quiet time counts from the end of the last offence: an extension
-    /// moves it.
-    pub(super) fn prolong_offence(&self, id: EntryId, ends: i64) -> Result<(), LedgerError> {
-        self.execute(
-            "UPDATE offence SET ends = max(ends, ?2) WHERE (tenant, scope, agent, keys) =
-                 (SELECT tenant, coalesce(response, command), agent, keys FROM entry WHERE id = ?1)",
             (id.0, ends),
         )?;
         Ok(())
     }
 
-    /// Forgets offences; returns how many offenders that were.
+    /// Forgets offences; returns how many offenders that were. What is in force
+    /// stays so, but no longer counts.
     pub(crate) fn forget_offences(&self, which: &Offences) -> Result<usize, LedgerError> {
-        match which {
-            Offences::All => self.execute("DELETE FROM offence", ()),
-            Offences::Keys(keys) => self.execute("DELETE FROM offence WHERE keys = ?1", [keys_json(keys)]),
-            Offences::Target(target) => self.execute(
-                "DELETE FROM offence WHERE EXISTS (SELECT 1 FROM json_each(offence.keys) WHERE value = ?1)",
-                [target],
-            ),
-        }
+        let (which, keys) = match which {
+            Offences::All => ("?1 = ''", String::new()),
+            Offences::Keys(keys) => ("keys = ?1", keys_json(keys)),
+            Offences::Target(target) => {
+                ("EXISTS (SELECT 1 FROM json_each(keys) WHERE value = ?1)", target.clone())
+            }
+        };
+        let open = "closed IS NULL AND length IS NOT NULL AND offence > 0 AND mode = 'enforce'";
+        let offenders: u32 = self
+            .statement(&format!(
+                "SELECT count(*) FROM (
+                     SELECT tenant, scope, agent, keys FROM offence WHERE {which} UNION
+                     SELECT tenant, coalesce(response, command), agent, keys FROM entry WHERE {open} AND {which})"
+            ))?
+            .query_row([&keys], |row| row.get(0))
+            .map_err(|error| self.failed(&error))?;
+        self.execute(&format!("DELETE FROM offence WHERE {which}"), [&keys])?;
+        self.execute(&format!("UPDATE entry SET offence = 0 WHERE {open} AND {which}"), [&keys])?;
+        Ok(usize::try_from(offenders).unwrap_or(usize::MAX))
     }
 
     /// Removes what is old enough to count for nothing.

@@ -18,25 +18,19 @@ impl Books {
             return Ok(Settled::Done);
         }
         let now = self.now();
-        let settled = match live.term {
+        let due = match live.term {
             Term::Never => return self.keep_or_close(&live, receipt, State::Done, None),
-            Term::At(ends) => {
-                self.execute("UPDATE entry SET state = 'in-force' WHERE id = ?1", [id.0])?;
-                Settled::InForce { due: due_at(&now, ends) }
-            }
-            Term::After(length) => {
-                let due = due(&now, length);
-                self.execute(
-                    "UPDATE entry SET state = 'in-force', due = ?2, due_boot = ?3, boot = ?4 WHERE id = ?1",
-                    (id.0, due.wall_ms, due.boot_ms, self.boot),
-                )?;
-                self.index().set_term(id, Term::At(due.boot_ms));
-                Settled::InForce { due }
-            }
+            Term::At(ends) => due_at(&now, ends),
+            Term::After(length) => due(&now, length),
         };
+        self.execute(
+            "UPDATE entry SET state = 'in-force', due = ?2, due_boot = ?3, boot = ?4 WHERE id = ?1",
+            (id.0, due.wall_ms, due.boot_ms, self.boot),
+        )?;
+        self.index().set_term(id, Term::At(due.boot_ms));
         self.keep_receipt(id, receipt)?;
         self.index().set_state(id, State::InForce);
-        Ok(settled)
+        Ok(Settled::InForce { due })
     }
 
     /// What has no timeout is in force for good when it left an effect, and

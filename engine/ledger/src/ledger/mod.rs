@@ -225,14 +225,19 @@ impl Ledger {
     }
 
     /// Records that an open entry is about to be undone, also once more, and
-    /// returns all that this takes; durable.
+    /// returns all that this takes. Durable when nothing else would tell after
+    /// a crash that it has to be: a due time that has passed does.
     ///
     /// # Errors
     ///
     /// [`LedgerError::NotDue`] for [`Cause::Due`] when the entry was extended
     /// in the meantime; and when it is not open, or it could not be recorded.
     pub async fn begin_undo(&self, id: EntryId, cause: Cause) -> Result<Undo, LedgerError> {
-        self.ask(Wait::Durable, move |books| books.begin_undo(id, &cause)).await
+        let wait = match cause {
+            Cause::Due | Cause::Recovery => Wait::Applied,
+            Cause::Failed | Cause::Asked { .. } => Wait::Durable,
+        };
+        self.ask(wait, move |books| books.begin_undo(id, &cause)).await
     }
 
     /// Records that an entry was undone, and ends it; durable.

@@ -75,7 +75,7 @@ async fn a_log_cut_anywhere_loses_whole_commits_only() {
             let effects = ledger.effects(entry.id).await.unwrap();
             match entry.state {
                 State::InForce => assert_eq!(effects.len(), 1, "in force without its claim: {entry:?}"),
-                State::Intended => assert_eq!(effects.is_empty(), entry.due_ms.is_none(), "{entry:?}"),
+                State::Intended => assert_eq!(effects.is_empty(), entry.due_boot_ms.is_none(), "{entry:?}"),
                 other => panic!("{other}"),
             }
         }

@@ -171,7 +171,7 @@ async fn a_shadow_is_written_down_and_holds_nothing() {
     assert_eq!(ledger.standing("accounts", "lock eve"), Standing::Free);
     assert_eq!(ledger.added(id, Some(vec![1])).await, Ok(Settled::Done));
     let found = entry(&ledger, id).await;
-    assert_eq!((found.state, found.mode, found.offence), (State::Shadow, Mode::Shadow, 2));
+    assert_eq!((found.state, found.mode, found.offence), (State::Shadow, Mode::Shadow, 1));
     assert_eq!(ledger.effects(id).await.unwrap()[0].target, "lock eve");
     assert_eq!(state(&ledger, real).await, State::InForce);
 }

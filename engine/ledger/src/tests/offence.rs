@@ -65,22 +65,32 @@ async fn offences_are_of_one_response_of_one_tenant_where_it_runs() {
 async fn a_quiet_time_after_the_end_of_the_last_one_wipes_the_slate() {
     let machine = Machine::new();
     let ledger = machine.ledger();
-    assert_eq!(offend(&ledger, repeated("192.0.2.7")).await.1, 1);
-    // The first ends after ten minutes; the quiet time counts from there.
-    machine.clock.advance(7 * DAY + 9 * MINUTE);
     let id = in_force(&ledger, repeated("192.0.2.7")).await;
-    assert_eq!(super::entry(&ledger, id).await.offence, 2);
-    // The second lasts half an hour, and an alert at its end makes it longer.
-    machine.clock.advance(29 * MINUTE);
-    assert!(matches!(
-        ledger.admit(repeated("192.0.2.7"), Wait::Applied).await,
-        Ok(Admitted::InForce { extended: true, .. })
-    ));
+    // However long it lasts, the quiet time counts from its end.
+    for _day in 0..30 {
+        machine.clock.advance(DAY);
+        let extended = ledger.admit(repeated("192.0.2.7"), Wait::Applied).await;
+        assert!(matches!(extended, Ok(Admitted::InForce { extended: true, .. })));
+    }
     end(&ledger, id).await;
-    machine.clock.advance(7 * DAY + 9 * MINUTE);
-    assert_eq!(offend(&ledger, repeated("192.0.2.7")).await.1, 3);
-    machine.clock.advance(7 * DAY + 61 * MINUTE);
+    machine.clock.advance(7 * DAY);
+    assert_eq!(offend(&ledger, repeated("192.0.2.7")).await.1, 2);
+    machine.clock.advance(7 * DAY + MINUTE);
     assert_eq!(offend(&ledger, repeated("192.0.2.7")).await.1, 1);
+}
+
+#[tokio::test]
+async fn what_is_still_open_counts_once_it_ends_also_after_a_restart() {
+    let machine = Machine::new();
+    let ledger = machine.ledger();
+    let id = in_force(&ledger, repeated("192.0.2.7")).await;
+    drop(ledger);
+    let ledger = machine.ledger();
+    end(&ledger, id).await;
+    let id = super::enter(&ledger, repeated("192.0.2.7")).await;
+    assert_eq!(super::entry(&ledger, id).await.offence, 2);
+    ledger.fail(id, "no such program").await.unwrap();
+    assert_eq!(offend(&ledger, repeated("192.0.2.7")).await.1, 3, "an offence, whatever the answer came to");
 }
 
 #[tokio::test]
@@ -97,6 +107,10 @@ async fn offences_can_be_forgotten() {
     assert_eq!(offend(&ledger, two("d")).await.1, 2);
     assert_eq!(ledger.forget_offences(Offences::Target("22".into())).await, Ok(2));
     assert_eq!(offend(&ledger, repeated("b")).await.1, 2);
-    assert_eq!(ledger.forget_offences(Offences::All).await, Ok(1));
-    assert_eq!(offend(&ledger, repeated("b")).await.1, 1);
+    let open = in_force(&ledger, repeated("e")).await;
+    assert_eq!(ledger.forget_offences(Offences::All).await, Ok(2));
+    end(&ledger, open).await;
+    for address in ["b", "e"] {
+        assert_eq!(offend(&ledger, repeated(address)).await.1, 1);
+    }
 }

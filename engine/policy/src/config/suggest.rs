@@ -22,7 +22,9 @@ pub(super) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c s
         .map(|(folded, candidate)| (distance(&word, folded), candidate))
         .filter(|(distance, _)| *distance <= allowed)
         .min_by_key(|(distance, _)| *distance);
-    let alike = || candidates.iter().filter(|(folded, _)| begins_alike(&word, folded)).map(|(_, candidate)| candidate);
+    let alike = || {
+        candidates.iter().filter(|(folded, _)| begins_alike(&word, folded)).map(|(_, candidate)| candidate)
+    };
     mistyped.map(|(_, candidate)| candidate).or_else(|| alike().next()).copied()
 }
 
