@@ -7,6 +7,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
 
@@ -103,6 +104,7 @@ pub(crate) fn open_to_read(path: &Path) -> Result<Connection, LedgerError> {
     let conn =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | UNSHARED).map_err(failed)?;
     conn.busy_timeout(PATIENCE).map_err(failed)?;
+    plan_once(&conn).map_err(failed)?;
     match identify(&conn, path)? {
         Found::Ledger => Ok(conn),
         Found::Nothing => Err(LedgerError::Foreign { path: path.to_owned() }),
@@ -148,6 +150,7 @@ fn check(conn: &Connection, path: &Path) -> Result<(), LedgerError> {
 }
 
 fn prepare(conn: &Connection, most_pages: Option<u32>) -> rusqlite::Result<()> {
+    plan_once(conn)?;
     conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     conn.pragma_update(None, "synchronous", "FULL")?;
     conn.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
@@ -157,6 +160,12 @@ fn prepare(conn: &Connection, most_pages: Option<u32>) -> rusqlite::Result<()> {
     }
     conn.set_prepared_statement_cache_capacity(128);
     Ok(())
+}
+
+/// Otherwise SQLite, as it is built here, plans many a query again whenever a
+/// parameter has another value, which takes longer than the query.
+fn plan_once(conn: &Connection) -> rusqlite::Result<()> {
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {

@@ -90,7 +90,8 @@ impl Reader<'_> {
             return self.opened(path, file, identity, stored.offset, Some(stored.id));
         }
         if same || (identity.dev, identity.ino) == (stored.identity.dev, stored.identity.ino) {
-            tracing::warn!(path = %path.display(), "the alerts were truncated while nobody read them");
+            // Truncated, or its inode was used again: either way the rest is gone.
+            self.engine.report.lost(path, stored.offset);
         } else {
             let Rotated { rest, between } = find::rotated(path, &stored.identity);
             match rest {

@@ -160,8 +160,10 @@ impl Reader<'_> {
             let receipt = receipts.as_mut().and_then(Iterator::next).unwrap_or_else(|| Box::new(()));
             let source =
                 progress.map(|progress| Source { input: progress.input, offset: line.start, ordinal });
-            let Some(order) = armed.order(position, &alert, source) else { continue };
-            self.runtime.block_on(self.engine.dispatch(order, receipt));
+            match armed.order(position, &alert, source) {
+                Some(order) => self.runtime.block_on(self.engine.dispatch(order, receipt)),
+                None => receipt.decided(),
+            }
         }
     }
 

@@ -80,8 +80,8 @@ impl Report {
     /// What a rotated file held beyond `offset` cannot be found.
     pub fn lost(&self, path: &Path, offset: u64) {
         let path = path.display();
-        tracing::error!(%path, offset, "the file that was read before is gone: alerts behind this offset were not seen");
-        let detail = format!("{path}: alerts behind offset {offset} of the file read before were not seen");
+        tracing::error!(%path, offset, "the file that was read before is gone: alerts behind this offset, if any, were not seen");
+        let detail = format!("{path}: alerts behind offset {offset} of the file read before, if any, were not seen");
         self.event(Event { detail: Some(detail), ..self.plain("input-lost") });
     }
 
