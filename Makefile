@@ -27,6 +27,8 @@ test: ## Everything CI runs
 	@$(STAGE) "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings
 	@RUSTDOCFLAGS="-D warnings" $(STAGE) "docs" cargo doc --workspace --no-deps --locked --document-private-items
 	@$(STAGE) "tests" cargo test --workspace --locked --no-fail-fast
+	@CARGO_TARGET_DIR=$(CURDIR)/target/components $(STAGE) "clippy (components)" tests/make/components clippy --all-targets --locked -- -D warnings
+	@CARGO_TARGET_DIR=$(CURDIR)/target/components $(STAGE) "tests (components)" tests/make/components test --locked
 	@$(STAGE) "deny (bans, licences, sources)" cargo deny --log-level error check bans licenses sources
 	@$(STAGE) "deny (advisories)" tests/make/advisories
 

@@ -112,3 +112,49 @@ fn the_first_kernel_state_is_the_engines_own_table() {
     let kept = host.command("nft").args(["list", "set", "inet", "mine", "s"]).output().unwrap();
     assert!(String::from_utf8_lossy(&kept.stdout).contains("192.0.2.1"));
 }
+
+#[test]
+fn the_response_log_has_wazuhs_shape_and_each_step_its_event() {
+    let host = Host::new();
+    host.configure(&FIREWALL_DROP.replace("<timeout>5", "<timeout>1"));
+    host.write("logs/active-responses.log", "");
+    let _engine = host.start(&[]);
+    host.alerts(&[sshd(1, "198.18.0.1")]);
+    until("it was undone", || host.count("closed") == 1);
+    until("both dialogues are written", || {
+        host.read("logs/active-responses.log").matches(": Ended").count() == 2
+    });
+    let log = host.read("logs/active-responses.log");
+    let texts: Vec<_> = log
+        .lines()
+        .map(|line| {
+            let (time, rest) = line.split_at(19);
+            assert!(
+                time.bytes().zip(*b"dddd/dd/dd dd:dd:dd").all(|(b, shape)| b == shape || b.is_ascii_digit()),
+                "{line}"
+            );
+            rest.strip_prefix(" active-response/bin/firewall-drop: ").unwrap_or_else(|| panic!("{line}"))
+        })
+        .collect();
+    let commands: Vec<_> = texts
+        .iter()
+        .filter_map(|text| serde_json::from_str::<serde_json::Value>(text).ok())
+        .map(|message| {
+            if message["command"] == "check_keys" {
+                assert_eq!(message["parameters"]["keys"][0], "198.18.0.1");
+            } else {
+                // What the stock decoder and rules 651 and 652 look at.
+                assert_eq!(message["parameters"]["program"], "active-response/bin/firewall-drop");
+                assert_eq!(message["parameters"]["alert"]["data"]["srcip"], "198.18.0.1");
+            }
+            message["command"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    assert_eq!(commands, ["add", "check_keys", "continue", "delete"]);
+    assert_eq!((texts[0], *texts.last().unwrap()), ("Starting", "Ended"));
+    for kind in ["in-force", "undoing", "undone"] {
+        let events = host.events(kind);
+        assert_eq!(events.len(), 1, "{kind}");
+        assert_eq!(events[0]["keys"][0], "198.18.0.1", "{}", events[0]);
+    }
+}

@@ -31,7 +31,7 @@ use crate::switches::Switches;
 use crate::timekeeper::Timekeeper;
 
 /// Components running at a time.
-pub const COMPONENTS: u32 = 32;
+pub const COMPONENTS: u32 = 64;
 /// Of those, how many are kept for undos: no flood of adds delays one.
 const COMPONENT_DELETES: u32 = 8;
 /// Native programs started and not yet answered at a time.

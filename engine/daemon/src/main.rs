@@ -54,6 +54,11 @@ use crate::commands::{ask, check, explain};
 use crate::control::Request;
 use crate::exit::Exit;
 
+/// The system's allocator gives memory back to the kernel and asks for it again
+/// several times for every alert; this one keeps what a burst will need.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = match Cli::try_parse_from(arguments()) {
         Ok(cli) => cli,

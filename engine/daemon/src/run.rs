@@ -43,6 +43,8 @@ use crate::{recover, respond};
 const UNDECIDED: usize = 4096;
 /// How long a stop waits for what is under way.
 const FAREWELL: Duration = Duration::from_secs(10);
+/// How long the ledger remembers what is over.
+const REMEMBERED: Duration = Duration::from_secs(90 * 86_400);
 /// How often expired allows and pauses end, and the guard looks around.
 const HOUSEKEEPING: Duration = Duration::from_secs(5);
 
@@ -317,6 +319,9 @@ async fn keep_house(engine: Arc<Engine>) {
         // A panic here would be a fault in the guard; the old view stays in use.
         let _ = tokio::task::spawn_blocking(move || looking.capabilities.guard().refresh()).await;
         engine.repair_if_rebuilt().await;
+        if let Err(error) = engine.ledger.prune(REMEMBERED, 500).await {
+            tracing::warn!(%error, "what is long over cannot be forgotten");
+        }
     }
 }
 

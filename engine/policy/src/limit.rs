@@ -12,7 +12,7 @@ pub struct Limits {
     pub cpu: Duration,
     /// Time one call of a component may take in all. Default 10 s.
     pub wall: Duration,
-    /// How many runs of this command at a time. Default 16 for components and
+    /// How many runs of this command at a time. Default 32 for components and
     /// 4 for native programs.
     pub concurrency: Option<u32>,
     /// How long a native program is waited for until its first line. Default 5 s.

@@ -1,6 +1,8 @@
 //! Ends its process as if it had succeeded. Built with WASI. Its `delete`
 //! looks around in what WASI gives it.
 
+#![expect(clippy::disallowed_methods, reason = "trying what it may not do is its purpose")]
+
 use riposte_sdk::{Alert, Error, Reversible, export_reversible};
 
 struct Exits;

@@ -30,8 +30,9 @@ use self::executable::{Executable, NotFound};
 use crate::files::File;
 use crate::places::Places;
 
-/// Runs of one component command at a time, when its limits say nothing.
-const COMPONENTS: u32 = 16;
+/// Runs of one component command at a time, when its limits say nothing. Most of
+/// a run is waiting for the disk, so this is also how many share one sync.
+const COMPONENTS: u32 = 32;
 /// Runs of one native command at a time, when its limits say nothing.
 const PROGRAMS: u32 = 4;
 

@@ -81,40 +81,47 @@ impl Report {
     pub fn lost(&self, path: &Path, offset: u64) {
         let path = path.display();
         tracing::error!(%path, offset, "the file that was read before is gone: alerts behind this offset, if any, were not seen");
-        let detail = format!("{path}: alerts behind offset {offset} of the file read before, if any, were not seen");
+        let detail =
+            format!("{path}: alerts behind offset {offset} of the file read before, if any, were not seen");
         self.event(Event { detail: Some(detail), ..self.plain("input-lost") });
     }
 
-    /// A component is about to add.
-    pub fn starting(&self, order: &Order) {
-        self.log_line(&order.command.executable, "Starting");
-        self.log_line(
-            &order.command.executable,
-            Message::new(order, &order.command.executable).line(Verb::Add).trim_end(),
-        );
-    }
-
-    /// It has added: the rest of the dialogue that Wazuh's programs log.
-    pub fn added(&self, order: &Order) {
-        let executable = &order.command.executable;
+    /// A component has added: the dialogue that Wazuh's programs log.
+    pub fn added(&self, order: &Order, keys: &[String], said: &[String]) {
+        let message = Message::new(order, &order.command.executable);
+        let mut lines = vec!["Starting".to_owned(), message.line(Verb::Add)];
+        lines.extend_from_slice(said);
         if order.timeout.is_some() {
-            self.log_line(executable, Message::new(order, executable).line(Verb::Continue).trim_end());
+            lines.push(check_keys(&order.command.executable, keys));
+            lines.push(message.line(Verb::Continue));
         }
-        self.log_line(executable, "Ended");
+        lines.push("Ended".to_owned());
+        self.lines(&order.command.executable, lines);
     }
 
-    /// What a component logged.
+    /// A component was to add and did not.
+    pub fn not_added(&self, order: &Order, said: &[String], error: &str) {
+        let message = Message::new(order, &order.command.executable);
+        let mut lines = vec!["Starting".to_owned(), message.line(Verb::Add)];
+        lines.extend_from_slice(said);
+        lines.push(error.to_owned());
+        self.lines(&order.command.executable, lines);
+    }
+
+    /// What a component logged while it named its keys, or in shadow.
     pub fn said(&self, order: &Order, said: &[String]) {
-        self.lines(&order.command.executable, said);
+        if !said.is_empty() {
+            self.lines(&order.command.executable, said.to_vec());
+        }
     }
 
-    /// What a component logged while it deleted.
+    /// A component was asked to delete.
     pub fn deleted(&self, order: &Order, said: &[String]) {
-        let executable = &order.command.executable;
-        self.log_line(executable, "Starting");
-        self.log_line(executable, Message::new(order, executable).line(Verb::Delete).trim_end());
-        self.lines(executable, said);
-        self.log_line(executable, "Ended");
+        let message = Message::new(order, &order.command.executable);
+        let mut lines = vec!["Starting".to_owned(), message.line(Verb::Delete)];
+        lines.extend_from_slice(said);
+        lines.push("Ended".to_owned());
+        self.lines(&order.command.executable, lines);
     }
 
     /// How a program's add went. It writes the response log itself.
@@ -189,15 +196,17 @@ impl Report {
         self.audit.record(event);
     }
 
-    fn lines(&self, executable: &str, said: &[String]) {
-        for line in said {
-            self.log_line(executable, line);
-        }
+    fn lines(&self, executable: &str, lines: Vec<String>) {
+        self.log.lines(self.clock.now().wall_ms, executable, lines);
     }
+}
 
-    fn log_line(&self, executable: &str, text: &str) {
-        self.log.line(self.clock.now().wall_ms, executable, text);
-    }
+/// The line with which a program of Wazuh's names what it acts on.
+fn check_keys(executable: &str, keys: &[String]) -> String {
+    let (name, keys) = (serde_json::json!(executable), serde_json::json!(keys));
+    format!(
+        r#"{{"version":1,"origin":{{"name":{name},"module":"active-response"}},"command":"check_keys","parameters":{{"keys":{keys}}}}}"#
+    )
 }
 
 /// A Unix time in milliseconds, for people and programs: RFC 3339, UTC.

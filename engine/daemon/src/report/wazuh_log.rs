@@ -5,11 +5,12 @@
 //! time; a response with rollback writes Starting, its input, its keys, the
 //! answer, Ended (`active_responses.c`, `write_debug_file`).
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 /// Lines waiting to be written. When the disk cannot keep up the writer is
@@ -18,14 +19,15 @@ const QUEUE: usize = 4096;
 
 /// The log, written by a thread of its own.
 pub struct WazuhLog {
-    queue: Option<SyncSender<Line>>,
+    queue: Option<SyncSender<Lines>>,
     writer: Option<JoinHandle<()>>,
 }
 
-struct Line {
+/// Lines that belong together: one queueing for all of a response's.
+struct Lines {
     wall_ms: i64,
     program: String,
-    text: String,
+    texts: Vec<String>,
 }
 
 impl WazuhLog {
@@ -47,14 +49,12 @@ impl WazuhLog {
         Ok(Self { queue: Some(queue), writer: Some(writer) })
     }
 
-    /// One line of the program called `name`.
-    pub fn line(&self, wall_ms: i64, name: &str, text: &str) {
-        let line = Line { wall_ms, program: format!("active-response/bin/{name}"), text: one_line(text) };
+    /// Lines of the program called `name`, in this order and next to each other.
+    pub fn lines(&self, wall_ms: i64, name: &str, texts: Vec<String>) {
         let Some(queue) = &self.queue else { return };
-        if let Err(TrySendError::Full(line)) = queue.try_send(line) {
-            // Fails only when the writer is gone, which it reported.
-            let _ = queue.send(line);
-        }
+        // Waits while the queue is full. Fails only when the writer is gone,
+        // which it reported.
+        let _ = queue.send(Lines { wall_ms, program: format!("active-response/bin/{name}"), texts });
     }
 }
 
@@ -84,7 +84,7 @@ fn libc_nofollow() -> i32 {
     i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0)
 }
 
-fn write(file: std::fs::File, path: &Path, lines: &Receiver<Line>) {
+fn write(file: std::fs::File, path: &Path, lines: &Receiver<Lines>) {
     let mut out = io::BufWriter::with_capacity(1 << 16, file);
     let mut second = (i64::MIN, String::new());
     let mut failing = false;
@@ -105,12 +105,13 @@ fn write(file: std::fs::File, path: &Path, lines: &Receiver<Line>) {
     }
 }
 
-fn put(out: &mut impl Write, second: &mut (i64, String), line: &Line) -> io::Result<()> {
-    let now = line.wall_ms.div_euclid(1000);
+fn put(out: &mut impl Write, second: &mut (i64, String), lines: &Lines) -> io::Result<()> {
+    let now = lines.wall_ms.div_euclid(1000);
     if second.0 != now {
         *second = (now, local_time(now));
     }
-    writeln!(out, "{} {}: {}", second.1, line.program, line.text)
+    let texts = lines.texts.iter().map(|text| one_line(text.trim_end()));
+    texts.into_iter().try_for_each(|text| writeln!(out, "{} {}: {text}", second.1, lines.program))
 }
 
 fn local_time(seconds: i64) -> String {
@@ -119,8 +120,12 @@ fn local_time(seconds: i64) -> String {
 }
 
 /// What a component says cannot begin a line of its own.
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+fn one_line(text: &str) -> Cow<'_, str> {
+    if text.bytes().any(|byte| byte.is_ascii_control()) {
+        text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    } else {
+        text.into()
+    }
 }
 
 /// The log cannot be written.
@@ -152,8 +157,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("active-responses.log");
         let log = WazuhLog::open(&path).unwrap();
-        log.line(1_732_000_000_123, "firewall-drop", "Starting");
-        log.line(1_732_000_000_999, "firewall-drop", "a\n2026/11/20 00:00:00 active-response/bin/x: forged");
+        let forged = "a\n2026/11/20 00:00:00 active-response/bin/x: forged".to_owned();
+        log.lines(1_732_000_000_123, "firewall-drop", vec!["Starting".to_owned(), forged]);
         drop(log);
         let text = crate::files::read_at_most(&path, 1 << 20).unwrap();
         let text = String::from_utf8(text).unwrap();

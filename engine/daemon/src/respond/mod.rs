@@ -33,7 +33,7 @@ pub async fn respond(engine: &Arc<Engine>, order: Order, receipt: Receipt) -> Ou
         Ok(intended) => {
             receipt.decided();
             let made = intended.run(engine, &order).await;
-            let outcome = intended.settle(engine, &order, made).await;
+            let outcome = intended.settle(engine, made).await;
             (intended.keys, outcome)
         }
         // Unsigned, the receipt says that the alert is to be handled again.
@@ -93,7 +93,7 @@ pub async fn again(engine: &Arc<Engine>, entry: &Entry) -> Outcome {
                     invocation.named(&order.command, &entry.keys);
                     let intended = Intended { id, ready, invocation, keys: entry.keys.clone() };
                     let made = intended.run(engine, &order).await;
-                    let outcome = intended.settle(engine, &order, made).await;
+                    let outcome = intended.settle(engine, made).await;
                     engine.report.outcome(&order, &entry.keys, &outcome);
                     outcome
                 }

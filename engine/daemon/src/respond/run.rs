@@ -50,9 +50,6 @@ impl Intended {
     async fn component(&self, engine: &Engine, order: &Order, plugin: &Plugin) -> Result<Made, String> {
         let _permits = engine.component_permits(&self.ready).await;
         let shadow = self.invocation.mode == Mode::Shadow;
-        if !shadow {
-            engine.report.starting(order);
-        }
         let (receipt, would, said) = match plugin.kind() {
             Kind::Reversible => {
                 let answer = plugin.add(&self.invocation).await;
@@ -63,7 +60,11 @@ impl Intended {
                 (answer.result.map(|()| None), answer.would_be, answer.log)
             }
         };
-        engine.report.said(order, &said);
+        match &receipt {
+            _ if shadow => engine.report.said(order, &said),
+            Ok(_) => engine.report.added(order, &self.keys, &said),
+            Err(failure) => engine.report.not_added(order, &said, &failure.to_string()),
+        }
         match receipt {
             Err(failure) => {
                 if failure.is_fault() {
@@ -121,24 +122,13 @@ impl Intended {
     }
 
     /// Records what came of it; a failed add is undone at once.
-    pub(super) async fn settle(
-        &self,
-        engine: &Arc<Engine>,
-        order: &Order,
-        made: Result<Made, String>,
-    ) -> Outcome {
+    pub(super) async fn settle(&self, engine: &Arc<Engine>, made: Result<Made, String>) -> Outcome {
         let id = self.id;
         match made {
             Ok(Made::Added(receipt)) => {
                 self.ready.breaker.worked();
                 match engine.ledger.added(id, receipt).await {
-                    Ok(settled) => {
-                        // Programs write that log themselves.
-                        if matches!(self.ready.runner, Runner::Component(_)) {
-                            engine.report.added(order);
-                        }
-                        self.settled(engine, settled)
-                    }
+                    Ok(settled) => self.settled(engine, settled),
                     Err(error) => self.failed(engine, error.to_string()).await,
                 }
             }

@@ -268,20 +268,22 @@ fn joined(fields: &[(String, String)]) -> String {
 /// JSON without blanks between its tokens, on one line whatever it is: a line
 /// feed inside a string, which JSON does not allow, is escaped.
 fn compact(json: &str) -> String {
-    let mut out = String::with_capacity(json.len());
+    let mut out = Vec::with_capacity(json.len());
     let (mut inside, mut escaped) = (false, false);
-    for c in json.chars() {
-        match c {
-            '\n' | '\r' | '\t' | ' ' if !inside => {}
-            '\0'..'\x20' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+    // Everything that matters is ASCII, so bytes will do.
+    for byte in json.bytes() {
+        match byte {
+            b'\n' | b'\r' | b'\t' | b' ' if !inside => {}
+            0..0x20 => out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
             _ => {
-                out.push(c);
-                inside ^= c == '"' && !escaped;
+                out.push(byte);
+                inside ^= byte == b'"' && !escaped;
             }
         }
-        escaped = inside && c == '\\' && !escaped;
+        escaped = inside && byte == b'\\' && !escaped;
     }
-    out
+    // Only ASCII was left out or added, so it is UTF-8 as before.
+    String::from_utf8(out).unwrap_or_default()
 }
 
 /// `parameters.program`.

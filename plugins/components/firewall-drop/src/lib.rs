@@ -94,7 +94,10 @@ mod tests {
     #[test]
     fn the_operators_keys_come_first() {
         host::reset();
-        host::set_invocation(host::Invocation { keys: vec!["192.0.2.9".to_owned()], ..host::Invocation::default() });
+        host::set_invocation(host::Invocation {
+            keys: vec!["192.0.2.9".to_owned()],
+            ..host::Invocation::default()
+        });
         FirewallDrop::add(&alert("192.0.2.7")).unwrap();
         assert!(host::calls().contains(&"firewall.block 192.0.2.9".to_owned()), "{:?}", host::calls());
     }
