@@ -80,6 +80,41 @@ fn intended_what_happens_once_is_not_repeated() {
 }
 
 #[test]
+fn intended_what_happens_once_and_had_not_begun_is_begun() {
+    let host = Host::new();
+    host.program("once.sh", "#!/bin/sh\nread -r line\necho ran >>did\n[ -e quick ] || while [ -e alerts.json ]; do sleep 1; done\n");
+    // One at a time, and it takes long: the others wait as intended.
+    host.configure(&response("once", "once.sh", "", r#"<limits answer="60s" concurrency="1"/>"#));
+    let engine = host.start(&[]);
+    host.alerts(&(1..=5).map(|n| sshd(n, "198.18.0.1")).collect::<Vec<_>>());
+    until("one has begun, all are intended", || host.count("intended") == 5 && host.read("did") == "ran\n");
+    engine.stop();
+    host.write("quick", "");
+    let _engine = host.start(&[]);
+    until("the four others ran", || host.count("done") == 4);
+    assert_eq!(host.count("unknown"), 1);
+    assert_eq!(host.read("did"), "ran\n".repeat(5));
+}
+
+#[test]
+fn undone_while_it_is_being_made_nothing_is_left() {
+    let host = Host::new();
+    host.program(
+        "slow.sh",
+        "#!/bin/sh\nread -r line\ncase $line in *'\"command\":\"delete\"'*) echo delete >>did; exit 0;; esac\nwhile [ ! -e quick ]; do sleep 1; done\necho add >>did\n",
+    );
+    let limits = format!(r#"{ALLOWED}<limits answer="60s"/>"#);
+    host.configure(&response("slow", "slow.sh", TIMED, &limits));
+    let _engine = host.start(&[]);
+    host.alerts(&[sshd(1, "198.18.0.1")]);
+    until("it is intended", || host.count("intended") == 1);
+    assert_eq!(host.riposte(&["undo", "198.18.0.1"]).code, 0);
+    host.write("quick", "");
+    until("it is told once more", || host.read("did") == "delete\nadd\ndelete\n");
+    assert_eq!(host.count("closed"), 1);
+}
+
+#[test]
 fn in_force_its_time_goes_on_and_lost_effects_are_put_back() {
     let host = Host::new();
     host.configure(&response("firewall-drop", "firewall-drop", TIMED, ""));

@@ -109,6 +109,19 @@ fn a_grant_is_for_the_component_whose_digest_it_names() {
 }
 
 #[test]
+fn a_reload_says_which_commands_it_turned_off() {
+    let host = Host::new();
+    let granted = "<capabilities><firewall/></capabilities>";
+    host.configure(&configuration(&[("ungranted", granted)]));
+    host.plugin("ungranted", riposte_hostile::component("ungranted"));
+    let _engine = host.start(&[]);
+    host.plugin("ungranted", b"no component any more");
+    let reloaded = host.riposte(&["reload"]);
+    assert_eq!(reloaded.code, 0, "{reloaded:?}");
+    assert!(reloaded.out.contains("command \"ungranted\" is off"), "{reloaded:?}");
+}
+
+#[test]
 fn effects_are_refused_while_keys_are_named() {
     let host = Host::new();
     host.configure(&configuration(&[("cheat", "<capabilities><firewall/></capabilities>")]));

@@ -183,3 +183,44 @@ fn alerts_of_other_agents_are_for_other_machines() {
     assert_eq!(host.once(&["--all-local"]).code, 0);
     assert_eq!(host.elements("drop4").len(), 2);
 }
+
+#[test]
+fn an_odd_byte_does_not_switch_a_response_off() {
+    let host = host();
+    let mut line = sshd(1, "198.18.0.1").replace("invalid user admin", "invalid user \u{7}X").into_bytes();
+    let at = line.iter().position(|byte| *byte == 7).unwrap();
+    line[at] = 0xff;
+    line.push(b'\n');
+    std::fs::write(host.path("alerts.json"), line).unwrap();
+    assert_eq!(host.once(&[]).code, 0);
+    assert_eq!(host.elements("drop4"), ["198.18.0.1"]);
+}
+
+#[test]
+fn rotated_twice_between_two_looks() {
+    let host = host();
+    let engine = host.start(&[]);
+    host.alerts(&[sshd(1, "198.18.0.1")]);
+    until("the first", || host.elements("drop4").len() == 1);
+    engine.signal("STOP");
+    std::fs::rename(host.path("alerts.json"), host.path("alerts.json.2")).unwrap();
+    host.alerts(&[sshd(2, "198.18.0.2")]);
+    std::fs::rename(host.path("alerts.json"), host.path("alerts.json.1")).unwrap();
+    host.alerts(&[sshd(3, "198.18.0.3")]);
+    engine.signal("CONT");
+    until("the third", || host.elements("drop4").contains(&"198.18.0.3".to_owned()));
+    until("the second", || host.elements("drop4").contains(&"198.18.0.2".to_owned()));
+    assert_eq!(host.entries().len(), 3);
+}
+
+#[test]
+fn a_pipe_in_the_place_of_the_alerts_holds_nobody() {
+    let host = host();
+    let engine = host.start(&[]);
+    std::fs::remove_file(host.path("alerts.json")).unwrap();
+    assert!(host.command("mkfifo").arg(host.path("alerts.json")).status().unwrap().success());
+    until("it is said", || engine.log().contains("waiting for the alerts"));
+    std::fs::remove_file(host.path("alerts.json")).unwrap();
+    host.alerts(&[sshd(1, "198.18.0.1")]);
+    until("the next file is read", || host.elements("drop4") == ["198.18.0.1"]);
+}

@@ -116,3 +116,51 @@ fn a_delete_that_fails_stays_visible_and_is_tried_again() {
     assert_eq!(undone.code, 0, "{undone:?}");
     assert_eq!(host.count("closed"), 1);
 }
+
+#[test]
+fn programs_that_hang_in_delete_keep_no_other_from_being_undone() {
+    let host = host(&["note.sh"]);
+    host.program(
+        "hang.sh",
+        "#!/bin/sh\nread -r line\ncase $line in *'\"command\":\"delete\"'*) while [ -e alerts.json ]; do sleep 1; done;; esac\n",
+    );
+    host.configure(&format!(
+        "{}{}",
+        command("hang", "hang.sh", 1, r#"<limits answer="100ms"/>"#),
+        command("good", "note.sh", 2, "").replace("5712", "9999")
+    ));
+    let _engine = host.start(&[]);
+    host.alerts(&(0..8).map(|n| sshd(n, &address(n))).collect::<Vec<_>>());
+    host.alerts(&[sshd(99, "198.18.0.99").replace("\"5712\"", "\"9999\"")]);
+    until("the good one is undone", || {
+        host.entries().iter().any(|entry| entry["command"] == "good" && entry["state"] == "closed")
+    });
+    assert_eq!(host.count("undoing"), 8);
+}
+
+#[test]
+fn what_never_started_is_not_undone() {
+    let host = host(&[]);
+    host.program("quick.sh", "#!/bin/sh\n");
+    host.configure(&command("quick", "quick.sh", 600, ""));
+    let _engine = host.start(&[]);
+    std::fs::remove_file(host.path("active-response/bin/quick.sh")).unwrap();
+    host.alerts(&[sshd(1, "198.18.0.1")]);
+    until("it has failed", || host.count("failed") == 1);
+    assert!(host.events("undoing").is_empty());
+    assert_eq!(host.events("failed").len(), 1);
+}
+
+#[test]
+fn a_program_names_only_keys_that_are_text() {
+    let host = host(&[]);
+    host.program(
+        "forge.sh",
+        "#!/bin/sh\nread -r line\nprintf '%s\\n' '{\"version\":1,\"origin\":{\"name\":\"x\",\"module\":\"y\"},\"command\":\"check_keys\",\"parameters\":{\"keys\":[\"a\\u001b[31m\\nb\"]}}'\nread -r line\n",
+    );
+    host.configure(&command("forge", "forge.sh", 600, ""));
+    let _engine = host.start(&[]);
+    host.alerts(&[sshd(1, "198.18.0.1")]);
+    until("it is refused", || host.events("refused").len() == 1);
+    assert_eq!(host.count("in-force"), 0);
+}

@@ -14,7 +14,7 @@ use riposte_policy::config::{Command, Mode};
 use riposte_policy::diagnostic::Diagnostic;
 use riposte_policy::grant::Digest;
 use riposte_policy::order::EntryId;
-use riposte_policy::{Order, Prefix};
+use riposte_policy::{Order, Prefix, Severity};
 use riposte_runtime::native::NativeProgram;
 use riposte_runtime::{Components, Plugin};
 use riposte_transport::local::Local;
@@ -33,7 +33,7 @@ use crate::timekeeper::Timekeeper;
 /// Components running at a time.
 pub const COMPONENTS: u32 = 64;
 /// Of those, how many are kept for undos: no flood of adds delays one.
-const COMPONENT_DELETES: u32 = 8;
+const COMPONENT_DELETES: u32 = 16;
 /// Native programs started and not yet answered at a time.
 const PROGRAMS: usize = 4;
 /// Native programs undoing at a time. Apart from the above, so that no flood of
@@ -42,6 +42,9 @@ const DELETES: usize = 4;
 
 /// Orders that wait for an undo of the same target, at a time.
 const WAITING: usize = 64;
+
+/// Orders whose alert stays unhandled until they have run, at a time.
+const LATE: usize = 1024;
 
 /// One running engine.
 pub struct Engine {
@@ -69,6 +72,8 @@ pub struct Engine {
     pub undone: Notify,
     /// When it started, in Unix milliseconds.
     pub started_ms: i64,
+    /// Where the alerts come from, for people.
+    pub alerts: String,
     armed: RwLock<Arc<Armed>>,
     transport: Local,
     clock: Arc<dyn Clock>,
@@ -85,6 +90,8 @@ pub struct Engine {
     component_delete_permits: Arc<Semaphore>,
     /// Orders waiting for an undo of the same target.
     pub waiting: Semaphore,
+    /// Room for orders that sign their receipt when they have run.
+    pub late: Semaphore,
 }
 
 /// What the command line settles for good.
@@ -120,6 +127,8 @@ pub struct Parts {
     pub transport: Local,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
+    /// Where the alerts come from, for people.
+    pub alerts: String,
     /// Files and folders of the configuration.
     pub configs: Vec<PathBuf>,
     /// What the command line settles.
@@ -144,6 +153,7 @@ impl Engine {
             programs: Programs::default(),
             undone: Notify::new(),
             started_ms: parts.clock.now().wall_ms,
+            alerts: parts.alerts,
             armed: RwLock::new(Arc::new(parts.armed)),
             transport: parts.transport,
             clock: parts.clock,
@@ -157,6 +167,7 @@ impl Engine {
             delete_permits: Arc::new(Semaphore::new(DELETES)),
             component_delete_permits: Arc::new(Semaphore::new(COMPONENT_DELETES as usize)),
             waiting: Semaphore::new(WAITING),
+            late: Semaphore::new(LATE),
         })
     }
 
@@ -232,6 +243,9 @@ impl Engine {
                 format!("the old configuration stays in use: {}: {}", first.place, first.message),
                 found,
             ));
+        }
+        for found in found.iter().filter(|found| found.severity != Severity::Note) {
+            tracing::warn!(place = %found.place, code = found.code, "{}", found.message);
         }
         self.capabilities.guard().set_white_list(armed.config.white_list.clone());
         *self.armed.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(armed);

@@ -114,7 +114,7 @@ impl fmt::Display for Outcome {
             Self::Shadow { would, .. } => write!(f, "shadow: would have made {}", would.join(", ")),
             Self::Already(id) => write!(f, "in force already, as entry {id}"),
             Self::Handled => f.write_str("handled before the restart"),
-            Self::NoKey(looked_for) => write!(f, "no key in this alert: looked for {looked_for}"),
+            Self::NoKey(why) => write!(f, "no key in this alert: {why}"),
             Self::Unsupported(why) => write!(f, "unsupported here: {why}"),
             Self::Refused(why) => write!(f, "refused: {why}"),
             Self::Failed { error, .. } => write!(f, "failed: {error}"),
@@ -126,7 +126,9 @@ impl fmt::Display for Outcome {
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Off => f.write_str("the command is off; riposte check says why"),
+            Self::Off => {
+                f.write_str("the command is off; the engine said why when it read the configuration")
+            }
             Self::Paused(None) => f.write_str("paused until riposte resume"),
             Self::Paused(Some(until)) => write!(f, "paused until {}", crate::report::time(*until)),
             Self::Allowed(what) => write!(f, "{what}; riposte allow list shows what is allowed"),

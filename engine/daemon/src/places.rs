@@ -132,6 +132,11 @@ fn make(folder: &Path, mode: u32) -> Result<(), Unusable> {
         let why = format!("others may write to it; run: chmod go-w {}", folder.display());
         return Err(unusable(io::Error::other(why)));
     }
+    let us = rustix::process::geteuid().as_raw();
+    if found.uid() != us && found.uid() != 0 {
+        let why = format!("it belongs to another user; run: chown {us} {}", folder.display());
+        return Err(unusable(io::Error::other(why)));
+    }
     let probe = rustix::fs::access(folder, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK);
     probe.map_err(|errno| unusable(errno.into()))
 }

@@ -9,11 +9,11 @@
 //! | for good | its effects likewise |
 //! | intended, reversible component | added again |
 //! | intended, program with rollback | deleted, then added again |
-//! | intended, once-only | not run again; closed as unknown and reported |
+//! | intended, once-only, not begun | begun |
+//! | intended, once-only, begun | not run again; closed as unknown and reported |
 
 use std::sync::Arc;
 
-use riposte_ledger::entry::Kind;
 use riposte_ledger::ledger::Pending;
 use riposte_ledger::{Cause, Entry, State};
 use riposte_policy::config::Mode;
@@ -54,12 +54,9 @@ pub async fn recover(engine: &Arc<Engine>, found: Vec<Entry>, pending: Vec<Pendi
 
 /// An entry of which nobody knows how far it came.
 async fn take_up(engine: &Arc<Engine>, entry: &Entry) {
-    let repeatable = match entry.kind {
-        Kind::Reversible => true,
-        Kind::Native => entry.timeout_ms.is_some(),
-        Kind::Oneshot => false,
-    };
-    if repeatable && entry.mode == Mode::Enforce {
+    let once = respond::is_once(entry.kind, entry.timeout_ms.is_some());
+    let begun = entry.attempt > 1;
+    if !once || !begun || entry.mode == Mode::Shadow {
         match engine.ledger.entry(entry.id).await {
             // With its alert now. The outcome is reported on the way.
             Ok(Some(entry)) => drop(respond::again(engine, &entry).await),

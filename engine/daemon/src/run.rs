@@ -96,6 +96,7 @@ fn start(args: &cli::Run) -> Result<Exit, String> {
         armed,
         transport,
         clock,
+        alerts: intake.input.to_string(),
         configs,
         settings: engine::Settings { shadow: args.shadow, strict: args.sources.strict, once: args.once },
     });
@@ -124,7 +125,7 @@ fn well_formed(files: &[File], strict: bool) -> Result<(), String> {
         0 => Ok(()),
         wrong => {
             found.iter().filter(bad).for_each(|found| eprintln!("{found}"));
-            Err(format!("the configuration has {wrong} errors; nothing was started"))
+            Err(format!("errors in the configuration: {wrong}; nothing was started"))
         }
     }
 }
@@ -141,7 +142,7 @@ fn say(armed: &Armed, strict: bool) -> Result<(), String> {
     if fatal.is_empty() {
         return Ok(());
     }
-    Err(format!("the configuration has {} errors; nothing was started", fatal.len()))
+    Err(format!("errors in the configuration: {}; nothing was started", fatal.len()))
 }
 
 /// What to read; a file must be readable now.
@@ -161,8 +162,12 @@ fn intake(args: &cli::Run, places: &Places) -> Result<Intake, String> {
 }
 
 fn readable(path: &PathBuf) -> std::io::Result<()> {
-    if std::fs::metadata(path)?.is_dir() {
+    let found = std::fs::metadata(path)?;
+    if found.is_dir() {
         return Err(std::io::Error::other("it is a folder"));
+    }
+    if !found.is_file() {
+        return Err(std::io::Error::other("it is not a regular file"));
     }
     rustix::fs::access(path, rustix::fs::Access::READ_OK)?;
     Ok(())
@@ -341,6 +346,11 @@ fn trace(level: &str) {
     let components = if matches!(level, "debug" | "trace") { level } else { "warn" };
     let filter = format!("warn,riposte={level},riposte_runtime={components}");
     let filter = tracing_subscriber::EnvFilter::new(filter);
+    let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
     // A second subscriber is refused, which only a test could try.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(terminal)
+        .try_init();
 }

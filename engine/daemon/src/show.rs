@@ -51,7 +51,9 @@ pub fn table(entries: &[Entry]) -> String {
         let state = if entry.stuck { "stuck" } else { entry.state.as_str() };
         let due = entry.due_ms.map_or_else(|| "-".to_owned(), time);
         let offence = entry.offence.to_string();
-        let keys = entry.keys.join(", ");
+        // Keys may come from a program: they cannot forge a row.
+        let keys: String =
+            entry.keys.join(", ").chars().map(|c| if c.is_control() { '?' } else { c }).collect();
         rows.push([
             entry.id.to_string(),
             entry.command.to_string(),
@@ -164,6 +166,9 @@ pub async fn status(engine: &Engine) -> Answer {
             "run": engine.places.run,
             "socket": engine.places.socket(),
             "plugins": engine.places.plugins(),
+            "compiled": engine.places.compiled(),
+            "versions": engine.places.versions(),
+            "alerts": engine.alerts,
             "root": engine.places.root,
             "programs": engine.places.programs(),
             "response_log": engine.places.response_log(),

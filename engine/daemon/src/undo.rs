@@ -114,18 +114,31 @@ async fn reverse(engine: &Arc<Engine>, begun: &Undo) -> Result<(), String> {
             engine.report.deleted(&order, &answer.log);
             answer.result.map_err(|failure| failure.to_string())
         }
-        Runner::Native(program) => by_program(engine, entry, program).await,
+        Runner::Native(program) => by_program(engine, &order, program).await,
         Runner::Unsupported(why) => Err(why.clone()),
     }
 }
 
 /// The delete of a native program.
-pub async fn by_program(engine: &Engine, entry: &Entry, program: &NativeProgram) -> Result<(), String> {
-    let order = order(entry)?;
-    let _permit = engine.program_delete_permit().await;
-    let ended =
-        program.delete(&Message::new(&order, program.name())).await.map_err(|error| error.to_string())?;
-    engine.report.program_deleted(entry, &ended);
+///
+/// # Errors
+///
+/// When it did not start, or says that it failed.
+pub async fn by_program(engine: &Engine, order: &Order, program: &NativeProgram) -> Result<(), String> {
+    let permit = engine.program_delete_permit().await;
+    let message = Message::new(order, program.name());
+    let mut deleting = std::pin::pin!(program.delete(&message));
+    // One that takes long is waited for, but keeps no other from being undone.
+    let ended = tokio::select! {
+        biased;
+        ended = &mut deleting => ended,
+        () = tokio::time::sleep(program.deadlines.answer) => {
+            drop(permit);
+            deleting.await
+        }
+    };
+    let ended = ended.map_err(|error| error.to_string())?;
+    engine.report.program_deleted(order, &ended);
     // A program that says it failed has undone nothing that could be relied on.
     if ended.exit == Exit::Code(0) { Ok(()) } else { Err(ended.to_string()) }
 }

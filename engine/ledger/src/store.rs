@@ -194,7 +194,7 @@ fn lock(path: &Path) -> Result<File, LedgerError> {
         .mode(0o600)
         .open(beside(path, ".lock"))
         .map_err(|error| cannot_open(path, &error))?;
-    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+    if !locked_soon(&file) {
         let mut text = String::new();
         let pid = file.read_to_string(&mut text).ok().and_then(|_| text.trim().parse().ok());
         return Err(LedgerError::InUse { path: path.to_owned(), pid });
@@ -205,6 +205,18 @@ fn lock(path: &Path) -> Result<File, LedgerError> {
         .and_then(|()| file.seek(SeekFrom::Start(0)))
         .and_then(|_| writeln!(file, "{}", std::process::id()));
     Ok(file)
+}
+
+/// A child that a killed engine was just starting holds the lock until it is
+/// its own program, a moment later.
+fn locked_soon(file: &File) -> bool {
+    const LOOKS: u32 = 20;
+    (0..LOOKS).any(|look| {
+        if look > 0 {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        flock(file, FlockOperation::NonBlockingLockExclusive).is_ok()
+    })
 }
 
 /// Alerts and reasons are nobody else's business. SQLite gives its log files

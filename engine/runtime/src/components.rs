@@ -1,8 +1,9 @@
 //! Plugins: loaded once, called often.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use riposte_capability::Capabilities;
 use riposte_policy::grant::{Digest, Grants};
@@ -37,6 +38,9 @@ pub struct Components {
     engine: Arc<Engine>,
     cache: Option<Cache>,
     capabilities: Arc<Capabilities>,
+    /// Code by digest: many commands share one built-in, and a reload loads all
+    /// of them again.
+    loaded: Mutex<HashMap<Digest, Component>>,
 }
 
 impl Components {
@@ -51,7 +55,7 @@ impl Components {
         let concurrency = settings.concurrency.max(1);
         let engine = Engine::new(concurrency)
             .map_err(|e| RuntimeError::Engine { concurrency, why: format!("{e:#}") })?;
-        Ok(Self { engine: Arc::new(engine), cache, capabilities })
+        Ok(Self { engine: Arc::new(engine), cache, capabilities, loaded: Mutex::default() })
     }
 
     /// Loads a component: everything that can be wrong with it is found here,
@@ -119,8 +123,14 @@ impl Components {
         if wasm.starts_with(b"\0asm\x01\0\0\0") {
             return Err(LoadError::CoreModule);
         }
-        compiled::component(self.engine.wasmtime(), self.cache.as_ref(), wasm, digest)
-            .map_err(|e| LoadError::NotAComponent(format!("{e:#}")))
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(component) = loaded.get(&digest) {
+            return Ok(component.clone());
+        }
+        let component = compiled::component(self.engine.wasmtime(), self.cache.as_ref(), wasm, digest)
+            .map_err(|e| LoadError::NotAComponent(format!("{e:#}")))?;
+        loaded.insert(digest, component.clone());
+        Ok(component)
     }
 }
 

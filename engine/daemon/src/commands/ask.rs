@@ -77,7 +77,7 @@ pub fn list(list: &cli::List) -> Exit {
             Err(client::Unanswered::NoEngine(_)) => {
                 let socket = places.socket();
                 let error = format!(
-                    "no engine is listening on {}; start one with `riposte run`, or read its ledger with `riposte list --offline`",
+                    "no engine is listening on {}; start one with `riposte run`, or read its ledger with the same command and --offline",
                     socket.display()
                 );
                 complain(list.json, &error);

@@ -36,7 +36,11 @@ pub fn check(check: &cli::Check) -> Exit {
         found.iter().try_for_each(|found| writeln!(out, "{found}")).and_then(|()| {
             let (commands, responses) = (armed.config.commands.len(), armed.config.responses.len());
             let verdict = if errors == 0 { "good".to_owned() } else { format!("{errors} to mend") };
-            writeln!(out, "{commands} commands, {responses} responses, {} findings: {verdict}", found.len())
+            writeln!(
+                out,
+                "commands: {commands}, responses: {responses}, findings: {}: {verdict}",
+                found.len()
+            )
         })
     };
     if errors == 0 { Exit::Done } else { Exit::Failed }

@@ -97,10 +97,10 @@ fn sentences(armed: &Armed, alert: &Alert<'_>) -> String {
     for (position, response) in armed.config.responses.iter().enumerate() {
         let why = matching::explain(response, alert);
         if !fired.contains(&position) {
-            out.push_str(&format!("\n  {} does not fire: {why}", response.name));
+            out.push_str(&format!("\n  {} {why}", response.name));
             continue;
         }
-        out.push_str(&format!("\n  {} fires: {why}", response.name));
+        out.push_str(&format!("\n  {} {why}", response.name));
         let Some(order) = armed.order(position, alert, None) else { continue };
         let on = match keys::derive(&order.command, &order.alert) {
             Derived::Keys(keys) => format!("on {}", shown(&keys.as_slice().join(", "))),

@@ -14,7 +14,7 @@ use riposte_policy::alert::Alert;
 use riposte_policy::config::Mode;
 use riposte_policy::diagnostic::shown;
 use riposte_policy::order::{Actor, EntryId};
-use riposte_policy::{Prefix, UserName};
+use riposte_policy::{Prefix, Severity, UserName};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -380,7 +380,12 @@ async fn reload(engine: &Arc<Engine>, uid: u32) -> Answer {
     match reloaded {
         Ok(Ok(found)) => {
             engine.report.act(uid, "reload", "the new configuration is in use", None);
-            Answer::done("the new configuration is in use").with(json!(found))
+            let off: Vec<_> = found.iter().filter(|found| found.severity == Severity::Error).collect();
+            let mut message = "the new configuration is in use".to_owned();
+            for found in off {
+                message.push_str(&format!("\n{}: {}", found.place, found.message));
+            }
+            Answer::done(message).with(json!(found))
         }
         Ok(Err((error, found))) => Answer::failed(error).with(json!(found)),
         Err(error) => Answer::failed(format!("the reload ended unexpectedly: {error}")),

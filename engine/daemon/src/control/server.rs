@@ -15,9 +15,9 @@ use super::{Answer, LONGEST, Request, acts};
 use crate::engine::Engine;
 
 /// Connections served at a time.
-const CONNECTIONS: usize = 32;
+const CONNECTIONS: usize = 128;
 /// How long a connection may take to send its request.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The socket, removed when dropped.
 pub struct Socket {

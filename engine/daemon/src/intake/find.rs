@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use riposte_ledger::input::FileIdentity;
+use rustix::fs::{Mode, OFlags};
 use sha2::{Digest, Sha256};
 
 /// How many of a file's first bytes tell it from another.
@@ -22,8 +23,9 @@ pub const HEAD: u32 = 4096;
 ///
 /// When it cannot be read, or is not a regular file.
 pub fn open(path: &Path) -> io::Result<(std::fs::File, FileIdentity)> {
-    #[expect(clippy::disallowed_methods, reason = "the intake owns the alert files")]
-    let file = std::fs::File::open(path)?;
+    // Without NONBLOCK a pipe under that name would hold the reader for ever.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = std::fs::File::from(rustix::fs::open(path, flags, Mode::empty())?);
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("it is not a regular file; pipe it to standard input and name it -"));
     }

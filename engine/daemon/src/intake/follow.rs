@@ -52,13 +52,22 @@ impl Reader<'_> {
                     // The writer may have added lines between our last look and the rotation.
                     self.drain(&mut open)?;
                     self.finish(&mut open);
+                    // It may have been rotated more than once since the last look.
+                    for path in find::rotated(path, &open.identity).between {
+                        let between = self.begin(&path, 0)?;
+                        self.whole(between)?;
+                    }
                     match self.begin(path, 0) {
-                        Ok(next) => open = next,
-                        // Rotated away and not there yet: the old file ends here.
-                        Err(IntakeError::Unreadable { .. }) => {}
+                        Ok(next) => {
+                            open = next;
+                            continue;
+                        }
+                        // Gone again, or not a file: looked at again below.
+                        Err(IntakeError::Unreadable { source, .. }) => {
+                            tracing::warn!(path = %path.display(), error = %source, "waiting for the alerts");
+                        }
                         Err(error) => return Err(error),
                     }
-                    continue;
                 }
             }
             if self.stopped() {

@@ -43,15 +43,21 @@ impl Report {
         let entry = outcome.entry();
         let command = &*order.command.name;
         let rule = &*order.rule_id;
+        // Text of the alert is quoted: it could forge lines.
+        let (alert, id) = (&*order.alert_id, entry.map(|id| id.0));
         match outcome {
             Outcome::Failed { .. } | Outcome::Undecided(_) => {
-                tracing::error!(command, rule, alert = %order.alert_id, entry = ?entry.map(|id| id.0), "{outcome}");
+                tracing::error!(command, rule, alert, entry = id, "{outcome}");
             }
             Outcome::Refused(_) | Outcome::Unsupported(_) => {
-                tracing::warn!(command, rule, alert = %order.alert_id, "{outcome}");
+                tracing::warn!(command, rule, alert, "{outcome}");
             }
-            _ => {
-                tracing::debug!(command, rule, alert = %order.alert_id, entry = ?entry.map(|id| id.0), "{outcome}");
+            Outcome::InForce { .. } | Outcome::Done(_) | Outcome::Shadow { .. } => {
+                let keys = keys.join(", ");
+                tracing::info!(command, rule, alert, entry = id, keys, "{outcome}");
+            }
+            Outcome::Already(_) | Outcome::Handled | Outcome::NoKey(_) => {
+                tracing::debug!(command, rule, alert, entry = id, "{outcome}");
             }
         }
         let (entry, detail) = (entry.map(|id| id.0), Some(outcome.to_string()));
@@ -131,9 +137,9 @@ impl Report {
     }
 
     /// How a program's delete went.
-    pub fn program_deleted(&self, entry: &Entry, ended: &Ended) {
-        tracing::debug!(command = %entry.command, entry = %entry.id, "{ended}");
-        self.event(Event { detail: Some(ended.to_string()), ..of_entry("program", entry) });
+    pub fn program_deleted(&self, order: &Order, ended: &Ended) {
+        tracing::debug!(command = %order.command.name, "{ended}");
+        self.event(Event { detail: Some(ended.to_string()), ..of_order("program", order) });
     }
 
     /// An add failed and is undone at once.
@@ -148,7 +154,7 @@ impl Report {
 
     /// An entry is undone.
     pub fn undone(&self, entry: &Entry) {
-        tracing::debug!(command = %entry.command, entry = %entry.id, "undone");
+        tracing::info!(command = entry.command, entry = %entry.id, keys = entry.keys.join(", "), "undone");
         self.event(of_entry("undone", entry));
     }
 
@@ -168,7 +174,7 @@ impl Report {
     /// Whether a once-only response ran before the engine ended is not known.
     pub fn unknown(&self, entry: &Entry) {
         tracing::warn!(
-            command = %entry.command, entry = %entry.id, alert = %entry.alert_id,
+            command = entry.command, entry = %entry.id, alert = entry.alert_id,
             "the engine ended while this once-only response ran; it is not run again"
         );
         self.event(of_entry("unknown", entry));

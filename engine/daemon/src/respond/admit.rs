@@ -64,7 +64,7 @@ pub(super) async fn admit(engine: &Arc<Engine>, order: &Order) -> Result<Intende
             invocation.entry = (mode == Mode::Enforce).then_some(id);
             invocation.timeout = timeout;
             invocation.offence = offence;
-            Ok(Intended { id, ready, invocation, keys })
+            Ok(Intended { id, ready, invocation, keys, timed: timeout.is_some() })
         }
         Admitted::InForce { id, due, extended } => {
             if extended {
@@ -92,10 +92,12 @@ async fn keys(
     {
         let _permits = engine.component_permits(ready).await;
         let answer = plugin.keys(invocation).await;
-        engine.report.said(order, &answer.log);
+        if invocation.mode == Mode::Enforce {
+            engine.report.said(order, &answer.log);
+        }
         return match answer.result {
             Ok(Some(keys)) => Ok(keys.as_slice().to_vec()),
-            Ok(None) => Err(Outcome::NoKey(format!("what {} acts on", ready.command.name))),
+            Ok(None) => Err(Outcome::NoKey(format!("{} acts on nothing in it", ready.command.name))),
             Err(Failure::Said { kind, message, .. }) if kind == "no-key" => Err(Outcome::NoKey(message)),
             Err(failure) => {
                 if failure.is_fault() {
@@ -107,7 +109,7 @@ async fn keys(
     }
     match keys::derive(&ready.command, &order.alert) {
         Derived::Keys(keys) => Ok(keys.as_slice().to_vec()),
-        Derived::NoKey { looked_for } => Err(Outcome::NoKey(looked_for)),
+        Derived::NoKey { looked_for } => Err(Outcome::NoKey(format!("looked for {looked_for}"))),
     }
 }
 

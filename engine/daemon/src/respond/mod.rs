@@ -12,7 +12,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use riposte_ledger::Entry;
+use riposte_ledger::entry::Kind;
 use riposte_policy::Order;
+use riposte_policy::config::Mode;
 use riposte_policy::order::EntryId;
 use riposte_runtime::Invocation;
 use riposte_transport::Receipt;
@@ -30,12 +32,7 @@ const LEDGER_AGAIN: Duration = Duration::from_secs(1);
 /// Decides an order and, when it is admitted, does it.
 pub async fn respond(engine: &Arc<Engine>, order: Order, receipt: Receipt) -> Outcome {
     let (keys, outcome) = match admitted(engine, &order).await {
-        Ok(intended) => {
-            receipt.decided();
-            let made = intended.run(engine, &order).await;
-            let outcome = intended.settle(engine, made).await;
-            (intended.keys, outcome)
-        }
+        Ok(intended) => intended.respond(engine, &order, receipt).await,
         // Unsigned, the receipt says that the alert is to be handled again.
         Err(undecided @ Outcome::Undecided(_)) => (Vec::new(), undecided),
         Err(outcome) => {
@@ -64,6 +61,54 @@ async fn admitted(engine: &Arc<Engine>, order: &Order) -> Result<Intended, Inste
     }
 }
 
+impl Intended {
+    /// Runs it and records what came of it. A component's entry reaches the disk
+    /// while it runs, so its alert counts as handled only then; should that
+    /// commit fail, the entry was never there and the order begins anew.
+    async fn respond(
+        mut self,
+        engine: &Arc<Engine>,
+        order: &Order,
+        receipt: Receipt,
+    ) -> (Vec<String>, Outcome) {
+        let durable = matches!(self.ready.runner, Runner::Native(_));
+        let late = if durable { None } else { engine.late.try_acquire().ok() };
+        let mut receipt = Some(receipt);
+        let mut sign = || receipt.take().into_iter().for_each(|receipt| receipt.decided());
+        if late.is_none() {
+            sign();
+        }
+        loop {
+            let made = self.run(engine, order).await;
+            let outcome = self.settle(engine, order, made).await;
+            let failed = matches!(outcome, Outcome::Failed { .. });
+            if !failed || !matches!(engine.ledger.entry(self.id).await, Ok(None)) {
+                sign();
+                return (self.keys, outcome);
+            }
+            match admitted(engine, order).await {
+                Ok(again) => self = again,
+                Err(undecided @ Outcome::Undecided(_)) => return (self.keys, undecided),
+                Err(outcome) => {
+                    sign();
+                    return (self.keys, outcome);
+                }
+            }
+        }
+    }
+}
+
+/// Whether what is done is not undone and not to be repeated. The ledger counts
+/// how often such an entry was begun: 1 is never, and safe to begin.
+#[must_use]
+pub fn is_once(kind: Kind, timed: bool) -> bool {
+    match kind {
+        Kind::Oneshot => true,
+        Kind::Native => !timed,
+        Kind::Reversible => false,
+    }
+}
+
 /// Takes up an entry that was intended when the engine ended: nobody knows how
 /// far it came. A component's add is made to be repeated; what a program did is
 /// deleted first.
@@ -76,24 +121,28 @@ pub async fn again(engine: &Arc<Engine>, entry: &Entry) -> Outcome {
             failed(error)
         }
         Ok((order, ready)) => {
-            if let Runner::Native(program) = &ready.runner {
+            let once = is_once(entry.kind, entry.timeout_ms.is_some());
+            if let (Runner::Native(program), false) = (&ready.runner, once || entry.mode == Mode::Shadow) {
                 // It may never have acted, so a delete that fails is no reason not to add.
-                if let Err(error) = undo::by_program(engine, entry, program).await {
+                if let Err(error) = undo::by_program(engine, &order, program).await {
                     tracing::warn!(entry = %id, "the delete before the new add failed: {error}");
                 }
             }
-            match engine.ledger.attempt(id).await {
+            // What happens once counts its beginning itself.
+            let attempt = if once { Ok(1) } else { engine.ledger.attempt(id).await };
+            match attempt {
                 Err(error) => failed(error.to_string()),
                 Ok(attempt) => {
                     let mut invocation = invocation(&order, &ready, entry.mode);
                     invocation.id = id.to_string();
-                    invocation.entry = Some(id);
+                    invocation.entry = (entry.mode == Mode::Enforce).then_some(id);
                     invocation.attempt = attempt;
                     invocation.offence = entry.offence;
                     invocation.named(&order.command, &entry.keys);
-                    let intended = Intended { id, ready, invocation, keys: entry.keys.clone() };
+                    let timed = entry.timeout_ms.is_some();
+                    let intended = Intended { id, ready, invocation, keys: entry.keys.clone(), timed };
                     let made = intended.run(engine, &order).await;
-                    let outcome = intended.settle(engine, made).await;
+                    let outcome = intended.settle(engine, &order, made).await;
                     engine.report.outcome(&order, &entry.keys, &outcome);
                     outcome
                 }
@@ -113,4 +162,6 @@ struct Intended {
     ready: Arc<Ready>,
     invocation: Invocation,
     keys: Vec<String>,
+    /// Whether it is undone after a time.
+    timed: bool,
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use riposte_capability::{Effect, WouldBe};
 use riposte_ledger::{LedgerError, Rekeyed, Settled};
-use riposte_policy::Order;
 use riposte_policy::config::Mode;
-use riposte_runtime::native::{Decision, Message};
+use riposte_policy::{Keys, Order};
+use riposte_runtime::native::{Decision, Message, NativeProgram};
 use riposte_runtime::{Kind, Plugin};
 
 use super::admit::{UNDO_PATIENCE, guarded, spared};
@@ -19,36 +19,62 @@ use crate::undo;
 impl Intended {
     /// Runs the component or the program.
     pub(super) async fn run(&self, engine: &Arc<Engine>, order: &Order) -> Result<Made, String> {
+        let shadow = self.invocation.mode == Mode::Shadow;
         match &self.ready.runner {
-            Runner::Component(plugin) => self.component(engine, order, plugin).await,
-            Runner::Native(_) if self.invocation.mode == Mode::Shadow => {
+            Runner::Component(plugin) => {
+                let _permits = engine.component_permits(&self.ready).await;
+                if plugin.kind() == Kind::Oneshot && !shadow {
+                    self.begin(engine).await?;
+                }
+                self.component(engine, order, plugin).await
+            }
+            Runner::Native(_) if shadow => {
                 Ok(Made::Shadow(Vec::new(), vec![format!("start of {}", self.ready.command.executable)]))
             }
-            Runner::Native(program) => {
-                let permits = engine.program_permits(&self.ready).await;
-                let message = Message::new(order, program.name());
-                let mut instead = None;
-                let decide = async |keys: Vec<String>| {
-                    instead = self.rekey(engine, keys).await.err();
-                    if instead.is_some() { Decision::Abort } else { Decision::Continue }
-                };
-                let added = program.add(&message, decide).await.map_err(|error| {
-                    self.ready.breaker.failed(engine.now().boot_ms);
-                    error.to_string()
-                })?;
-                drop(permits);
-                engine.report.program(order, &added);
-                if let Some(running) = added.running {
-                    engine.programs.supervise(self.id, running);
-                }
-                Ok(instead.map_or(Made::Added(None), Made::Aborted))
-            }
+            Runner::Native(program) => self.program(engine, order, program).await,
             Runner::Unsupported(why) => Err(why.clone()),
         }
     }
 
+    /// Records that something begins that must not be repeated.
+    async fn begin(&self, engine: &Engine) -> Result<(), String> {
+        engine.ledger.attempt(self.id).await.map(drop).map_err(|error| error.to_string())
+    }
+
+    async fn program(
+        &self,
+        engine: &Arc<Engine>,
+        order: &Order,
+        program: &NativeProgram,
+    ) -> Result<Made, String> {
+        let permits = engine.program_permits(&self.ready).await;
+        if !self.timed {
+            self.begin(engine).await?;
+        }
+        let message = Message::new(order, program.name());
+        let mut instead = None;
+        let decide = async |keys: Vec<String>| {
+            instead = self.rekey(engine, keys).await.err();
+            if instead.is_some() { Decision::Abort } else { Decision::Continue }
+        };
+        let added = match program.add(&message, decide).await {
+            Ok(added) => added,
+            // It never ran, so there is nothing to undo.
+            Err(error) => {
+                self.ready.breaker.failed(engine.now().boot_ms);
+                let failed = Outcome::Failed { id: Some(self.id), error: error.to_string() };
+                return Ok(Made::Aborted(self.ended(engine, failed).await));
+            }
+        };
+        drop(permits);
+        engine.report.program(order, &added);
+        if let Some(running) = added.running {
+            engine.programs.supervise(self.id, running);
+        }
+        Ok(instead.map_or(Made::Added(None), Made::Aborted))
+    }
+
     async fn component(&self, engine: &Engine, order: &Order, plugin: &Plugin) -> Result<Made, String> {
-        let _permits = engine.component_permits(&self.ready).await;
         let shadow = self.invocation.mode == Mode::Shadow;
         let (receipt, would, said) = match plugin.kind() {
             Kind::Reversible => {
@@ -61,7 +87,8 @@ impl Intended {
             }
         };
         match &receipt {
-            _ if shadow => engine.report.said(order, &said),
+            // What a component says in shadow has not happened.
+            _ if shadow => {}
             Ok(_) => engine.report.added(order, &self.keys, &said),
             Err(failure) => engine.report.not_added(order, &said, &failure.to_string()),
         }
@@ -87,6 +114,13 @@ impl Intended {
     /// A native program named its keys: they replace those of the definition.
     /// When it must not go on, the entry ends here.
     async fn rekey(&self, engine: &Engine, keys: Vec<String>) -> Result<(), Instead> {
+        let keys = match Keys::new(&keys) {
+            Ok(keys) => keys.as_slice().to_vec(),
+            Err(wrong) => {
+                let refused = Outcome::Refused(Refused::Untyped(format!("the program's keys: {wrong}")));
+                return Err(self.ended(engine, refused).await);
+            }
+        };
         if let Err(refused) = spared(engine, &keys).and_then(|()| guarded(engine, &keys)) {
             return Err(self.ended(engine, refused).await);
         }
@@ -122,13 +156,23 @@ impl Intended {
     }
 
     /// Records what came of it; a failed add is undone at once.
-    pub(super) async fn settle(&self, engine: &Arc<Engine>, made: Result<Made, String>) -> Outcome {
+    pub(super) async fn settle(
+        &self,
+        engine: &Arc<Engine>,
+        order: &Order,
+        made: Result<Made, String>,
+    ) -> Outcome {
         let id = self.id;
         match made {
             Ok(Made::Added(receipt)) => {
                 self.ready.breaker.worked();
                 match engine.ledger.added(id, receipt).await {
                     Ok(settled) => self.settled(engine, settled),
+                    Err(error @ (LedgerError::Illegal { .. } | LedgerError::NoSuchEntry(_)))
+                        if matches!(self.ready.runner, Runner::Native(_)) =>
+                    {
+                        self.overtaken(engine, order, &error).await
+                    }
                     Err(error) => self.failed(engine, error.to_string()).await,
                 }
             }
@@ -139,6 +183,19 @@ impl Intended {
             Ok(Made::Aborted(instead)) => instead,
             Err(error) => self.failed(engine, error).await,
         }
+    }
+
+    /// Somebody undid the entry while its program was making it: it may have
+    /// acted after its delete, so it is told once more. (A component's claims
+    /// went with the entry.)
+    async fn overtaken(&self, engine: &Arc<Engine>, order: &Order, error: &LedgerError) -> Outcome {
+        if let Runner::Native(program) = &self.ready.runner {
+            engine.programs.end(self.id).await;
+            if let Err(error) = undo::by_program(engine, order, program).await {
+                tracing::error!(entry = %self.id, "undone while it was being made, and not cleanly: {error}");
+            }
+        }
+        Outcome::Failed { id: Some(self.id), error: error.to_string() }
     }
 
     /// A shadow's effects are written down to be shown; nobody holds them.

@@ -125,7 +125,7 @@ impl NativeProgram {
     /// and tells it the decision.
     ///
     /// Returns when the program has ended, or when it has given no keys within
-    /// [`Deadlines::answer`]. When the returned future is dropped, the program
+    /// [`Deadlines::answer`], or goes on for longer than that after the decision. When the returned future is dropped, the program
     /// is ended.
     ///
     /// # Errors
@@ -156,9 +156,15 @@ impl NativeProgram {
             };
             running.say(message.line(verb).into_bytes());
             running.hang_up();
-            let ended = running.finished().await;
+            // Its keys are settled, so nobody waits for the rest of it either.
+            let ended = tokio::select! {
+                biased;
+                ended = running.finished() => Some(ended),
+                () = tokio::time::sleep(self.deadlines.answer) => None,
+            };
             let aborted = decision == Decision::Abort;
-            return Ok(Added { spoke: true, aborted, running: None, ended: Some(ended) });
+            let running = ended.is_none().then_some(running);
+            return Ok(Added { spoke: true, aborted, running, ended });
         }
 
         // Another line: the program may wait for an answer all the same.
