@@ -185,7 +185,9 @@ fn only_ours(path: &Path, found: &Stat) -> Result<(), Unfit> {
 /// file" about a file that everybody can see.
 fn interpreter_is_there(path: &Path, real: &Path) -> Result<(), Unfit> {
     let Some(line) = first_line(real) else { return Ok(()) };
-    let Some(line) = line.strip_prefix(b"#!") else { return Ok(()) };
+    let Some(line) = line.strip_prefix(b"#!") else {
+        return if is_text(&line) { Err(Unfit::NoShebang { path: path.to_owned() }) } else { Ok(()) };
+    };
     if line.ends_with(b"\r") {
         return Err(Unfit::CarriageReturn { path: path.to_owned() });
     }
@@ -197,6 +199,12 @@ fn interpreter_is_there(path: &Path, real: &Path) -> Result<(), Unfit> {
         }
         _ => Ok(()),
     }
+}
+
+/// Whether a file that begins like this is a script somebody forgot the `#!`
+/// of. What binary formats this kernel runs is for the kernel to say.
+fn is_text(line: &[u8]) -> bool {
+    !line.iter().any(|byte| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\r'))
 }
 
 /// The first line of a file, as far as the kernel looks at it; `None` when it
@@ -257,6 +265,8 @@ pub enum Unfit {
     Writable { path: PathBuf, mode: u32 },
     /// Its `#!` line ends in a carriage return.
     CarriageReturn { path: PathBuf },
+    /// It is text without a `#!` line.
+    NoShebang { path: PathBuf },
     /// Its `#!` line names a program that is not there.
     NoInterpreter { path: PathBuf, interpreter: String },
 }
@@ -302,6 +312,11 @@ impl fmt::Display for Unfit {
                 "{} may be written by others (mode {mode:04o}), who could exchange what the engine runs: chmod go-w {}",
                 path.display(),
                 word(path)
+            ),
+            Self::NoShebang { path } => write!(
+                f,
+                "{} is a script without a `#!` line (Wazuh gave such a file to /bin/sh): write `#!/bin/sh` as its first line",
+                path.display()
             ),
             Self::CarriageReturn { path } => write!(
                 f,

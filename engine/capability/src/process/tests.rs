@@ -213,7 +213,11 @@ async fn a_program_is_examined_again_before_each_start() {
 async fn the_kernels_refusal_is_explained() {
     let home = Home::new();
     home.file("text", 0o750, "echo no first line\n");
-    let program = Program::resolve(&home.bin(), "text").unwrap();
+    let unfit = home.unfit("text");
+    assert!(matches!(unfit, Unfit::NoShebang { .. }) && unfit.to_string().contains("#!/bin/sh"), "{unfit}");
+
+    home.file("binary", 0o750, "\u{1}\u{2}of no machine\n");
+    let program = Program::resolve(&home.bin(), "binary").unwrap();
     let launch = Launch { program: &program, arguments: &[], root: home.root(), caps: short() };
     let error = launch.start().unwrap_err();
     assert!(matches!(error, NotStarted::NoFormat { .. }), "{error}");

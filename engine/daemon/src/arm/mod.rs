@@ -17,6 +17,7 @@ use riposte_policy::alert::Alert;
 use riposte_policy::config::{Command, Config, Mode, Response};
 use riposte_policy::diagnostic::{Diagnostic, Place, Severity};
 use riposte_policy::grant::Grants;
+use riposte_policy::limit::Limits;
 use riposte_policy::matching::Index;
 use riposte_policy::order::{Actor, Source};
 use riposte_policy::{Order, span};
@@ -282,6 +283,13 @@ impl Arming<'_> {
                 format!("command {:?}: {warning}", command.name),
                 String::new(),
             );
+        }
+        let (limits, usual) = (&command.limits, Limits::default());
+        if (limits.answer, limits.run) != (usual.answer, usual.run) {
+            let message =
+                format!("command {:?}: answer and run limit native programs, not components", command.name);
+            let help = "write cpu and wall instead".to_owned();
+            self.say(Severity::Warning, "limit-unused", at, message, help);
         }
         self.keep(&plugin, wasm);
         let reversible = plugin.kind() == Kind::Reversible;

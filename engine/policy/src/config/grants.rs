@@ -99,7 +99,7 @@ fn digests(element: &Element, findings: &mut Findings<'_>) -> Option<Vec<Digest>
             match word.parse::<Digest>() {
                 Ok(digest) => digests.iter_mut().for_each(|digests| digests.push(digest)),
                 Err(error) => {
-                    let help = "sha256sum prints it, and riposte plugin inspect. Nothing is granted.";
+                    let help = "sha256sum prints it; without the attribute riposte check prints it too. Nothing is granted.";
                     invalid(attribute, &error, help, findings);
                     digests = None;
                 }
