@@ -164,6 +164,13 @@ pub fn text<'a>(object: &'a str, pointer: &Pointer) -> Option<Cow<'a, str>> {
     }
 }
 
+/// The JSON value at `pointer` as it is written: to look up several members of
+/// one object without reading the whole alert for each.
+#[must_use]
+pub fn raw<'a>(object: &'a str, pointer: &Pointer) -> Option<&'a str> {
+    value(object, pointer)
+}
+
 /// Like [`text`], but only what is a JSON string.
 #[must_use]
 pub fn string<'a>(object: &'a str, pointer: &Pointer) -> Option<Cow<'a, str>> {

@@ -2,6 +2,7 @@
 
 use riposte_capability::Refusal;
 use riposte_policy::alert as lookup;
+use riposte_policy::keys::Pointer;
 
 use crate::bindings::{alert, firewall, invocation, log, types};
 use crate::state::State;
@@ -44,10 +45,34 @@ impl alert::Host for State {
         (*self.invocation.alert).to_owned()
     }
     fn text(&mut self, pointer: String) -> Option<String> {
-        lookup::text(&self.invocation.alert, &pointer.parse().ok()?).map(Into::into)
+        let (object, pointer) = self.narrowed(pointer.parse().ok()?)?;
+        lookup::text(object, &pointer).map(Into::into)
     }
     fn number(&mut self, pointer: String) -> Option<i64> {
-        lookup::number(&self.invocation.alert, &pointer.parse().ok()?)
+        let (object, pointer) = self.narrowed(pointer.parse().ok()?)?;
+        lookup::number(object, &pointer)
+    }
+}
+
+impl State {
+    /// The object that a pointer is to be looked up in, and the pointer within
+    /// it. Plugins ask for several members of one object (`/data/...`), so the
+    /// last one is remembered. `None`: there is nothing at its first part.
+    fn narrowed(&mut self, pointer: Pointer) -> Option<(&str, Pointer)> {
+        let alert = &*self.invocation.alert;
+        let path = pointer.as_str();
+        let Some(end) = path.get(1..).and_then(|path| path.find('/')) else { return Some((alert, pointer)) };
+        let (first, rest) = path.split_at(end + 1);
+        if self.member.as_ref().is_none_or(|(name, _)| name != first) {
+            let found = lookup::raw(alert, &first.parse().ok()?);
+            let range = found.map(|found| {
+                let start = found.as_ptr() as usize - alert.as_ptr() as usize;
+                start..start + found.len()
+            });
+            self.member = Some((first.to_owned(), range));
+        }
+        let (_, range) = self.member.as_ref()?;
+        Some((alert.get(range.clone()?)?, rest.parse().ok()?))
     }
 }
 

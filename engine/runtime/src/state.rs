@@ -1,5 +1,6 @@
 //! What one call owns. It is dropped with the call: nothing is passed on.
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use riposte_capability::{Capabilities, Session};
@@ -25,6 +26,8 @@ pub(crate) struct State {
     pub(crate) capabilities: Arc<Capabilities>,
     pub(crate) memory: Memory,
     pub(crate) log: Log,
+    /// The member of the alert that was looked into last, and where it stands.
+    pub(crate) member: Option<(String, Option<Range<usize>>)>,
     table: ResourceTable,
     /// Made when a component first uses WASI; most never do.
     wasi: Option<Box<WasiCtx>>,
@@ -40,7 +43,8 @@ impl State {
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES);
         let log = Log::new(Arc::clone(&invocation.command));
-        Self { invocation, session, capabilities, memory: Memory::new(memory), log, table, wasi: None }
+        let memory = Memory::new(memory);
+        Self { invocation, session, capabilities, memory, log, member: None, table, wasi: None }
     }
 }
 

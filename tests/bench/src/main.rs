@@ -19,6 +19,10 @@ mod whole;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+/// The engine's own allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     let programs = PathBuf::from(std::env::args_os().nth(1).unwrap_or_else(|| "target/release".into()));
     println!("{} cores; {}", std::thread::available_parallelism().unwrap(), kernel());
