@@ -16,6 +16,9 @@ use riposte_runtime::{Components, Invocation, Plugin, Settings};
 
 use crate::{median, shown, sshd};
 
+/// How often each is measured in turn.
+const ROUNDS: u32 = 10;
+
 /// A host that does nothing: the sandbox alone is measured.
 struct Nothing;
 
@@ -38,10 +41,23 @@ pub(crate) fn measure(programs: &Path) -> Duration {
     println!("\n1. One response to one alert: a fresh component that reads the alert and calls the host,");
     println!("   against starting a program that reads it (same alert, same run)");
     let alert = sshd(1, "203.0.113.77");
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let plugin = plugin();
-    let call =
-        runtime.block_on(async { tokio::spawn(calls(Arc::clone(&plugin), alert.clone())).await.unwrap() });
+    let peers: [(&str, Vec<String>, usize, f64); 3] = [
+        ("empty C program", vec![programs.join("empty").display().to_string()], 60, 20.0),
+        ("Python script", vec![python(), "tests/bench/peer.py".to_owned()], 12, 500.0),
+        ("Bash script with jq", vec!["bash".to_owned(), "tests/bench/peer.sh".to_owned()], 8, 1_000.0),
+    ];
+    // In turn, and the best round of each: the machine is not quiet, and what
+    // disturbs one must not be held against another.
+    let mut call = Duration::MAX;
+    let mut started = [Duration::MAX; 3];
+    for _ in 0..ROUNDS {
+        call = call.min(runtime.block_on(calls(&plugin, &alert)));
+        for (best, (_, command, times, _)) in started.iter_mut().zip(&peers) {
+            *best = (*best).min(median(*times, || start(command, &alert)));
+        }
+    }
     println!("   component, fresh instance, add           {:>10}", shown(call));
     for threads in [1, 2] {
         let runtime =
@@ -49,15 +65,9 @@ pub(crate) fn measure(programs: &Path) -> Duration {
         let rate = runtime.block_on(throughput(&plugin, &alert));
         println!("   the same, {threads} threads                      {rate:>10.0} a second");
     }
-    let peers: [(&str, Vec<String>, usize, f64); 3] = [
-        ("empty C program", vec![programs.join("empty").display().to_string()], 400, 20.0),
-        ("Python script", vec![python(), "tests/bench/peer.py".to_owned()], 60, 500.0),
-        ("Bash script with jq", vec!["bash".to_owned(), "tests/bench/peer.sh".to_owned()], 40, 1_000.0),
-    ];
-    for (name, command, times, aim) in peers {
-        let took = median(times, || start(&command, &alert));
+    for ((name, _, _, aim), took) in peers.iter().zip(started) {
         let ratio = took.as_secs_f64() / call.as_secs_f64();
-        let verdict = if ratio >= aim { "met" } else { "MISSED" };
+        let verdict = if ratio >= *aim { "met" } else { "MISSED" };
         println!("   {name:<40} {:>10}   {ratio:>6.0} x (aim {aim:.0}: {verdict})", shown(took));
     }
     call
@@ -74,13 +84,13 @@ fn plugin() -> Arc<Plugin> {
     components.load(builtin.name, builtin.wasm, &grants, &command.limits, true).unwrap()
 }
 
-async fn calls(plugin: Arc<Plugin>, alert: String) -> Duration {
-    let invocation = invocation(&alert);
+async fn calls(plugin: &Plugin, alert: &str) -> Duration {
+    let invocation = invocation(alert);
     let mut took = Vec::new();
-    for n in 0..22_000 {
+    for n in 0..3_300 {
         let begun = Instant::now();
         let outcome = plugin.add(&invocation).await;
-        if n >= 2_000 {
+        if n >= 300 {
             took.push(begun.elapsed());
         }
         assert!(outcome.result.is_ok(), "{outcome:?}");

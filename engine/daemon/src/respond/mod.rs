@@ -17,7 +17,7 @@ use riposte_policy::Order;
 use riposte_policy::config::Mode;
 use riposte_policy::order::EntryId;
 use riposte_runtime::Invocation;
-use riposte_transport::Receipt;
+use riposte_transport::{Receipt, Sign};
 
 use self::admit::admit;
 pub use self::admit::invocation;
@@ -74,7 +74,7 @@ impl Intended {
         let durable = matches!(self.ready.runner, Runner::Native(_));
         let late = if durable { None } else { engine.late.try_acquire().ok() };
         let mut receipt = Some(receipt);
-        let mut sign = || receipt.take().into_iter().for_each(|receipt| receipt.decided());
+        let mut sign = || receipt.take().into_iter().for_each(Sign::decided);
         if late.is_none() {
             sign();
         }
