@@ -6,6 +6,7 @@ use riposte_policy::alert::Alert;
 use riposte_policy::diagnostic::shown;
 use riposte_policy::keys::{self, Derived};
 use riposte_policy::matching;
+use riposte_policy::{Address, Keys, Prefix};
 use serde_json::{Value, json};
 
 use crate::arm::{self, Armed};
@@ -66,10 +67,10 @@ fn each(armed: &Armed, alert: &Alert<'_>) -> Vec<Value> {
         .map(|(position, response)| {
             let order = armed.order(position, alert, None);
             let target = order.as_ref().map(|order| keys::derive(&order.command, &order.alert));
-            let (keys, no_key) = match target {
-                Some(Derived::Keys(keys)) => (json!(keys.as_slice()), Value::Null),
-                Some(Derived::NoKey { looked_for }) => (Value::Null, json!(looked_for)),
-                None => (Value::Null, Value::Null),
+            let (keys, no_key, spared) = match target {
+                Some(Derived::Keys(keys)) => (json!(keys.as_slice()), Value::Null, spared(armed, &keys)),
+                Some(Derived::NoKey { looked_for }) => (Value::Null, json!(looked_for), false),
+                None => (Value::Null, Value::Null, false),
             };
             json!({
                 "alert": alert.id(),
@@ -83,12 +84,20 @@ fn each(armed: &Armed, alert: &Alert<'_>) -> Vec<Value> {
                 "agent": order.as_ref().map(|order| order.agent.to_string()),
                 "keys": keys,
                 "no_key": no_key,
+                "white_listed": spared,
                 "timeout": order.as_ref().and_then(|order| order.timeout).map(|timeout| timeout.as_secs()),
                 "mode": format!("{:?}", response.mode).to_lowercase(),
                 "place": response.place.to_string(),
             })
         })
         .collect()
+}
+
+/// Whether the configuration's white list keeps the response from its target.
+fn spared(armed: &Armed, keys: &Keys) -> bool {
+    let addresses = keys.as_slice().iter().filter_map(|key| key.parse::<Address>().ok());
+    let mut prefixes = addresses.map(Prefix::from);
+    prefixes.any(|address| armed.config.white_list.iter().any(|listed| listed.contains(address)))
 }
 
 fn sentences(armed: &Armed, alert: &Alert<'_>) -> String {
@@ -103,6 +112,9 @@ fn sentences(armed: &Armed, alert: &Alert<'_>) -> String {
         out.push_str(&format!("\n  {} {why}", response.name));
         let Some(order) = armed.order(position, alert, None) else { continue };
         let on = match keys::derive(&order.command, &order.alert) {
+            Derived::Keys(keys) if spared(armed, &keys) => {
+                format!("but not on {}: white_list holds it", shown(&keys.as_slice().join(", ")))
+            }
             Derived::Keys(keys) => format!("on {}", shown(&keys.as_slice().join(", "))),
             Derived::NoKey { looked_for } => format!("but the alert has no key: looked for {looked_for}"),
         };
