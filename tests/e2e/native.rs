@@ -6,7 +6,7 @@
     reason = "a test that cannot go on has failed; it plays the user"
 )]
 
-use riposte_tests::{Host, address, fixture, sshd, until};
+use riposte_tests::{Host, address, alert, fixture, sshd, until};
 
 fn command(name: &str, executable: &str, timeout: u32, limits: &str) -> String {
     format!(
@@ -92,9 +92,11 @@ fn hostile_text_reaches_no_script() {
     let host = host(&["note.sh"]);
     host.configure(&command("quick", "note.sh", 600, "<expect>srcip</expect>"));
     let _engine = host.start(&[]);
-    host.alerts(&[sshd(1, "127.0.0.1"), sshd(2, "$(touch /tmp/x)"), sshd(3, "-rf"), sshd(4, "198.18.0.1")]);
+    let windows = r#""win":{"eventdata":{"ipAddress":"$(reboot)"}},"srcip":"198.18.0.9""#;
+    host.alerts(&[sshd(1, "127.0.0.1"), sshd(2, "$(touch /tmp/x)"), sshd(3, "-rf"), alert(5, windows)]);
+    host.alerts(&[sshd(4, "198.18.0.1")]);
     until("the honest one ran", || host.count("in-force") == 1);
-    until("the others were decided", || host.events("refused").len() == 3);
+    until("the others were decided", || host.events("refused").len() == 4);
     let log = host.read("logs/active-responses.log");
     assert_eq!(log.lines().count(), 1, "{log}");
 }

@@ -157,7 +157,8 @@ pub fn ready(engine: &Engine, entry: &Entry) -> Result<(Order, Arc<Ready>), Stri
             {
                 return Ok((order, ready));
             }
-            Runner::Component(engine.version(&order.command, digest)?)
+            // It may have to be compiled, which must not hold up a worker.
+            Runner::Component(tokio::task::block_in_place(|| engine.version(&order.command, digest))?)
         }
     };
     let ready = arm::ready(&order.command, runner, true);

@@ -156,7 +156,7 @@ pub fn object(line: &[u8]) -> Result<&str, NotAnAlert> {
 /// in its object twice.
 #[must_use]
 pub fn text<'a>(object: &'a str, pointer: &Pointer) -> Option<Cow<'a, str>> {
-    let value = value(object, pointer)?;
+    let value = raw(object, pointer)?;
     match value.as_bytes().first()? {
         b'"' => json::decoded(value),
         b'{' | b'[' | b'n' => None,
@@ -168,19 +168,22 @@ pub fn text<'a>(object: &'a str, pointer: &Pointer) -> Option<Cow<'a, str>> {
 /// one object without reading the whole alert for each.
 #[must_use]
 pub fn raw<'a>(object: &'a str, pointer: &Pointer) -> Option<&'a str> {
-    value(object, pointer)
+    match json::find(object, pointer) {
+        Found::Value(value) => Some(value),
+        Found::Absent | Found::Ambiguous => None,
+    }
 }
 
 /// Like [`text`], but only what is a JSON string.
 #[must_use]
 pub fn string<'a>(object: &'a str, pointer: &Pointer) -> Option<Cow<'a, str>> {
-    json::decoded(value(object, pointer)?)
+    json::decoded(raw(object, pointer)?)
 }
 
 /// Like [`text`], but not `true` and `false`, which tell no targets apart.
 #[must_use]
 pub fn text_or_number<'a>(object: &'a str, pointer: &Pointer) -> Option<Cow<'a, str>> {
-    let value = value(object, pointer)?;
+    let value = raw(object, pointer)?;
     match value.as_bytes().first()? {
         b'-' | b'0'..=b'9' => Some(Cow::Borrowed(value)),
         _ => json::decoded(value),
@@ -191,19 +194,11 @@ pub fn text_or_number<'a>(object: &'a str, pointer: &Pointer) -> Option<Cow<'a, 
 /// which Wazuh's decoders write.
 #[must_use]
 pub fn number(object: &str, pointer: &Pointer) -> Option<i64> {
-    let value = value(object, pointer)?;
+    let value = raw(object, pointer)?;
     match json::decoded(value) {
         Some(text) if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().ok(),
         Some(_) => None,
         None => value.parse().ok(),
-    }
-}
-
-/// The JSON text of the value at `pointer`.
-fn value<'a>(object: &'a str, pointer: &Pointer) -> Option<&'a str> {
-    match json::find(object, pointer) {
-        Found::Value(value) => Some(value),
-        Found::Absent | Found::Ambiguous => None,
     }
 }
 

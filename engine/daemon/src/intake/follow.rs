@@ -45,28 +45,20 @@ impl Reader<'_> {
                 Change::None => {}
                 Change::Truncated => {
                     tracing::warn!(path = %path.display(), "the alerts were truncated, reading from the start");
-                    open = self.begin(path, 0)?;
-                    continue;
+                    if let Some(again) = self.reopen(path)? {
+                        open = again;
+                        continue;
+                    }
                 }
                 Change::Replaced => {
                     // The writer may have added lines between our last look and the rotation.
                     self.drain(&mut open)?;
                     self.finish(&mut open);
-                    // It may have been rotated more than once since the last look.
-                    for path in find::rotated(path, &open.identity).between {
-                        let between = self.begin(&path, 0)?;
-                        self.whole(between)?;
-                    }
-                    match self.begin(path, 0) {
-                        Ok(next) => {
-                            open = next;
-                            continue;
-                        }
-                        // Gone again, or not a file: looked at again below.
-                        Err(IntakeError::Unreadable { source, .. }) => {
-                            tracing::warn!(path = %path.display(), error = %source, "waiting for the alerts");
-                        }
-                        Err(error) => return Err(error),
+                    // It may have been rotated more than once since then.
+                    self.in_between(find::rotated(path, &open.identity).between)?;
+                    if let Some(next) = self.reopen(path)? {
+                        open = next;
+                        continue;
                     }
                 }
             }
@@ -111,12 +103,35 @@ impl Reader<'_> {
                 }
                 None => self.engine.report.lost(path, stored.offset),
             }
-            for path in between {
-                let old = self.begin(&path, 0)?;
-                self.whole(old)?;
-            }
+            self.in_between(between)?;
         }
         self.begin(path, 0)
+    }
+
+    /// Opens what has the path now. `None`: nothing that can be read, perhaps in
+    /// the middle of a rotation, so it is looked at again later.
+    fn reopen(&self, path: &Path) -> Result<Option<Open>, IntakeError> {
+        match self.begin(path, 0) {
+            Ok(open) => Ok(Some(open)),
+            Err(IntakeError::Unreadable { source, .. }) => {
+                tracing::warn!(path = %path.display(), error = %source, "waiting for the alerts");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads files that came and went between two looks. One that goes, or is
+    /// compressed, before it is opened is reported; the others are read.
+    fn in_between(&self, paths: Vec<PathBuf>) -> Result<(), IntakeError> {
+        for path in paths {
+            match self.begin(&path, 0) {
+                Ok(open) => self.whole(open)?,
+                Err(IntakeError::Unreadable { .. }) => self.engine.report.lost(&path, 0),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     fn begin(&self, path: &Path, offset: u64) -> Result<Open, IntakeError> {

@@ -121,7 +121,7 @@ fn local_time(seconds: i64) -> String {
 
 /// What a component says cannot begin a line of its own.
 fn one_line(text: &str) -> Cow<'_, str> {
-    if text.bytes().any(|byte| byte.is_ascii_control()) {
+    if !text.is_ascii() || text.bytes().any(|byte| byte.is_ascii_control()) {
         text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
     } else {
         text.into()

@@ -133,10 +133,13 @@ fn typed(order: &Order, keys: &[String]) -> Result<(), Instead> {
         let text = alert::string(&order.alert, &pointer)?.into_owned();
         keys.contains(&text).then_some(text)
     };
-    if let Some(text) = named("/data/srcip")
-        && let Err(wrong) = text.parse::<Address>()
-    {
-        return Err(Outcome::Refused(Refused::Untyped(wrong.to_string())));
+    // Where the source address is looked for (`riposte_policy::keys::derive`).
+    for pointer in ["/data/srcip", "/data/win/eventdata/ipAddress", "/data/win/eventdata/destinationIp"] {
+        if let Some(text) = named(pointer)
+            && let Err(wrong) = text.parse::<Address>()
+        {
+            return Err(Outcome::Refused(Refused::Untyped(wrong.to_string())));
+        }
     }
     if let Some(text) = named("/data/dstuser")
         && let Err(wrong) = text.parse::<UserName>()
@@ -173,7 +176,7 @@ pub fn invocation(order: &Order, ready: &Ready, mode: Mode) -> Invocation {
         entry: None,
         attempt: 1,
         timeout: order.timeout,
-        offence: 0,
+        offence: 1,
         tenant: Arc::clone(&order.tenant),
         location: order.location,
         arguments: ready.command.extra_args.clone().into(),
