@@ -10,7 +10,7 @@ use riposte_capability::process::Exit;
 use riposte_ledger::entry::Kind;
 use riposte_ledger::{Cause, Entry, LedgerError, Undo};
 use riposte_policy::Order;
-use riposte_policy::config::{Command, Mode};
+use riposte_policy::config::{Command, Mode, Way};
 use riposte_policy::grant::Digest;
 use riposte_policy::order::EntryId;
 use riposte_runtime::native::{Message, NativeProgram};
@@ -183,6 +183,9 @@ fn order(entry: &Entry) -> Result<Order, String> {
         actor: entry.actor.clone(),
         reason: entry.reason.as_deref().map(Into::into),
         source: None,
+        message: None,
+        key: Way::Riposte,
+        offences: Way::Riposte,
     })
 }
 

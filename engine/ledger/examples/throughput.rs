@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use riposte_ledger::entry::Kind;
 use riposte_ledger::{Admitted, Cause, Ledger, NewEntry, SystemClock, Wait};
-use riposte_policy::config::Mode;
+use riposte_policy::config::{Mode, Way};
 use riposte_policy::order::Actor;
 
 fn main() {
@@ -163,6 +163,10 @@ fn block(number: u64) -> NewEntry {
         actor: Actor::Alert,
         reason: None,
         source: None,
+        message: None,
+        program: "firewall-drop".into(),
+        key: Way::Riposte,
+        offences: Way::Riposte,
     }
 }
 

@@ -60,14 +60,17 @@ pub struct Diagnostic {
     pub message: String,
     /// What to do about it; empty when the message says it all.
     pub help: String,
+    /// What Wazuh logs in its place, such as `(1303): Invalid command 'x' in
+    /// the active response.`; empty when it says nothing.
+    pub wazuh: String,
 }
 
 /// The shape of `riposte check --json`: severity, code, file, line, column,
-/// message, help.
+/// message, help, wazuh.
 impl Serialize for Diagnostic {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeStruct;
-        let mut out = serializer.serialize_struct("Diagnostic", 7)?;
+        let mut out = serializer.serialize_struct("Diagnostic", 8)?;
         out.serialize_field("severity", &self.severity)?;
         out.serialize_field("code", self.code)?;
         out.serialize_field("file", &*self.place.file)?;
@@ -75,6 +78,7 @@ impl Serialize for Diagnostic {
         out.serialize_field("column", &self.place.column)?;
         out.serialize_field("message", &self.message)?;
         out.serialize_field("help", &self.help)?;
+        out.serialize_field("wazuh", &self.wazuh)?;
         out.end()
     }
 }
@@ -103,6 +107,9 @@ impl fmt::Display for Diagnostic {
         writeln!(f, "{margin} | {indent}^")?;
         if !self.help.is_empty() {
             writeln!(f, "{margin} = help: {}", self.help)?;
+        }
+        if !self.wazuh.is_empty() {
+            writeln!(f, "{margin} = wazuh: {}", self.wazuh)?;
         }
         Ok(())
     }
@@ -148,6 +155,7 @@ mod tests {
             source: "cut".into(),
             message: String::new(),
             help: String::new(),
+            wazuh: String::new(),
         };
         assert!(diagnostic.to_string().ends_with("1 | cut\n  |    ^\n"), "{diagnostic}");
     }
@@ -161,6 +169,7 @@ mod tests {
             source: "\t<command>fire</command>".into(),
             message: "no command is named \"fire\"".into(),
             help: String::new(),
+            wazuh: String::new(),
         };
         let text = diagnostic.to_string();
         assert_eq!(

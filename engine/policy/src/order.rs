@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{Command, Mode, Response};
+use crate::config::{Command, Mode, Response, Way};
 
 /// One response to one alert on one machine: everything needed to run it,
 /// later and after a restart, without the configuration it came from.
@@ -38,6 +38,13 @@ pub struct Order {
     pub reason: Option<Arc<str>>,
     /// Where in the input the alert stands, so that it is handled once.
     pub source: Option<Source>,
+    /// The message that asked for it, as a manager sent it; native programs get
+    /// it passed on.
+    pub message: Option<Arc<str>>,
+    /// What makes it the same as another order.
+    pub key: Way,
+    /// What counts as one more offence.
+    pub offences: Way,
 }
 
 /// Where an alert was read: which response of which line of which file.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use riposte_policy::Order;
-use riposte_policy::config::{Command, Mode};
+use riposte_policy::config::{Command, Mode, Way};
 use riposte_policy::diagnostic::Place;
 use riposte_policy::order::Actor;
 use riposte_transport::local::Local;
@@ -22,6 +22,7 @@ fn order(agent: &str, alert_id: &str) -> Order {
         capabilities: None,
         limits: riposte_policy::limit::Limits::default(),
         runtime: None,
+        protocol: None,
         place: Place { file: "f".into(), line: 1, column: 1 },
     };
     Order {
@@ -39,6 +40,9 @@ fn order(agent: &str, alert_id: &str) -> Order {
         actor: Actor::Alert,
         reason: None,
         source: None,
+        message: None,
+        key: Way::Riposte,
+        offences: Way::Riposte,
     }
 }
 

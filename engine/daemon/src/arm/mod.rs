@@ -14,7 +14,7 @@ use std::sync::Arc;
 use riposte_capability::process::Program;
 use riposte_plugins::Builtin;
 use riposte_policy::alert::Alert;
-use riposte_policy::config::{Command, Config, Mode, Response};
+use riposte_policy::config::{Command, Config, Mode, Response, Way};
 use riposte_policy::diagnostic::{Diagnostic, Place, Severity};
 use riposte_policy::grant::Grants;
 use riposte_policy::limit::Limits;
@@ -152,6 +152,9 @@ impl Armed {
             actor: Actor::Alert,
             reason: None,
             source,
+            message: None,
+            key: self.config.settings.key,
+            offences: self.config.settings.offences,
         })
     }
 
@@ -173,6 +176,9 @@ impl Armed {
             actor: Actor::User(uid),
             reason: None,
             source: None,
+            message: None,
+            key: Way::Riposte,
+            offences: Way::Riposte,
         }
     }
 }
@@ -363,7 +369,15 @@ impl Arming<'_> {
         let file = self.files.iter().find(|file| file.path.display().to_string() == *place.file);
         let text = file.map(|file| String::from_utf8_lossy(&file.bytes)).unwrap_or_default();
         let source = text.lines().nth(line).unwrap_or_default().chars().take(200).collect();
-        self.found.push(Diagnostic { severity, code, place: place.clone(), source, message, help });
+        self.found.push(Diagnostic {
+            severity,
+            code,
+            place: place.clone(),
+            source,
+            message,
+            help,
+            wazuh: String::new(),
+        });
     }
 }
 

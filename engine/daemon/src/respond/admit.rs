@@ -192,6 +192,11 @@ fn new_entry(order: &Order, ready: &Ready, mode: Mode, keys: Vec<String>) -> New
         Runner::Component(_) => riposte_ledger::entry::Kind::Reversible,
         Runner::Native(_) | Runner::Unsupported(_) => riposte_ledger::entry::Kind::Native,
     };
+    let program = match &ready.runner {
+        Runner::Native(program) => program.name(),
+        Runner::Component(_) | Runner::Unsupported(_) => &ready.command.executable,
+    };
+    let program = program.rsplit('/').next().unwrap_or(program);
     NewEntry {
         tenant: Arc::clone(&order.tenant),
         command: Arc::clone(&order.command.name),
@@ -211,5 +216,9 @@ fn new_entry(order: &Order, ready: &Ready, mode: Mode, keys: Vec<String>) -> New
         actor: order.actor.clone(),
         reason: order.reason.clone(),
         source: order.source,
+        message: order.message.clone(),
+        program: program.into(),
+        key: order.key,
+        offences: order.offences,
     }
 }

@@ -6,7 +6,7 @@ mod state;
 use std::sync::Arc;
 use std::time::Duration;
 
-use riposte_policy::config::Mode;
+use riposte_policy::config::{Mode, Way};
 use riposte_policy::order::{Actor, EntryId, Source};
 use serde::Serialize;
 
@@ -53,6 +53,14 @@ pub struct NewEntry {
     pub reason: Option<Arc<str>>,
     /// Where the alert was read, so that it is answered once.
     pub source: Option<Source>,
+    /// The message that asked for it, needed again to undo it.
+    pub message: Option<Arc<str>>,
+    /// Base name of what runs it, for [`Way::Wazuh`].
+    pub program: Arc<str>,
+    /// What makes it the same as another entry.
+    pub key: Way,
+    /// What counts as one more offence.
+    pub offences: Way,
 }
 
 /// When an entry is to be undone, by both clocks.

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use riposte_policy::config::Mode;
+use riposte_policy::config::{Mode, Way};
 use riposte_policy::order::{Actor, EntryId};
 use tempfile::TempDir;
 
@@ -82,6 +82,10 @@ pub(crate) fn block(address: &str) -> NewEntry {
         actor: Actor::Alert,
         reason: None,
         source: None,
+        message: None,
+        program: "firewall-drop".into(),
+        key: Way::Riposte,
+        offences: Way::Riposte,
     }
 }
 

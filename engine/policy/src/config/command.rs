@@ -144,6 +144,7 @@ impl Draft {
             capabilities: self.capabilities,
             limits,
             runtime: self.runtime,
+            protocol: None,
             place: findings.place(self.spot),
         }))
     }

@@ -131,7 +131,7 @@ impl<'a> Findings<'a> {
             "{code} is not in the table of codes"
         );
         let source = self.files.get(spot.file).map(|file| file.line(spot.line)).unwrap_or_default();
-        Diagnostic { severity, code, place: self.place(spot), source, message, help }
+        Diagnostic { severity, code, place: self.place(spot), source, message, help, wazuh: String::new() }
     }
 }
 

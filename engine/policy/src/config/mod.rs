@@ -110,6 +110,8 @@ pub struct Config {
     pub responses: Vec<Arc<Response>>,
     /// `<global><white_list>`: never acted against.
     pub white_list: Vec<Prefix>,
+    /// `<riposte>`: how the engine does what differs between it and Wazuh.
+    pub settings: Settings,
     /// Everything worth saying about the files.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -120,7 +122,14 @@ impl Config {
     /// panics: see [`Config::diagnostics`].
     #[must_use]
     pub fn read(sources: &[Source<'_>]) -> Self {
-        read::read(sources)
+        Self::read_as(sources, Role::Standalone)
+    }
+
+    /// The same for an engine that stands in for a part of Wazuh, where what
+    /// Wazuh does is what a file means unless it says otherwise.
+    #[must_use]
+    pub fn read_as(sources: &[Source<'_>], role: Role) -> Self {
+        read::read(sources, role)
     }
 
     /// The command of this name.
@@ -158,6 +167,9 @@ pub struct Command {
     pub limits: Limits,
     /// `runtime="native|wasm"` of the `<executable>`.
     pub runtime: Option<Runtime>,
+    /// `protocol="json|argv|5"` of the `<executable>`; `None`: as the program's
+    /// name and `<expect>` suggest.
+    pub protocol: Option<Protocol>,
     /// Where it is defined.
     pub place: Place,
 }
@@ -242,6 +254,84 @@ pub enum Runtime {
     Native,
     /// A component in the sandbox.
     Wasm,
+}
+
+/// How a native program is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// Wazuh 4.2 and later: JSON lines on stdin and stdout.
+    Json,
+    /// OSSEC and Wazuh before 4.2: arguments.
+    Argv,
+    /// Wazuh 5: JSON lines with `enable` and `disable`.
+    Five,
+}
+
+/// Which part of Wazuh the engine stands in for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// None: it works beside Wazuh, or without it.
+    #[default]
+    Standalone,
+    /// `wazuh-execd` of an agent or a manager.
+    Execd,
+    /// The part of a manager that sends responses to agents.
+    Manager,
+}
+
+/// `<riposte>`: how the engine does what differs between it and Wazuh.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// `<matching>`: which alerts fire a response.
+    pub matching: Way,
+    /// `<key>`: what makes two orders the same.
+    pub key: Way,
+    /// `<offences>`: what counts as one more offence.
+    pub offences: Way,
+    /// `<on_stop>`: what becomes of what is in force when the engine stops.
+    pub on_stop: OnStop,
+    /// `<execd>`: whether [`Role::Execd`] works although the stock part is
+    /// switched off with `<disabled>yes</disabled>`.
+    pub execd: Option<bool>,
+    /// `<link>`: programs in `active-response/bin` that are links to the engine.
+    pub links: Vec<String>,
+}
+
+impl Settings {
+    /// What a role does when the files say nothing.
+    #[must_use]
+    pub fn of(role: Role) -> Self {
+        let standing_in = if role == Role::Standalone { Way::Riposte } else { Way::Wazuh };
+        let execd = if role == Role::Execd { Way::Wazuh } else { Way::Riposte };
+        Self {
+            matching: standing_in,
+            key: execd,
+            offences: execd,
+            on_stop: if role == Role::Execd { OnStop::Revert } else { OnStop::Keep },
+            execd: None,
+            links: Vec::new(),
+        }
+    }
+}
+
+/// Whose way of doing something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Way {
+    /// Ours, as documented.
+    #[default]
+    Riposte,
+    /// What the code of Wazuh 4.x does.
+    Wazuh,
+}
+
+/// What becomes of what is in force when the engine stops.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OnStop {
+    /// It stays, and is undone on time after the next start.
+    #[default]
+    Keep,
+    /// It is undone, as `wazuh-execd` does.
+    Revert,
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::findings::{Findings, Spot};
 use super::response::{self, Block, Draft, Plan};
 use super::suggest::{did_you_mean, is_typographic_hyphen, nearest};
 use super::xml::{self, Element, ROOTS, printable};
-use super::{Command, Config, Response, Source};
+use super::{Command, Config, Response, Role, Settings, Source};
 use crate::address::Prefix;
 use crate::diagnostic::shown;
 
@@ -35,12 +35,14 @@ struct Reading {
     listed: HashSet<Prefix>,
     /// Commands defined inside a response, where they count for nothing.
     nested: HashMap<String, Spot>,
+    /// What the role does, and what the files say about that.
+    settings: Settings,
 }
 
 /// Reads the files, in order, as one configuration.
-pub(super) fn read(sources: &[Source<'_>]) -> Config {
+pub(super) fn read(sources: &[Source<'_>], role: Role) -> Config {
     let mut findings = Findings::default();
-    let mut reading = Reading::default();
+    let mut reading = Reading { settings: Settings::of(role), ..Reading::default() };
     for source in sources {
         if let Some((file, text)) = open(source, &mut findings) {
             for root in xml::read(file, &text, &mut findings) {
@@ -253,6 +255,7 @@ impl Reading {
             commands: commands.collect(),
             responses,
             white_list: self.white_list,
+            settings: self.settings,
             diagnostics: findings.into_diagnostics(),
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Command, Expect, Runtime};
+use super::{Command, Expect, Protocol, Runtime};
 use crate::diagnostic::Place;
 use crate::grant::{Digest, FirewallGrant, Grants};
 use crate::keys::Pointer;
@@ -78,6 +78,9 @@ struct Stored {
     name: String,
     executable: String,
     runtime: Option<StoredRuntime>,
+    /// Added later: what was stored without it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    protocol: Option<StoredProtocol>,
     timeout_allowed: Option<bool>,
     expect: Vec<StoredExpect>,
     extra_args: Vec<String>,
@@ -92,6 +95,14 @@ struct Stored {
 enum StoredRuntime {
     Native,
     Wasm,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum StoredProtocol {
+    Json,
+    Argv,
+    Five,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -148,6 +159,7 @@ impl Stored {
             capabilities,
             limits,
             runtime,
+            protocol,
             place,
         } = command;
         let Limits { memory, cpu, wall, concurrency, answer, run } = limits.clone();
@@ -158,6 +170,11 @@ impl Stored {
             runtime: runtime.map(|runtime| match runtime {
                 Runtime::Native => StoredRuntime::Native,
                 Runtime::Wasm => StoredRuntime::Wasm,
+            }),
+            protocol: protocol.map(|protocol| match protocol {
+                Protocol::Json => StoredProtocol::Json,
+                Protocol::Argv => StoredProtocol::Argv,
+                Protocol::Five => StoredProtocol::Five,
             }),
             timeout_allowed: *timeout_allowed,
             expect: expect
@@ -199,6 +216,11 @@ impl Stored {
             runtime: self.runtime.map(|runtime| match runtime {
                 StoredRuntime::Native => Runtime::Native,
                 StoredRuntime::Wasm => Runtime::Wasm,
+            }),
+            protocol: self.protocol.map(|protocol| match protocol {
+                StoredProtocol::Json => Protocol::Json,
+                StoredProtocol::Argv => Protocol::Argv,
+                StoredProtocol::Five => Protocol::Five,
             }),
             place: Place { file: file.into(), line, column },
         })
@@ -261,6 +283,7 @@ mod tests {
             capabilities in prop::option::of(grants()),
             (memory, concurrency, line, column) in any::<(u64, Option<u32>, u32, u32)>(),
             (cpu, wall, answer, run) in (spans(), spans(), spans(), spans()),
+            protocol in prop::sample::select(vec![None, Some(Protocol::Json), Some(Protocol::Argv), Some(Protocol::Five)]),
         ) -> Command {
             Command {
                 name: name.into(),
@@ -272,6 +295,7 @@ mod tests {
                 capabilities,
                 limits: Limits { memory, cpu, wall, concurrency, answer, run },
                 runtime: native.map(|native| if native { Runtime::Native } else { Runtime::Wasm }),
+                protocol,
                 place: Place { file: file.into(), line, column },
             }
         }

@@ -13,6 +13,7 @@ pub(crate) fn command(name: &str) -> Command {
         capabilities: None,
         limits: Limits::default(),
         runtime: None,
+        protocol: None,
         place: Place { file: "ossec.conf".into(), line: 1, column: 1 },
     }
 }

@@ -383,6 +383,7 @@ mod tests {
             capabilities: None,
             limits: Limits::default(),
             runtime: None,
+            protocol: None,
             place: Place { file: "ossec.conf".into(), line: 1, column: 1 },
         }
     }
