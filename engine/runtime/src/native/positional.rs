@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use riposte_policy::alert;
-use riposte_policy::config::{Command, Expect};
+use riposte_policy::config::{Command, Expect, Protocol};
 use riposte_policy::keys::{self, Derived};
 use riposte_policy::{Address, UserName};
 
@@ -27,15 +27,16 @@ pub struct Positional {
 }
 
 impl Positional {
-    /// What an alert has of the fields that the command expects; without
-    /// `<expect>`, of those that are its keys. They are found as its keys are,
-    /// and the address and the user are typed, so that the program gets nothing
-    /// that the guard has not seen.
+    /// What an alert has of the fields that the command expects. One that asks
+    /// for arguments and expects nothing gets those that are its keys. They are
+    /// found as its keys are, and the address and the user are typed, so that
+    /// the program gets nothing that the guard has not seen.
     #[must_use]
     pub fn of(command: &Command, extra_args: &[String], alert: &str) -> Self {
         let mut positional = Self { extra_args: extra_args.to_vec(), ..Self::default() };
+        let by_keys = command.protocol == Some(Protocol::Argv) && command.expect.is_empty();
         let its_keys = match keys::derive(command, alert) {
-            Derived::Keys(keys) if command.expect.is_empty() => keys.as_slice().to_vec(),
+            Derived::Keys(keys) if by_keys => keys.as_slice().to_vec(),
             _ => Vec::new(),
         };
         for expect in [Expect::User, Expect::SourceIp, Expect::FileName] {
@@ -105,11 +106,15 @@ mod tests {
     #[test]
     fn without_expect_only_its_keys_are_arguments() {
         let mut other = command(&[]);
+        other.protocol = Some(Protocol::Argv);
         assert_eq!(arguments(&other, ALERT), ["-", "-", "1510376401.0", "5710", "web?1", "-", "-a"]);
         other.keys.clear();
         assert_eq!(arguments(&other, ALERT), ["-", "192.0.2.7", "1510376401.0", "5710", "web?1", "-", "-a"]);
         let user = r#"{"id":7,"location":"/var/log/auth.log","data":{"dstuser":"eve"}}"#;
         assert_eq!(arguments(&other, user), ["eve", "-", "7", "-", "/var/log/auth.log", "-", "-a"]);
+        // An <expect> that is there and empty expects nothing.
+        other.protocol = Some(Protocol::Both);
+        assert_eq!(arguments(&other, user), ["-", "-", "7", "-", "/var/log/auth.log", "-", "-a"]);
     }
 
     #[test]
