@@ -30,6 +30,7 @@ pub use keep::{By, Ended, Exit, FirstLine, Kept};
 pub use program::{Program, Unfit};
 
 use keep::{Group, Progress};
+use program::SHELL;
 
 /// The search path of every started program.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -131,9 +132,18 @@ impl Launch<'_> {
 
     #[expect(clippy::disallowed_methods, reason = "this is the module that starts programs")]
     fn command(&self, program: &Program) -> Command {
-        let mut command = Command::new(program.executable(self.root));
+        let executable = program.executable(self.root);
+        let mut command = if program.runs_by_shell() {
+            // `$0` is the first argument then, as for a script with a `#!` line.
+            let mut shell = Command::new(SHELL);
+            shell.arg(executable);
+            shell
+        } else {
+            let mut command = Command::new(executable);
+            command.arg0(program.called());
+            command
+        };
         command
-            .arg0(program.called())
             .args(self.arguments)
             .current_dir(self.root)
             .env_clear()
@@ -273,8 +283,7 @@ impl fmt::Display for NotStarted {
             ),
             Self::NoFormat { path } => write!(
                 f,
-                "{} is neither a program of this machine nor a script with a `#!` line (Wazuh gave such a file to \
-                 /bin/sh): write `#!/bin/sh` as its first line",
+                "{} is neither a program of this machine nor a script: put one built for it in its place",
                 path.display()
             ),
             Self::Forbidden { path } => write!(

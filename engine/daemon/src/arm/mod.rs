@@ -359,6 +359,12 @@ impl Arming<'_> {
                 return None;
             }
         };
+        if program.runs_by_shell() {
+            let message =
+                format!("{} has no `#!` line: /bin/sh runs it, as under Wazuh", program.path().display());
+            let help = "write `#!/bin/sh`, or the interpreter that it is for, as its first line".to_owned();
+            self.say(Severity::Note, "executable-no-shebang", at, message, help);
+        }
         if command.capabilities.is_some() {
             let message =
                 format!("command {:?} runs a native program, which grants do not bind", command.name);

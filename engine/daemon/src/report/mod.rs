@@ -121,7 +121,7 @@ impl Report {
 
     /// A component has added: the dialogue that Wazuh's programs log.
     pub fn added(&self, order: &Order, keys: &[String], said: &[String]) {
-        let message = Message::new(order, &order.command.executable);
+        let message = Message::json(order, &order.command.executable);
         let mut lines = vec!["Starting".to_owned(), message.line(Verb::Add)];
         lines.extend_from_slice(said);
         if order.timeout.is_some() {
@@ -134,7 +134,7 @@ impl Report {
 
     /// A component was to add and did not.
     pub fn not_added(&self, order: &Order, said: &[String], error: &str) {
-        let message = Message::new(order, &order.command.executable);
+        let message = Message::json(order, &order.command.executable);
         let mut lines = vec!["Starting".to_owned(), message.line(Verb::Add)];
         lines.extend_from_slice(said);
         lines.push(error.to_owned());
@@ -150,7 +150,7 @@ impl Report {
 
     /// A component was asked to delete.
     pub fn deleted(&self, order: &Order, said: &[String]) {
-        let message = Message::new(order, &order.command.executable);
+        let message = Message::json(order, &order.command.executable);
         let mut lines = vec!["Starting".to_owned(), message.line(Verb::Delete)];
         lines.extend_from_slice(said);
         lines.push("Ended".to_owned());
