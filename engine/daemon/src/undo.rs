@@ -183,7 +183,7 @@ fn order(entry: &Entry) -> Result<Order, String> {
         actor: entry.actor.clone(),
         reason: entry.reason.as_deref().map(Into::into),
         source: None,
-        message: None,
+        message: entry.message.as_deref().map(Into::into),
         key: Way::Riposte,
         offences: Way::Riposte,
     })

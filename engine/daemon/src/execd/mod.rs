@@ -42,7 +42,7 @@ use crate::engine::{self, Engine};
 use crate::exit::Exit;
 use crate::files::{self, File};
 use crate::places::Places;
-use crate::service::{self, Plan, Service, Serving, Stop};
+use crate::service::{self, Plan, Service, Serving, Signal, Stop};
 
 /// How often the socket and the links are looked at.
 const WATCH: Duration = Duration::from_secs(1);
@@ -163,10 +163,15 @@ async fn serve(mut serving: Serving, offenders: Arc<[Duration]>) -> Result<Exit,
     };
     let intake = Intake::new(Arc::clone(&engine), offenders);
     tracing::info!(socket = %path.display(), "ready");
-    let signal = match serving.until(answer(&engine, queue, intake)).await {
-        Stop::Told(signal) => signal,
+    match serving.until(answer(&engine, queue, intake)).await {
+        Stop::Told(signal) => end(serving, signal).await,
         Stop::Worked(never) => match never {},
-    };
+    }
+}
+
+/// Ends as Wazuh does: what is in force is undone, in its words.
+async fn end(mut serving: Serving, signal: Signal) -> Result<Exit, String> {
+    let engine = Arc::clone(&serving.engine);
     let reverts = engine.armed().config.settings.on_stop == OnStop::Revert;
     if reverts {
         engine.report.wazuh(&text::shutdown());

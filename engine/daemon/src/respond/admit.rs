@@ -8,7 +8,7 @@ use riposte_ledger::{Admitted, NewEntry, Wait};
 use riposte_policy::config::{Mode, Way};
 use riposte_policy::keys::{self, Derived};
 use riposte_policy::{Address, Order, UserName, alert};
-use riposte_runtime::{Failure, Invocation, Kind};
+use riposte_runtime::{Failure, Invocation, Kind, native};
 
 use super::{Instead, Intended};
 use crate::arm::breaker::Verdict;
@@ -183,7 +183,7 @@ pub fn invocation(order: &Order, ready: &Ready, mode: Mode) -> Invocation {
         offence: 1,
         tenant: Arc::clone(&order.tenant),
         location: order.location,
-        arguments: ready.command.extra_args.clone().into(),
+        arguments: native::extra_args(order).into(),
         keys: Arc::new([]),
         alert: Arc::clone(&order.alert),
         mode,

@@ -1,0 +1,1 @@
+//! The corpus of exchanges and bad input, where `RIPOSTE_CORPUS` names it.
