@@ -11,7 +11,6 @@ use riposte_capability::process::{Caps, Launch, Program};
 use riposte_policy::config::Mode;
 use riposte_policy::order::Actor;
 use riposte_policy::{Order, alert};
-use riposte_runtime::native::{self, Verb};
 use riposte_transport::route;
 use riposte_transport::wazuh::ar_conf::{self, Table};
 use riposte_transport::wazuh::execq::{self, Datagram, Message, Request};
@@ -132,10 +131,7 @@ impl Intake {
                 }
             }
         };
-        if let Ok(add) = native::Message::forwarded(&message.text, program) {
-            let path = format!("{}/{program}", ar_conf::PROGRAMS);
-            engine.report.wazuh(&text::executing_command(&path, add.line(Verb::Add).trim_end()));
-        }
+        engine.report.executing(&message.text, program);
         let order = self.of_message(message, &ready, timeout);
         engine.dispatch(order, Box::new(())).await;
     }

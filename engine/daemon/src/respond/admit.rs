@@ -32,12 +32,12 @@ pub(super) async fn admit(engine: &Arc<Engine>, order: &Order) -> Result<Intende
     if let Verdict::Open(left) = ready.breaker.verdict(engine.now().boot_ms) {
         return Err(Outcome::Refused(Refused::Breaker(left)));
     }
-    let mut invocation = invocation(order, &ready, mode);
+    let mut invocation = invocation(order, mode);
     let keys = keys(engine, &ready, order, &invocation).await?;
     spared(engine, &keys)?;
     if matches!(ready.runner, Runner::Native(_)) {
         typed(order, &keys)?;
-        guarded(engine, &keys)?;
+        guarded(engine, order, &keys)?;
     }
     invocation.named(&ready.command, &keys);
     let entry = new_entry(order, &ready, mode, keys.clone());
@@ -154,15 +154,22 @@ fn typed(order: &Order, keys: &[String]) -> Result<(), Instead> {
 }
 
 /// A native program gets only targets that the guard has passed, since what it
-/// then does is out of our hands.
-pub(super) fn guarded(engine: &Engine, keys: &[String]) -> Result<(), Instead> {
+/// then does is out of our hands. In Wazuh's way a program may name any text
+/// as a key of its own: there only a user of the alert is one.
+pub(super) fn guarded(engine: &Engine, order: &Order, keys: &[String]) -> Result<(), Instead> {
+    let users = ["/data/dstuser", "/data/srcuser"].into_iter().filter_map(|pointer| {
+        let user = alert::string(&order.alert, &pointer.parse().ok()?)?.into_owned();
+        Some(user)
+    });
+    let users: Vec<String> = users.collect();
     for key in keys {
         if let Ok(address) = key.parse::<Address>()
             && let Guarded::Never { rule, detail } = engine.capabilities.guard().judge(address.into())
         {
             return Err(Outcome::Refused(Refused::Guarded(format!("{key}: {rule}, {detail}"))));
         }
-        if let Ok(user) = key.parse::<UserName>()
+        if (order.key == Way::Riposte || users.contains(key))
+            && let Ok(user) = key.parse::<UserName>()
             && let Guarded::Never { rule, detail } = engine.capabilities.guard().judge_user(&user)
         {
             return Err(Outcome::Refused(Refused::Guarded(format!("{key}: {rule}, {detail}"))));
@@ -173,7 +180,7 @@ pub(super) fn guarded(engine: &Engine, keys: &[String]) -> Result<(), Instead> {
 
 /// The order as its component sees it.
 #[must_use]
-pub fn invocation(order: &Order, ready: &Ready, mode: Mode) -> Invocation {
+pub fn invocation(order: &Order, mode: Mode) -> Invocation {
     Invocation {
         command: Arc::clone(&order.command.name),
         id: String::new(),

@@ -80,9 +80,7 @@ impl Lab {
         for folder in ["etc/shared", "active-response/bin/team", "queue/alerts", "logs", "rec", "bin"] {
             std::fs::DirBuilder::new().recursive(true).create(dir.path().join(folder)).unwrap();
         }
-        let conf = format!(
-            "<ossec_config>\n<active-response>{block}</active-response>\n</ossec_config>\n"
-        );
+        let conf = format!("<ossec_config>\n<active-response>{block}</active-response>\n</ossec_config>\n");
         let write = |name: &str, text: &str| {
             let path = dir.path().join(name);
             append(&path).unwrap().write_all(text.as_bytes()).unwrap();

@@ -109,7 +109,10 @@ async fn a_changed_ar_conf_is_read_before_the_next_message() {
     lab.send(&message("other7", "198.51.100.3"), &Answer::Nothing(0)).await;
     let log = lab.log();
     let tail: Vec<_> = log.iter().rev().take(2).collect();
-    assert_eq!(tail[1], "ERROR: (1103): Could not open file 'etc/shared/ar.conf' due to [(2)-(No such file or directory)].");
+    assert_eq!(
+        tail[1],
+        "ERROR: (1103): Could not open file 'etc/shared/ar.conf' due to [(2)-(No such file or directory)]."
+    );
     assert_eq!(tail[0], "ERROR: (1311): Invalid command name 'other7' provided.");
 }
 
@@ -140,13 +143,17 @@ async fn every_message_is_accounted_for() {
 async fn restart_wazuh_starts_the_agents_script_and_nothing_else() {
     let mut lab = Lab::new("restart-wazuh - shut-out - 0\n", "", &["shut-out"]).await;
     lab.send(r#"{"command":"restart-wazuh"}"#, &Answer::Nothing(0)).await;
-    let missing = "ERROR: (1312): Error executing 'active-response/bin/restart.sh': No such file or directory";
+    let missing =
+        "ERROR: (1312): Error executing 'active-response/bin/restart.sh': No such file or directory";
     assert_eq!(lab.log().last().map(String::as_str), Some(missing));
     for kind in ["agent", "manager"] {
         if kind == "manager" {
             lab.write("bin/wazuh-analysisd", "");
         }
-        lab.write("active-response/bin/restart.sh", "#!/bin/sh\necho \"$0 $* $(cat)\" >rec/restarted.new\nmv rec/restarted.new rec/restarted\n");
+        lab.write(
+            "active-response/bin/restart.sh",
+            "#!/bin/sh\necho \"$0 $* $(cat)\" >rec/restarted.new\nmv rec/restarted.new rec/restarted\n",
+        );
         rustix::fs::chmod(lab.path("active-response/bin/restart.sh"), 0o750.into()).unwrap();
         lab.send(r#"{"command":"restart-wazuh","parameters":5}"#, &Answer::Nothing(0)).await;
         while lab.read("rec/restarted").is_empty() {
