@@ -240,7 +240,7 @@ async fn restart(table: &str, lines: &[String]) {
     while lab.read("rec/restarted").is_empty() {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
-    let wanted = lines[1].strip_prefix("exec ").unwrap().split(" (").next().unwrap();
+    let wanted = lines[1].strip_prefix("exec ").unwrap().split(" (").next().unwrap().trim_end();
     assert_eq!(lab.read("rec/restarted").trim_end(), wanted);
     assert_eq!(lab.children(), []);
 }
