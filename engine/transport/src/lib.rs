@@ -8,11 +8,13 @@
 //!
 //! * [`route`]: which agents a response is for, and whether this machine is one.
 //! * [`local`]: the carrier of one machine on its own.
+//! * [`wazuh`]: Wazuh's own sockets and files.
 
 #![forbid(unsafe_code)]
 
 pub mod local;
 pub mod route;
+pub mod wazuh;
 
 use std::fmt;
 

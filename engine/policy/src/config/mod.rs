@@ -123,8 +123,8 @@ pub struct Command {
     pub limits: Limits,
     /// `runtime="native|wasm"` of the `<executable>`.
     pub runtime: Option<Runtime>,
-    /// `protocol="json|argv|5"` of the `<executable>`; `None`: as the program's
-    /// name and `<expect>` suggest.
+    /// `protocol="json|argv|both|5"` of the `<executable>`; without it `both`
+    /// where there is an `<expect>`. `None`: `json`.
     pub protocol: Option<Protocol>,
     /// Where it is defined.
     pub place: Place,
@@ -193,6 +193,9 @@ pub enum Protocol {
     Json,
     /// OSSEC and Wazuh before 4.2: arguments.
     Argv,
+    /// Arguments and JSON lines at once: what an `<expect>` alone means, since
+    /// the programs behind one read either.
+    Both,
     /// Wazuh 5: JSON lines with `enable` and `disable`.
     Five,
 }
