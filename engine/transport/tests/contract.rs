@@ -1,5 +1,11 @@
 //! What every carrier owes its users, whichever it is.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on has failed; it plays the other side"
+)]
+
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -94,7 +100,7 @@ impl Receiving for InMemory {
 struct Remoted {
     socket: tokio::net::UnixDatagram,
     path: PathBuf,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Remoted {
@@ -141,7 +147,7 @@ fn ar_queue() -> (ArQueue, Remoted) {
     let socket = tokio::net::UnixDatagram::from_std(socket).unwrap();
     let agents = Agents::new(folder.path().join("no-wdb"), Some("4.9".parse().unwrap()));
     let carrier = ArQueue::new(path.clone(), "".into(), Arc::new(agents));
-    (carrier.patient(1_000_000, Duration::from_millis(1)), Remoted { socket, path, _folder: folder })
+    (carrier.patient(1_000_000, Duration::from_millis(1)), Remoted { socket, path, folder })
 }
 
 fn routed() -> (Routed<Local, Local>, InMemory) {
@@ -252,7 +258,7 @@ async fn other_agents_are_reached_there() {
 async fn a_daemon_that_comes_back_gets_what_was_waiting() {
     let (carrier, peer) = ar_queue();
     let path = peer.path.clone();
-    let folder = peer._folder.path().to_owned();
+    let folder = peer.folder.path().to_owned();
     std::fs::remove_file(&path).unwrap();
     // Sending is polled first, and finds nobody.
     let (sent, back) = tokio::join!(biased; carrier.send(order("001", "late"), Box::new(())), async {
