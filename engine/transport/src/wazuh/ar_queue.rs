@@ -122,9 +122,9 @@ impl ArQueue {
 /// Whether an error passes with time: nobody is bound, or the queue is full.
 fn passes(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionRefused, NotFound, OutOfMemory, WouldBlock};
-    const ENOBUFS: i32 = 105;
+    let full = rustix::io::Errno::NOBUFS.raw_os_error();
     matches!(error.kind(), ConnectionRefused | NotFound | OutOfMemory | WouldBlock)
-        || error.raw_os_error() == Some(ENOBUFS)
+        || error.raw_os_error() == Some(full)
 }
 
 /// The receipt is signed once the datagram is in the daemon's queue: that is
