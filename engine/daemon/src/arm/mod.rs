@@ -19,7 +19,7 @@ use riposte_policy::diagnostic::{Diagnostic, Place, Severity};
 use riposte_policy::grant::Grants;
 use riposte_policy::limit::Limits;
 use riposte_policy::matching::Index;
-use riposte_policy::order::{Actor, Source};
+use riposte_policy::order::Actor;
 use riposte_policy::{Order, span};
 use riposte_runtime::native::NativeProgram;
 use riposte_runtime::{Components, Kind, LoadError, Plugin};
@@ -131,19 +131,24 @@ impl Armed {
         self.commands.values()
     }
 
-    /// The order for the response at `position` of the configuration.
+    /// The orders for the response at `position` of the configuration: one for
+    /// each agent that its location names.
     #[must_use]
-    pub fn order(&self, position: usize, alert: &Alert<'_>, source: Option<Source>) -> Option<Order> {
-        let response = self.config.responses.get(position)?;
-        let command = self.config.commands.iter().find(|command| command.name == response.command)?;
+    pub fn orders(&self, position: usize, alert: &Alert<'_>) -> Vec<Order> {
+        let Some(response) = self.config.responses.get(position) else { return Vec::new() };
+        let command = self.config.commands.iter().find(|command| command.name == response.command);
+        let Some(command) = command else { return Vec::new() };
         let stateful = self.ready(&command.name).is_none_or(|ready| ready.stateful);
-        Some(Order {
+        let from = Some(alert.agent_id()).filter(|id| !id.is_empty());
+        let text: Arc<str> = alert.object().into();
+        let recipients = route::recipients(&response.location, from).into_iter();
+        let order = |(agent, location)| Order {
             tenant: TENANT.into(),
             command: Arc::clone(command),
             response: Some(Arc::clone(response)),
-            location: response.location.as_str(),
-            agent: route::recipient(&response.location, Some(alert.agent_id()).filter(|id| !id.is_empty())),
-            alert: alert.object().into(),
+            location,
+            agent,
+            alert: Arc::clone(&text),
             alert_id: alert.id().into(),
             rule_id: alert.rule_id().into(),
             timeout: response.timeout.filter(|timeout| stateful && !timeout.is_zero()),
@@ -151,11 +156,12 @@ impl Armed {
             mode: response.mode,
             actor: Actor::Alert,
             reason: None,
-            source,
+            source: None,
             message: None,
             key: self.config.settings.key,
             offences: self.config.settings.offences,
-        })
+        };
+        recipients.map(order).collect()
     }
 
     /// The order for a command by hand.

@@ -5,7 +5,8 @@
 //! them, the message says. The parts:
 //!
 //! * `read`: files to sections, and what sections say about each other;
-//! * `command`, `grants`, `response`: one block each; `block`: what they share;
+//! * `command`, `grants`, `response`, `settings`: one block each; `block`: what they
+//!   share; `location`: where a response runs;
 //! * `xml`: text to a tree that knows its places; `findings`: the diagnostics;
 //! * `stored`: a command as the ledger keeps it.
 //!
@@ -27,6 +28,7 @@
 //! | `xml-unmatched-tag` | E | a closing tag where nothing is open |
 //! | `active-response-disabled` | W N | `<disabled>yes</disabled>` for the whole machine |
 //! | `agent-invalid` | E | an `<agent_id>` that is no agent |
+//! | `agent-list` | W | an `<agent_id>` that names several |
 //! | `agent-missing` | E | `defined-agent` without `<agent_id>` |
 //! | `agent-unused` | W | an `<agent_id>` for another location |
 //! | `attribute-unknown` | E W | an attribute that its element does not have; a warning where Wazuh passes over it |
@@ -47,6 +49,8 @@
 //! | `group-pattern` | W | a group that looks like a pattern |
 //! | `level-invalid` | E | a level that is not 1 to 16 |
 //! | `location-all` | W | a response that runs on every agent |
+//! | `location-combined` | W | several locations, of which Wazuh takes one |
+//! | `location-loose` | W | a location that Wazuh takes because it holds a known word |
 //! | `location-unknown` | E | there is no such location |
 //! | `matching-differs` | W N | the block fires otherwise under Wazuh 4.x: W with level and group, N with groups alone |
 //! | `offenders-in-seconds` | W | `<repeated_offenders>` read as seconds |
@@ -67,8 +71,10 @@ mod block;
 mod command;
 mod findings;
 mod grants;
+mod location;
 mod read;
 mod response;
+mod settings;
 mod stored;
 mod suggest;
 mod xml;
@@ -82,6 +88,7 @@ use crate::grant::Grants;
 use crate::keys::Pointer;
 use crate::limit::Limits;
 
+pub use location::Location;
 pub use stored::StoredError;
 
 /// One configuration file.
@@ -198,32 +205,6 @@ pub struct Response {
     pub mode: Mode,
     /// Where it is defined.
     pub place: Place,
-}
-
-/// Where a response runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Location {
-    /// On the agent that generated the alert.
-    Local,
-    /// On the server.
-    Server,
-    /// On one agent, by its number.
-    DefinedAgent(Arc<str>),
-    /// On all agents.
-    All,
-}
-
-impl Location {
-    /// The word of the configuration.
-    #[must_use]
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::Local => "local",
-            Self::Server => "server",
-            Self::DefinedAgent(_) => "defined-agent",
-            Self::All => "all",
-        }
-    }
 }
 
 /// Whether a response acts.
