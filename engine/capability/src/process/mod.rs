@@ -116,6 +116,20 @@ impl Launch<'_> {
         Ok(running.finished().await)
     }
 
+    /// Starts it and lets it go: nobody speaks to it or waits for it, no limit
+    /// holds, and it outlives the engine, which it may be about to restart.
+    /// Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// As [`Launch::start`].
+    pub fn release(&self) -> Result<(), NotStarted> {
+        let program = self.program.again().map_err(NotStarted::Unfit)?;
+        let mut command = self.command(&program);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(false);
+        command.spawn().map(drop).map_err(|error| self.explain(&program, &error))
+    }
+
     #[expect(clippy::disallowed_methods, reason = "this is the module that starts programs")]
     fn command(&self, program: &Program) -> Command {
         let executable = program.executable(self.root);
