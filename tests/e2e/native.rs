@@ -178,7 +178,7 @@ fn with_wazuhs_key_any_line_is_an_answer() {
     let host = host(&[]);
     host.program(
         "any.sh",
-        "#!/bin/bash\nread -r line\ncase $line in *'\"command\":\"delete\"'*) echo delete >>log; exit;; esac\necho blocking now\nread -r answer\ngrep -oE '\"command\":\"[a-z]+\"' <<<\"$answer\" >>log\n",
+        "#!/bin/bash\nread -r line\ncase $line in *'\"command\":\"delete\"'*) echo delete >>said; exit;; esac\necho blocking now\nread -r answer\ngrep -oE '\"command\":\"[a-z]+\"' <<<\"$answer\" >>said\n",
     );
     host.configure(&as_wazuh(&command("any", "any.sh", 600, r#"<limits answer="2m"/>"#)));
     let _engine = host.start(&[]);
@@ -186,8 +186,8 @@ fn with_wazuhs_key_any_line_is_an_answer() {
     until("it is in force", || host.count("in-force") == 1);
     // Another address, and yet the same: its key is the program's name alone.
     host.alerts(&[sshd(2, "198.18.0.2")]);
-    until("the second was told to abort", || host.read("log").lines().count() == 2);
-    assert_eq!(host.read("log"), "\"command\":\"continue\"\n\"command\":\"abort\"\n");
+    until("the second was told to abort", || host.read("said").lines().count() == 2);
+    assert_eq!(host.read("said"), "\"command\":\"continue\"\n\"command\":\"abort\"\n");
     until("it is merged", || host.count("merged") == 1);
     assert_eq!(host.count("in-force"), 1);
 }
@@ -196,8 +196,8 @@ fn with_wazuhs_key_any_line_is_an_answer() {
 fn with_wazuhs_key_a_program_that_refuses_its_alert_leaves_nothing() {
     let host = host(&[]);
     // It finds nothing to act on, as the definition does, and says so.
-    host.program("refuses.sh", "#!/bin/sh\nread -r line\necho ran >>log\nexit 255\n");
-    host.program("works.sh", "#!/bin/sh\nread -r line\necho worked >>log\n");
+    host.program("refuses.sh", "#!/bin/sh\nread -r line\necho ran >>said\nexit 255\n");
+    host.program("works.sh", "#!/bin/sh\nread -r line\necho worked >>said\n");
     let limits = r#"<expect>srcip</expect><limits answer="2m"/>"#;
     host.configure(&as_wazuh(&format!(
         "{}{}",
@@ -209,7 +209,7 @@ fn with_wazuhs_key_a_program_that_refuses_its_alert_leaves_nothing() {
     until("one was undone, the other never was there", || {
         host.count("closed") == 1 && host.count("failed") == 1
     });
-    let log = host.read("log");
+    let log = host.read("said");
     assert_eq!(log.lines().filter(|line| *line == "ran").count(), 1, "{log}");
     assert_eq!(log.lines().filter(|line| *line == "worked").count(), 2, "{log}");
 }
