@@ -9,6 +9,9 @@ use riposte_policy::span::{self, Bare};
 const EXIT_CODES: &str =
     "Exit codes: 0 done, 1 failed or findings, 2 usage, 3 no engine running, 4 not yet confirmed.";
 
+const EXPLAIN_CODES: &str = "With an engine running under the same --home, its state is asked; nothing is changed.\n\
+    Exit codes: 0 explained, 1 something could not be read (bad lines are named), 2 usage.";
+
 /// Active response for Wazuh, OSSEC and their kin: alerts in, sandboxed
 /// responses out, undone on time.
 #[derive(Debug, Parser)]
@@ -28,7 +31,8 @@ pub enum Command {
     /// Check the configuration and say what is wrong, where, and what to write instead (also `riposte -t`)
     #[command(after_help = EXIT_CODES)]
     Check(Check),
-    /// Say which responses an alert fires, on what target, and why
+    /// Say what becomes of an alert under every response, and why; of a log of alerts, how often
+    #[command(after_help = EXPLAIN_CODES)]
     Explain(Explain),
     /// List what is in force
     List(List),
@@ -138,6 +142,18 @@ pub struct Explain {
     /// File of alerts, one a line; `-` reads standard input
     #[arg(long, value_name = "FILE", default_value = "-")]
     pub alert: PathBuf,
+    /// Explain this entry of the ledger: its alert, and what came of it
+    #[arg(long, value_name = "ENTRY", conflicts_with_all = ["alert", "each", "totals"])]
+    pub id: Option<i64>,
+    /// Ask no engine: explain by the configuration alone
+    #[arg(long)]
+    pub offline: bool,
+    /// Explain every alert of a log, in place of counting them
+    #[arg(long)]
+    pub each: bool,
+    /// Count the alerts, also when there is only one; with --json the last object
+    #[arg(long)]
+    pub totals: bool,
     /// Print one JSON object per alert and response
     #[arg(long)]
     pub json: bool,

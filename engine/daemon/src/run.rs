@@ -101,7 +101,12 @@ fn start(args: &cli::Run) -> Result<Exit, String> {
         clock,
         alerts: intake.input.to_string(),
         configs,
-        settings: engine::Settings { shadow: args.shadow, strict: args.sources.strict, once: args.once },
+        settings: engine::Settings {
+            shadow: args.shadow,
+            strict: args.sources.strict,
+            once: args.once,
+            max_age: args.max_age,
+        },
     });
     let exit = runtime.block_on(async {
         tokio::spawn(timekeeper::keep(Arc::downgrade(&engine), events));

@@ -20,7 +20,7 @@ use riposte_policy::grant::Grants;
 use riposte_policy::limit::Limits;
 use riposte_policy::matching::Index;
 use riposte_policy::order::{Actor, Source};
-use riposte_policy::{Order, span};
+use riposte_policy::Order;
 use riposte_runtime::native::NativeProgram;
 use riposte_runtime::{Components, Kind, LoadError, Plugin};
 use riposte_transport::route;
@@ -434,10 +434,4 @@ pub fn prune(places: &Places, used: &HashSet<String>) {
             let _ = rustix::fs::unlink(&path);
         }
     }
-}
-
-/// A timeout in the words of an event.
-#[must_use]
-pub fn lasting(timeout: Option<std::time::Duration>) -> String {
-    timeout.map_or_else(|| "for good".to_owned(), |timeout| format!("for {}", span::shown(timeout)))
 }

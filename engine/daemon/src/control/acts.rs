@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::{Answer, Request, Result};
+use crate::commands::explain::explanation;
 use crate::engine::Engine;
 use crate::outcome::Outcome;
 use crate::undo::Undone;
@@ -49,7 +50,19 @@ pub async fn act(engine: &Arc<Engine>, uid: u32, request: Request) -> Answer {
         }
         Request::Reload => reload(engine, uid).await,
         Request::Status => show::status(engine).await,
+        Request::Explain { alert } => explain(engine, alert.as_deref()).await,
     }
+}
+
+async fn explain(engine: &Engine, alert: Option<&str>) -> Answer {
+    let mut explained = Vec::new();
+    if let Some(alert) = alert {
+        match Alert::parse(alert.as_bytes()) {
+            Ok(alert) => explained = explanation::live(engine, &alert).await,
+            Err(error) => return Answer::failed(format!("the alert cannot be read: {error}")),
+        }
+    }
+    Answer::done("explained").with(json!({"configs": engine.configs(), "explained": explained}))
 }
 
 async fn list(engine: &Engine, all: bool) -> Answer {

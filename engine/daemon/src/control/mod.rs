@@ -90,6 +90,12 @@ pub enum Request {
     Reload,
     /// What the engine is doing.
     Status,
+    /// What would become of an alert; changes nothing. Without one: only which
+    /// configuration is in use.
+    Explain {
+        /// The alert object.
+        alert: Option<String>,
+    },
 }
 
 /// What came of it.
