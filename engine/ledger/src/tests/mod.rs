@@ -10,6 +10,8 @@ mod offence;
 mod rule;
 mod same;
 mod time;
+mod version;
+mod wazuh;
 
 use std::path::PathBuf;
 use std::sync::Arc;
