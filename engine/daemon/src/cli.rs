@@ -9,6 +9,12 @@ use riposte_policy::span::{self, Bare};
 const EXIT_CODES: &str =
     "Exit codes: 0 done, 1 failed or findings, 2 usage, 3 no engine running, 4 not yet confirmed.";
 
+const EXEC_HELP: &str = "The caller owns the rollback: what `add` did stays until the caller sends `delete`.\n\
+    With an engine running the response is handed over to it and listed there without a due time;\n\
+    without one it is made here, and nothing else remembers it.\n\
+    A link to riposte under the response's name in active-response/bin does the same.\n\
+    Exit codes: 0 done or aborted, 255 failed (the log and stderr say why).";
+
 const EXPLAIN_CODES: &str = "With an engine running under the same --home, its state is asked; nothing is changed.\n\
     Exit codes: 0 explained, 1 something could not be read (bad lines are named), 2 usage.";
 
@@ -34,6 +40,9 @@ pub enum Command {
     /// Say what becomes of an alert under every response, and why; of a log of alerts, how often
     #[command(after_help = EXPLAIN_CODES)]
     Explain(Explain),
+    /// Run a built-in response as Wazuh's program of that name: message on stdin, dialogue on stdout
+    #[command(after_help = EXEC_HELP)]
+    Exec(Exec),
     /// List what is in force
     List(List),
     /// Undo what is in force on an address, a user or an entry
@@ -157,6 +166,21 @@ pub struct Explain {
     /// Print one JSON object per alert and response
     #[arg(long)]
     pub json: bool,
+}
+
+/// `riposte exec`.
+#[derive(Args, Clone, Debug)]
+pub struct Exec {
+    /// Name of a built-in response, or of the program of Wazuh or OSSEC that it stands in for
+    pub name: String,
+    /// End with 255 when nobody answers check_keys, as Wazuh's programs do
+    #[arg(long)]
+    pub strict: bool,
+    /// Wazuh's home, where logs/active-responses.log is [default: from a link's own path, else /var/ossec]
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+    #[command(flatten)]
+    pub at: Where,
 }
 
 /// `riposte list`.

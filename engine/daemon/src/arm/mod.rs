@@ -9,7 +9,7 @@ pub mod executable;
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use riposte_capability::process::Program;
 use riposte_plugins::Builtin;
@@ -45,6 +45,8 @@ pub struct Armed {
     pub index: Index,
     /// The commands that can be run, by name.
     commands: HashMap<Arc<str>, Arc<Ready>>,
+    /// Built-ins that no command runs, and that were asked for all the same.
+    adopted: Mutex<HashMap<Arc<str>, Arc<Ready>>>,
 }
 
 /// A command that can be run.
@@ -107,7 +109,7 @@ impl Armed {
         let found = arming.found;
         config.diagnostics.extend(found);
         let index = Index::new(&config.responses);
-        Self { config, index, commands }
+        Self { config, index, commands, adopted: Mutex::default() }
     }
 
     /// Whether the engine can run with this: nothing in it is wrong, or only
@@ -123,7 +125,14 @@ impl Armed {
     /// The command of this name, if it can be run.
     #[must_use]
     pub fn ready(&self, command: &str) -> Option<Arc<Ready>> {
-        self.commands.get(command).map(Arc::clone)
+        let adopted = || self.adopted.lock().unwrap_or_else(PoisonError::into_inner).get(command).map(Arc::clone);
+        self.commands.get(command).map(Arc::clone).or_else(adopted)
+    }
+
+    /// Makes a built-in runnable under its own name, until the next reload.
+    pub fn adopt(&self, ready: &Arc<Ready>) {
+        let mut adopted = self.adopted.lock().unwrap_or_else(PoisonError::into_inner);
+        adopted.insert(Arc::clone(&ready.command.name), Arc::clone(ready));
     }
 
     /// Every command that can be run.
@@ -297,7 +306,7 @@ impl Arming<'_> {
             let help = "write cpu and wall instead".to_owned();
             self.say(Severity::Warning, "limit-unused", at, message, help);
         }
-        self.keep(&plugin, wasm);
+        keep_version(self.places, &plugin, wasm);
         let reversible = plugin.kind() == Kind::Reversible;
         let stateful = match command.timeout_allowed {
             Some(allowed) => allowed,
@@ -352,18 +361,6 @@ impl Arming<'_> {
         }
     }
 
-    /// Keeps the bytes, so that what this version does can be undone by it
-    /// when the file has long been replaced.
-    fn keep(&self, plugin: &Plugin, wasm: &[u8]) {
-        let path = self.places.versions().join(format!("{}.wasm", plugin.digest()));
-        if !self.places.versions().is_dir() || path.exists() {
-            return;
-        }
-        if let Err(error) = store(&path, wasm) {
-            tracing::warn!(path = %path.display(), %error, "cannot keep this version of the component");
-        }
-    }
-
     fn say(&mut self, severity: Severity, code: &'static str, place: &Place, message: String, help: String) {
         let line = usize::try_from(place.line).unwrap_or(usize::MAX).saturating_sub(1);
         let file = self.files.iter().find(|file| file.path.display().to_string() == *place.file);
@@ -408,6 +405,18 @@ pub fn ready(command: &Arc<Command>, runner: Runner, stateful: bool) -> Ready {
 pub fn definition(builtin: &Builtin) -> Option<Arc<Command>> {
     let source = riposte_policy::config::Source { file: builtin.name, bytes: builtin.definition.as_bytes() };
     Config::read(&[source]).commands.first().map(Arc::clone)
+}
+
+/// Keeps a component's bytes, so that what this version does can be undone by
+/// it when the file has long been replaced.
+pub fn keep_version(places: &Places, plugin: &Plugin, wasm: &[u8]) {
+    let path = places.versions().join(format!("{}.wasm", plugin.digest()));
+    if !places.versions().is_dir() || path.exists() {
+        return;
+    }
+    if let Err(error) = store(&path, wasm) {
+        tracing::warn!(path = %path.display(), %error, "cannot keep this version of the component");
+    }
 }
 
 /// Writes a component's bytes so that they are whole or not there.

@@ -80,7 +80,7 @@ pub(super) async fn weigh(
     }
     hear(unpaused(scales, &ready))?;
     hear(unbroken(scales, &ready))?;
-    let mut invocation = invocation(order, &ready, mode);
+    let mut invocation = invocation(order, mode);
     let keys = match keys(&ready, order, &invocation, scales.now.boot_ms, purpose).await {
         Ok(keys) => keys,
         Err(instead) => {
@@ -258,7 +258,7 @@ pub(super) fn guarded(guard: &Guard, keys: &[String]) -> Result<(), Instead> {
 
 /// The order as its component sees it.
 #[must_use]
-pub fn invocation(order: &Order, ready: &Ready, mode: Mode) -> Invocation {
+pub fn invocation(order: &Order, mode: Mode) -> Invocation {
     Invocation {
         command: Arc::clone(&order.command.name),
         id: String::new(),
@@ -268,7 +268,7 @@ pub fn invocation(order: &Order, ready: &Ready, mode: Mode) -> Invocation {
         offence: 1,
         tenant: Arc::clone(&order.tenant),
         location: order.location,
-        arguments: ready.command.extra_args.clone().into(),
+        arguments: order.command.extra_args.clone().into(),
         keys: Arc::new([]),
         alert: Arc::clone(&order.alert),
         mode,

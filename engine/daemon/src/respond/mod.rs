@@ -135,7 +135,7 @@ pub async fn again(engine: &Arc<Engine>, entry: &Entry) -> Outcome {
             match attempt {
                 Err(error) => failed(error.to_string()),
                 Ok(attempt) => {
-                    let mut invocation = invocation(&order, &ready, entry.mode);
+                    let mut invocation = invocation(&order, entry.mode);
                     invocation.id = id.to_string();
                     invocation.entry = (entry.mode == Mode::Enforce).then_some(id);
                     invocation.attempt = attempt;

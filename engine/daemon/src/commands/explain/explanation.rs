@@ -1,8 +1,7 @@
 //! What becomes of one alert under one response, as a record for programs and
 //! for people.
 
-use riposte_ledger::entry::Filter;
-use riposte_ledger::{NewEntry, State};
+use riposte_ledger::{NewEntry, WouldBe};
 use riposte_policy::alert::Alert;
 use riposte_policy::config::Mode;
 use riposte_policy::keys::{self, Derived};
@@ -124,7 +123,7 @@ pub async fn live(engine: &Engine, alert: &Alert<'_>) -> Vec<Explanation> {
             elsewhere(engine, &mut explained, alert);
             paused_by(engine, &mut explained).await;
             if let Some(entry) = entry {
-                entered(engine, &mut explained, &entry).await;
+                entered(engine, &mut explained, entry).await;
             }
         }
         explained.acts = explained.fires && explained.causes.is_empty();
@@ -282,31 +281,27 @@ async fn paused_by(engine: &Engine, explained: &mut Explanation) {
 }
 
 /// What the ledger would say.
-async fn entered(engine: &Engine, explained: &mut Explanation, new: &NewEntry) {
-    if new.timeout.is_none() {
-        return;
-    }
-    let filter = Filter {
-        open_only: true,
-        tenant: Some(new.tenant.to_string()),
-        command: Some(new.command.to_string()),
-        target: new.keys.first().cloned(),
-        ..Filter::default()
-    };
-    let open = match engine.ledger.entries(filter).await {
-        Ok(open) => open,
+async fn entered(engine: &Engine, explained: &mut Explanation, new: NewEntry) {
+    let (cause, text, id, due) = match engine.ledger.would_be(new).await {
+        Ok(WouldBe::New { timeout, offence }) => {
+            explained.timeout = timeout.map(|timeout| timeout.as_secs());
+            explained.offence = Some(offence);
+            return;
+        }
+        Ok(WouldBe::InForce { id, due }) => ("in-force", format!("in force already, as entry {id}"), id, Some(due)),
+        Ok(WouldBe::UnderWay { id }) => ("under-way", format!("under way already, as entry {id}"), id, None),
+        Ok(WouldBe::Undoing { id }) => ("undoing", format!("the same is being undone as entry {id}"), id, None),
+        Ok(WouldBe::Full { limit }) => {
+            return explained.causes.push(Against::of(&Outcome::Refused(Refused::Full(limit))));
+        }
+        Ok(WouldBe::Handled) => return explained.causes.push(Against::of(&Outcome::Handled)),
         Err(error) => return explained.causes.push(Against::new("failed", error.to_string())),
     };
-    let same = open.into_iter().find(|entry| {
-        entry.keys == new.keys && entry.agent == *new.agent && entry.mode == new.mode
-    });
-    let Some(entry) = same else { return };
-    let (cause, text) = match entry.state {
-        State::Undoing => ("undoing", format!("the same is being undone as entry {}", entry.id)),
-        State::InForce => ("in-force", format!("in force already, as entry {}", entry.id)),
-        _ => ("under-way", format!("under way already, as entry {}", entry.id)),
-    };
-    let until = entry.due_ms.map(time);
+    // When it ends now: with this alert it would end later.
+    let entry = engine.ledger.entry(id).await.ok().flatten();
+    let until = entry.and_then(|entry| entry.due_ms).map(time);
     let text = until.as_ref().map_or_else(|| text.clone(), |until| format!("{text} until {until}"));
-    explained.causes.push(Against { entry: Some(entry.id.0), until, ..Against::new(cause, text) });
+    let later = due.map(|due| format!(" (this alert would move that to {})", time(due.wall_ms)));
+    let text = text + &later.unwrap_or_default();
+    explained.causes.push(Against { entry: Some(id.0), until, ..Against::new(cause, text) });
 }
