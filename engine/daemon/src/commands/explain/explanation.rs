@@ -1,13 +1,17 @@
 //! What becomes of one alert under one response, as a record for programs and
 //! for people.
 
+use std::sync::LazyLock;
+
 use riposte_ledger::{NewEntry, WouldBe};
 use riposte_policy::alert::Alert;
 use riposte_policy::config::Mode;
+use riposte_policy::grant::Digest;
 use riposte_policy::keys::{self, Derived};
 use riposte_policy::matching;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::Digest as _;
 
 use crate::arm::{Ready, Runner};
 use crate::engine::Engine;
@@ -58,7 +62,7 @@ pub struct Explanation {
     pub location: String,
     /// The agent it runs for.
     pub agent: Option<String>,
-    /// `component`, `native` or `unsupported`.
+    /// `built-in`, `component`, `native` or `unsupported`.
     pub runner: Option<String>,
     /// The executable, and the file that it is where there is one.
     pub executable: Option<String>,
@@ -203,10 +207,19 @@ impl Explanation {
     }
 }
 
+/// The built-in responses by what they are, not by what they are called.
+static BUILTINS: LazyLock<Vec<(Digest, &'static str)>> = LazyLock::new(|| {
+    let digest = |wasm: &[u8]| Digest(sha2::Sha256::digest(wasm).into());
+    riposte_plugins::builtins().iter().map(|builtin| (digest(builtin.wasm), builtin.name)).collect()
+});
+
 /// What runs it, and what that may do.
 fn describe(explained: &mut Explanation, ready: &Ready) {
     let (kind, executable) = match &ready.runner {
-        Runner::Component(_) => ("component", ready.command.executable.clone()),
+        Runner::Component(plugin) => match BUILTINS.iter().find(|(digest, _)| *digest == plugin.digest()) {
+            Some((_, name)) => ("built-in", (*name).to_owned()),
+            None => ("component", ready.command.executable.clone()),
+        },
         Runner::Native(program) => {
             let path = program.root.join("active-response/bin").join(program.name());
             ("native", path.display().to_string())
@@ -216,7 +229,7 @@ fn describe(explained: &mut Explanation, ready: &Ready) {
     explained.runner = Some(kind.to_owned());
     explained.executable = Some(executable);
     explained.digest = ready.runner.digest().map(|digest| digest.to_string());
-    if kind == "component" {
+    if explained.digest.is_some() {
         explained.grants = grants(&ready.definition);
     }
 }

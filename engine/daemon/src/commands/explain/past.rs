@@ -11,7 +11,7 @@ use riposte_policy::matching;
 use riposte_policy::order::EntryId;
 use serde_json::{Value, json};
 
-use super::words::plain;
+use super::words::{on_one_line, plain};
 use crate::cli;
 use crate::commands::{ask, locate};
 use crate::exit::Exit;
@@ -91,6 +91,9 @@ fn words(entry: &Entry, effects: &[EffectRow], why: Option<&str>) -> String {
     fact("alert", format!("{alert}, rule {}", plain(&entry.rule_id)));
     match (&entry.response, why) {
         (Some(response), Some(why)) => fact("response", format!("{response} {why}")),
+        (Some(response), None) if entry.alert.is_none() => {
+            fact("response", format!("{response} (the alert's text is no longer kept)"));
+        }
         (Some(response), None) => fact("response", format!("{response}, which the configuration no longer has")),
         (None, _) => fact("response", "none: it was asked for by hand".to_owned()),
     }
@@ -118,16 +121,11 @@ fn words(entry: &Entry, effects: &[EffectRow], why: Option<&str>) -> String {
         fact("closed", time(closed));
     }
     if let Some(error) = &entry.error {
-        fact("error", plain_line(error));
+        fact("error", on_one_line(error));
     }
     out
 }
 
 fn keys(entry: &Entry) -> String {
     entry.keys.iter().map(|key| plain(key)).collect::<Vec<_>>().join(", ")
-}
-
-/// A sentence that cannot begin a second line.
-fn plain_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }

@@ -48,14 +48,13 @@ pub fn block(explained: &Explanation) -> String {
     fact("timeout", &lasting(explained));
     fact("runs", &runs(explained));
     fact("where", &format!("{}, agent {}", explained.location, explained.agent.as_deref().unwrap_or("-")));
-    if explained.runner.as_deref() == Some("component") {
+    if explained.digest.is_some() {
         let granted = if explained.grants.is_empty() { "nothing".to_owned() } else { explained.grants.join(" ") };
         fact("grants", &granted);
     }
     fact("mode", &explained.mode);
     if !explained.would.is_empty() {
-        let would: Vec<_> = explained.would.iter().map(|effect| plain(effect)).collect();
-        fact("effect", &would.join(", "));
+        fact("effect", &on_one_line(&explained.would.join(", ")));
     }
     fact("defined", &format!("{} (command {command})", explained.place));
     out
@@ -78,8 +77,8 @@ fn lasting(explained: &Explanation) -> String {
 fn runs(explained: &Explanation) -> String {
     let executable = explained.executable.as_deref().unwrap_or(&explained.command);
     match (explained.runner.as_deref(), &explained.digest) {
-        (Some("component"), Some(digest)) => {
-            format!("component {executable}, sha256 {}", digest.get(..12).unwrap_or(digest))
+        (Some(kind @ ("component" | "built-in")), Some(digest)) => {
+            format!("{kind} {executable}, sha256 {}", digest.get(..12).unwrap_or(digest))
         }
         (Some("native"), _) => format!("native program {executable}"),
         (Some(kind), _) => format!("{executable} ({kind})"),
@@ -91,4 +90,10 @@ fn runs(explained: &Explanation) -> String {
 #[must_use]
 pub fn plain(text: &str) -> String {
     if text.is_empty() || text.chars().any(|c| c.is_control() || c.is_whitespace()) { shown(text) } else { text.to_owned() }
+}
+
+/// A sentence that cannot begin a second line.
+#[must_use]
+pub fn on_one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
