@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use riposte_capability::firewall::Backend;
@@ -11,7 +11,7 @@ use riposte_capability::{Capabilities, Effect, Refusal, Repaired, firewall};
 use riposte_ledger::Ledger;
 use riposte_ledger::clock::{Clock, Now};
 use riposte_ledger::entry::EffectRow;
-use riposte_policy::config::Command;
+use riposte_policy::config::{Command, Role};
 use riposte_policy::diagnostic::Diagnostic;
 use riposte_policy::grant::Digest;
 use riposte_policy::order::EntryId;
@@ -77,6 +77,8 @@ pub struct Engine {
     /// Where the alerts come from, for people.
     pub alerts: String,
     armed: RwLock<Arc<Armed>>,
+    /// Held while what is armed changes.
+    arming: Mutex<()>,
     transport: Local,
     clock: Arc<dyn Clock>,
     configs: Vec<PathBuf>,
@@ -107,6 +109,8 @@ pub struct Settings {
     pub once: bool,
     /// Drop alerts older than this.
     pub max_age: Option<Duration>,
+    /// Which part of Wazuh the engine stands in for.
+    pub role: Role,
 }
 
 /// What an engine is made of.
@@ -159,6 +163,7 @@ impl Engine {
             started_ms: parts.clock.now().wall_ms,
             alerts: parts.alerts,
             armed: RwLock::new(Arc::new(parts.armed)),
+            arming: Mutex::new(()),
             transport: parts.transport,
             clock: parts.clock,
             configs: parts.configs,
@@ -253,8 +258,9 @@ impl Engine {
     ///
     /// What is wrong, as text for people, and what was found.
     pub fn reload(&self) -> Result<Vec<Diagnostic>, (String, Vec<Diagnostic>)> {
+        let _arming = self.arming.lock().unwrap_or_else(PoisonError::into_inner);
         let files = files::read(&self.configs).map_err(|error| (error.to_string(), Vec::new()))?;
-        let armed = Armed::new(&files, &self.places, &self.components);
+        let armed = Armed::new_as(&files, &self.places, &self.components, self.settings.role);
         let found = armed.config.diagnostics.clone();
         if let Some(first) = armed.fatal(self.settings.strict).next() {
             return Err((
@@ -268,6 +274,21 @@ impl Engine {
         self.capabilities.guard().set_white_list(armed.config.white_list.clone());
         *self.armed.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(armed);
         Ok(found)
+    }
+
+    /// Whether nothing on this host is changed.
+    #[must_use]
+    pub fn is_shadow(&self) -> bool {
+        self.settings.shadow
+    }
+
+    /// Makes commands that stand in no file ready to run, until the next
+    /// reload. What is wrong with one is returned, and that one is not ready.
+    pub fn arm(&self, commands: &[Arc<Command>]) -> Vec<Diagnostic> {
+        let _arming = self.arming.lock().unwrap_or_else(PoisonError::into_inner);
+        let (armed, found) = self.armed().with(commands, &self.places, &self.components);
+        *self.armed.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(armed);
+        found
     }
 
     /// Reads switches and allows from the ledger again.

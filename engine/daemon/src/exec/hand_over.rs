@@ -8,7 +8,7 @@ use riposte_ledger::{Cause, Entry, LedgerError};
 use riposte_plugins::Builtin;
 use riposte_policy::Order;
 use riposte_policy::alert::Alert;
-use riposte_policy::config::{Command, Mode, Way};
+use riposte_policy::config::{Command, Mode, Runtime, Way};
 use riposte_policy::order::Actor;
 use riposte_transport::route;
 use serde::{Deserialize, Serialize};
@@ -106,16 +106,17 @@ fn ready(engine: &Engine, builtin: &'static Builtin) -> Result<Arc<Ready>, Strin
         return Ok(Arc::clone(ready));
     }
     let definition = arm::definition(builtin).ok_or("the built-in has no definition")?;
-    let grants = Arc::new(definition.capabilities.clone().unwrap_or_default());
+    let wasm = Command { runtime: Some(Runtime::Wasm), ..(*definition).clone() };
     // It may have to be compiled, which must not hold up a worker.
-    let plugin = tokio::task::block_in_place(|| {
-        engine.components.load(builtin.name, builtin.wasm, &grants, &definition.limits, false)
-    });
-    let plugin = plugin.map_err(|error| error.to_string())?;
-    arm::keep_version(&engine.places, &plugin, builtin.wasm);
-    let ready = Arc::new(arm::ready(&definition, Runner::Component(plugin), true));
-    armed.adopt(&ready);
-    Ok(ready)
+    let found = tokio::task::block_in_place(|| engine.arm(&[Arc::new(wasm)]));
+    match engine.armed().ready(builtin.name) {
+        Some(ready) if runs_it(&ready) => Ok(ready),
+        Some(_) => Err(format!("an installed component is called {} and stands before the built-in", builtin.name)),
+        None => {
+            let why: Vec<_> = found.into_iter().map(|found| found.message).collect();
+            Err(format!("the built-in {} cannot be run: {}", builtin.name, why.join("; ")))
+        }
+    }
 }
 
 /// The order: no timeout, since the caller undoes it.

@@ -54,7 +54,9 @@ pub async fn foresee(scales: &Scales<'_>, order: &Order, rehearse: bool) -> Fore
             Runner::Unsupported(_) => {}
         }
     }
-    let entry = (!keys.is_empty()).then(|| new_entry(order, &ready, mode, keys.clone()));
+    // In Wazuh's way a program may name its target itself, later.
+    let named = !keys.is_empty() || against.is_empty();
+    let entry = named.then(|| new_entry(order, &ready, mode, keys.clone()));
     Foreseen { mode, keys, against, would, entry }
 }
 

@@ -58,10 +58,12 @@ pub struct Explanation {
     pub timeout: Option<u64>,
     /// Seconds from the second offence on.
     pub repeated_offenders: Vec<u64>,
-    /// `local`, `server`, `defined-agent` or `all`.
+    /// `local`, `server`, `defined-agent`, `all`, or several of them.
     pub location: String,
-    /// The agent it runs for.
+    /// The agent it runs for; of several the one that this engine stands for.
     pub agent: Option<String>,
+    /// All agents it runs for.
+    pub agents: Vec<String>,
     /// `built-in`, `component`, `native` or `unsupported`.
     pub runner: Option<String>,
     /// The executable, and the file that it is where there is one.
@@ -121,7 +123,8 @@ pub async fn live(engine: &Engine, alert: &Alert<'_>) -> Vec<Explanation> {
     let scales = engine.scales(&armed);
     let mut all = Vec::new();
     for position in 0..armed.config.responses.len() {
-        let Some((mut explained, entry)) = weighed(&scales, position, alert).await else { continue };
+        let ours = |agent: &str| engine.stands_for(agent);
+        let Some((mut explained, entry)) = weighed(&scales, position, alert, ours).await else { continue };
         explained.live = true;
         if explained.fires {
             elsewhere(engine, &mut explained, alert);
@@ -140,7 +143,7 @@ pub async fn live(engine: &Engine, alert: &Alert<'_>) -> Vec<Explanation> {
 pub async fn offline(scales: &Scales<'_>, alert: &Alert<'_>) -> Vec<Explanation> {
     let mut all = Vec::new();
     for position in 0..scales.armed.config.responses.len() {
-        all.extend(weighed(scales, position, alert).await.map(|(explained, _)| explained));
+        all.extend(weighed(scales, position, alert, |_| true).await.map(|(explained, _)| explained));
     }
     all
 }
@@ -150,10 +153,15 @@ async fn weighed(
     scales: &Scales<'_>,
     position: usize,
     alert: &Alert<'_>,
+    ours: impl Fn(&str) -> bool,
 ) -> Option<(Explanation, Option<NewEntry>)> {
     let armed = scales.armed;
     let response = armed.config.responses.get(position)?;
-    let order = armed.order(position, alert, None)?;
+    let mut orders = armed.orders(position, alert);
+    let agents: Vec<String> = orders.iter().map(|order| order.agent.to_string()).collect();
+    // What decides here is the order that comes here.
+    let here = orders.iter().position(|order| ours(&order.agent)).unwrap_or(0);
+    let order = if here < orders.len() { orders.swap_remove(here) } else { return None };
     let fires = armed.index.fires(alert).contains(&position);
     let ready = armed.ready(&response.command);
     let mut explained = Explanation {
@@ -167,8 +175,9 @@ async fn weighed(
         armed: ready.is_some(),
         timeout: order.timeout.map(|timeout| timeout.as_secs()),
         repeated_offenders: order.offenders.iter().map(std::time::Duration::as_secs).collect(),
-        location: order.location.to_owned(),
+        location: response.location.to_string(),
         agent: Some(order.agent.to_string()),
+        agents,
         mode: word(order.mode).to_owned(),
         place: response.place.to_string(),
         ..Explanation::default()

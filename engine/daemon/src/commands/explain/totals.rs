@@ -68,7 +68,7 @@ impl Totals {
                 counted.by_group += any(|by| matches!(by, Match::Group(_)));
                 counted.by_level += any(|by| matches!(by, Match::Level { .. }));
             }
-            let Some(order) = scales.armed.order(position, alert, None) else { continue };
+            let Some(order) = scales.armed.orders(position, alert).into_iter().next() else { continue };
             let foreseen = respond::foresee(scales, &order, false).await;
             for instead in &foreseen.against {
                 match instead {

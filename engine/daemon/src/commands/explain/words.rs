@@ -47,7 +47,7 @@ pub fn block(explained: &Explanation) -> String {
     }
     fact("timeout", &lasting(explained));
     fact("runs", &runs(explained));
-    fact("where", &format!("{}, agent {}", explained.location, explained.agent.as_deref().unwrap_or("-")));
+    fact("where", &format!("{}, agent {}", explained.location, explained.agents.join(", ")));
     if explained.digest.is_some() {
         let granted = if explained.grants.is_empty() { "nothing".to_owned() } else { explained.grants.join(" ") };
         fact("grants", &granted);
