@@ -110,8 +110,13 @@ fn log(host: &Host, name: &str) -> Vec<String> {
     log.lines()
         .map(|line| {
             let (time, rest) = line.split_at(19);
-            assert!(time.bytes().zip(*b"dddd/dd/dd dd:dd:dd").all(|(b, s)| b == s || b.is_ascii_digit()), "{line}");
-            rest.strip_prefix(&format!(" active-response/bin/{name}: ")).unwrap_or_else(|| panic!("{line}")).to_owned()
+            assert!(
+                time.bytes().zip(*b"dddd/dd/dd dd:dd:dd").all(|(b, s)| b == s || b.is_ascii_digit()),
+                "{line}"
+            );
+            rest.strip_prefix(&format!(" active-response/bin/{name}: "))
+                .unwrap_or_else(|| panic!("{line}"))
+                .to_owned()
         })
         .collect()
 }
@@ -119,7 +124,13 @@ fn log(host: &Host, name: &str) -> Vec<String> {
 fn dialogue(host: &Host, name: &str, address: &str) {
     add(host, name, address);
     assert_eq!(host.elements("drop4"), [address]);
-    let expected = ["Starting", &message("add", address), &check_keys(name, address), &message("continue", address), "Ended"];
+    let expected = [
+        "Starting",
+        &message("add", address),
+        &check_keys(name, address),
+        &message("continue", address),
+        "Ended",
+    ];
     assert_eq!(log(host, name), expected.map(|line| line.trim_end().to_owned()));
     let ended = run(host, name, &message("delete", address));
     assert_eq!((ended.code, &*ended.out, &*ended.err), (0, "", ""), "{ended:?}");
@@ -219,9 +230,11 @@ fn answers(host: &Host) {
     let ended = Execd::spawn(strict, &message("add", "198.18.0.9")).end();
     assert_eq!((ended.code, &*ended.out), (255, &*check_keys(name, "198.18.0.9")), "{ended:?}");
     assert_eq!(host.elements("drop4"), ["198.18.0.8"]);
+    assert_eq!(log(host, name).last().unwrap(), "Cannot read input from stdin");
 
     // Both lines at once, and more than a message on the line.
-    let both = message("add", "198.18.0.10").replace("}\n", "} }}junk\n") + &message("continue", "198.18.0.10");
+    let both =
+        message("add", "198.18.0.10").replace("}\n", "} }}junk\n") + &message("continue", "198.18.0.10");
     assert_eq!(run(host, name, &both).code, 0);
     assert_eq!(host.elements("drop4").len(), 2);
     // What is guarded is refused, whoever asks.
@@ -289,8 +302,14 @@ fn historic_names_and_the_word_exec() {
     let root = host.path("").display().to_string();
     let mut named = host.riposte_command(&["exec", "block-ip", "--root", &root]);
     named.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let ended = Execd::spawn(named, &(message("add", "198.18.0.8") + &message("continue", "198.18.0.8"))).end();
+    let ended =
+        Execd::spawn(named, &(message("add", "198.18.0.8") + &message("continue", "198.18.0.8"))).end();
     assert_eq!((ended.code, &*ended.out), (0, &*check_keys("block-ip", "198.18.0.8")), "{ended:?}");
+    // Strict by the configuration.
+    host.configure("<riposte><exec_strict>yes</exec_strict></riposte>");
+    let named = host.riposte_command(&["exec", "firewall-drop", "--root", &root]);
+    assert_eq!(Execd::spawn(named, &message("add", "198.18.0.9")).end().code, 255);
+    assert_eq!(host.elements("drop4"), ["198.18.0.8"]);
     let help = host.riposte(&["exec", "--help"]);
     assert!(help.out.contains("The caller owns the rollback"), "{help:?}");
 
@@ -303,7 +322,8 @@ fn historic_names_and_the_word_exec() {
 #[test]
 fn every_class_of_bad_input() {
     let host = host(&["firewall-drop"]);
-    let classes: Vec<serde_json::Value> = serde_json::from_str(&fixture("compat/stdin/classes.json")).unwrap();
+    let classes: Vec<serde_json::Value> =
+        serde_json::from_str(&fixture("compat/stdin/classes.json")).unwrap();
     assert!(classes.len() >= 15);
     for class in &classes {
         host.write("logs/active-responses.log", "");
@@ -352,10 +372,20 @@ fn without_rights_it_says_so() {
     // Nobody's own view of the same namespace: nothing may be changed there.
     let link = host.path("active-response/bin/firewall-drop");
     let mut nobody = host.command("setpriv");
-    nobody.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"]);
+    nobody.args([
+        "--reuid",
+        "65534",
+        "--regid",
+        "65534",
+        "--clear-groups",
+        "--inh-caps=-all",
+        "--bounding-set=-all",
+    ]);
     nobody.arg("--").arg(Path::new(&link)).current_dir(host.path(""));
     let ended = Execd::spawn(nobody, &message("add", "198.18.0.7")).end();
-    if ended.err.contains("setpriv") || ended.err.contains("Permission denied (os error 13)") && ended.code == 127 {
+    if ended.err.contains("setpriv")
+        || ended.err.contains("Permission denied (os error 13)") && ended.code == 127
+    {
         return println!("skipped: {}", ended.err);
     }
     assert_eq!(ended.code, 255, "{ended:?}");

@@ -50,9 +50,15 @@ fn causes(explained: &Value) -> Vec<&str> {
 fn without_an_engine_the_file_speaks_alone() {
     let host = host("<global><white_list>198.18.0.0/24</white_list></global>");
     let explained = first(&host, &sshd(1, "198.18.1.1"), &[]);
-    assert_eq!((&explained["fires"], &explained["acts"], &explained["live"]), (&true.into(), &true.into(), &false.into()));
+    assert_eq!(
+        (&explained["fires"], &explained["acts"], &explained["live"]),
+        (&true.into(), &true.into(), &false.into())
+    );
     assert_eq!(explained["keys"], serde_json::json!(["198.18.1.1"]));
-    assert_eq!((&explained["timeout"], &explained["repeated_offenders"]), (&600.into(), &serde_json::json!([1800, 3600])));
+    assert_eq!(
+        (&explained["timeout"], &explained["repeated_offenders"]),
+        (&600.into(), &serde_json::json!([1800, 3600]))
+    );
     assert_eq!(explained["would"], serde_json::json!(["firewall drop 198.18.1.1"]));
     assert_eq!((&explained["runner"], &explained["mode"]), (&"built-in".into(), &"enforce".into()));
     assert_eq!(explained["digest"].as_str().unwrap().len(), 64);
@@ -71,7 +77,10 @@ fn without_an_engine_the_file_speaks_alone() {
     assert_eq!((&other["fires"], &other["acts"]), (&false.into(), &false.into()));
 
     let words = explain(&host, &sshd(1, "198.18.1.1"), &[]).out;
-    assert!(words.starts_with("no engine running: pauses, allows, budgets and what is in force are not known\n"), "{words}");
+    assert!(
+        words.starts_with("no engine running: pauses, allows, budgets and what is in force are not known\n"),
+        "{words}"
+    );
     for part in [
         "alert 1763632800.1: rule 5712, level 10",
         "  firewall-drop#1 fires: rule 5712 is in rules_id",
@@ -99,7 +108,10 @@ fn an_engine_names_the_live_cause() {
     let engine = host.start(&[]);
     let ask = |address: &str| first(&host, &sshd(1, address), &[]);
     let explained = ask("198.18.0.1");
-    assert_eq!((&explained["live"], &explained["acts"], &explained["offence"]), (&true.into(), &true.into(), &1.into()));
+    assert_eq!(
+        (&explained["live"], &explained["acts"], &explained["offence"]),
+        (&true.into(), &true.into(), &1.into())
+    );
     assert!(host.entries().is_empty(), "asking admits nothing");
 
     host.alerts(&[sshd(1, "198.18.0.1")]);
@@ -117,7 +129,10 @@ fn an_engine_names_the_live_cause() {
     let paused = ask("198.18.0.3");
     assert_eq!(causes(&paused), ["paused"]);
     let cause = &paused["causes"][0];
-    assert!(cause["until"].is_string() && cause["text"].as_str().unwrap().contains("by uid:0: maintenance"), "{cause}");
+    assert!(
+        cause["until"].is_string() && cause["text"].as_str().unwrap().contains("by uid:0: maintenance"),
+        "{cause}"
+    );
     // Everything that is against it is named.
     assert_eq!(causes(&ask("198.18.0.1")), ["paused", "in-force"]);
     assert_eq!(host.riposte(&["resume", "--all"]).code, 0);
@@ -134,7 +149,10 @@ fn an_engine_names_the_live_cause() {
     let elsewhere = of_rule("\"9999\"", 1);
     assert_eq!(causes(&elsewhere), ["elsewhere"]);
     assert_eq!((&elsewhere["runner"], &elsewhere["agent"]), (&"native".into(), &"007".into()));
-    assert!(elsewhere["executable"].as_str().unwrap().ends_with("active-response/bin/script.sh"), "{elsewhere}");
+    assert!(
+        elsewhere["executable"].as_str().unwrap().ends_with("active-response/bin/script.sh"),
+        "{elsewhere}"
+    );
     assert_eq!(causes(&of_rule("\"9998\"", 2)), ["unsupported"]);
 
     // Asked to be offline, it is.
@@ -146,6 +164,33 @@ fn an_engine_names_the_live_cause() {
     assert!(ended.out.contains("the running engine has another configuration"), "{ended:?}");
     engine.stop();
     assert_eq!(first(&host, &sshd(1, "198.18.0.1"), &[])["live"], false);
+}
+
+#[test]
+fn the_next_offence_lasts_longer() {
+    let host = Host::new();
+    host.configure(&format!("{COMMAND}{}", RESPONSE.replace("<timeout>600", "<timeout>1")));
+    let _engine = host.start(&[]);
+    host.alerts(&[sshd(1, "198.18.0.1")]);
+    until("it is over", || host.count("closed") == 1);
+    let second = first(&host, &sshd(2, "198.18.0.1"), &[]);
+    assert_eq!((&second["offence"], &second["timeout"]), (&2.into(), &1800.into()), "{second}");
+    assert_eq!(first(&host, &sshd(2, "198.18.0.2"), &[])["offence"], 1);
+}
+
+#[test]
+fn a_command_that_keeps_failing_is_named() {
+    let host = Host::new();
+    host.plugin("panics", riposte_hostile::component("panics"));
+    host.configure(&format!(
+        "<command><name>panics</name><executable>panics</executable><timeout_allowed>yes</timeout_allowed><keys>/data/srcip</keys></command>{}",
+        RESPONSE.replace("firewall-drop", "panics")
+    ));
+    let engine = host.start(&[]);
+    host.alerts(&(1..=5).map(|n| sshd(n, &format!("198.18.0.{n}"))).collect::<Vec<_>>());
+    until("all have failed", || host.events("failed").len() == 5);
+    let explained = first(&host, &sshd(9, "198.18.0.1"), &[]);
+    assert!(causes(&explained).contains(&"breaker"), "{explained}\n{}", engine.log());
 }
 
 #[test]
@@ -182,7 +227,10 @@ fn a_past_alert_is_explained_from_the_ledger() {
     assert_eq!(host.riposte(&["undo", "1", "--reason", "a customer"]).code, 0);
     engine.stop();
     let past = host.riposte(&["explain", "--id", "1", "--json"]).json();
-    assert_eq!((&past["state"], &past["ended_by"], &past["end_reason"]), (&"closed".into(), &"uid:0".into(), &"a customer".into()));
+    assert_eq!(
+        (&past["state"], &past["ended_by"], &past["end_reason"]),
+        (&"closed".into(), &"uid:0".into(), &"a customer".into())
+    );
     // The alert itself is kept as long as the undo may need it.
     assert!(past["alert_object"].is_null());
     let words = host.riposte(&["explain", "--id", "1"]).out;
@@ -226,7 +274,10 @@ fn a_log_is_counted() {
     assert_eq!(json[10], serde_json::json!({"line": 6, "error": json[10]["error"]}));
     let totals = &json.last().unwrap()["totals"];
     assert_eq!((&totals["alerts"], &totals["unreadable_lines"]), (&210.into(), &serde_json::json!([6])));
-    assert_eq!(totals["responses"][0]["top_targets"][0], serde_json::json!({"target": "198.18.0.3", "alerts": 27}));
+    assert_eq!(
+        totals["responses"][0]["top_targets"][0],
+        serde_json::json!({"target": "198.18.0.3", "alerts": 27})
+    );
 
     let each = host.riposte(&["explain", "--alert", &path, "--each"]);
     assert_eq!(each.out.matches("\nalert ").count(), 210, "{}", each.out);

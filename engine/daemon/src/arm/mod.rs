@@ -13,13 +13,13 @@ use std::sync::Arc;
 
 use riposte_capability::process::Program;
 use riposte_plugins::Builtin;
+use riposte_policy::Order;
 use riposte_policy::alert::Alert;
 use riposte_policy::config::{Command, Config, Mode, Response, Role, Way};
 use riposte_policy::diagnostic::{Diagnostic, Place, Severity};
 use riposte_policy::grant::Grants;
 use riposte_policy::limit::Limits;
 use riposte_policy::matching::Index;
-use riposte_policy::Order;
 use riposte_policy::order::Actor;
 use riposte_runtime::native::NativeProgram;
 use riposte_runtime::{Components, Kind, LoadError, Plugin};

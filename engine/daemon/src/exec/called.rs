@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use riposte_plugins::Builtin;
+use riposte_policy::Config;
+use riposte_policy::config::Source;
 
 use crate::cli;
 use crate::places::Places;
@@ -13,8 +15,7 @@ use crate::places::Places;
 pub struct Called {
     /// The name, as `origin.name` and the log have it.
     pub name: String,
-    /// Whether an unanswered check_keys is a failure, as for Wazuh.
-    pub strict: bool,
+    strict: bool,
     home: Option<PathBuf>,
     root: PathBuf,
 }
@@ -67,6 +68,19 @@ impl Called {
         Places::new(self.home.as_deref(), Some(&self.root), &[])
     }
 
+    /// Whether an unanswered check_keys is a failure, as for Wazuh: on the command
+    /// line, or `<exec_strict>` of the usual configuration, which is read only
+    /// when that happens.
+    #[must_use]
+    pub fn is_strict(&self) -> bool {
+        let in_files = || {
+            let files = crate::files::read(&[self.places().config]).ok()?;
+            let sources = files.iter().map(|file| Source { file: "", bytes: &file.bytes });
+            Some(Config::read(&sources.collect::<Vec<_>>()).settings.exec_strict)
+        };
+        self.strict || in_files().unwrap_or(false)
+    }
+
     /// Where an engine may listen: in its usual place, or in Wazuh's home when
     /// that is its own.
     #[must_use]
@@ -93,7 +107,8 @@ fn root_of(path: &Path) -> Option<PathBuf> {
         return None;
     }
     let path = std::path::absolute(path).ok()?;
-    let folder = path.ancestors().filter(|folder| folder.file_name().is_some_and(|name| name == "active-response"));
+    let folder =
+        path.ancestors().filter(|folder| folder.file_name().is_some_and(|name| name == "active-response"));
     folder.last()?.parent().map(Path::to_owned)
 }
 

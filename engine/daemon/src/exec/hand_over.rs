@@ -71,7 +71,8 @@ pub async fn step(
     let armed = engine.armed();
     let foreseen = respond::foresee(&engine.scales(&armed), &order, false).await;
     if foreseen.keys.is_empty() {
-        let why = foreseen.against.iter().find(|against| speaks_of_keys(against)).or(foreseen.against.first());
+        let why =
+            foreseen.against.iter().find(|against| speaks_of_keys(against)).or(foreseen.against.first());
         let why = why.map_or_else(|| "it acts on nothing in it".to_owned(), ToString::to_string);
         return Answer::failed(why).with(json!({"no_key": true}));
     }
@@ -91,12 +92,15 @@ fn speaks_of_keys(against: &Outcome) -> bool {
 fn ready(engine: &Engine, builtin: &'static Builtin) -> Result<Arc<Ready>, String> {
     let armed = engine.armed();
     let own = engine.components.inspect(builtin.wasm).map_err(|error| error.to_string())?.digest;
-    let runs_it = |ready: &Ready| matches!(&ready.runner, Runner::Component(plugin) if plugin.digest() == own);
+    let runs_it =
+        |ready: &Ready| matches!(&ready.runner, Runner::Component(plugin) if plugin.digest() == own);
     match armed.ready(builtin.name) {
         Some(ready) if runs_it(&ready) => return Ok(ready),
         Some(_) => {
             let name = builtin.name;
-            return Err(format!("the command {name} of this engine runs something else than the built-in {name}"));
+            return Err(format!(
+                "the command {name} of this engine runs something else than the built-in {name}"
+            ));
         }
         None => {}
     }
@@ -111,7 +115,9 @@ fn ready(engine: &Engine, builtin: &'static Builtin) -> Result<Arc<Ready>, Strin
     let found = tokio::task::block_in_place(|| engine.arm(&[Arc::new(wasm)]));
     match engine.armed().ready(builtin.name) {
         Some(ready) if runs_it(&ready) => Ok(ready),
-        Some(_) => Err(format!("an installed component is called {} and stands before the built-in", builtin.name)),
+        Some(_) => {
+            Err(format!("an installed component is called {} and stands before the built-in", builtin.name))
+        }
         None => {
             let why: Vec<_> = found.into_iter().map(|found| found.message).collect();
             Err(format!("the built-in {} cannot be run: {}", builtin.name, why.join("; ")))
@@ -173,7 +179,10 @@ async fn delete(engine: &Arc<Engine>, uid: u32, order: &Order, keys: &[String]) 
         match tokio::time::timeout(PATIENCE, undo::undo(engine, entry.id, cause)).await {
             Ok(Undone::Closed | Undone::Nothing) => {}
             Ok(Undone::Failed { error, .. }) => {
-                return Answer::failed(format!("entry {} is not undone yet and tried again: {error}", entry.id));
+                return Answer::failed(format!(
+                    "entry {} is not undone yet and tried again: {error}",
+                    entry.id
+                ));
             }
             Err(_) => return Answer::failed(format!("entry {} is still being undone", entry.id)),
         }

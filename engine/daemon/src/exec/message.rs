@@ -49,10 +49,12 @@ impl Message {
         let parameters = message.get("parameters").and_then(Fields::of);
         let parameters = parameters.ok_or_else(|| wrong("`parameters` must be an object"))?;
         let alert = parameters.get("alert").filter(|value| value.starts_with('{')).unwrap_or("{}");
-        let alert = riposte_policy::alert::object(alert.as_bytes()).map_err(|error| wrong(&error.to_string()))?;
+        let alert =
+            riposte_policy::alert::object(alert.as_bytes()).map_err(|error| wrong(&error.to_string()))?;
         let arguments = parameters.get("extra_args").and_then(|list| serde_json::from_str(list).ok());
         let arguments: Vec<serde_json::Value> = arguments.unwrap_or_default();
-        let arguments = arguments.iter().filter_map(|argument| argument.as_str().map(str::to_owned)).collect();
+        let arguments =
+            arguments.iter().filter_map(|argument| argument.as_str().map(str::to_owned)).collect();
         Ok(Self { command, alert: alert.to_owned(), arguments })
     }
 }
@@ -98,7 +100,8 @@ mod tests {
         assert_eq!(message.command, "add");
         assert_eq!(message.alert, r#"{"data":{"srcip":"192.0.2.7"}}"#);
         assert_eq!(message.arguments, ["-a", "b c"]);
-        let bare = Message::parse(r#"{"version":1,"origin":{},"command":"x","parameters":{"alert":[]}}"#).unwrap();
+        let bare =
+            Message::parse(r#"{"version":1,"origin":{},"command":"x","parameters":{"alert":[]}}"#).unwrap();
         assert_eq!(bare.alert, "{}");
     }
 

@@ -89,7 +89,7 @@ impl<R: BufRead> Program<'_, R> {
         // counts is the answer.
         let _ = writeln!(out, "{asking}").and_then(|()| out.flush());
         let Some(answer) = self.line()? else {
-            if self.called.strict {
+            if self.called.is_strict() {
                 return Err(Failed::NoInput);
             }
             eprintln!(
@@ -109,7 +109,8 @@ impl<R: BufRead> Program<'_, R> {
     /// The next line without its end; `None` at the end of the input.
     fn line(&mut self) -> Result<Option<String>, Failed> {
         let mut line = Vec::new();
-        let read = (&mut self.input).take(LONGEST).read_until(b'\n', &mut line).map_err(Failed::Unreadable)?;
+        let read =
+            (&mut self.input).take(LONGEST).read_until(b'\n', &mut line).map_err(Failed::Unreadable)?;
         if read == 0 {
             return Ok(None);
         }
@@ -189,12 +190,14 @@ fn no_key(name: &str) -> &'static str {
 impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoInput => f.write_str("nothing on standard input; it reads one message line of Wazuh's there"),
+            Self::NoInput => {
+                f.write_str("nothing on standard input; it reads one message line of Wazuh's there")
+            }
             Self::Unreadable(error) => write!(f, "cannot read standard input: {error}"),
             Self::Format(why) => write!(f, "the line on standard input is not a message of Wazuh's: {why}"),
-            Self::Command => {
-                f.write_str("`command` must be add or delete, and in the answer to check_keys continue or abort")
-            }
+            Self::Command => f.write_str(
+                "`command` must be add or delete, and in the answer to check_keys continue or abort",
+            ),
             Self::Unknown(name) => {
                 let known: Vec<_> = riposte_plugins::builtins().iter().map(|builtin| builtin.name).collect();
                 write!(f, "no built-in response is called {name}; there are: {}", known.join(", "))

@@ -12,10 +12,10 @@ use riposte_policy::order::EntryId;
 use riposte_runtime::{Components, Failure, Invocation, Kind, Plugin, Settings};
 use tokio::runtime::Runtime;
 
+use super::Failed;
 use super::called::{Called, builtin};
 use super::hand_over::Step;
 use super::message::{Message, Verb};
-use super::Failed;
 use crate::arm::{self, TENANT};
 use crate::control::{Answer, Request, Result as Asked, client};
 
@@ -60,7 +60,7 @@ impl Work {
     pub fn keys(&mut self, message: &Message) -> Result<Vec<String>, Failed> {
         match self {
             Self::Engine { socket, name } => {
-                let answer = ask(socket, request(name, Step::Keys, message))?;
+                let answer = ask(socket, &request(name, Step::Keys, message))?;
                 match (answer.result, serde_json::from_value(answer.data["keys"].clone())) {
                     (Asked::Done, Ok(keys)) => Ok(keys),
                     _ if answer.data["no_key"] == true => Err(Failed::NoKey(answer.message)),
@@ -108,8 +108,8 @@ fn request(name: &str, step: Step, message: &Message) -> Request {
     }
 }
 
-fn ask(socket: &std::path::Path, request: Request) -> Result<Answer, Failed> {
-    client::ask(socket, &request).map_err(|error| Failed::NotDone(error.to_string()))
+fn ask(socket: &std::path::Path, request: &Request) -> Result<Answer, Failed> {
+    client::ask(socket, request).map_err(|error| Failed::NotDone(error.to_string()))
 }
 
 /// A response in this process. Its claims are forgotten with it, and nothing

@@ -209,8 +209,7 @@ async fn keys(
 /// White list and allows, on every key that is an address.
 pub(super) fn spared(guard: &Guard, keys: &[String]) -> Result<(), Instead> {
     for address in keys.iter().filter_map(|key| key.parse::<Address>().ok()) {
-        if let Guarded::Never { rule: rule @ ("white_list" | "allow"), detail } =
-            guard.judge(address.into())
+        if let Guarded::Never { rule: rule @ ("white_list" | "allow"), detail } = guard.judge(address.into())
         {
             return Err(Outcome::Refused(Refused::Allowed(format!("{address}: {rule}, {detail}"))));
         }

@@ -271,9 +271,9 @@ fn word(mode: Mode) -> &'static str {
 
 /// What keeps an order from reaching this engine at all.
 fn elsewhere(engine: &Engine, explained: &mut Explanation, alert: &Alert<'_>) {
-    if let Some(max_age) = engine.max_age().filter(|age| {
-        intake::is_stale(alert, Some(*age), engine.now().wall_ms)
-    }) {
+    if let Some(max_age) =
+        engine.max_age().filter(|age| intake::is_stale(alert, Some(*age), engine.now().wall_ms))
+    {
         let text = format!(
             "older than --max-age {}: the engine drops it (written {})",
             riposte_policy::span::shown(max_age),
@@ -310,9 +310,13 @@ async fn entered(engine: &Engine, explained: &mut Explanation, new: NewEntry) {
             explained.offence = Some(offence);
             return;
         }
-        Ok(WouldBe::InForce { id, due }) => ("in-force", format!("in force already, as entry {id}"), id, Some(due)),
+        Ok(WouldBe::InForce { id, due }) => {
+            ("in-force", format!("in force already, as entry {id}"), id, Some(due))
+        }
         Ok(WouldBe::UnderWay { id }) => ("under-way", format!("under way already, as entry {id}"), id, None),
-        Ok(WouldBe::Undoing { id }) => ("undoing", format!("the same is being undone as entry {id}"), id, None),
+        Ok(WouldBe::Undoing { id }) => {
+            ("undoing", format!("the same is being undone as entry {id}"), id, None)
+        }
         Ok(WouldBe::Full { limit }) => {
             return explained.causes.push(Against::of(&Outcome::Refused(Refused::Full(limit))));
         }

@@ -26,7 +26,8 @@ pub fn explain(args: &cli::Explain, id: i64) -> Exit {
         Ok(Some(found)) => found,
         Ok(None) => {
             let path = places.ledger();
-            let error = format!("there is no entry {id} in {}; riposte list --all shows them", path.display());
+            let error =
+                format!("there is no entry {id} in {}; riposte list --all shows them", path.display());
             ask::complain(args.json, &error);
             return Exit::Failed;
         }
@@ -52,7 +53,8 @@ fn why(entry: &Entry, configs: &[std::path::PathBuf]) -> Option<String> {
     let sources: Vec<_> =
         names.iter().zip(&files).map(|(file, read)| Source { file, bytes: &read.bytes }).collect();
     let config = Config::read(&sources);
-    let response = config.responses.iter().find(|response| Some(&*response.name) == entry.response.as_deref())?;
+    let response =
+        config.responses.iter().find(|response| Some(&*response.name) == entry.response.as_deref())?;
     let alert = Alert::parse(entry.alert.as_deref()?.as_bytes()).ok()?;
     Some(matching::explain(response, &alert).to_string())
 }
@@ -94,7 +96,9 @@ fn words(entry: &Entry, effects: &[EffectRow], why: Option<&str>) -> String {
         (Some(response), None) if entry.alert.is_none() => {
             fact("response", format!("{response} (the alert's text is no longer kept)"));
         }
-        (Some(response), None) => fact("response", format!("{response}, which the configuration no longer has")),
+        (Some(response), None) => {
+            fact("response", format!("{response}, which the configuration no longer has"))
+        }
         (None, _) => fact("response", "none: it was asked for by hand".to_owned()),
     }
     let reason = entry.reason.as_deref().map(|reason| format!(": {}", plain(reason))).unwrap_or_default();

@@ -96,7 +96,11 @@ impl Totals {
     #[must_use]
     pub fn json(&self) -> Value {
         let each = self.responses.iter().map(|counted| {
-            let top = counted.targets.top().into_iter().map(|(target, times)| json!({"target": target, "alerts": times}));
+            let top = counted
+                .targets
+                .top()
+                .into_iter()
+                .map(|(target, times)| json!({"target": target, "alerts": times}));
             json!({
                 "response": counted.name,
                 "fired": counted.fired,
@@ -130,13 +134,24 @@ impl Totals {
             out.push_str(&format!("{} lines are no alerts: {}{more}\n", self.unreadable, lines.join(", ")));
         }
         out.push('\n');
-        let heads =
-            ["RESPONSE", "FIRED", "RULE", "GROUP", "LEVEL", "NO KEY", "WHITE LIST", "GUARDED", "TARGETS", "TOP TARGETS"];
+        let heads = [
+            "RESPONSE",
+            "FIRED",
+            "RULE",
+            "GROUP",
+            "LEVEL",
+            "NO KEY",
+            "WHITE LIST",
+            "GUARDED",
+            "TARGETS",
+            "TOP TARGETS",
+        ];
         let mut rows = vec![heads.map(str::to_owned)];
         for counted in &self.responses {
             let about = if counted.targets.exact() { "" } else { "~" };
             let top = counted.targets.top().into_iter();
-            let top: Vec<_> = top.map(|(target, times)| format!("{} ({about}{times})", plain(&target))).collect();
+            let top: Vec<_> =
+                top.map(|(target, times)| format!("{} ({about}{times})", plain(&target))).collect();
             rows.push([
                 counted.name.clone(),
                 counted.fired.to_string(),

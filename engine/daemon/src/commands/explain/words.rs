@@ -49,7 +49,8 @@ pub fn block(explained: &Explanation) -> String {
     fact("runs", &runs(explained));
     fact("where", &format!("{}, agent {}", explained.location, explained.agents.join(", ")));
     if explained.digest.is_some() {
-        let granted = if explained.grants.is_empty() { "nothing".to_owned() } else { explained.grants.join(" ") };
+        let granted =
+            if explained.grants.is_empty() { "nothing".to_owned() } else { explained.grants.join(" ") };
         fact("grants", &granted);
     }
     fact("mode", &explained.mode);
@@ -89,7 +90,11 @@ fn runs(explained: &Explanation) -> String {
 /// Text out of an alert: quoted where it could be taken for something else.
 #[must_use]
 pub fn plain(text: &str) -> String {
-    if text.is_empty() || text.chars().any(|c| c.is_control() || c.is_whitespace()) { shown(text) } else { text.to_owned() }
+    if text.is_empty() || text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        shown(text)
+    } else {
+        text.to_owned()
+    }
 }
 
 /// A sentence that cannot begin a second line.
