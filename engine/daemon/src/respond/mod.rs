@@ -5,6 +5,7 @@
 //! ```
 
 mod admit;
+mod foresee;
 mod run;
 
 use std::sync::Arc;
@@ -20,7 +21,8 @@ use riposte_runtime::Invocation;
 use riposte_transport::{Receipt, Sign};
 
 use self::admit::admit;
-pub use self::admit::invocation;
+pub use self::admit::{Scales, invocation};
+pub use self::foresee::{Foreseen, foresee};
 use crate::arm::{Ready, Runner};
 use crate::engine::Engine;
 use crate::outcome::Outcome;

@@ -130,7 +130,8 @@ impl Intended {
                 return Err(self.ended(engine, refused).await);
             }
         };
-        if let Err(refused) = spared(engine, &keys).and_then(|()| guarded(engine, order, &keys)) {
+        let guard = engine.capabilities.guard();
+        if let Err(refused) = spared(guard, &keys).and_then(|()| guarded(guard, order, &keys)) {
             return Err(self.ended(engine, refused).await);
         }
         loop {
@@ -244,7 +245,7 @@ pub(super) enum Made {
     Aborted(Outcome),
 }
 
-fn would_be(change: &WouldBe) -> String {
+pub(super) fn would_be(change: &WouldBe) -> String {
     match change {
         WouldBe::Made(effect) => effect.to_string(),
         WouldBe::Undone(effect) => format!("undo {effect}"),

@@ -9,13 +9,15 @@ use super::xml::Element;
 use super::{OnStop, Settings, Way};
 use crate::diagnostic::shown;
 
-const SHAPE: Shape =
-    Shape { children: &["matching", "key", "offences", "on_stop", "execd", "link"], unenforced: &[] };
+const SHAPE: Shape = Shape {
+    children: &["matching", "key", "offences", "on_stop", "execd", "exec_strict", "link"],
+    unenforced: &[],
+};
 
 const MATCHING: &[(&str, Way)] = &[("documented", Way::Riposte), ("wazuh-4.x", Way::Wazuh)];
 const WAYS: &[(&str, Way)] = &[("riposte", Way::Riposte), ("wazuh", Way::Wazuh)];
 const ON_STOP: &[(&str, OnStop)] = &[("keep", OnStop::Keep), ("revert", OnStop::Revert)];
-const EXECD: &[(&str, bool)] = &[("yes", true), ("no", false)];
+const YES_NO: &[(&str, bool)] = &[("yes", true), ("no", false)];
 
 /// The settings of the files so far.
 #[derive(Debug, Default)]
@@ -57,8 +59,13 @@ impl Given {
                     }
                 }
                 "execd" => {
-                    if let Some(execd) = self.one("execd", element, EXECD, findings) {
+                    if let Some(execd) = self.one("execd", element, YES_NO, findings) {
                         self.settings.execd = Some(execd);
+                    }
+                }
+                "exec_strict" => {
+                    if let Some(strict) = self.one("exec_strict", element, YES_NO, findings) {
+                        self.settings.exec_strict = strict;
                     }
                 }
                 "link" => self.link(element, findings),
