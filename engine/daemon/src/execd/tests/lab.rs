@@ -223,6 +223,6 @@ impl Lab {
     /// SIGTERM.
     pub(super) async fn terminate(&mut self) -> Exit {
         let serving = self.serving.take().unwrap();
-        end(serving, Signal { number: 15, name: "Terminated" }).await.unwrap()
+        end(serving, Signal { number: 15, name: "Terminated" }, tokio::spawn(async {})).await.unwrap()
     }
 }
