@@ -400,7 +400,8 @@ const NARROW: u8 = 7;
 fn off(command: &str, error: &LoadError) -> (String, String) {
     let text = error.to_string();
     let (what, rest) = text.split_once('\n').unwrap_or((&text, ""));
-    (format!("command {command:?} is off: {what}"), rest.trim_end().to_owned())
+    let help: Vec<_> = rest.lines().map(str::trim).collect();
+    (format!("command {command:?} is off: {what}"), help.join("\n").trim().to_owned())
 }
 
 /// A command with what runs it.

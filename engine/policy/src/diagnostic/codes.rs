@@ -179,16 +179,13 @@ mod tests {
     fn the_list_is_sorted_and_every_page_says_what_the_list_says() {
         assert!(CODES.is_sorted_by(|a, b| a.code < b.code));
         for code in CODES {
-            let title = format!("# {}\n", code.code);
-            assert!(code.page.starts_with(&title), "{}: the page begins otherwise", code.code);
-            assert!(
-                code.page.contains(&format!("({})", code.severities)),
-                "{}: the page does not say ({})",
-                code.code,
-                code.severities
-            );
+            let head = format!("# {}\n\nSeverity: {}.\n\n", code.code, code.severities);
+            assert!(code.page.starts_with(&head), "{}: the page begins otherwise", code.code);
+            for part in ["**Wazuh** ", "**Riposte** ", "**To mend it:** "] {
+                assert!(code.page.contains(part), "{}: {part}is missing", code.code);
+            }
             let lines = code.page.lines().count();
-            assert!((8..=30).contains(&lines), "{}: {lines} lines", code.code);
+            assert!((8..=32).contains(&lines), "{}: {lines} lines", code.code);
         }
     }
 }
