@@ -80,6 +80,13 @@ impl<'a> Findings<'a> {
             .sort_by_key(|found| (order.get(&*found.place.file).copied(), found.place.line, found.place.column));
     }
 
+    /// They alone.
+    pub(super) fn into_diagnostics(self) -> Vec<Diagnostic> {
+        let mut diagnostics = Vec::new();
+        self.add_to(&mut diagnostics);
+        diagnostics
+    }
+
     /// The source line of a place, fit to print.
     fn line(&mut self, place: &Place) -> String {
         let Some(file) = self.files.iter().find(|file| file.path.display().to_string() == *place.file) else {

@@ -22,7 +22,6 @@ pub(super) fn code(unfit: &Unfit) -> &'static str {
         Unfit::NotExecutable { .. } | Unfit::Writable { .. } => "executable-mode",
         Unfit::Owner { .. } => "executable-owner",
         Unfit::CarriageReturn { .. } => "executable-line-ends",
-        Unfit::NoShebang { .. } => "executable-without-shebang",
         Unfit::NoInterpreter { .. } | Unfit::NotOnPath { .. } => "executable-interpreter",
         _ => "executable-unfit",
     }

@@ -5,7 +5,8 @@
 //! them, the message says. The parts:
 //!
 //! * `read`: files to sections, and what sections say about each other;
-//! * `command`, `grants`, `response`: one block each; `block`: what they share;
+//! * `command`, `grants`, `response`, `settings`: one block each; `block`: what they
+//!   share; `location`: where a response runs;
 //! * `xml`: text to a tree that knows its places; `findings`: the diagnostics;
 //! * `stored`: a command as the ledger keeps it.
 //!
@@ -18,8 +19,10 @@ mod block;
 mod command;
 mod findings;
 mod grants;
+mod location;
 mod read;
 mod response;
+mod settings;
 mod stored;
 mod suggest;
 mod xml;
@@ -33,6 +36,7 @@ use crate::grant::Grants;
 use crate::keys::Pointer;
 use crate::limit::Limits;
 
+pub use location::Location;
 pub use stored::StoredError;
 pub use suggest::nearest;
 
@@ -119,8 +123,8 @@ pub struct Command {
     pub limits: Limits,
     /// `runtime="native|wasm"` of the `<executable>`.
     pub runtime: Option<Runtime>,
-    /// `protocol="json|argv|5"` of the `<executable>`; `None`: as the program's
-    /// name and `<expect>` suggest.
+    /// `protocol="json|argv|both|5"` of the `<executable>`; without it `both`
+    /// where there is an `<expect>`. `None`: `json`.
     pub protocol: Option<Protocol>,
     /// Where it is defined.
     pub place: Place,
@@ -150,32 +154,6 @@ pub struct Response {
     pub mode: Mode,
     /// Where it is defined.
     pub place: Place,
-}
-
-/// Where a response runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Location {
-    /// On the agent that generated the alert.
-    Local,
-    /// On the server.
-    Server,
-    /// On one agent, by its number.
-    DefinedAgent(Arc<str>),
-    /// On all agents.
-    All,
-}
-
-impl Location {
-    /// The word of the configuration.
-    #[must_use]
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::Local => "local",
-            Self::Server => "server",
-            Self::DefinedAgent(_) => "defined-agent",
-            Self::All => "all",
-        }
-    }
 }
 
 /// Whether a response acts.
@@ -215,6 +193,9 @@ pub enum Protocol {
     Json,
     /// OSSEC and Wazuh before 4.2: arguments.
     Argv,
+    /// Arguments and JSON lines at once: what an `<expect>` alone means, since
+    /// the programs behind one read either.
+    Both,
     /// Wazuh 5: JSON lines with `enable` and `disable`.
     Five,
 }

@@ -88,6 +88,7 @@ macro_rules! codes {
 codes! {
     Reading "active-response-disabled" ("warning, note") "`<disabled>yes</disabled>` for the whole machine";
     Reading "agent-invalid" ("error") "an `<agent_id>` that is no agent";
+    Reading "agent-list" ("warning") "an `<agent_id>` that names several";
     Reading "agent-missing" ("error") "`defined-agent` without `<agent_id>`";
     Reading "agent-unused" ("warning") "an `<agent_id>` for another location";
     Reading "attribute-unknown" ("error, warning") "an attribute that its element does not have";
@@ -110,10 +111,10 @@ codes! {
     Arming "executable-line-ends" ("error, warning") "a script with Windows line ends";
     Arming "executable-missing" ("error, note") "no file has that name";
     Arming "executable-mode" ("error, warning, note") "a program that others may write, that nobody may run, or with another mode than Wazuh's";
+    Arming "executable-no-shebang" ("note") "a script without a `#!` line";
     Arming "executable-owner" ("error, warning") "a program that belongs to another user";
     Arming "executable-unfit" ("error, warning") "a file that cannot be run as a program";
     Arming "executable-unreadable" ("error") "a component that cannot be read";
-    Arming "executable-without-shebang" ("error, warning") "a script without a `#!` line";
     Reading "expect-unknown" ("warning") "`<expect>` with another field than srcip, user, filename";
     Reading "findings-many" ("error, warning, note") "more than 1,000 findings in one file";
     Reading "grant-beyond-guard" ("warning") "a grant that the guard narrows";
@@ -125,6 +126,8 @@ codes! {
     Reading "level-invalid" ("error") "a level that is not 1 to 16";
     Arming "limit-unused" ("warning") "a limit that does not bind what it is written for";
     Reading "location-all" ("warning") "a response that runs on every agent";
+    Reading "location-combined" ("warning") "several locations, of which Wazuh takes one";
+    Reading "location-loose" ("warning") "a location that Wazuh takes because it holds a known word";
     Reading "location-unknown" ("error") "there is no such location";
     Arming "log-missing" ("warning") "there is no `logs/active-responses.log`";
     Arming "log-unwritable" ("warning") "`logs/active-responses.log` cannot be written";
