@@ -114,6 +114,18 @@ impl<'a> Alert<'a> {
         groups
     }
 
+    /// The groups as the text in which Wazuh searches: `syslog,sshd,`, the
+    /// compliance ones, which Wazuh splits off for the alert, behind the others.
+    #[must_use]
+    pub fn group_text(&self) -> String {
+        let mut text = String::new();
+        self.each_group(|group| text.extend([group.trim(), ","]));
+        for (standard, array) in self.compliance() {
+            json::each_text(array, &mut |control| text.extend([standard, "_", control.trim(), ","]));
+        }
+        text
+    }
+
     /// The names in `rule.groups`. Wazuh writes an array; the text of a rule
     /// file, `syslog,sshd,`, is read too.
     pub(crate) fn each_group(&self, mut each: impl FnMut(&str)) {

@@ -5,8 +5,10 @@
 //! them, the message says. The parts:
 //!
 //! * `read`: files to sections, and what sections say about each other;
-//! * `command`, `grants`, `response`, `settings`: one block each; `block`: what they
-//!   share; `location`: where a response runs;
+//! * `command`, `grants`, `response`, `settings`, `white_list`: one block each;
+//!   `block`: what they share;
+//! * `triggers`, `places`, `offenders`, `packages`: parts of a response;
+//! * `names`: the commands that responses name; `location`: where one runs;
 //! * `xml`: text to a tree that knows its places; `findings`: the diagnostics;
 //! * `stored`: a command as the ledger keeps it.
 //!
@@ -27,69 +29,80 @@
 //! | `xml-unclosed` | E | an element that is never closed |
 //! | `xml-unmatched-tag` | E | a closing tag where nothing is open |
 //! | `active-response-disabled` | W N | `<disabled>yes</disabled>` for the whole machine |
-//! | `agent-invalid` | E | an `<agent_id>` that is no agent |
+//! | `agent-invalid` | E W | an `<agent_id>` that is no agent |
 //! | `agent-list` | W | an `<agent_id>` that names several |
 //! | `agent-missing` | E | `defined-agent` without `<agent_id>` |
 //! | `agent-unused` | W | an `<agent_id>` for another location |
 //! | `attribute-unknown` | E W | an attribute that its element does not have; a warning where Wazuh passes over it |
+//! | `ca-unused` | N | certificates, which take effect when packages are installed |
 //! | `command-duplicate` | W | a name defined twice in one file |
 //! | `command-incomplete` | E | a command without name or executable |
 //! | `command-nested` | E | a definition inside a response |
+//! | `command-order` | W | a command defined after the response that names it |
 //! | `command-undefined` | E | a response names no command |
 //! | `command-unusable` | E | a response names a command with errors |
 //! | `element-nested` | E | an element inside one that holds text |
 //! | `element-repeated` | E W | an element that may stand once; an error where it says what runs or what is granted |
 //! | `element-unenforced` | E | an element that this version cannot enforce |
-//! | `element-unknown` | E | an element that its block does not have |
+//! | `element-unknown` | E W | an element that its block does not have; a warning where Wazuh passes over it |
 //! | `expect-unknown` | W | `<expect>` with another field than srcip, user, filename |
 //! | `findings-many` | E W N | more than 1,000 findings in one file |
 //! | `grant-beyond-guard` | W | a grant that the guard narrows |
 //! | `grant-unenforced` | E | a grant that this version cannot enforce |
 //! | `grant-unknown` | E | there is no such grant |
-//! | `group-pattern` | W | a group that looks like a pattern |
-//! | `level-invalid` | E | a level that is not 1 to 16 |
+//! | `group-pattern` | W | a group that looks like a pattern, or a pattern that is none |
+//! | `level-invalid` | E W | a level that is not 1 to 16; a warning where Wazuh takes it |
 //! | `location-all` | W | a response that runs on every agent |
 //! | `location-combined` | W | several locations, of which Wazuh takes one |
 //! | `location-loose` | W | a location that Wazuh takes because it holds a known word |
 //! | `location-unknown` | E | there is no such location |
-//! | `matching-differs` | W N | the block fires otherwise under Wazuh 4.x: W with level and group, N with groups alone |
+//! | `matching-differs` | W N | the block fires otherwise under Wazuh 4.x: N with groups alone, or where `<matching>` is written |
 //! | `offenders-in-seconds` | W | `<repeated_offenders>` read as seconds |
 //! | `offenders-too-many` | W | more than five values |
 //! | `offenders-without-timeout` | W | a list without a `<timeout>` |
 //! | `response-disabled` | N | `<disabled>yes</disabled>` in one response |
-//! | `response-incomplete` | E | a response without command or location |
+//! | `response-incomplete` | E W | a response without command or location |
+//! | `responses-unused` | N | responses in a file of execd, which fires nothing |
 //! | `root-attribute` | N | an attribute of a root, which narrows nothing |
 //! | `root-unknown` | E | a root of another name that holds responses |
 //! | `section-unknown` | E | a section whose name is nearly a known one |
 //! | `text-stray` | W | text between elements |
 //! | `timeout-not-allowed` | W | a timeout for a command that allows none |
 //! | `trigger-missing` | W | a response that no alert fires |
-//! | `value-invalid` | E | a value that its element or attribute does not take |
-//! | `white-list-host` | W | a host name in the white list, which protects nothing |
+//! | `value-invalid` | E W | a value that its element or attribute does not take; a warning where Wazuh reads a part of it |
+//! | `white-list-host` | W | an entry of the white list that is in no address |
 
 mod block;
 mod command;
 mod findings;
 mod grants;
 mod location;
+mod names;
+mod offenders;
+mod packages;
+mod places;
 mod read;
 mod response;
 mod settings;
 mod stored;
 mod suggest;
+mod triggers;
+mod white_list;
 mod xml;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::address::Prefix;
-use crate::diagnostic::{Diagnostic, Place, Severity};
+use crate::address::{Address, Prefix};
+use crate::diagnostic::{Diagnostic, Place, Severity, shown};
 use crate::grant::Grants;
 use crate::keys::Pointer;
 use crate::limit::Limits;
+use crate::osregex::Pattern;
 
 pub use location::Location;
 pub use stored::StoredError;
+pub use white_list::HostPattern;
 
 /// One configuration file.
 #[derive(Clone, Copy, Debug)]
@@ -115,8 +128,20 @@ pub struct Config {
     pub commands: Vec<Arc<Command>>,
     /// Every response that can fire, in file order. Its command is defined.
     pub responses: Vec<Arc<Response>>,
-    /// `<global><white_list>`: never acted against.
+    /// Whether an agent's own block switches active response off.
+    pub disabled: bool,
+    /// `<repeated_offenders>` of an agent's own block: for responses without a
+    /// list, and for all that [`Role::Execd`] runs.
+    pub offenders: Arc<[Duration]>,
+    /// `<global><white_list>`: never acted against. What a `!` takes out of it
+    /// is not in it.
     pub white_list: Vec<Prefix>,
+    /// Entries of the white list that are looked for in the text of an address.
+    pub white_list_hosts: Vec<HostPattern>,
+    /// `<ca_store>`: files or folders of root certificates for packages.
+    pub ca_stores: Vec<String>,
+    /// `<ca_verification>`, when it is there.
+    pub ca_verification: Option<bool>,
     /// `<riposte>`: how the engine does what differs between it and Wazuh.
     pub settings: Settings,
     /// Everything worth saying about the files.
@@ -143,6 +168,16 @@ impl Config {
     #[must_use]
     pub fn command(&self, name: &str) -> Option<&Arc<Command>> {
         self.commands.iter().find(|command| &*command.name == name)
+    }
+
+    /// Which entry of the white list keeps this address from being acted
+    /// against, in words; `None` when none does.
+    #[must_use]
+    pub fn spares(&self, address: Address) -> Option<String> {
+        let one = Prefix::from(address);
+        let prefix = self.white_list.iter().find(|prefix| prefix.contains(one)).map(ToString::to_string);
+        let host = || self.white_list_hosts.iter().find(|host| host.holds(address)).map(ToString::to_string);
+        prefix.or_else(host).map(|entry| format!("white_list has {}", shown(&entry)))
     }
 
     /// Whether anything in the files is not used because it is wrong.
@@ -191,10 +226,17 @@ pub struct Response {
     pub command: Arc<str>,
     /// Where it runs.
     pub location: Location,
-    /// `<level>`: fires from this rule level on, 1 to 16.
+    /// Whose way its triggers are matched. As documented any of them fires it;
+    /// to Wazuh 4.x level and group restrict each other.
+    pub matching: Way,
+    /// `<level>`: fires from this rule level on, 1 to 16; up to 20 where a
+    /// manager takes it.
     pub level: Option<u8>,
-    /// `<rules_group>`: fires for any of these groups; lower case.
+    /// `<rules_group>` as documented: fires for any of these groups; lower case.
     pub groups: Vec<String>,
+    /// `<rules_group>` where Wazuh's way is asked for: fires when it is found
+    /// in the text of the rule's groups.
+    pub pattern: Option<Pattern>,
     /// `<rules_id>`: fires for any of these rules.
     pub rules: Vec<u32>,
     /// `<timeout>`; `None`: for good.

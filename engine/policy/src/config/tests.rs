@@ -336,7 +336,7 @@ fn responses_in_full() {
          <rules_group>sshd,|PCI_DSS_11.4,</rules_group><timeout>1h</timeout>
          <repeated_offenders>1,5,10</repeated_offenders><ca_store>etc/wpk_root.pem</ca_store><mode>shadow</mode>",
     );
-    assert_eq!(codes(&config), [""; 0]);
+    assert_eq!(codes(&config), ["ca-unused"]);
     let response = &config.responses[0];
     assert_eq!(response.location, Location::defined_agent("032"));
     assert_eq!(response.groups, ["sshd", "pci_dss_11.4"]);
@@ -489,7 +489,12 @@ fn the_agents_own_block() {
     };
     let config =
         with_block(&[&fires(""), own, second, &fires("<repeated_offenders>7</repeated_offenders>")].concat());
-    assert_eq!(codes(&config), [""; 0]);
+    assert_eq!(codes(&config), ["ca-unused"]);
+    assert_eq!(
+        (config.ca_stores.as_slice(), config.ca_verification),
+        (["x.pem".to_owned()].as_slice(), Some(true))
+    );
+    assert_eq!((config.disabled, config.offenders.len()), (false, 2));
     let lists: Vec<Vec<u64>> = config
         .responses
         .iter()
@@ -502,6 +507,7 @@ fn the_agents_own_block() {
         ((one(&config).severity, one(&config).code), config.responses.len()),
         ((Warning, "active-response-disabled"), 0)
     );
+    assert!(config.disabled);
     assert_eq!((one(&read(off)).severity, one(&read(off)).code), (Note, "active-response-disabled"));
 }
 
@@ -523,9 +529,31 @@ fn the_white_list() {
     let list = |text: &str| read(&format!("<global><white_list>{text}</white_list></global>"));
     assert_eq!(list("192.0.2.0/255.255.255.0").white_list, ["192.0.2.0/24".parse().unwrap()]);
     assert_eq!(list("2001:db8::/32, ::ffff:192.0.2.7 192.0.2.7").white_list.len(), 2);
-    assert_eq!((codes(&list("!10.0.0.1")), list("!10.0.0.1").white_list.len()), (vec!["value-invalid"], 0));
-    assert_eq!(codes(&list("10.0.0.0/33")), ["value-invalid"]);
-    assert_eq!(codes(&list("dns.example")), ["white-list-host"]);
+    // Wherever it stands, what is taken out is out.
+    let config = list("!192.0.2.1, 192.0.2.0/30 !::ffff:192.0.2.2");
+    assert_eq!(config.white_list, ["192.0.2.0".parse().unwrap(), "192.0.2.3".parse().unwrap()]);
+    assert_eq!(codes(&config), [""; 0]);
+    for wrong in ["10.0.0.0/33", "!dns.example", "!", "10.0.0.0/255.0.255.0"] {
+        assert_eq!(
+            (codes(&list(wrong)), list(wrong).white_list.len()),
+            (vec!["value-invalid"], 0),
+            "{wrong}"
+        );
+    }
+    for host in ["dns.example", "^localhost.localdomain$", "^$"] {
+        assert_eq!(
+            (codes(&list(host)), list(host).white_list_hosts.len()),
+            (vec!["white-list-host"], 0),
+            "{host}"
+        );
+    }
+    let config = list("198.51.100.0/24 !198.51.100.9 ^2001:db8:|^192.0.2.");
+    assert_eq!((codes(&config), config.white_list_hosts.len()), (vec![], 1));
+    let spares = |address: &str| config.spares(address.parse().unwrap());
+    assert_eq!(spares("2001:db8::7").as_deref(), Some("white_list has \"^2001:db8:|^192.0.2.\""));
+    assert!(spares("::ffff:192.0.2.7").is_some());
+    assert_eq!(spares("198.51.100.8").as_deref(), Some("white_list has \"198.51.100.8\""));
+    assert_eq!((spares("198.51.100.9"), spares("203.0.113.7")), (None, None));
 }
 
 #[test]
