@@ -95,50 +95,64 @@ impl Triggers {
     /// have such a group; it would be said of every block otherwise.
     fn differences(&self, fires: &Fires, reader: Reader, findings: &mut Findings<'_>) {
         let Some(list) = self.groups.as_ref().filter(|_| !fires.groups.is_empty()) else { return };
-        let group = fires.groups.first().map_or("", String::as_str);
-        let here = match reader.matching {
-            Way::Riposte => "here, and not in Wazuh 4.x",
-            Way::Wazuh => "as documented, and not here, as in Wazuh 4.x",
-        };
-        let settle = "<riposte><matching>documented</matching></riposte> or <matching>wazuh-4.x</matching> settles it.";
-        // A file that settles it knows of it.
-        let severity = if reader.settled { Severity::Note } else { Severity::Warning };
+        let settle =
+            "say whose way is meant: <riposte><matching>documented</matching></riposte>, or wazuh-4.x in it.";
+        let ours = reader.matching == Way::Riposte;
         if let Some(level) = fires.level {
-            let message = format!(
-                "this response fires at its level or for its groups {here}, where both must match: a rule of level {level} in none of the groups is one"
-            );
-            let help = format!("keep one of <level> and <rules_group>, or say whose way is meant: {settle}");
+            let message = if ours {
+                format!(
+                    "this response fires at its level or for its groups, as documented; Wazuh 4.x asks for both: a rule of level {level} in none of the groups fires it here alone"
+                )
+            } else {
+                format!(
+                    "this response fires when both its level and its groups match, as in Wazuh 4.x; as documented one is enough: a rule of level {level} in none of the groups does not fire it"
+                )
+            };
+            // A file that settles it knows of it.
+            let severity = if reader.settled { Severity::Note } else { Severity::Warning };
+            let help = format!("keep one of <level> and <rules_group>, or {settle}");
             return findings.found(severity, self.block, "matching-differs", message, help);
         }
+        let Some(message) = differing_groups(&list.value, &fires.groups, ours) else { return };
         let form: String = fires.groups.iter().map(|group| format!("{group},")).collect::<Vec<_>>().join("|");
-        let alternatives = || list.value.split('|').map(str::trim).filter(|part| !part.is_empty());
-        let message = if let Err(error) = Pattern::new(&list.value) {
-            format!(
-                "Wazuh 4.x cannot read this pattern and never fires it: {error}; as documented the group {group} does"
-            )
-        } else if let Some(part) = alternatives().find(|part| part.trim_end_matches(',').contains(',')) {
-            let one = part.split(',').next().unwrap_or_default().trim();
-            format!(
-                "each of these groups fires this response {here}, where, without | between them, only all do that stand side by side: a rule of the group {one} alone is one"
-            )
-        } else if let Some(pattern) = alternatives().find(|part| is_pattern(part)) {
-            format!("{} is a pattern to Wazuh 4.x, and the name of a group as documented", shown(pattern))
-        } else if let Some(part) = alternatives().find(|part| !part.ends_with(',')) {
-            format!(
-                "groups are compared whole as documented; Wazuh 4.x also fires for groups that only contain such a name: {} is one",
-                longer(part)
-            )
-        } else if let Some((group, other)) = ending_alike(&fires.groups) {
-            format!(
-                "groups are compared whole as documented; Wazuh 4.x also fires for groups that end with such a name: {other} for {group}"
-            )
-        } else {
-            return;
-        };
-        let help =
-            format!("for groups compared whole write {}, or say whose way is meant: {settle}", shown(&form));
+        let help = format!("name each group whole, {}, or {settle}", shown(&form));
         findings.note(self.block, "matching-differs", message, help);
     }
+}
+
+/// How the two ways read a list of groups differently, with an example.
+fn differing_groups(list: &str, groups: &[String], ours: bool) -> Option<String> {
+    let alternatives = || list.split('|').map(str::trim).filter(|part| !part.is_empty());
+    let here = if ours { "fires it here alone" } else { "does not fire it here" };
+    if let Err(error) = Pattern::new(list) {
+        let group = printable(groups.first().map_or("", String::as_str));
+        return Some(format!(
+            "Wazuh 4.x cannot read these groups as a pattern, so none fires: {error}; as documented each does: the group {group} {here}"
+        ));
+    }
+    if let Some(pattern) = alternatives().find(|part| is_pattern(part)) {
+        return Some(format!(
+            "to Wazuh 4.x {} is a pattern, looked for in the names of all groups; as documented it is the name of one",
+            shown(pattern)
+        ));
+    }
+    if let Some(part) = alternatives().find(|part| part.trim_end_matches(',').contains(',')) {
+        let one = printable(part.split(',').map(str::trim).find(|part| !part.is_empty()).unwrap_or(part));
+        return Some(format!(
+            "Wazuh 4.x reads groups without | between them as one text, in which they stand side by side; as documented each fires: a rule of the group {one} alone {here}"
+        ));
+    }
+    let there = if ours { "fires it there alone" } else { "fires it here alone" };
+    if let Some(part) = alternatives().find(|part| !part.ends_with(',')) {
+        let other = longer(part);
+        return Some(format!(
+            "as documented groups are compared whole; to Wazuh 4.x a name without a comma behind it may be part of a longer one: {other} {there}"
+        ));
+    }
+    let (group, other) = ending_alike(groups)?;
+    Some(format!(
+        "as documented groups are compared whole; to Wazuh 4.x a group may end with the name {group}: {other} {there}"
+    ))
 }
 
 fn level(text: &Text, role: Role, findings: &mut Findings<'_>) -> Option<u8> {
