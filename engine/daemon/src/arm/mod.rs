@@ -14,7 +14,7 @@ use std::sync::Arc;
 use riposte_capability::process::Program;
 use riposte_plugins::Builtin;
 use riposte_policy::alert::Alert;
-use riposte_policy::config::{Command, Config, Mode, Response, Way};
+use riposte_policy::config::{Command, Config, Mode, Response, Role, Way};
 use riposte_policy::diagnostic::{Diagnostic, Place, Severity};
 use riposte_policy::grant::Grants;
 use riposte_policy::limit::Limits;
@@ -45,6 +45,8 @@ pub struct Armed {
     pub index: Index,
     /// The commands that can be run, by name.
     commands: HashMap<Arc<str>, Arc<Ready>>,
+    /// What the files were read as.
+    role: Role,
 }
 
 /// A command that can be run.
@@ -88,13 +90,18 @@ impl Armed {
     /// Reads configuration files and arms every command that a response names
     /// or that is worth running by hand.
     pub fn new(files: &[File], places: &Places, components: &Components) -> Self {
+        Self::new_as(files, places, components, Role::Standalone)
+    }
+
+    /// The same for an engine that stands in for a part of Wazuh.
+    pub fn new_as(files: &[File], places: &Places, components: &Components, role: Role) -> Self {
         let sources: Vec<_> =
             files.iter().map(|file| (file.path.display().to_string(), &file.bytes)).collect();
         let sources: Vec<_> = sources
             .iter()
             .map(|(file, bytes)| riposte_policy::config::Source { file, bytes: bytes.as_slice() })
             .collect();
-        let mut config = Config::read(&sources);
+        let mut config = Config::read_as(&sources, role);
         let mut arming = Arming { places, components, files, found: Vec::new() };
         let mut commands = HashMap::new();
         for command in &config.commands {
@@ -107,14 +114,38 @@ impl Armed {
         let found = arming.found;
         config.diagnostics.extend(found);
         let index = Index::new(&config.responses);
-        Self { config, index, commands }
+        Self { config, index, commands, role }
+    }
+
+    /// The same with commands that stand in no file. Also returns what is wrong
+    /// with those.
+    pub fn with(
+        &self,
+        commands: &[Arc<Command>],
+        places: &Places,
+        components: &Components,
+    ) -> (Self, Vec<Diagnostic>) {
+        let mut arming = Arming { places, components, files: &[], found: Vec::new() };
+        let mut all = self.commands.clone();
+        for command in commands {
+            if let Some(ready) = arming.command(command, &[]) {
+                all.insert(Arc::clone(&command.name), Arc::new(ready));
+            }
+        }
+        let (config, index) = (self.config.clone(), Index::new(&self.config.responses));
+        (Self { config, index, commands: all, role: self.role }, arming.found)
     }
 
     /// Whether the engine can run with this: nothing in it is wrong, or only
     /// single components that were refused.
     pub fn fatal(&self, strict: bool) -> impl Iterator<Item = &Diagnostic> {
         self.config.diagnostics.iter().filter(move |found| match found.severity {
-            Severity::Error => found.code != REFUSED,
+            Severity::Error if found.code == REFUSED => false,
+            // `wazuh-execd` reads little of this file, and starts whatever the rest says.
+            Severity::Error if self.role == Role::Execd && found.place.file.ends_with("ossec.conf") => {
+                strict || found.code.starts_with("xml-")
+            }
+            Severity::Error => true,
             Severity::Warning => strict,
             Severity::Note => false,
         })
@@ -334,6 +365,12 @@ impl Arming<'_> {
                 return None;
             }
         };
+        if program.runs_by_shell() {
+            let message =
+                format!("{} has no `#!` line: /bin/sh runs it, as under Wazuh", program.path().display());
+            let help = "write `#!/bin/sh`, or the interpreter that it is for, as its first line".to_owned();
+            self.say(Severity::Note, "executable-no-shebang", at, message, help);
+        }
         if command.capabilities.is_some() {
             let message =
                 format!("command {:?} runs a native program, which grants do not bind", command.name);

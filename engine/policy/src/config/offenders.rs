@@ -60,6 +60,7 @@ fn documented(list: &Element, sound: &mut bool, findings: &mut Findings<'_>) -> 
         let help = format!("write <repeated_offenders>{explicit}</repeated_offenders>.");
         findings.warning(list.spot, "offenders-in-seconds", message, help);
     }
+    decreasing(&spans, list, findings);
     Some(spans.into())
 }
 
@@ -93,6 +94,7 @@ fn wazuh(list: &Element, sound: &mut bool, findings: &mut Findings<'_>) -> Optio
         }
         spans.push(span);
     }
+    decreasing(&spans, list, findings);
     Some(spans.into())
 }
 
@@ -100,6 +102,13 @@ fn too_many(values: usize, list: &Element, findings: &mut Findings<'_>) {
     if values > MOST {
         let message = format!("{values} values are more than {MOST}: the others are passed over");
         findings.warning(list.spot, "offenders-too-many", message, "keep five.");
+    }
+}
+
+fn decreasing(spans: &[Duration], list: &Element, findings: &mut Findings<'_>) {
+    if !spans.is_sorted() {
+        let message = "a later offence is answered for a shorter time than the one before";
+        findings.warning(list.spot, "offenders-decreasing", message, "write the values in rising order.");
     }
 }
 

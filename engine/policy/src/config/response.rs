@@ -60,6 +60,8 @@ pub(super) struct Plan {
     pub(super) location: Location,
     /// With where it stands.
     pub(super) timeout: Option<(Duration, Spot)>,
+    /// Whether nothing is said about a timeout, not even `0`.
+    pub(super) untimed: bool,
     pub(super) offenders: Option<Arc<[Duration]>>,
     pub(super) mode: Mode,
 }
@@ -174,7 +176,8 @@ fn plan(
         let message = "<repeated_offenders> without a <timeout>: nothing is undone, so no offence is counted";
         findings.warning(element.spot, "offenders-without-timeout", message, "add <timeout>600</timeout>.");
     }
-    Some(Plan { location: location?, timeout, offenders, mode: mode? })
+    let untimed = !element.children.iter().any(|child| child.name == "timeout");
+    Some(Plan { location: location?, timeout, untimed, offenders, mode: mode? })
 }
 
 fn disabled(element: &Element, sound: &mut bool, findings: &mut Findings<'_>) -> Option<(bool, Spot)> {

@@ -189,6 +189,8 @@ fn groups(text: &Text, reader: Reader, findings: &mut Findings<'_>) -> Vec<Strin
         }
         if seen.insert(group.clone()) {
             groups.push(group);
+        } else {
+            repeated(text, &format!("the group {}", shown(&group)), findings);
         }
     }
     if groups.is_empty() {
@@ -219,6 +221,8 @@ fn rules(text: &Text, findings: &mut Findings<'_>) -> Vec<u32> {
             Some(rule) => {
                 if seen.insert(rule) {
                     rules.push(rule);
+                } else {
+                    repeated(text, &format!("the rule {rule}"), findings);
                 }
             }
             None => {
@@ -257,14 +261,23 @@ fn rules_of_wazuh(text: &Text, findings: &mut Findings<'_>) -> Vec<u32> {
             let message = format!("rules_id: of {} only {number} is read", shown(piece));
             findings.warning(text.spot, "value-invalid", message, "write numbers, separated by commas.");
         }
-        if let Some(rule) = number.parse().ok().filter(|rule| seen.insert(*rule)) {
-            rules.push(rule);
+        match number.parse() {
+            Ok(rule) if seen.insert(rule) => rules.push(rule),
+            Ok(rule) => repeated(text, &format!("the rule {rule}"), findings),
+            // No rule has a number so large.
+            Err(_) => {}
         }
     }
     if rules.is_empty() && text.value.split(',').all(|piece| piece.trim().is_empty()) {
         no_rule(text, findings);
     }
     rules
+}
+
+/// Notes what a trigger names twice.
+fn repeated(text: &Text, what: &str, findings: &mut Findings<'_>) {
+    let message = format!("{what} stands here twice");
+    findings.note(text.spot, "trigger-repeated", message, "remove one of the two.");
 }
 
 fn no_rule(text: &Text, findings: &mut Findings<'_>) {

@@ -157,8 +157,9 @@ fn numbers_mean_what_they_mean_to_wazuh() {
     assert_eq!(list("1,2x,3"), (vec![1, 2, 3], vec![String::new()]));
     assert_eq!(list("1,2,3,4,5,6"), (vec![1, 2, 3, 4, 5], vec![String::new()]));
     // Levels above those of rules are taken, and rules up to what is no number.
-    let config =
-        managed("<location>local</location><level>18</level><rules_id>5710-5720, 5730,,x,5740</rules_id>");
+    let config = managed(
+        "<location>local</location><level>18</level><rules_id>5710-5720, 5730,,x,5740</rules_id><timeout>0</timeout>",
+    );
     assert_eq!(
         (config.responses[0].level, config.responses[0].rules.as_slice()),
         (Some(18), [5710, 5730].as_slice())
@@ -239,7 +240,7 @@ fn whose_way_of_matching() {
     // Who settles it has been warned.
     assert_eq!(fires(Role::Standalone, theirs), (Way::Wazuh, pattern(), Note));
     assert_eq!(fires(Role::Manager, ours), (Way::Riposte, None, Note));
-    let config = managed(r"<location>local</location><rules_group>web\n,</rules_group>");
+    let config = managed(r"<location>local</location><rules_group>web\n,</rules_group><timeout>0</timeout>");
     assert_eq!(codes(&config), ["matching-differs", "group-pattern"]);
     assert!(!config.responses[0].pattern.as_ref().unwrap().is_in("web\\n,"));
 }
