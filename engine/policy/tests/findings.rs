@@ -112,7 +112,8 @@ fn every_page_has_an_example_that_gives_its_finding() {
             continue;
         };
         let example = example.split("```").next().unwrap();
-        let config = Config::read(&[Source::new("prelude.conf", PRELUDE), Source::new("ossec.conf", example)]);
+        let config =
+            Config::read(&[Source::new("prelude.conf", PRELUDE), Source::new("ossec.conf", example)]);
         let found: Vec<_> = config.diagnostics.iter().map(|found| found.code).collect();
         assert!(found.contains(&code.code), "{}: {found:?}", code.code);
     }
@@ -135,7 +136,12 @@ fn pages_and_fixtures_are_those_of_the_list() {
 /// `docs/findings/README.md`.
 fn index() -> String {
     let row = |code: &Code| {
-        format!("| [{0}]({0}.md) | {1} | {2} |\n", code.code, code.severities, code.summary.replace('|', "\\|"))
+        format!(
+            "| [{0}]({0}.md) | {1} | {2} |\n",
+            code.code,
+            code.severities,
+            code.summary.replace('|', "\\|")
+        )
     };
     let rows: String = CODES.iter().map(row).collect();
     format!(

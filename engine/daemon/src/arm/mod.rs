@@ -355,8 +355,10 @@ impl Arming<'_> {
                 true
             }
             None if timed && !reversible => {
-                let message =
-                    format!("command {:?}: its component can undo nothing, so a timeout ends nothing", command.name);
+                let message = format!(
+                    "command {:?}: its component can undo nothing, so a timeout ends nothing",
+                    command.name
+                );
                 let help = "remove the <timeout>".to_owned();
                 self.found.say(Severity::Warning, "timeout-unused", at, message, help);
                 false
@@ -390,7 +392,13 @@ impl Arming<'_> {
         let timed =
             responses.iter().any(|response| response.timeout.is_some_and(|timeout| !timeout.is_zero()));
         for (severity, code, what, help) in script::look(command, program.path(), timed) {
-            self.found.say(severity, code, at, format!("command {:?}: {what}", command.name), help.to_owned());
+            self.found.say(
+                severity,
+                code,
+                at,
+                format!("command {:?}: {what}", command.name),
+                help.to_owned(),
+            );
         }
         if command.capabilities.is_some() {
             let message =
