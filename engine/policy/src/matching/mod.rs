@@ -104,7 +104,11 @@ impl Index {
             if tried.level.is_some_and(|wanted| !reaches(level, wanted)) {
                 continue;
             }
-            let text = folded.get_or_insert_with(|| alert.group_text().to_ascii_lowercase());
+            let text = folded.get_or_insert_with(|| {
+                let mut text = alert.group_text();
+                text.make_ascii_lowercase();
+                text
+            });
             if tried.pattern.is_in_folded(text.as_bytes()) {
                 fired.push(tried.position);
             }

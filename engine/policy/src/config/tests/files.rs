@@ -24,7 +24,7 @@ fn a_manager_file() {
   <active-response>\r
     <command>firewall-drop</command>\r
     <location>local</location>\r
-    <rules_id>5710, 5711 5712,</rules_id>\r
+    <rules_id>5710, 5711, 5712,</rules_id>\r
     <timeout>600</timeout>\r
   </active-response>\r
 </ossec_config>\r
