@@ -36,6 +36,11 @@ fn what_matches() {
         ("(ab)c", "abc"),
         (r"(\d+)-(\d+)", "10-20"),
         ("|b", "b"),
+        // Repetitions side by side share what they can match.
+        (r"^\s+\sx", "   xy"),
+        (r"^\w+\d+\w+\s$", "ab12cd "),
+        (r"^a\S*: b", "a: b"),
+        (r"x\d+$", "x1x22"),
     ] {
         assert!(found(pattern, text), "{pattern} in {text}");
     }
@@ -64,6 +69,18 @@ fn what_does_not() {
         assert!(!found(pattern, text), "{pattern} in {text}");
     }
     assert!(!Pattern::never("sshd").is_in("sshd"));
+}
+
+#[test]
+fn classes_hold_what_wazuh_says() {
+    let size = |escape: u8| {
+        let set = Set::escaped(escape).unwrap();
+        (0..=u8::MAX).filter(|byte| set.holds(*byte)).count()
+    };
+    assert_eq!([b'd', b'w', b's', b'p', b't', b'.'].map(size), [10, 65, 1, 25, 1, 256]);
+    assert_eq!([b'D', b'W', b'S'].map(size), [246, 191, 255]);
+    assert_eq!([b'(', b')', b'\\', b'|', b'$', b'<'].map(size), [1; 6]);
+    assert!([b'P', b'n', b'*', b'0'].iter().all(|byte| Set::escaped(*byte).is_none()));
 }
 
 #[test]
