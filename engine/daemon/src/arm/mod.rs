@@ -369,7 +369,7 @@ impl Arming<'_> {
             let message =
                 format!("{} has no `#!` line: /bin/sh runs it, as under Wazuh", program.path().display());
             let help = "write `#!/bin/sh`, or the interpreter that it is for, as its first line".to_owned();
-            self.say(Severity::Note, "executable-without-shebang", at, message, help);
+            self.say(Severity::Note, "executable-no-shebang", at, message, help);
         }
         if command.capabilities.is_some() {
             let message =

@@ -114,7 +114,7 @@ codes! {
     Arming "executable-owner" ("error, warning") "a program that belongs to another user";
     Arming "executable-unfit" ("error, warning") "a file that cannot be run as a program";
     Arming "executable-unreadable" ("error") "a component that cannot be read";
-    Arming "executable-without-shebang" ("note") "a script without a `#!` line";
+    Arming "executable-without-shebang" ("error, warning") "a script without a `#!` line";
     Reading "expect-unknown" ("warning") "`<expect>` with another field than srcip, user, filename";
     Reading "findings-many" ("error, warning, note") "more than 1,000 findings in one file";
     Reading "grant-beyond-guard" ("warning") "a grant that the guard narrows";
