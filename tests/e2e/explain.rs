@@ -279,6 +279,16 @@ fn a_log_is_counted() {
         serde_json::json!({"target": "198.18.0.3", "alerts": 27})
     );
 
+    // Beside an engine the same is counted, by the files that it was given.
+    let moved = host.path("elsewhere.conf");
+    std::fs::rename(host.path("etc/ossec.conf"), &moved).unwrap();
+    let engine = host.start(&["--config", &moved.display().to_string()]);
+    let beside = host.riposte(&["explain", "--alert", &path]);
+    assert!(beside.out.starts_with("counted by the configuration"), "{beside:?}");
+    assert!(beside.out.contains(row), "{beside:?}");
+    engine.stop();
+    std::fs::rename(moved, host.path("etc/ossec.conf")).unwrap();
+
     let each = host.riposte(&["explain", "--alert", &path, "--each"]);
     assert_eq!(each.out.matches("\nalert ").count(), 210, "{}", each.out);
     assert_eq!(host.riposte(&["explain", "--alert", "/no/such/file"]).code, 1);

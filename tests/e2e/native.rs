@@ -167,6 +167,18 @@ fn a_program_names_only_keys_that_are_text() {
     assert_eq!(host.count("in-force"), 0);
 }
 
+#[test]
+fn the_guard_sees_arguments_that_are_no_keys() {
+    let host = host(&[]);
+    host.program("args.sh", "#!/bin/sh\necho \"$3\" >>said\n");
+    host.configure(&command("args", "args.sh", 600, "<keys>/id</keys><expect>srcip</expect>"));
+    let _engine = host.start(&[]);
+    host.alerts(&[sshd(1, "127.0.0.1"), sshd(2, "198.18.0.1")]);
+    until("the honest one ran", || host.count("in-force") == 1);
+    until("the other was refused", || host.events("refused").len() == 1);
+    assert_eq!(host.read("said"), "198.18.0.1\n");
+}
+
 /// With Wazuh's key: what makes two of a program's runs the same is what it
 /// says itself.
 fn as_wazuh(command: &str) -> String {

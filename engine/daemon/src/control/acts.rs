@@ -1,6 +1,7 @@
 //! What each request does.
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,7 +66,11 @@ async fn explain(engine: &Engine, alert: Option<&str>) -> Answer {
             Err(error) => return Answer::failed(format!("the alert cannot be read: {error}")),
         }
     }
-    Answer::done("explained").with(json!({"configs": engine.configs(), "explained": explained}))
+    // Whoever asks may stand in another folder.
+    let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+    let configs: Vec<_> = engine.configs().iter().map(absolute).collect();
+    let data = json!({"configs": configs, "root": engine.places.root, "explained": explained});
+    Answer::done("explained").with(data)
 }
 
 async fn list(engine: &Engine, all: bool) -> Answer {

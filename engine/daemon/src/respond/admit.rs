@@ -8,8 +8,9 @@ use riposte_ledger::clock::Now;
 use riposte_ledger::{Admitted, NewEntry, Wait};
 use riposte_policy::config::{Mode, Way};
 use riposte_policy::keys::{self, Derived};
-use riposte_policy::{Address, Order, UserName, alert};
-use riposte_runtime::{Failure, Invocation, Kind, native};
+use riposte_policy::{Address, Config, Order, UserName, alert};
+use riposte_runtime::native::{self, Message};
+use riposte_runtime::{Failure, Invocation, Kind};
 
 use super::{Instead, Intended};
 use crate::arm::breaker::Verdict;
@@ -88,10 +89,16 @@ pub(super) async fn weigh(
             Vec::new()
         }
     };
-    hear(spared(scales.guard, &keys))?;
-    if matches!(ready.runner, Runner::Native(_)) {
+    let config = &scales.armed.config;
+    hear(spared(config, scales.guard, &keys))?;
+    if let Runner::Native(program) = &ready.runner {
         hear(typed(order, &keys))?;
         hear(guarded(scales.guard, order, &keys))?;
+        // Its arguments may be others than its keys.
+        let mut targets = Message::new(order, program.name()).targets();
+        targets.retain(|target| !keys.contains(target));
+        hear(spared(config, scales.guard, &targets))?;
+        hear(guarded(scales.guard, order, &targets))?;
     }
     invocation.named(&ready.command, &keys);
     Ok(Weighed { ready, mode, invocation, keys, against })
@@ -207,8 +214,12 @@ async fn keys(
 }
 
 /// White list and allows, on every key that is an address.
-pub(super) fn spared(guard: &Guard, keys: &[String]) -> Result<(), Instead> {
+pub(super) fn spared(config: &Config, guard: &Guard, keys: &[String]) -> Result<(), Instead> {
     for address in keys.iter().filter_map(|key| key.parse::<Address>().ok()) {
+        // The guard knows the list's prefixes, the configuration its patterns too.
+        if let Some(why) = config.spares(address) {
+            return Err(Outcome::Refused(Refused::Allowed(format!("{address}: {why}"))));
+        }
         if let Guarded::Never { rule: rule @ ("white_list" | "allow"), detail } = guard.judge(address.into())
         {
             return Err(Outcome::Refused(Refused::Allowed(format!("{address}: {rule}, {detail}"))));

@@ -131,7 +131,9 @@ impl Intended {
             }
         };
         let guard = engine.capabilities.guard();
-        if let Err(refused) = spared(guard, &keys).and_then(|()| guarded(guard, order, &keys)) {
+        if let Err(refused) =
+            spared(&engine.armed().config, guard, &keys).and_then(|()| guarded(guard, order, &keys))
+        {
             return Err(self.ended(engine, refused).await);
         }
         loop {

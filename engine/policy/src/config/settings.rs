@@ -12,6 +12,7 @@ use crate::diagnostic::shown;
 const SHAPE: Shape = Shape {
     children: &["matching", "key", "offences", "on_stop", "execd", "exec_strict", "link"],
     unenforced: &[],
+    stock: false,
 };
 
 const MATCHING: &[(&str, Way)] = &[("documented", Way::Riposte), ("wazuh-4.x", Way::Wazuh)];
@@ -73,6 +74,11 @@ impl Given {
                 _ => {}
             }
         }
+    }
+
+    /// Whose way of matching holds, and whether a file says so.
+    pub(super) fn matching(&self) -> (Way, bool) {
+        (self.settings.matching, self.spots.contains_key("matching"))
     }
 
     /// What the files say in the end.

@@ -102,7 +102,7 @@ impl Against {
 
     fn of(outcome: &Outcome) -> Self {
         match outcome {
-            Outcome::Refused(Refused::Allowed(what)) if what.contains(": white_list, ") => {
+            Outcome::Refused(Refused::Allowed(what)) if what.contains(": white_list") => {
                 Self::new("white-list", what.clone())
             }
             Outcome::Refused(refused) => {

@@ -41,6 +41,10 @@ const STEP: u64 = 32 << 20;
 /// What is said where no engine can be asked.
 const ALONE: &str = "no engine running: pauses, allows, budgets and what is in force are not known";
 
+/// What is said of a table where an engine could be asked.
+const COUNTED: &str =
+    "counted by the configuration: pauses, allows, budgets and what is in force play no part\n";
+
 /// Explains every alert of the input, or one entry.
 pub fn explain(args: &cli::Explain) -> Exit {
     if let Some(id) = args.id {
@@ -118,6 +122,13 @@ impl<'a> Explaining<'a> {
                 let same = |ours: &PathBuf| theirs.iter().any(|theirs| same_file(ours, theirs));
                 if named.iter().all(same) && (named.is_empty() || named.len() == theirs.len()) {
                     self.live = true;
+                    // What is counted is counted by the same files.
+                    if !theirs.is_empty() {
+                        self.configs = theirs;
+                    }
+                    if let Some(root) = answer.data["root"].as_str() {
+                        self.places.root = root.into();
+                    }
                 } else {
                     let theirs: Vec<_> = theirs.iter().map(|path| path.display().to_string()).collect();
                     self.aside = Some(format!(
@@ -242,7 +253,8 @@ impl<'a> Explaining<'a> {
         let written = if self.args.json && self.args.totals {
             writeln!(out, "{}", self.totals.json())
         } else if self.counting || self.args.totals {
-            write!(out, "{}", self.totals.text())
+            let note = if self.live { COUNTED } else { "" };
+            write!(out, "{note}{}", self.totals.text())
         } else {
             Ok(())
         };
