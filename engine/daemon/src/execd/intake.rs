@@ -161,6 +161,15 @@ impl Intake {
         engine.dispatch(order, Box::new(())).await;
     }
 
+    /// The order that a message for a command that is ready becomes.
+    #[cfg(test)]
+    pub(super) fn order_for(&self, message: Message, program: &str) -> Order {
+        let command =
+            Made::default().command(&message.command, program, Duration::ZERO, &self.engine.armed().config);
+        self.engine.arm(std::slice::from_ref(&command));
+        self.of_message(message, &self.engine.armed().ready(&command.name).unwrap(), Duration::ZERO)
+    }
+
     fn of_message(&self, message: Message, ready: &Ready, timeout: Duration) -> Order {
         let settings = &self.engine.armed().config.settings;
         // One that is nested too deep to be read is none to a component; a

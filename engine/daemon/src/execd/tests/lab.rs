@@ -12,9 +12,10 @@ use riposte_ledger::ManualClock;
 use riposte_ledger::clock::Clock;
 use riposte_ledger::entry::Filter;
 use riposte_ledger::{Entry, State};
+use riposte_policy::Order;
 use riposte_policy::config::Role;
 use riposte_transport::route::Identity;
-use riposte_transport::wazuh::execq::Datagram;
+use riposte_transport::wazuh::execq::{Datagram, Message};
 use riposte_transport::wazuh::ossec_log::OssecLog;
 
 use super::super::intake::Intake;
@@ -177,6 +178,19 @@ impl Lab {
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    /// Lets so much time pass that everything ends.
+    pub(super) async fn pass(&mut self) {
+        let passed = self.clock.now().wall_ms - self.start_ms;
+        self.at(u64::try_from(passed / 1000).unwrap() + 1000).await;
+        assert!(self.open().await.is_empty());
+    }
+
+    /// The order that a message becomes.
+    pub(super) fn order(&self, message: &str, program: &str) -> Order {
+        let message = Message::parse(message.as_bytes()).unwrap();
+        self.intake.order_for(message, program)
     }
 
     /// What is in force or under way, in the order it was added.

@@ -165,3 +165,53 @@ async fn restart_wazuh_starts_the_agents_script_and_nothing_else() {
     assert_eq!(lab.children(), []);
     assert_eq!(lab.events("restart").len(), 2);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_component_acts_on_what_wazuhs_program_would() {
+    let mut lab = Lab::new("firewall-drop7 - firewall-drop - 7\n", "", &[]).await;
+    let windows =
+        |eventdata: &str| format!(r#"{{"win":{{"eventdata":{{{eventdata}}}}},"srcip":"198.51.100.3"}}"#);
+    for (data, blocked) in [
+        (windows(r#""ipAddress":"198.51.100.1","destinationIp":"198.51.100.2""#), Some("198.51.100.1")),
+        (windows(r#""destinationIp":"198.51.100.2""#), Some("198.51.100.2")),
+        (windows(r#""ipAddress":5"#), Some("198.51.100.3")),
+        // Wazuh's fails on the first of these, and takes the second for 8.0.0.1.
+        (windows(r#""ipAddress":"-""#), Some("198.51.100.3")),
+        (r#"{"srcip":"010.0.0.1"}"#.to_owned(), None),
+        (r#"{"srcip":"198.51.100.4/32"}"#.to_owned(), None),
+        (r#"{"srcip":""}"#.to_owned(), None),
+    ] {
+        let text = message("firewall-drop7", "x").replace(r#"{"srcip":"x"}"#, &data);
+        lab.send(&text, &Answer::Nothing(0)).await;
+        let open = lab.open().await;
+        let keys: Vec<_> = open.iter().flat_map(|entry| entry.keys.iter().map(String::as_str)).collect();
+        assert_eq!(keys, Vec::from_iter(blocked), "{data}");
+        lab.pass().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_component_gets_the_arguments_of_the_message() {
+    let lab = Lab::new("", "", &[]).await;
+    let text =
+        message("x0", "198.51.100.1").replace(r#""extra_args":[]"#, r#""extra_args":["-a",5,"two words"]"#);
+    let order = lab.order(&text, "firewall-drop");
+    assert_eq!(*crate::respond::invocation(&order, order.mode).arguments, ["-a", "two words"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reload_reads_the_offenders_again() {
+    let mut lab = Lab::new("shut-out7 - shut-out - 7\n", "", &["shut-out"]).await;
+    lab.send(&message("shut-out7", "198.51.100.1"), &keys("one")).await;
+    lab.write(
+        "etc/ossec.conf",
+        "<ossec_config><active-response><repeated_offenders>3</repeated_offenders></active-response></ossec_config>",
+    );
+    lab.engine.reload().unwrap();
+    // The first one that is counted, and the second.
+    lab.send(&message("shut-out7", "198.51.100.1"), &keys("one")).await;
+    assert_eq!(lab.open().await[0].timeout_ms, Some(7_000));
+    lab.send(&message("shut-out7", "198.51.100.1"), &keys("one")).await;
+    assert_eq!(lab.open().await[0].timeout_ms, Some(180_000));
+    assert!(lab.log().contains(&"INFO: Adding offenders timeout: 3 (for #1)".to_owned()));
+}
