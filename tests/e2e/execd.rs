@@ -286,6 +286,11 @@ fn stock_disabled_ends_it_unless_riposte_says_otherwise() {
         ]
     );
 
+    host.write("etc/ossec.conf", STOCK.replace("</active-response>", ""));
+    let ended = host.riposte(&["execd", "--root", &root]);
+    assert_eq!(ended.code, 1, "{ended:?}");
+    assert_eq!(log(&host)[3..], ["ERROR: (1202): Configuration error at 'etc/ossec.conf'."]);
+
     let ended = host.riposte(&["execd", "--root", &host.path("etc").display().to_string()]);
     assert_eq!(ended.code, 1);
     assert!(ended.err.contains("is no home of Wazuh's"), "{}", ended.err);

@@ -209,7 +209,7 @@ struct Told {
 }
 
 impl Told {
-    async fn to_stop(&mut self) -> Signal {
+    async fn stop(&mut self) -> Signal {
         tokio::select! {
             _ = self.terminate.recv() => Signal { number: 15, name: "Terminated" },
             _ = self.interrupt.recv() => Signal { number: 2, name: "Interrupt" },
@@ -246,7 +246,7 @@ impl Serving {
             tokio::select! {
                 () = self.socket.serve(&self.engine) => {}
                 done = &mut work => return Stop::Worked(done),
-                signal = self.told.to_stop() => return Stop::Told(signal),
+                signal = self.told.stop() => return Stop::Told(signal),
                 _ = self.hangup.recv() => reload(&self.engine).await,
             }
         }
@@ -257,7 +257,7 @@ impl Serving {
     pub async fn finish(&mut self) {
         tokio::select! {
             () = self.engine.settled() => {}
-            _ = self.told.to_stop() => {}
+            _ = self.told.stop() => {}
         }
     }
 

@@ -83,11 +83,7 @@ pub fn uninstall(root: &Path) -> Result<String, String> {
     let stock = Edited::read(root.join(local::PATH))?;
     let owner = stock.path.clone();
     let manager = is_manager(&root);
-    done.extend(stock.put_back(
-        |before| disabled(before, manager).ok(),
-        |now, before| enabled(now, before),
-        &owner,
-    )?);
+    done.extend(stock.put_back(|before| disabled(before, manager).ok(), enabled, &owner)?);
     done.extend(ours.put_back(
         |before| Some(switched_on(before, &names)),
         |now, _| switched_off(now),
@@ -352,7 +348,7 @@ fn next_steps(root: &Path, us: &Path) -> String {
          systemctl restart wazuh-agent    (or wazuh-manager)\n\n\
          /etc/systemd/system/riposte-execd.service, then systemctl enable --now riposte-execd:\n\n\
          [Unit]\nDescription=Riposte in place of wazuh-execd\nAfter=wazuh-agent.service wazuh-manager.service\n\n\
-         [Service]\nExecStart={us} execd --root {root}\n{group}Restart=on-failure\nSuccessExitStatus=1\n\
+         [Service]\nExecStart={us} execd --root {root}\n{group}Restart=on-abnormal\nSuccessExitStatus=1\n\
          KillMode=mixed\nTimeoutStopSec=120\n\n[Install]\nWantedBy=multi-user.target",
         us = us.display(),
         root = root.display()

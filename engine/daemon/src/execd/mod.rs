@@ -29,8 +29,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use riposte_ledger::clock::{Clock, SystemClock};
-use riposte_policy::Config;
 use riposte_policy::config::{OnStop, Role, Source};
+use riposte_policy::{Config, Diagnostic, Severity};
 use riposte_transport::route::Identity;
 use riposte_transport::wazuh::execq::{self, Execq, Standing};
 use riposte_transport::wazuh::ossec_log::{Line, OssecLog, text};
@@ -59,8 +59,8 @@ pub fn execd(args: &cli::Execd) -> Exit {
             service::trace(&args.log);
             start(args)
         }
-        Some(ExecdAct::Install { root, link }) => install::install(&root.root, link).map(said),
-        Some(ExecdAct::Uninstall { root }) => install::uninstall(&root.root).map(said),
+        Some(ExecdAct::Install { root, link }) => install::install(&root.root, link).map(|text| said(&text)),
+        Some(ExecdAct::Uninstall { root }) => install::uninstall(&root.root).map(|text| said(&text)),
     };
     done.unwrap_or_else(|error| {
         eprintln!("riposte: {error}");
@@ -68,7 +68,7 @@ pub fn execd(args: &cli::Execd) -> Exit {
     })
 }
 
-fn said(text: String) -> Exit {
+fn said(text: &str) -> Exit {
     println!("{}", text.trim_end());
     Exit::Done
 }
@@ -84,7 +84,7 @@ fn start(args: &cli::Execd) -> Result<Exit, String> {
         log.write(clock.now().wall_ms, line).unwrap_or_else(|error| tracing::error!("{error}"));
     };
     let files = files::read(&configs).map_err(|error| error.to_string())?;
-    let local = match local(&files) {
+    let local = match of_wazuhs(&files) {
         Ok(local) => local,
         Err(lines) => {
             lines.iter().for_each(say);
@@ -92,10 +92,16 @@ fn start(args: &cli::Execd) -> Result<Exit, String> {
             return Err(lines.join(" "));
         }
     };
-    if local.disabled && !is_wanted(&files) {
+    let config = read(&files);
+    if local.disabled && config.settings.execd != Some(true) {
         say(&text::disabled());
         tracing::info!("switched off by <disabled>yes</disabled>; riposte execd install switches it on");
         return Ok(Exit::Done);
+    }
+    let broken = |found: &&Diagnostic| found.severity == Severity::Error && found.code.starts_with("xml-");
+    if let Some(found) = config.diagnostics.iter().find(broken) {
+        say(&text::configuration(local::PATH));
+        return Err(format!("{found}"));
     }
     local.lines.iter().for_each(say);
     let threads = service::threads()?;
@@ -140,17 +146,17 @@ fn configs(root: &Path, more: &[PathBuf]) -> Vec<PathBuf> {
 }
 
 /// What the first file, Wazuh's own, says to `wazuh-execd`.
-fn local(files: &[File]) -> Result<Local, Vec<Line>> {
+fn of_wazuhs(files: &[File]) -> Result<Local, Vec<Line>> {
     let text = files.first().map(|file| String::from_utf8_lossy(&file.bytes)).unwrap_or_default();
     Local::read(&text)
 }
 
-/// Whether `<riposte>` says that this one works although the stock one is off.
-fn is_wanted(files: &[File]) -> bool {
+/// All files together, as this role reads them.
+fn read(files: &[File]) -> Config {
     let names: Vec<_> = files.iter().map(|file| file.path.display().to_string()).collect();
     let sources: Vec<_> =
         names.iter().zip(files).map(|(file, read)| Source { file, bytes: &read.bytes }).collect();
-    Config::read_as(&sources, Role::Execd).settings.execd == Some(true)
+    Config::read_as(&sources, Role::Execd)
 }
 
 /// Answers messages until told to stop.

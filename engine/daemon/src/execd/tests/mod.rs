@@ -215,3 +215,13 @@ async fn a_reload_reads_the_offenders_again() {
     assert_eq!(lab.open().await[0].timeout_ms, Some(180_000));
     assert!(lab.log().contains(&"INFO: Adding offenders timeout: 3 (for #1)".to_owned()));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_wazuh_execd_does_not_mind_starts() {
+    let block = "<repeated_offenders>often</repeated_offenders></active-response>
+        <active-response><command>nosuch</command><location>nowhere</location><level>high</level>";
+    let mut lab = Lab::new("shut-out7 - shut-out - 7\n", block, &["shut-out"]).await;
+    assert_eq!(lab.log(), ["INFO: Adding offenders timeout: 0 (for #1)"]);
+    lab.send(&message("shut-out7", "198.51.100.1"), &keys("one")).await;
+    assert_eq!(lab.open().await.len(), 1);
+}
