@@ -115,9 +115,9 @@ impl<'a> Findings<'a> {
         let line = lines.partition_point(|from| *from <= offset);
         let before = all.get(*lines.get(line.checked_sub(1)?)?..offset)?;
         Some(Place {
-            file: block.file.clone(),
             line: u32::try_from(line).ok()?,
             column: u32::try_from(before.chars().count()).ok()?.checked_add(1)?,
+            ..block.clone()
         })
     }
 
