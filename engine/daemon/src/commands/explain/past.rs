@@ -97,7 +97,7 @@ fn words(entry: &Entry, effects: &[EffectRow], why: Option<&str>) -> String {
             fact("response", format!("{response} (the alert's text is no longer kept)"));
         }
         (Some(response), None) => {
-            fact("response", format!("{response}, which the configuration no longer has"))
+            fact("response", format!("{response}, which the configuration no longer has"));
         }
         (None, _) => fact("response", "none: it was asked for by hand".to_owned()),
     }
