@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use riposte_capability::process::Program;
 use riposte_plugins::Builtin;
+use riposte_policy::Order;
 use riposte_policy::alert::Alert;
 use riposte_policy::config::{Command, Config, Mode, Response, Role, Way};
 use riposte_policy::diagnostic::{Diagnostic, Severity};
@@ -26,7 +27,6 @@ use riposte_policy::grant::Grants;
 use riposte_policy::limit::Limits;
 use riposte_policy::matching::Index;
 use riposte_policy::order::Actor;
-use riposte_policy::{Order, span};
 use riposte_runtime::native::NativeProgram;
 use riposte_runtime::{Components, Kind, LoadError, Plugin};
 use riposte_transport::route;
@@ -348,7 +348,7 @@ impl Arming<'_> {
             let help = "write cpu and wall instead".to_owned();
             self.found.say(Severity::Warning, "limit-unused", limited, message, help);
         }
-        self.keep(&plugin, wasm);
+        keep_version(self.places, &plugin, wasm);
         let reversible = plugin.kind() == Kind::Reversible;
         let stateful = match command.timeout_allowed {
             Some(allowed) => allowed,
@@ -429,18 +429,6 @@ impl Arming<'_> {
         }
     }
 
-    /// Keeps the bytes, so that what this version does can be undone by it
-    /// when the file has long been replaced.
-    fn keep(&self, plugin: &Plugin, wasm: &[u8]) {
-        let path = self.places.versions().join(format!("{}.wasm", plugin.digest()));
-        if !self.places.versions().is_dir() || path.exists() {
-            return;
-        }
-        if let Err(error) = store(&path, wasm) {
-            tracing::warn!(path = %path.display(), %error, "cannot keep this version of the component");
-        }
-    }
-
     /// Notes a response that a low level alone fires.
     fn wide(&mut self, response: &Response) {
         let Some(level) = response.level.filter(|level| *level < NARROW) else { return };
@@ -486,6 +474,18 @@ pub fn definition(builtin: &Builtin) -> Option<Arc<Command>> {
     Config::read(&[source]).commands.first().map(Arc::clone)
 }
 
+/// Keeps a component's bytes, so that what this version does can be undone by
+/// it when the file has long been replaced.
+fn keep_version(places: &Places, plugin: &Plugin, wasm: &[u8]) {
+    let path = places.versions().join(format!("{}.wasm", plugin.digest()));
+    if !places.versions().is_dir() || path.exists() {
+        return;
+    }
+    if let Err(error) = store(&path, wasm) {
+        tracing::warn!(path = %path.display(), %error, "cannot keep this version of the component");
+    }
+}
+
 /// Writes a component's bytes so that they are whole or not there.
 fn store(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::io::Write;
@@ -510,10 +510,4 @@ pub fn prune(places: &Places, used: &HashSet<String>) {
             let _ = rustix::fs::unlink(&path);
         }
     }
-}
-
-/// A timeout in the words of an event.
-#[must_use]
-pub fn lasting(timeout: Option<std::time::Duration>) -> String {
-    timeout.map_or_else(|| "for good".to_owned(), |timeout| format!("for {}", span::shown(timeout)))
 }
