@@ -3,6 +3,10 @@
 //! Arming finds each executable, checks components against their grants and
 //! compiles them, so that nothing of this happens when an alert arrives. A
 //! command that cannot be armed is reported and the others are not affected.
+//!
+//! * `executable`: which file a name means; `script`: what can be seen of it;
+//! * `findings`: what was found, and where that stands in the files;
+//! * `breaker`: suspends what keeps failing.
 
 pub mod breaker;
 pub mod executable;
@@ -245,7 +249,7 @@ struct Arming<'a> {
 impl Arming<'_> {
     fn command(&mut self, command: &Arc<Command>, responses: &[&Response]) -> Option<Ready> {
         let used = !responses.is_empty();
-        let at = &command.place;
+        let at = &self.found.inside(&command.place, "executable", Some(&command.executable));
         let executable = match executable::find(&command.executable, command.runtime, self.places) {
             Ok(executable) => executable,
             Err(error) => {
@@ -301,7 +305,9 @@ impl Arming<'_> {
         grants: Grants,
         builtin: bool,
     ) -> Option<Ready> {
-        let at = &command.place;
+        let at = &self.found.inside(&command.place, "executable", Some(&command.executable));
+        let granted = &self.found.inside(&command.place, "capabilities", None);
+        let limited = &self.found.inside(&command.place, "limits", None);
         let anything_granted = Grants { digests: Vec::new(), ..grants.clone() } != Grants::default();
         let pinned = !grants.digests.is_empty();
         // The ledger keeps the grants that the entry was made with, also where
@@ -324,13 +330,13 @@ impl Arming<'_> {
             let message =
                 format!("command {:?}: the grants are for any component of that name", command.name);
             let help = format!("write <capabilities sha256=\"{}\">", plugin.digest());
-            self.found.say(Severity::Warning, "digest-missing", at, message, help);
+            self.found.say(Severity::Warning, "digest-missing", granted, message, help);
         }
         for warning in plugin.warnings() {
             self.found.say(
                 Severity::Warning,
                 "grant-unused",
-                at,
+                granted,
                 format!("command {:?}: {warning}", command.name),
                 String::new(),
             );
@@ -340,7 +346,7 @@ impl Arming<'_> {
             let message =
                 format!("command {:?}: answer and run limit native programs, not components", command.name);
             let help = "write cpu and wall instead".to_owned();
-            self.found.say(Severity::Warning, "limit-unused", at, message, help);
+            self.found.say(Severity::Warning, "limit-unused", limited, message, help);
         }
         keep_version(self.places, &plugin, wasm);
         let reversible = plugin.kind() == Kind::Reversible;
@@ -350,7 +356,7 @@ impl Arming<'_> {
                 if timed {
                     let message = format!("command {:?} may be undone, as its built-in can", command.name);
                     let help = "write <timeout_allowed>yes</timeout_allowed> to say so".to_owned();
-                    self.found.say(Severity::Note, "timeout-allowed-assumed", at, message, help);
+                    self.found.say(Severity::Note, "timeout-allowed-assumed", &command.place, message, help);
                 }
                 true
             }
@@ -372,7 +378,7 @@ impl Arming<'_> {
     }
 
     fn native(&mut self, command: &Arc<Command>, responses: &[&Response], name: &str) -> Option<Ready> {
-        let at = &command.place;
+        let at = &self.found.inside(&command.place, "executable", Some(&command.executable));
         let program = match Program::resolve(&self.places.programs(), name) {
             Ok(program) => program,
             Err(unfit) => {
@@ -404,7 +410,8 @@ impl Arming<'_> {
             let message =
                 format!("command {:?} runs a native program, which grants do not bind", command.name);
             let help = "remove <capabilities>, or make the response a component".to_owned();
-            self.found.say(Severity::Warning, "grant-unused", at, message, help);
+            let granted = self.found.inside(&command.place, "capabilities", None);
+            self.found.say(Severity::Warning, "grant-unused", &granted, message, help);
         }
         if command.timeout_allowed.is_none() {
             self.no_rollback(command, timed);
