@@ -1,0 +1,21 @@
+//! What each fuzz target does with one input.
+//!
+//! `fuzz/` runs these functions under libFuzzer, `tests/replay.rs` runs them on
+//! stable over every seed and every input that once failed. An input fails by
+//! panicking: the asserts below say what must hold for any bytes at all.
+//!
+//! * [`config`]: configuration files, in all roles.
+//! * [`alert`]: a line of `alerts.json`, matched, explained, its keys derived.
+//! * [`message`]: what native programs are told and what they answer.
+
+#![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "an input that breaks a promise has to fail")]
+
+mod alert;
+mod config;
+mod message;
+pub mod native;
+
+pub use alert::alert;
+pub use config::config;
+pub use message::message;
