@@ -1,6 +1,7 @@
 //! What native programs are told and what they answer.
 
 use riposte_policy::alert::Alert;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use crate::native::{Message, NotAMessage, Verb, keys_in};
@@ -35,11 +36,7 @@ fn one_line(line: &str, verb: Verb, text: &str) {
     assert_eq!(memchr::memchr(b'\n', line.as_bytes()), Some(line.len() - 1), "{line:?}");
     // An escaped control character takes six bytes instead of one.
     assert!(line.len() <= 6 * text.len() + 256, "{} bytes out of {}", line.len(), text.len());
-    let Ok(value) = serde_json::from_str::<Value>(line) else {
-        // Only what is nested deeper than our reader goes.
-        assert!(text.matches(['{', '[']).count() > 100, "{line}");
-        return;
-    };
+    let Some(value) = read(line) else { return };
     let asked = value
         .as_object()
         .unwrap()
@@ -54,16 +51,20 @@ fn made(text: &str) {
     let arguments = [text.chars().take(64).collect::<String>()];
     let line = Message::of_parts(alert.agent_name(), &arguments, alert.object(), "x").line(Verb::Delete);
     assert_eq!(memchr::memchr(b'\n', line.as_bytes()), Some(line.len() - 1), "{line:?}");
-    let Ok(value) = serde_json::from_str::<Value>(&line) else {
-        assert!(text.matches(['{', '[']).count() > 100, "{line}");
-        return;
-    };
+    let Some(value) = read(&line) else { return };
     assert_eq!(value["command"], "delete");
     assert_eq!(value["origin"]["name"], alert.agent_name());
     assert_eq!(value["parameters"]["extra_args"][0], *arguments[0]);
     if let Ok(alert) = serde_json::from_str::<Value>(alert.object()) {
         assert_eq!(value["parameters"]["alert"], alert);
     }
+}
+
+/// The line, which is JSON whatever was put into it. `None` when a tree cannot
+/// hold it: half a surrogate pair, which its grammar allows, or deep nesting.
+fn read(line: &str) -> Option<Value> {
+    serde_json::from_str::<IgnoredAny>(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    serde_json::from_str(line).ok()
 }
 
 fn answer(line: &[u8]) {
