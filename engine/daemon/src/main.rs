@@ -50,7 +50,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::cli::{Cli, Command};
-use crate::commands::{ask, check, explain};
+use crate::commands::{ask, check, explain, migrate};
 use crate::control::Request;
 use crate::exit::Exit;
 
@@ -74,6 +74,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::Check(args) => check::check(args),
         Command::Explain(args) => explain::explain(args),
+        Command::Migrate(args) => migrate::migrate(args),
         Command::List(args) => ask::list(args),
         Command::Undo(args) => ask::undo(args),
         Command::Add(args) => ask::add(args),

@@ -92,4 +92,5 @@ fn definitions(config: &Config, size: usize) {
     assert!(held <= 4 * size + 64, "{held} bytes read out of {size}");
     assert!(config.responses.len() + config.commands.len() <= size / 16, "more blocks than fit into the text");
     let _ = Index::new(&config.responses);
+    crate::migrate::there_and_back(config);
 }

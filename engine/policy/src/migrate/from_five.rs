@@ -94,66 +94,75 @@ impl Found {
     }
 
     fn write(&self, findings: &mut Findings) -> String {
+        let mut called: HashMap<&str, Vec<&Monitor>> = HashMap::new();
+        for monitor in &self.monitors {
+            called.entry(&monitor.channel).or_default().push(monitor);
+        }
         let mut commands = Commands::default();
         let mut responses = String::new();
         for (place, channel) in &self.channels {
+            let monitors = called.remove(channel.config_id.as_str()).unwrap_or_default();
             let Some(timeout) = plain(place, &channel.config, findings) else { continue };
             let command = commands.of(place, &channel.config, findings);
-            self.response(place, channel, &command, timeout, &mut responses, findings);
+            responses.push_str(&response(place, &channel.config, &command, timeout, &monitors, findings));
         }
-        for monitor in &self.monitors {
-            if !self.channels.iter().any(|(_, channel)| channel.config_id == monitor.channel) {
-                let what = format!("the monitor {} calls the channel {}", shown(&monitor.name), shown(&monitor.channel));
-                findings.add(Note, "", what, "this channel is not among the documents.");
-            }
+        for monitor in self.monitors.iter().filter(|monitor| called.contains_key(monitor.channel.as_str())) {
+            let (name, channel) = (shown(&monitor.name), shown(&monitor.channel));
+            let what = format!("the monitor {name} calls the channel {channel}");
+            findings.add(Note, "", what, "this channel is not among the documents.");
         }
         format!("<ossec_config>\n{}{responses}</ossec_config>\n", commands.xml())
     }
+}
 
-    fn response(
-        &self,
-        place: &str,
-        channel: &Channel,
-        command: &str,
-        timeout: Option<u64>,
-        out: &mut String,
-        findings: &mut Findings,
-    ) {
-        let config = &channel.config;
-        let run = &config.active_response;
-        let mut block = String::from("  <active-response>\n    <disabled>no</disabled>\n");
-        let mut line = |tag: &str, text: &str| {
-            // Writing to a text cannot fail.
-            let _ = writeln!(block, "    <{tag}>{}</{tag}>", escaped(text));
-        };
-        line("command", command);
-        line("location", &run.location);
-        if let Some(agent) = run.agent_id.as_ref().filter(|_| run.location == "defined-agent") {
-            line("agent_id", agent);
-        }
-        if let Some(timeout) = timeout {
-            line("timeout", &timeout.to_string());
-        }
-        let mut called = false;
-        for monitor in self.monitors.iter().filter(|monitor| monitor.channel == channel.config_id) {
-            called = true;
-            let fired = format!("{} {}", monitor.description, monitor.queries.join(" OR "));
-            let _ = writeln!(block, "    <!-- fired by the monitor {}: {} -->", comment(&monitor.name), comment(&fired));
-        }
-        let _ = writeln!(block, "    <!-- TODO <rules_id>, <rules_group> or <level>: what fires it -->\n  </active-response>");
-        let what = if called { "what fires it stands in monitors" } else { "no monitor among the documents fires it" };
-        findings.add(Warning, place, what, "write <rules_id>, <rules_group> or <level> where the comment stands: queries have no counterpart.");
-        if run.location != "defined-agent" {
-            let help = "pages of 5.0 disagree on local and all: local is taken for the agent that raised the alert, all for every agent.";
-            findings.add(Note, place, format!("the location {}", shown(&run.location)), help);
-        }
-        if config.is_enabled {
-            out.push_str(&block);
-        } else {
-            findings.add(Warning, place, "it is muted", "it stands in a comment: take that away to use it.");
-            let _ = writeln!(out, "  <!-- muted in Wazuh 5\n{}  -->", block.replace("<!-- ", "(").replace(" -->", ")"));
-        }
+/// One `<active-response>`; what fires it as comments.
+fn response(
+    place: &str,
+    config: &ChannelConfig,
+    command: &str,
+    timeout: Option<u64>,
+    monitors: &[&Monitor],
+    findings: &mut Findings,
+) -> String {
+    let run = &config.active_response;
+    let mut block = String::from("  <active-response>\n    <disabled>no</disabled>\n");
+    let mut line = |tag: &str, text: &str| {
+        // Writing to a text cannot fail.
+        let _ = writeln!(block, "    <{tag}>{}</{tag}>", escaped(text));
+    };
+    line("command", command);
+    line("location", &run.location);
+    if let Some(agent) = run.agent_id.as_ref().filter(|_| run.location == "defined-agent") {
+        line("agent_id", agent);
     }
+    if let Some(timeout) = timeout {
+        line("timeout", &timeout.to_string());
+    }
+    for monitor in monitors {
+        let mut fired = format!("{}:", comment(&monitor.name));
+        for text in std::iter::once(&*monitor.description).chain(monitor.queries.iter().map(String::as_str)).take(8) {
+            let _ = write!(fired, " {}", comment(text));
+        }
+        let _ = writeln!(block, "    <!-- fired by the monitor {fired} -->");
+    }
+    block.push_str("    <!-- TODO <rules_id>, <rules_group> or <level>: what fires it -->\n  </active-response>\n");
+    let what = match monitors {
+        [] => "no monitor among the documents fires it",
+        _ => "what fires it stands in monitors",
+    };
+    let help =
+        "write <rules_id>, <rules_group> or <level> where the comment stands: queries have no counterpart.";
+    findings.add(Warning, place, what, help);
+    if run.location != "defined-agent" {
+        let help = "pages of 5.0 disagree on local and all: local is taken for the agent that raised the alert, all for every agent.";
+        findings.add(Note, place, format!("the location {}", shown(&run.location)), help);
+    }
+    if config.is_enabled {
+        return block;
+    }
+    findings.add(Warning, place, "it is muted", "it stands in a comment: take that away to use it.");
+    let inner = block.replace("<!-- ", "(").replace(" -->", ")");
+    format!("  <!-- muted in Wazuh 5\n{inner}  -->\n")
 }
 
 /// The commands that the channels need.
@@ -162,6 +171,8 @@ struct Commands {
     /// Name, program, arguments, whether one of its responses is undone.
     each: Vec<(String, String, String, bool)>,
     by_name: HashMap<String, usize>,
+    /// The next number for a name that means several programs.
+    next: HashMap<String, u32>,
 }
 
 impl Commands {
@@ -190,10 +201,10 @@ impl Commands {
                 None => return self.define(name.to_owned(), executable, arguments, stateful),
             }
         }
-        let mut n = 2_u32;
-        let mut name = format!("{}-{n}", config.name);
+        let n = self.next.entry(config.name.clone()).or_insert(1);
+        let mut name = config.name.clone();
         while self.by_name.contains_key(&name) {
-            n = n.saturating_add(1);
+            *n = n.saturating_add(1);
             name = format!("{}-{n}", config.name);
         }
         findings.add(Note, place, format!("another channel has this name: its command is {}", shown(&name)), "");

@@ -189,9 +189,9 @@ fn monitor(channel: &Channel, response: &Response, findings: &mut Findings) -> M
     findings.add(Warning, &response.place.to_string(), format!("what fires it:{triggers}"), help);
     Monitor {
         channel: channel.config_id.clone(),
-        name: channel.config.name.clone(),
-        description: format!("Draft. Wazuh 4.x fired it on{triggers}"),
-        queries,
+        name: channel.config.name.as_str().into(),
+        description: format!("Draft. Wazuh 4.x fired it on{triggers}").into(),
+        queries: queries.into(),
     }
 }
 
