@@ -232,13 +232,13 @@ impl Commands {
     }
 }
 
-/// The timeout of a channel that 4.x can hold; `None` after a finding that
-/// says why it cannot.
+/// The timeout of a channel that both versions can hold; `None` after a
+/// finding that says why one cannot.
 #[expect(clippy::option_option, reason = "whether it can be held, and whether there is one")]
-fn plain(place: &str, config: &ChannelConfig, findings: &mut Findings) -> Option<Option<u64>> {
+pub(super) fn plain(place: &str, config: &ChannelConfig, findings: &mut Findings) -> Option<Option<u64>> {
     let run = &config.active_response;
     let mut refuse = |what: String| {
-        findings.add(Error, place, what, "it is not migrated: mend it in the dashboard.");
+        findings.add(Error, place, what, "it is not migrated: mend it first.");
         None
     };
     let fits = |text: &str| {

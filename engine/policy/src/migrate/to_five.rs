@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::document::{ActiveResponse, CHANNEL, Channel, ChannelConfig, Document, Monitor};
+use super::from_five::{number, plain};
 use super::programs::{Fate, fate};
 use super::{Finding, Findings};
 use crate::config::{Command, Config, Location, Mode, Response};
@@ -31,6 +32,11 @@ pub fn to_five(config: &Config) -> Five {
         let Some(command) = config.command(&response.command) else { continue };
         let Some(active_response) = active_response(command, response, &mut findings) else { continue };
         let channel = channel(n, config, response, active_response, &mut findings);
+        // What could not come back is not sent there either: control
+        // characters in a name, a path in place of a file name.
+        if plain(&response.place.to_string(), &channel.config, &mut findings).is_none() {
+            continue;
+        }
         let monitor = monitor(&channel, response, &mut findings);
         documents.push(Document::Channel(channel));
         documents.push(Document::Monitor(monitor));
@@ -136,7 +142,7 @@ fn channel(
     let siblings = config.responses.iter().filter(|other| other.command == response.command).count();
     // A name that ends like a number among several keeps one, so that it can
     // be told apart again.
-    let numbered = siblings > 1 || super::from_five::number(&response.command).is_some();
+    let numbered = siblings > 1 || number(&response.command).is_some();
     let name = if numbered { &response.name } else { &response.command };
     let shadow = response.mode == Mode::Shadow;
     if shadow {
