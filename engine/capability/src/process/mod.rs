@@ -117,9 +117,15 @@ impl Launch<'_> {
 
     #[expect(clippy::disallowed_methods, reason = "this is the module that starts programs")]
     fn command(&self, program: &Program) -> Command {
-        let mut command = Command::new(program.executable(self.root));
+        // Who reads arguments was written for OSSEC, which starts programs by
+        // their whole path: they log it, and stock rules 601 to 607 look for it.
+        let (file, called) = match self.arguments {
+            [] => (program.executable(self.root), program.called()),
+            _ => (program.path().to_owned(), program.path().display().to_string()),
+        };
+        let mut command = Command::new(file);
         command
-            .arg0(program.called())
+            .arg0(called)
             .args(self.arguments)
             .current_dir(self.root)
             .env_clear()
