@@ -20,14 +20,14 @@ fn there_and_back_by_files() {
     let there = host.riposte(&["migrate", "--to", "5", "--output", &folder]);
     assert_eq!((there.code, there.out.as_str()), (0, ""), "{there:?}");
     assert!(there.err.contains("etc/ossec.conf:3:1: note: \"firewall-drop\" is named block-ip in 5.x"), "{there:?}");
-    let channel: serde_json::Value = serde_json::from_str(&host.read("five/channel-ar1-drop.json")).unwrap();
+    let channel: serde_json::Value = serde_json::from_str(&host.read("five/channel-ar1-drop-local.json")).unwrap();
     assert_eq!(channel["config"]["active_response"]["stateful_timeout"], 600);
     // A file that is there is never overwritten.
     let again = host.riposte(&["migrate", "--to", "5", "--output", &folder]);
     assert!(again.code == 1 && again.err.contains("cannot write"), "{again:?}");
 
-    let channel = host.path("five/channel-ar1-drop.json").display().to_string();
-    let monitor = host.path("five/monitor-ar1-drop.json").display().to_string();
+    let channel = host.path("five/channel-ar1-drop-local.json").display().to_string();
+    let monitor = host.path("five/monitor-ar1-drop-local.json").display().to_string();
     let back = host.riposte(&["migrate", "--from", "5", &channel, &monitor]);
     assert_eq!(back.code, 0, "{back:?}");
     for line in ["<executable>firewall-drop</executable>", "<timeout>600</timeout>", "<rules_id>5712</rules_id>", "TODO"] {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use riposte_capability::firewall::Backend;
 use riposte_capability::process::Program;
@@ -10,7 +10,7 @@ use riposte_capability::{Capabilities, Effect, Refusal, Repaired, firewall};
 use riposte_ledger::Ledger;
 use riposte_ledger::clock::{Clock, Now};
 use riposte_ledger::entry::EffectRow;
-use riposte_policy::config::{Command, Mode};
+use riposte_policy::config::{Command, Mode, Role};
 use riposte_policy::diagnostic::Diagnostic;
 use riposte_policy::grant::Digest;
 use riposte_policy::order::EntryId;
@@ -75,6 +75,8 @@ pub struct Engine {
     /// Where the alerts come from, for people.
     pub alerts: String,
     armed: RwLock<Arc<Armed>>,
+    /// Held while what is armed changes.
+    arming: Mutex<()>,
     transport: Local,
     clock: Arc<dyn Clock>,
     configs: Vec<PathBuf>,
@@ -103,6 +105,8 @@ pub struct Settings {
     pub strict: bool,
     /// End with the input.
     pub once: bool,
+    /// Which part of Wazuh the engine stands in for.
+    pub role: Role,
 }
 
 /// What an engine is made of.
@@ -155,6 +159,7 @@ impl Engine {
             started_ms: parts.clock.now().wall_ms,
             alerts: parts.alerts,
             armed: RwLock::new(Arc::new(parts.armed)),
+            arming: Mutex::new(()),
             transport: parts.transport,
             clock: parts.clock,
             configs: parts.configs,
@@ -235,8 +240,9 @@ impl Engine {
     ///
     /// What is wrong, as text for people, and what was found.
     pub fn reload(&self) -> Result<Vec<Diagnostic>, (String, Vec<Diagnostic>)> {
+        let _arming = self.arming.lock().unwrap_or_else(PoisonError::into_inner);
         let files = files::read(&self.configs).map_err(|error| (error.to_string(), Vec::new()))?;
-        let armed = Armed::new(&files, &self.places, &self.components);
+        let armed = Armed::new_as(&files, &self.places, &self.components, self.settings.role);
         let found = armed.config.diagnostics.clone();
         if let Some(first) = armed.fatal(self.settings.strict).next() {
             return Err((
@@ -250,6 +256,21 @@ impl Engine {
         self.capabilities.guard().set_white_list(armed.config.white_list.clone());
         *self.armed.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(armed);
         Ok(found)
+    }
+
+    /// Whether nothing on this host is changed.
+    #[must_use]
+    pub fn is_shadow(&self) -> bool {
+        self.settings.shadow
+    }
+
+    /// Makes commands that stand in no file ready to run, until the next
+    /// reload. What is wrong with one is returned, and that one is not ready.
+    pub fn arm(&self, commands: &[Arc<Command>]) -> Vec<Diagnostic> {
+        let _arming = self.arming.lock().unwrap_or_else(PoisonError::into_inner);
+        let (armed, found) = self.armed().with(commands, &self.places, &self.components);
+        *self.armed.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(armed);
+        found
     }
 
     /// Reads switches and allows from the ledger again.

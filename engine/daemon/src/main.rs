@@ -13,7 +13,8 @@
 //! Around it:
 //!
 //! * [`engine`]: everything one running engine holds.
-//! * [`run`]: start, serve, stop.
+//! * [`service`]: start, serve, stop. [`run`]: the same with alerts,
+//!   [`execd`]: in place of `wazuh-execd`.
 //! * [`claims`], [`switches`], [`programs`]: the ledger as capabilities see it,
 //!   an operator's switches, programs nobody waits for.
 //! * [`report`]: audit events, Wazuh's log, traces. [`outcome`]: what they tell.
@@ -29,6 +30,7 @@ mod cli;
 mod commands;
 mod control;
 mod engine;
+mod execd;
 mod exit;
 mod files;
 mod intake;
@@ -39,6 +41,7 @@ mod recover;
 mod report;
 mod respond;
 mod run;
+mod service;
 mod show;
 mod switches;
 mod timekeeper;
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
     };
     let exit = match &cli.command {
         Command::Run(args) => run::run(args),
+        Command::Execd(args) => execd::execd(args),
         Command::Check(args) => check::check(args),
         Command::Explain(args) => explain::explain(args),
         Command::Migrate(args) => migrate::migrate(args),

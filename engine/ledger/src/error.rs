@@ -87,6 +87,15 @@ pub enum LedgerError {
         /// The state it was to get into.
         to: State,
     },
+    /// The entry was handed to an agent of Wazuh's: only that can undo it.
+    HandedOver {
+        /// The entry.
+        id: EntryId,
+        /// The agent.
+        agent: String,
+        /// The command that it was given.
+        command: String,
+    },
     /// The entry still holds effects, so it cannot be closed.
     StillHeld {
         /// The entry.
@@ -209,6 +218,11 @@ impl fmt::Display for LedgerError {
                     "entry {id} is {from} and cannot become {to}; `riposte list` shows what is in force"
                 )
             }
+            Self::HandedOver { id, agent, command } => write!(
+                f,
+                "entry {id} was handed to agent {agent} as {command}: what it did there can only be undone there, by \
+                 that agent when its time is up, or by hand on its machine"
+            ),
             Self::StillHeld { id, effects } => {
                 write!(f, "entry {id} cannot be closed while it holds {}", effects.join(", "))
             }

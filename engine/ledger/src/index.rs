@@ -118,6 +118,18 @@ impl Index {
         self.print(&(tenant, command, agent, keys, mode))
     }
 
+    /// The key of an entry in Wazuh's way: its text, of whatever command and
+    /// agent. The bytes in front, here and below, are in no text, so that no
+    /// two ways meet.
+    pub(crate) fn wazuh_key(&self, tenant: &str, key: &str, mode: Mode) -> Print {
+        self.print(&(0xfe_u8, tenant, key, mode))
+    }
+
+    /// The key of an entry whose program has yet to name its keys: like none.
+    pub(crate) fn unnamed(&self, id: EntryId) -> Print {
+        self.print(&(0xfd_u8, id))
+    }
+
     pub(crate) fn target(&self, interface: &str, target: &str) -> Print {
         self.print(&(interface, target))
     }

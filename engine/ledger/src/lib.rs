@@ -43,6 +43,6 @@ mod writer;
 mod tests;
 
 pub use clock::{Clock, ManualClock, Now, SystemClock};
-pub use entry::{Admitted, Cause, Entry, NewEntry, Rekeyed, Settled, Standing, State, Undo};
+pub use entry::{Admitted, Cause, Entry, Handed, NewEntry, Rekeyed, Settled, Standing, State, Undo, WouldBe};
 pub use error::LedgerError;
 pub use ledger::{Ledger, Opened, Settings, Wait};

@@ -28,13 +28,14 @@ pub(crate) fn select(conn: &Connection, which: &str, params: impl Params) -> rus
     conn.prepare_cached(&sql)?.query_map(params, entry_of)?.collect()
 }
 
-/// The entry `id`, open or closed, with its alert and receipt.
+/// The entry `id`, open or closed, with its alert, message and receipt.
 pub(crate) fn entry(conn: &Connection, id: EntryId) -> rusqlite::Result<Option<Entry>> {
     let Some(mut entry) = select(conn, "id = ?1", [id.0])?.pop() else { return Ok(None) };
-    entry.alert = conn
-        .prepare_cached("SELECT alert FROM body WHERE entry = ?1")?
-        .query_row([id.0], |row| row.get(0))
+    let body = conn
+        .prepare_cached("SELECT alert, message FROM body WHERE entry = ?1")?
+        .query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
+    (entry.alert, entry.message) = body.unwrap_or_default();
     entry.receipt = conn
         .prepare_cached("SELECT receipt FROM receipt WHERE entry = ?1")?
         .query_row([id.0], |row| row.get(0))
@@ -134,6 +135,7 @@ fn entry_of(row: &Row<'_>) -> rusqlite::Result<Entry> {
         digest: row.get::<_, Option<String>>(26)?.filter(|digest| !digest.is_empty()),
         definition: text(27)?,
         alert: None,
+        message: None,
         receipt: None,
     })
 }

@@ -13,7 +13,10 @@ use crate::entry::{Kind, State, mode_str};
 pub(crate) const APPLICATION: i64 = 0x5249_504f;
 
 /// The version that this program writes.
-pub(crate) const VERSION: i64 = 1;
+pub(crate) const VERSION: i64 = 2;
+
+/// The first version. What it keeps of entries can be read as it is.
+pub(crate) const FIRST: i64 = 1;
 
 /// Makes the tables of the current version in an empty database.
 pub(crate) fn create(conn: &Connection) -> rusqlite::Result<()> {
@@ -24,6 +27,36 @@ pub(crate) fn create(conn: &Connection) -> rusqlite::Result<()> {
         transitions()
     ))
 }
+
+/// Makes a ledger of version 1 one of version 2, all or nothing: it came to
+/// have the state `handed-over`, the message that asked for an entry, and what
+/// is the same, and an offence, in Wazuh's way.
+///
+/// The checks of a column cannot be changed in place, so the entries move to a
+/// new table. That takes a second for some hundred thousand of them, once.
+pub(crate) fn from_version_1(conn: &Connection) -> rusqlite::Result<()> {
+    conn.execute_batch(&format!(
+        "BEGIN IMMEDIATE;\n\
+         ALTER TABLE entry RENAME TO entry_1;\n\
+         {entry}\n\
+         INSERT INTO entry ({COLUMNS_1}) SELECT {COLUMNS_1} FROM entry_1;\n\
+         DROP TABLE entry_1;\n\
+         {ENTRY_INDEXES}\n\
+         {transitions}\n\
+         ALTER TABLE body ADD COLUMN message TEXT;\n\
+         ALTER TABLE body ADD COLUMN program TEXT;\n\
+         {WAZUH_OFFENCE}\n\
+         PRAGMA user_version = {VERSION};\nCOMMIT;",
+        entry = with_words(ENTRY),
+        transitions = transitions(),
+    ))
+}
+
+/// The columns that entries of version 1 have.
+const COLUMNS_1: &str = "
+    id, tenant, command, response, agent, location, keys, kind, state, mode, since, length, due, due_boot, boot,
+    closed, offence, attempt, undo_attempts, alert_id, rule_id, actor, reason, cause, ended_by, end_reason, error,
+    definition, input, offset, ordinal";
 
 /// The second guard on transitions: whatever this program or an `sqlite3`
 /// shell tries, the database refuses what [`State::may`] refuses.
@@ -52,29 +85,24 @@ fn one_of<'a>(column: &str, words: impl IntoIterator<Item = &'a str>) -> String 
 }
 
 fn tables() -> String {
+    [ENTRY, ENTRY_INDEXES, TABLES, WAZUH_OFFENCE].map(with_words).concat()
+}
+
+/// With the checks of its words.
+fn with_words(sql: &str) -> String {
     let open = State::ALL.into_iter().filter(|state| state.is_open()).map(State::as_str);
-    TABLES
-        .replace("IS_KIND", &one_of("kind", Kind::ALL.map(Kind::as_str)))
+    sql.replace("IS_KIND", &one_of("kind", Kind::ALL.map(Kind::as_str)))
         .replace("IS_STATE", &one_of("state", State::ALL.map(State::as_str)))
         .replace("IS_OPEN", &one_of("state", open))
         .replace("IS_MODE", &one_of("mode", [Mode::Enforce, Mode::Shadow].map(mode_str)))
 }
 
-const TABLES: &str = "
-CREATE TABLE boot (
-    number  INTEGER PRIMARY KEY,
-    boot_id TEXT NOT NULL UNIQUE
-) STRICT;
-
-CREATE TABLE definition (
-    number INTEGER PRIMARY KEY,
-    text   TEXT NOT NULL,
-    digest TEXT NOT NULL DEFAULT '',
-    UNIQUE (text, digest)
-) STRICT;
-
+const ENTRY: &str = "
 -- Times are milliseconds. `due` is by the wall clock, `due_boot` since the
 -- start `boot` of the machine, `length` the longest that may be left of it.
+-- `wazuh_key` is what makes the entry the same as another, where that goes
+-- Wazuh's way; empty until its program has named its keys. `counted` is NULL
+-- where offences go our way, else whether this one was counted.
 CREATE TABLE entry (
     id            INTEGER PRIMARY KEY,
     tenant        TEXT NOT NULL,
@@ -107,18 +135,38 @@ CREATE TABLE entry (
     input         INTEGER,
     offset        INTEGER,
     ordinal       INTEGER,
+    wazuh_key     TEXT,
+    counted       INTEGER,
     CHECK ((closed IS NULL) = IS_OPEN)
 ) STRICT;
+";
 
+const ENTRY_INDEXES: &str = "
 -- Open entries are the NULLs of one index, and old ones its other end.
 CREATE INDEX entry_closed ON entry (closed);
 CREATE INDEX entry_source ON entry (input, offset) WHERE input IS NOT NULL;
+";
+
+const TABLES: &str = "
+CREATE TABLE boot (
+    number  INTEGER PRIMARY KEY,
+    boot_id TEXT NOT NULL UNIQUE
+) STRICT;
+
+CREATE TABLE definition (
+    number INTEGER PRIMARY KEY,
+    text   TEXT NOT NULL,
+    digest TEXT NOT NULL DEFAULT '',
+    UNIQUE (text, digest)
+) STRICT;
 
 CREATE TABLE body (
     entry     INTEGER PRIMARY KEY,
     alert     TEXT NOT NULL,
     base      INTEGER,
-    offenders TEXT
+    offenders TEXT,
+    message   TEXT,
+    program   TEXT
 ) STRICT;
 
 CREATE TABLE receipt (
@@ -199,6 +247,18 @@ CREATE TABLE input (
     done      INTEGER NOT NULL DEFAULT 0,
     updated   INTEGER NOT NULL
 ) STRICT;
+";
+
+/// Offences as Wazuh counts them: per key, and for good. `keys` are those that
+/// the key was made of last.
+const WAZUH_OFFENCE: &str = "
+CREATE TABLE wazuh_offence (
+    tenant TEXT NOT NULL,
+    key    TEXT NOT NULL,
+    keys   TEXT NOT NULL,
+    count  INTEGER NOT NULL,
+    PRIMARY KEY (tenant, key)
+) STRICT, WITHOUT ROWID;
 ";
 
 #[cfg(test)]

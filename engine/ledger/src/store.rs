@@ -90,9 +90,13 @@ pub(crate) fn open(path: &Path, most_pages: Option<u32>) -> Result<Store, Ledger
             prepare(&conn, most_pages).map_err(failed)?;
             schema::create(&conn).map_err(failed)?;
         }
-        Found::Ledger => {
+        Found::Ledger { version } => {
             check(&conn, path)?;
             prepare(&conn, most_pages).map_err(failed)?;
+            if version == schema::FIRST {
+                schema::from_version_1(&conn).map_err(failed)?;
+                tracing::info!("the ledger {} was of version 1, and is of version 2 now", path.display());
+            }
         }
     }
     Ok(Store { conn, reserve: Reserve::new(path), most_pages, _lock: lock })
@@ -106,14 +110,15 @@ pub(crate) fn open_to_read(path: &Path) -> Result<Connection, LedgerError> {
     conn.busy_timeout(PATIENCE).map_err(failed)?;
     plan_once(&conn).map_err(failed)?;
     match identify(&conn, path)? {
-        Found::Ledger => Ok(conn),
+        // What is read without an engine is the same in both versions.
+        Found::Ledger { .. } => Ok(conn),
         Found::Nothing => Err(LedgerError::Foreign { path: path.to_owned() }),
     }
 }
 
 enum Found {
     Nothing,
-    Ledger,
+    Ledger { version: i64 },
 }
 
 fn identify(conn: &Connection, path: &Path) -> Result<Found, LedgerError> {
@@ -125,7 +130,7 @@ fn identify(conn: &Connection, path: &Path) -> Result<Found, LedgerError> {
         (number("application_id")?, number("user_version")?, number("page_count")?);
     match (application, version) {
         (0, 0) if pages <= 1 && is_bare(conn) => Ok(Found::Nothing),
-        (schema::APPLICATION, schema::VERSION) => Ok(Found::Ledger),
+        (schema::APPLICATION, version @ schema::FIRST..=schema::VERSION) => Ok(Found::Ledger { version }),
         (schema::APPLICATION, found) if found > schema::VERSION => {
             Err(LedgerError::Newer { path: path.to_owned(), found, known: schema::VERSION })
         }

@@ -17,6 +17,9 @@
 //! * [`address`], [`user`], [`keys`]: what a response acts on, as types, and where
 //!   in an alert it stands.
 //! * [`span`]: lengths of time as configurations write them.
+//! * [`ruleset`]: a manager's rules: which of them no alert or no response follows.
+//! * [`stock`]: a manager's own responses as bytes, and switching them off and on.
+//! * [`tags`]: where each tag of a file stands.
 
 #![forbid(unsafe_code)]
 
@@ -32,7 +35,10 @@ pub mod matching;
 pub mod migrate;
 pub mod order;
 mod pointer;
+pub mod ruleset;
 pub mod span;
+pub mod stock;
+pub mod tags;
 mod timestamp;
 pub mod user;
 

@@ -313,7 +313,7 @@ mod tests {
         Arc::new(Response {
             name: "block#1".into(),
             command: "block".into(),
-            location: Location::Local,
+            location: Location::LOCAL,
             level,
             groups: groups.iter().map(ToString::to_string).collect(),
             rules: rules.to_vec(),

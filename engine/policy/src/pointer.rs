@@ -35,7 +35,8 @@ impl Pointer {
     }
 
     /// A pointer to a member of objects in objects, whatever their names hold.
-    pub(crate) fn to_member(names: &[&str]) -> Self {
+    #[must_use]
+    pub fn to_member(names: &[&str]) -> Self {
         let text: String = names
             .iter()
             .flat_map(|name| ["/".to_owned(), name.replace('~', "~0").replace('/', "~1")])

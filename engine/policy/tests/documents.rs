@@ -55,7 +55,7 @@ fn the_option_reference() {
     );
     assert_eq!(codes(&config), ["matching-differs"]);
     let response = &config.responses[0];
-    assert_eq!(response.location, Location::DefinedAgent("032".into()));
+    assert_eq!(response.location, Location::defined_agent("032"));
     assert_eq!(response.timeout, Some(Duration::from_secs(1)));
     assert_eq!(*response.offenders, [minutes(1), minutes(5), minutes(10)]);
     // Accumulative, not restrictive.
@@ -104,7 +104,7 @@ fn the_guide_of_ossec() {
     // The guide relies on it being undone all the same: who knows the program says so.
     assert_eq!((command.timeout_allowed, command.expect.as_slice()), (None, [Expect::SourceIp].as_slice()));
     let mail = config.responses.iter().find(|response| &*response.command == "mail-test").unwrap();
-    assert_eq!((&mail.location, mail.timeout), (&Location::Server, None));
+    assert_eq!((&mail.location, mail.timeout), (&Location::SERVER, None));
     assert_eq!(config.command("mail-test").unwrap().timeout_allowed, Some(false));
 }
 

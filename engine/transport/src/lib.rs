@@ -8,13 +8,18 @@
 //!
 //! * [`route`]: which agents a response is for, and whether this machine is one.
 //! * [`local`]: the carrier of one machine on its own.
+//! * [`routed`]: two carriers, one for this machine and one for all others.
+//! * [`wazuh`]: Wazuh's own wires.
 
 #![forbid(unsafe_code)]
 
 pub mod local;
 pub mod route;
+pub mod routed;
+pub mod wazuh;
 
 use std::fmt;
+use std::path::PathBuf;
 
 use async_trait::async_trait;
 use riposte_policy::Order;
@@ -58,6 +63,33 @@ pub enum Undeliverable {
     NoSuchAgent(String),
     /// The receiving side has stopped.
     Stopped,
+    /// The manager knows no agent of this number.
+    Unregistered(String),
+    /// The agent is not connected, and nothing would wait for it.
+    NotConnected(String),
+    /// Which message the agent understands is not known.
+    VersionUnknown {
+        /// The agent's number.
+        agent: String,
+        /// Why.
+        why: String,
+    },
+    /// The agent takes no message of this length.
+    TooLong {
+        /// The agent's number.
+        agent: String,
+        /// Which.
+        why: String,
+    },
+    /// Which agents there are is not known.
+    AgentsUnknown(String),
+    /// Nobody takes the order off the queue. Its receipt is not signed.
+    Unreachable {
+        /// The queue's socket.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
 }
 
 impl fmt::Display for Undeliverable {
@@ -68,6 +100,21 @@ impl fmt::Display for Undeliverable {
                 "this machine does not stand for agent {agent}; start with --agent-id {agent} or --all-local if it does"
             ),
             Self::Stopped => f.write_str("the engine is stopping"),
+            Self::Unregistered(agent) => write!(f, "the manager knows no agent {agent}"),
+            Self::NotConnected(agent) => {
+                write!(f, "agent {agent} is not connected; it would not get the order later either")
+            }
+            Self::VersionUnknown { agent, why } => write!(
+                f,
+                "the version of agent {agent} is not known: {why}; with --assume-agents VERSION it is sent all the same"
+            ),
+            Self::TooLong { agent, why } => write!(f, "agent {agent}: {why}"),
+            Self::AgentsUnknown(why) => write!(f, "which agents are connected is not known: {why}"),
+            Self::Unreachable { path, why } => write!(
+                f,
+                "nobody takes orders on {}: {why}; wazuh-remoted listens there on a running manager. The alert stays unhandled",
+                path.display()
+            ),
         }
     }
 }

@@ -29,18 +29,27 @@ impl Identity {
     }
 }
 
-/// The agent that a response with this location is for, when the alert came
-/// from `alert_agent` (the server, when the alert names none).
+/// The agents that a response with this location is for, each once and with
+/// the word of the location that names it, when the alert came from
+/// `alert_agent` (the server, when the alert names none).
 ///
 /// `all` means every agent. A machine on its own is the only one it reaches,
-/// so the order is for the server's number.
+/// so the order is for the server's number; who has agents to send to asks
+/// [`Location::is_all`] for them.
 #[must_use]
-pub fn recipient(location: &Location, alert_agent: Option<&str>) -> Arc<str> {
-    match location {
-        Location::Local => number(alert_agent.unwrap_or(SERVER)),
-        Location::Server | Location::All => SERVER.into(),
-        Location::DefinedAgent(agent) => number(agent),
+pub fn recipients(location: &Location, alert_agent: Option<&str>) -> Vec<(Arc<str>, &'static str)> {
+    let mut recipients: Vec<(Arc<str>, &'static str)> = Vec::new();
+    for word in location.words() {
+        let agent = match (word, location.agent()) {
+            ("local", _) => number(alert_agent.unwrap_or(SERVER)),
+            ("defined-agent", Some(agent)) => number(agent),
+            _ => SERVER.into(),
+        };
+        if !recipients.iter().any(|(there, _)| *there == agent) {
+            recipients.push((agent, word));
+        }
     }
+    recipients
 }
 
 /// An agent's number as Wazuh prints it: at least three digits.
@@ -66,10 +75,24 @@ mod tests {
 
     #[test]
     fn locations_name_their_agent() {
-        assert_eq!(&*recipient(&Location::Local, Some("3")), "003");
-        assert_eq!(&*recipient(&Location::Local, None), "000");
-        assert_eq!(&*recipient(&Location::Server, Some("003")), "000");
-        assert_eq!(&*recipient(&Location::All, Some("003")), "000");
-        assert_eq!(&*recipient(&Location::DefinedAgent("12".into()), Some("003")), "012");
+        let agents = |location: Location, from| -> Vec<(String, &str)> {
+            let recipients = recipients(&location, from);
+            recipients.into_iter().map(|(agent, word)| (agent.to_string(), word)).collect()
+        };
+        let one = |agent: &str, word| vec![(agent.to_owned(), word)];
+        assert_eq!(agents(Location::LOCAL, Some("3")), one("003", "local"));
+        assert_eq!(agents(Location::LOCAL, None), one("000", "local"));
+        assert_eq!(agents(Location::SERVER, Some("003")), one("000", "server"));
+        assert_eq!(agents(Location::ALL, Some("003")), one("000", "all"));
+        assert_eq!(agents(Location::defined_agent("12"), Some("003")), one("012", "defined-agent"));
+        // Nobody is asked twice.
+        let both = Location::LOCAL.and(Location::SERVER);
+        assert_eq!(agents(both.clone(), None), one("000", "local"));
+        assert_eq!(agents(both, Some("7")), [one("007", "local"), one("000", "server")].concat());
+        assert_eq!(agents(Location::SERVER.and(Location::ALL), None), one("000", "server"));
+        assert_eq!(
+            agents(Location::LOCAL.and(Location::defined_agent("7")), Some("007")),
+            one("007", "local")
+        );
     }
 }

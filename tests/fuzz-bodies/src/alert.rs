@@ -79,8 +79,8 @@ fn matched(config: &Config, index: &Index, alert: &Alert<'_>) {
         if let Derived::Keys(keys) = keys::derive(command, alert.object()) {
             assert_eq!(Keys::new(keys.as_slice()).as_ref(), Ok(&keys));
         }
-        let message = Message::of_command("001", command, alert.object(), "b.sh")
-            .with_positional(&Positional::of(command, alert.object()));
+        let positional = Positional::of(command, &command.extra_args, alert.object());
+        let message = Message::of_parts("001", &command.extra_args, alert.object(), "b.sh").with_positional(positional);
         let line = message.line(Verb::Add);
         assert_eq!(memchr::memchr(b'\n', line.as_bytes()), Some(line.len() - 1));
         serde_json::from_str::<IgnoredAny>(&line).unwrap();

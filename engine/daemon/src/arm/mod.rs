@@ -14,12 +14,12 @@ use std::sync::Arc;
 use riposte_capability::process::Program;
 use riposte_plugins::Builtin;
 use riposte_policy::alert::Alert;
-use riposte_policy::config::{Command, Config, Mode, Response, Way};
+use riposte_policy::config::{Command, Config, Mode, Response, Role, Way};
 use riposte_policy::diagnostic::{Diagnostic, Place, Severity};
 use riposte_policy::grant::Grants;
 use riposte_policy::limit::Limits;
 use riposte_policy::matching::Index;
-use riposte_policy::order::{Actor, Source};
+use riposte_policy::order::Actor;
 use riposte_policy::{Order, span};
 use riposte_runtime::native::NativeProgram;
 use riposte_runtime::{Components, Kind, LoadError, Plugin};
@@ -45,6 +45,8 @@ pub struct Armed {
     pub index: Index,
     /// The commands that can be run, by name.
     commands: HashMap<Arc<str>, Arc<Ready>>,
+    /// What the files were read as.
+    role: Role,
 }
 
 /// A command that can be run.
@@ -88,13 +90,18 @@ impl Armed {
     /// Reads configuration files and arms every command that a response names
     /// or that is worth running by hand.
     pub fn new(files: &[File], places: &Places, components: &Components) -> Self {
+        Self::new_as(files, places, components, Role::Standalone)
+    }
+
+    /// The same for an engine that stands in for a part of Wazuh.
+    pub fn new_as(files: &[File], places: &Places, components: &Components, role: Role) -> Self {
         let sources: Vec<_> =
             files.iter().map(|file| (file.path.display().to_string(), &file.bytes)).collect();
         let sources: Vec<_> = sources
             .iter()
             .map(|(file, bytes)| riposte_policy::config::Source { file, bytes: bytes.as_slice() })
             .collect();
-        let mut config = Config::read(&sources);
+        let mut config = Config::read_as(&sources, role);
         let mut arming = Arming { places, components, files, found: Vec::new() };
         let mut commands = HashMap::new();
         for command in &config.commands {
@@ -107,14 +114,38 @@ impl Armed {
         let found = arming.found;
         config.diagnostics.extend(found);
         let index = Index::new(&config.responses);
-        Self { config, index, commands }
+        Self { config, index, commands, role }
+    }
+
+    /// The same with commands that stand in no file. Also returns what is wrong
+    /// with those.
+    pub fn with(
+        &self,
+        commands: &[Arc<Command>],
+        places: &Places,
+        components: &Components,
+    ) -> (Self, Vec<Diagnostic>) {
+        let mut arming = Arming { places, components, files: &[], found: Vec::new() };
+        let mut all = self.commands.clone();
+        for command in commands {
+            if let Some(ready) = arming.command(command, &[]) {
+                all.insert(Arc::clone(&command.name), Arc::new(ready));
+            }
+        }
+        let (config, index) = (self.config.clone(), Index::new(&self.config.responses));
+        (Self { config, index, commands: all, role: self.role }, arming.found)
     }
 
     /// Whether the engine can run with this: nothing in it is wrong, or only
     /// single components that were refused.
     pub fn fatal(&self, strict: bool) -> impl Iterator<Item = &Diagnostic> {
         self.config.diagnostics.iter().filter(move |found| match found.severity {
-            Severity::Error => found.code != REFUSED,
+            Severity::Error if found.code == REFUSED => false,
+            // `wazuh-execd` reads little of this file, and starts whatever the rest says.
+            Severity::Error if self.role == Role::Execd && found.place.file.ends_with("ossec.conf") => {
+                strict || found.code.starts_with("xml-")
+            }
+            Severity::Error => true,
             Severity::Warning => strict,
             Severity::Note => false,
         })
@@ -131,19 +162,24 @@ impl Armed {
         self.commands.values()
     }
 
-    /// The order for the response at `position` of the configuration.
+    /// The orders for the response at `position` of the configuration: one for
+    /// each agent that its location names.
     #[must_use]
-    pub fn order(&self, position: usize, alert: &Alert<'_>, source: Option<Source>) -> Option<Order> {
-        let response = self.config.responses.get(position)?;
-        let command = self.config.commands.iter().find(|command| command.name == response.command)?;
+    pub fn orders(&self, position: usize, alert: &Alert<'_>) -> Vec<Order> {
+        let Some(response) = self.config.responses.get(position) else { return Vec::new() };
+        let command = self.config.commands.iter().find(|command| command.name == response.command);
+        let Some(command) = command else { return Vec::new() };
         let stateful = self.ready(&command.name).is_none_or(|ready| ready.stateful);
-        Some(Order {
+        let from = Some(alert.agent_id()).filter(|id| !id.is_empty());
+        let text: Arc<str> = alert.object().into();
+        let recipients = route::recipients(&response.location, from).into_iter();
+        let order = |(agent, location)| Order {
             tenant: TENANT.into(),
             command: Arc::clone(command),
             response: Some(Arc::clone(response)),
-            location: response.location.as_str(),
-            agent: route::recipient(&response.location, Some(alert.agent_id()).filter(|id| !id.is_empty())),
-            alert: alert.object().into(),
+            location,
+            agent,
+            alert: Arc::clone(&text),
             alert_id: alert.id().into(),
             rule_id: alert.rule_id().into(),
             timeout: response.timeout.filter(|timeout| stateful && !timeout.is_zero()),
@@ -151,11 +187,12 @@ impl Armed {
             mode: response.mode,
             actor: Actor::Alert,
             reason: None,
-            source,
+            source: None,
             message: None,
             key: self.config.settings.key,
             offences: self.config.settings.offences,
-        })
+        };
+        recipients.map(order).collect()
     }
 
     /// The order for a command by hand.
@@ -328,6 +365,12 @@ impl Arming<'_> {
                 return None;
             }
         };
+        if program.runs_by_shell() {
+            let message =
+                format!("{} has no `#!` line: /bin/sh runs it, as under Wazuh", program.path().display());
+            let help = "write `#!/bin/sh`, or the interpreter that it is for, as its first line".to_owned();
+            self.say(Severity::Note, "executable-no-shebang", at, message, help);
+        }
         if command.capabilities.is_some() {
             let message =
                 format!("command {:?} runs a native program, which grants do not bind", command.name);

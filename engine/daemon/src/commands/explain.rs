@@ -65,8 +65,10 @@ fn each(armed: &Armed, alert: &Alert<'_>) -> Vec<Value> {
     let responses = armed.config.responses.iter().enumerate();
     responses
         .map(|(position, response)| {
-            let order = armed.order(position, alert, None);
-            let target = order.as_ref().map(|order| keys::derive(&order.command, &order.alert));
+            let orders = armed.orders(position, alert);
+            let order = orders.first();
+            let agents: Vec<&str> = orders.iter().map(|order| &*order.agent).collect();
+            let target = order.map(|order| keys::derive(&order.command, &order.alert));
             let (keys, no_key, spared) = match target {
                 Some(Derived::Keys(keys)) => (json!(keys.as_slice()), Value::Null, spared(armed, &keys)),
                 Some(Derived::NoKey { looked_for }) => (Value::Null, json!(looked_for), false),
@@ -80,12 +82,13 @@ fn each(armed: &Armed, alert: &Alert<'_>) -> Vec<Value> {
                 "fires": fired.contains(&position),
                 "why": matching::explain(response, alert).to_string(),
                 "armed": armed.ready(&response.command).is_some(),
-                "location": response.location.as_str(),
-                "agent": order.as_ref().map(|order| order.agent.to_string()),
+                "location": response.location.to_string(),
+                "agent": order.map(|order| order.agent.to_string()),
+                "agents": agents,
                 "keys": keys,
                 "no_key": no_key,
                 "white_listed": spared,
-                "timeout": order.as_ref().and_then(|order| order.timeout).map(|timeout| timeout.as_secs()),
+                "timeout": order.and_then(|order| order.timeout).map(|timeout| timeout.as_secs()),
                 "mode": format!("{:?}", response.mode).to_lowercase(),
                 "place": response.place.to_string(),
             })
@@ -110,7 +113,8 @@ fn sentences(armed: &Armed, alert: &Alert<'_>) -> String {
             continue;
         }
         out.push_str(&format!("\n  {} {why}", response.name));
-        let Some(order) = armed.order(position, alert, None) else { continue };
+        let orders = armed.orders(position, alert);
+        let Some(order) = orders.first() else { continue };
         let on = match keys::derive(&order.command, &order.alert) {
             Derived::Keys(keys) if spared(armed, &keys) => {
                 format!("but not on {}: white_list holds it", shown(&keys.as_slice().join(", ")))
@@ -120,7 +124,9 @@ fn sentences(armed: &Armed, alert: &Alert<'_>) -> String {
         };
         let off = if armed.ready(&response.command).is_none() { ", but the command is off" } else { "" };
         let lasting = arm::lasting(order.timeout);
-        out.push_str(&format!("\n    {}, agent {}, {on}, {lasting}{off}", order.location, order.agent));
+        let agents = orders.iter().map(|order| &*order.agent).collect::<Vec<_>>().join(", ");
+        let location = &response.location;
+        out.push_str(&format!("\n    {location}, agent {agents}, {on}, {lasting}{off}"));
     }
     out
 }

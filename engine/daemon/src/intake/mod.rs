@@ -170,15 +170,18 @@ impl Reader<'_> {
             return passed();
         }
         counters.fired.fetch_add(1, Ordering::Relaxed);
-        let mut receipts = progress.map(|progress| progress.deciding(line.start, line.end, fired.len()));
-        for (ordinal, position) in (0..).zip(fired) {
+        // A response for several agents is several orders; each has its receipt,
+        // and its number among those of the alert.
+        let orders: Vec<_> = fired.into_iter().flat_map(|position| armed.orders(position, &alert)).collect();
+        if orders.is_empty() {
+            return passed();
+        }
+        let mut receipts = progress.map(|progress| progress.deciding(line.start, line.end, orders.len()));
+        for (ordinal, mut order) in (0..).zip(orders) {
             let receipt = receipts.as_mut().and_then(Iterator::next).unwrap_or_else(|| Box::new(()));
-            let source =
+            order.source =
                 progress.map(|progress| Source { input: progress.input, offset: line.start, ordinal });
-            match armed.order(position, &alert, source) {
-                Some(order) => self.runtime.block_on(self.engine.dispatch(order, receipt)),
-                None => receipt.decided(),
-            }
+            self.runtime.block_on(self.engine.dispatch(order, receipt));
         }
     }
 

@@ -1,71 +1,200 @@
-//! Entering what is new, once.
+//! Whether an order is new, and entering it once if it is.
 
-use std::sync::Arc;
+use riposte_policy::config::{Mode, Way};
+use riposte_policy::order::EntryId;
 
-use riposte_policy::config::Mode;
-use riposte_policy::order::{EntryId, Source};
-use rusqlite::params;
-
-use super::offence::{Lengths, Offender};
+use super::offence::{Lengths, Offence, Offender};
 use super::{Books, due, due_at, keys_json};
-use crate::entry::{Admitted, Due, Kind, NewEntry, Rekeyed, State, duration, length_ms, mode_of, mode_str};
+use crate::entry::{Admitted, Due, Kind, NewEntry, State, WouldBe, duration, length_ms, wazuh};
 use crate::error::LedgerError;
 use crate::index::{Live, Print, Term};
-use crate::store::Space;
 
-const INSERT_ENTRY: &str = "
-    INSERT INTO entry (state, id, tenant, command, response, agent, location, keys, kind, mode, since, length, boot,
-                       offence, alert_id, rule_id, actor, reason, definition, input, offset, ordinal)
-    VALUES ('intended', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+/// What decides whether an order, or the keys that a program named, are new.
+pub(super) struct Asked<'a> {
+    pub(super) tenant: &'a str,
+    pub(super) command: &'a str,
+    pub(super) response: Option<&'a str>,
+    pub(super) agent: &'a str,
+    pub(super) keys: &'a [String],
+    /// The same as the tables keep them.
+    pub(super) json: String,
+    pub(super) mode: Mode,
+    pub(super) key: Way,
+    pub(super) offences: Way,
+    /// Wazuh's key, where anything goes Wazuh's way.
+    pub(super) wazuh_key: Option<String>,
+    /// Whether a program has yet to name its keys, which then decide.
+    pub(super) unnamed: bool,
+    /// `None`: it lasts for good, is like no other, and counts for nothing.
+    pub(super) lengths: Option<&'a Lengths>,
+}
+
+/// What an order is.
+enum Decision {
+    /// Its source was answered.
+    Handled,
+    /// Another is open.
+    Again(Again),
+    /// As much is open as may be.
+    Full { limit: u64 },
+    /// New.
+    New { offence: Offence },
+}
+
+/// What it means that another entry is open under the same key.
+pub(super) enum Again {
+    Undoing { id: EntryId },
+    Open(Box<Repeat>),
+}
+
+/// An entry that is asked for once more while it is in force or under way.
+pub(super) struct Repeat {
+    pub(super) id: EntryId,
+    in_force: bool,
+    /// Which offence this is, where it is one.
+    offence: Option<Offence>,
+    /// When it ends then, and whether that is another time than now; `None`
+    /// when its end is not moved and not yet known.
+    ends: Option<(Due, bool)>,
+    /// How long it was asked for this time.
+    length: i64,
+}
 
 impl Books {
     /// Enters `new` as intended, unless it is in force, under way or handled.
     pub(crate) fn admit(&mut self, new: &NewEntry) -> Result<Admitted, LedgerError> {
-        if new.source.is_some_and(|source| self.is_handled(source)) {
-            return Ok(Admitted::Handled);
-        }
-        let key = self.index().key(&new.tenant, &new.command, &new.agent, &new.keys, new.mode);
         let lengths = Lengths::of(new);
-        if let Some(lengths) = &lengths
-            && let Some(known) = self.known(key, lengths.base)?
-        {
-            return Ok(known);
+        let asked = Asked::of(new, lengths.as_ref());
+        match self.decide(new, &asked)? {
+            Decision::Handled => Ok(Admitted::Handled),
+            Decision::Full { limit } => Ok(Admitted::Full { limit }),
+            Decision::Again(Again::Undoing { id }) => Ok(Admitted::Undoing { id }),
+            Decision::Again(Again::Open(repeat)) => {
+                let id = repeat.id;
+                Ok(match self.repeat(&asked, &repeat)? {
+                    Some((due, extended)) => Admitted::InForce { id, due, extended },
+                    None => Admitted::UnderWay { id },
+                })
+            }
+            Decision::New { offence } => {
+                let id = self.enter(new, &asked, &offence)?;
+                Ok(Admitted::New { id, timeout: offence.length.map(duration), offence: offence.number })
+            }
+        }
+    }
+
+    /// What [`Books::admit`] would say, and a program that then names the keys
+    /// of `new`. Changes nothing.
+    pub(crate) fn would_be(&self, new: &NewEntry) -> Result<WouldBe, LedgerError> {
+        let lengths = Lengths::of(new);
+        let asked = Asked { unnamed: false, ..Asked::of(new, lengths.as_ref()) };
+        Ok(match self.decide(new, &asked)? {
+            Decision::Handled => WouldBe::Handled,
+            Decision::Full { limit } => WouldBe::Full { limit },
+            Decision::Again(Again::Undoing { id }) => WouldBe::Undoing { id },
+            Decision::Again(Again::Open(repeat)) => match (repeat.in_force, repeat.ends) {
+                (true, Some((due, _))) => WouldBe::InForce { id: repeat.id, due },
+                _ => WouldBe::UnderWay { id: repeat.id },
+            },
+            Decision::New { offence } => {
+                WouldBe::New { timeout: offence.length.map(duration), offence: offence.number }
+            }
+        })
+    }
+
+    fn decide(&self, new: &NewEntry, asked: &Asked<'_>) -> Result<Decision, LedgerError> {
+        if new.source.is_some_and(|source| self.is_handled(source)) {
+            return Ok(Decision::Handled);
+        }
+        if let Some(again) = self.again(asked, None)? {
+            return Ok(Decision::Again(again));
         }
         if let Some(limit) = self.limit(new) {
-            return Ok(Admitted::Full { limit });
+            return Ok(Decision::Full { limit });
         }
-        self.enter(new, key, lengths.as_ref())
+        Ok(Decision::New { offence: self.next_offence(asked)? })
     }
 
-    /// What is open under `key`, extended to `length` from now.
-    fn known(&mut self, key: Print, length: i64) -> Result<Option<Admitted>, LedgerError> {
-        let Some(live) = self.index().by_key(key).cloned() else { return Ok(None) };
-        let id = live.id;
-        Ok(Some(match live.state {
-            State::Undoing => Admitted::Undoing { id },
-            State::InForce => match self.extend(&live, length)? {
-                Some((due, extended)) => Admitted::InForce { id, due, extended },
-                None => Admitted::UnderWay { id },
-            },
-            _ => Admitted::UnderWay { id },
-        }))
+    /// What is open under the same key, other than `except`, and what asking
+    /// once more does to it.
+    pub(super) fn again(
+        &self,
+        asked: &Asked<'_>,
+        except: Option<EntryId>,
+    ) -> Result<Option<Again>, LedgerError> {
+        let Some(lengths) = asked.lengths else { return Ok(None) };
+        let Some(live) = self.open_under(asked).filter(|live| Some(live.id) != except) else {
+            return Ok(None);
+        };
+        if live.state == State::Undoing {
+            return Ok(Some(Again::Undoing { id: live.id }));
+        }
+        // Ours counts an offence when the one before is over.
+        let offence = match asked.offences {
+            Way::Riposte => None,
+            Way::Wazuh => Some(self.next_wazuh_offence(asked, lengths)?),
+        };
+        let length = offence.as_ref().and_then(|offence| offence.length).unwrap_or(lengths.base);
+        let ends = self.ends_then(asked, &live, length);
+        let in_force = live.state == State::InForce && matches!(live.term, Term::At(_));
+        Ok(Some(Again::Open(Box::new(Repeat { id: live.id, in_force, offence, ends, length }))))
     }
 
-    /// Moves the end of what is in force to `length` from now when that is
-    /// later. Returns when it ends, and whether that changed.
-    fn extend(&mut self, live: &Live, length: i64) -> Result<Option<(Due, bool)>, LedgerError> {
-        let Term::At(ends) = live.term else { return Ok(None) };
+    fn open_under(&self, asked: &Asked<'_>) -> Option<Live> {
+        if asked.unnamed && asked.key == Way::Wazuh {
+            return None;
+        }
+        let index = self.index();
+        index.by_key(asked.print(&index)).cloned()
+    }
+
+    /// When `live` ends, once it is asked for again to last `length` from now,
+    /// and whether that is another time than now.
+    fn ends_then(&self, asked: &Asked<'_>, live: &Live, length: i64) -> Option<(Due, bool)> {
+        let Term::At(ends) = live.term else { return None };
         let now = self.now();
-        let later = due(&now, length);
-        if later.boot_ms <= ends {
-            return Ok(Some((due_at(&now, ends), false)));
+        match asked.key {
+            // The later of the two.
+            Way::Riposte if live.state == State::InForce => {
+                let later = due(&now, length);
+                Some(if later.boot_ms > ends { (later, true) } else { (due_at(&now, ends), false) })
+            }
+            Way::Riposte => None,
+            // What is under way has told the kernel how long, once it holds
+            // something: its end stays.
+            Way::Wazuh if live.state != State::InForce && live.holds() > 0 => None,
+            // The last one said, be it later or earlier.
+            Way::Wazuh => {
+                let last = due(&now, wazuh::lasts_ms(now.wall_ms, length));
+                Some((last, last.boot_ms != ends))
+            }
         }
-        self.execute(
-            "UPDATE entry SET due = ?2, due_boot = ?3, boot = ?4, length = max(length, ?5) WHERE id = ?1",
-            (live.id.0, later.wall_ms, later.boot_ms, self.boot, length),
-        )?;
-        self.index().set_term(live.id, Term::At(later.boot_ms));
-        Ok(Some((later, true)))
+    }
+
+    /// Records that an open entry was asked for again. Returns when it ends and
+    /// whether that was moved, when it is in force.
+    pub(super) fn repeat(
+        &mut self,
+        asked: &Asked<'_>,
+        repeat: &Repeat,
+    ) -> Result<Option<(Due, bool)>, LedgerError> {
+        if let Some(offence) = &repeat.offence {
+            self.count_wazuh_offence(asked, offence)?;
+            self.execute("UPDATE entry SET offence = ?2 WHERE id = ?1", (repeat.id.0, offence.number))?;
+        }
+        if let Some((due, true)) = repeat.ends {
+            let sql = match asked.key {
+                Way::Riposte => {
+                    "UPDATE entry SET due = ?2, due_boot = ?3, boot = ?4, length = max(length, ?5) WHERE id = ?1"
+                }
+                Way::Wazuh => {
+                    "UPDATE entry SET due = ?2, due_boot = ?3, boot = ?4, length = ?5 WHERE id = ?1"
+                }
+            };
+            self.execute(sql, (repeat.id.0, due.wall_ms, due.boot_ms, self.boot, repeat.length))?;
+            self.index().set_term(repeat.id, Term::At(due.boot_ms));
+        }
+        Ok(repeat.ends.filter(|_| repeat.in_force))
     }
 
     /// Shadows do nothing, so there is nothing to limit.
@@ -78,184 +207,44 @@ impl Books {
             Mode::Enforce => None,
         }
     }
-
-    fn enter(
-        &mut self,
-        new: &NewEntry,
-        key: Print,
-        lengths: Option<&Lengths>,
-    ) -> Result<Admitted, LedgerError> {
-        let now = self.now();
-        if self.space(now.boot_ms)? == Space::Short {
-            return Err(LedgerError::NoRoom { path: self.path.to_path_buf() });
-        }
-        let keys = keys_json(&new.keys);
-        let scope = new.response.as_ref().unwrap_or(&new.command);
-        let offender = Offender { tenant: &new.tenant, scope, agent: &new.agent, keys: &keys };
-        let (offence, length) = match lengths {
-            None => (1, None),
-            Some(lengths) => {
-                let (offence, length) = self.next_offence(&offender, lengths, &now)?;
-                (offence, Some(length))
-            }
-        };
-        let definition = self.definition(&new.definition, new.digest.as_ref())?;
-        let id = EntryId(self.next);
-        self.next = self.next.saturating_add(1);
-        let source = new.source;
-        self.execute(
-            INSERT_ENTRY,
-            params![
-                id.0,
-                &*new.tenant,
-                &*new.command,
-                new.response.as_deref(),
-                &*new.agent,
-                new.location,
-                keys,
-                new.kind.as_str(),
-                mode_str(new.mode),
-                now.wall_ms,
-                length,
-                self.boot,
-                offence,
-                &*new.alert_id,
-                &*new.rule_id,
-                new.actor.to_string(),
-                new.reason.as_deref(),
-                definition,
-                source.map(|source| source.input),
-                source.map(|source| i64::try_from(source.offset).unwrap_or(i64::MAX)),
-                source.map(|source| source.ordinal),
-            ],
-        )?;
-        self.execute(
-            "INSERT INTO body (entry, alert, base, offenders) VALUES (?1, ?2, ?3, ?4)",
-            (
-                id.0,
-                &*new.alert,
-                lengths.map(|lengths| lengths.base),
-                lengths.and_then(Lengths::offenders_json),
-            ),
-        )?;
-        let term = length.map_or(Term::Never, Term::After);
-        self.index().insert(id, &new.tenant, &new.command, key, term, State::Intended, new.mode);
-        if let Some(Source { input, offset, ordinal }) = source {
-            self.handled.entry(input).or_default().insert((offset, ordinal));
-        }
-        Ok(Admitted::New { id, timeout: length.map(duration), offence })
-    }
-
-    fn space(&mut self, boot_ms: i64) -> Result<Space, LedgerError> {
-        self.store.space(boot_ms).map_err(|error| self.failed(&error))
-    }
-
-    fn definition(&mut self, text: &Arc<str>, digest: Option<&Arc<str>>) -> Result<i64, LedgerError> {
-        let both = (Arc::clone(text), digest.cloned());
-        if let Some(number) = self.definitions.get(&both) {
-            return Ok(*number);
-        }
-        let digest = digest.map_or("", |digest| &**digest);
-        self.execute("INSERT OR IGNORE INTO definition (text, digest) VALUES (?1, ?2)", (&**text, digest))?;
-        let number = self
-            .statement("SELECT number FROM definition WHERE text = ?1 AND digest = ?2")?
-            .query_row((&**text, digest), |row| row.get(0))
-            .map_err(|error| self.failed(&error))?;
-        self.definitions.insert(both, number);
-        Ok(number)
-    }
-
-    /// Gives an entry the keys that its program names.
-    pub(crate) fn rekey(&mut self, id: EntryId, keys: &[String]) -> Result<Rekeyed, LedgerError> {
-        let live = self.live_that_may(id, State::Merged)?;
-        let row = self.keyed(id)?;
-        let json = keys_json(keys);
-        if json == row.keys {
-            return Ok(Rekeyed::Continue { timeout: row.length.map(duration), offence: row.offence });
-        }
-        let key = self.index().key(&row.tenant, &row.command, &row.agent, keys, row.mode);
-        let other = row.lengths.as_ref().and_then(|_| self.index().by_key(key).cloned());
-        let now = self.now();
-        match (&row.lengths, other) {
-            (_, Some(other)) if other.state == State::Undoing => Ok(Rekeyed::Undoing { existing: other.id }),
-            (Some(lengths), Some(other)) => {
-                self.refuse_while_held(&live)?;
-                let due = match other.state {
-                    State::InForce => self.extend(&other, lengths.base)?.map(|(due, _)| due),
-                    _ => None,
-                };
-                self.execute("UPDATE entry SET keys = ?2 WHERE id = ?1", (id.0, &json))?;
-                self.close(id, State::Merged, None)?;
-                Ok(Rekeyed::InForce { existing: other.id, due })
-            }
-            (Some(lengths), None) => {
-                let (offence, length) = self.next_offence(&row.offender(&json), lengths, &now)?;
-                self.execute(
-                    "UPDATE entry SET keys = ?2, offence = ?3, length = ?4 WHERE id = ?1",
-                    (id.0, &json, offence, length),
-                )?;
-                let term = match live.term {
-                    Term::After(_) => Term::After(length),
-                    made => made,
-                };
-                self.index().set_key(id, key, term);
-                Ok(Rekeyed::Continue { timeout: Some(duration(length)), offence })
-            }
-            (None, _) => {
-                self.execute("UPDATE entry SET keys = ?2 WHERE id = ?1", (id.0, &json))?;
-                self.index().set_key(id, key, live.term);
-                Ok(Rekeyed::Continue { timeout: None, offence: row.offence })
-            }
-        }
-    }
-
-    fn keyed(&self, id: EntryId) -> Result<Keyed, LedgerError> {
-        let mut find = self.statement(
-            "SELECT tenant, command, response, agent, mode, keys, length, offence, base, offenders
-             FROM entry JOIN body ON body.entry = entry.id WHERE id = ?1",
-        )?;
-        find.query_row([id.0], |row| {
-            let base: Option<i64> = row.get(8)?;
-            let offenders: Option<String> = row.get(9)?;
-            Ok(Keyed {
-                tenant: row.get(0)?,
-                command: row.get(1)?,
-                response: row.get(2)?,
-                agent: row.get(3)?,
-                mode: mode_of(&row.get::<_, String>(4)?).unwrap_or(Mode::Enforce),
-                keys: row.get(5)?,
-                length: row.get(6)?,
-                offence: row.get(7)?,
-                lengths: base.map(|base| Lengths::from_row(base, offenders.as_deref())),
-            })
-        })
-        .map_err(|error| self.failed(&error))
-    }
 }
 
-/// What a change of keys needs to know of an entry.
-struct Keyed {
-    tenant: String,
-    command: String,
-    response: Option<String>,
-    agent: String,
-    mode: Mode,
-    keys: String,
-    length: Option<i64>,
-    offence: u32,
-    lengths: Option<Lengths>,
-}
+impl<'a> Asked<'a> {
+    pub(super) fn of(new: &'a NewEntry, lengths: Option<&'a Lengths>) -> Self {
+        Self {
+            tenant: &new.tenant,
+            command: &new.command,
+            response: new.response.as_deref(),
+            agent: &new.agent,
+            keys: &new.keys,
+            json: keys_json(&new.keys),
+            mode: new.mode,
+            key: new.key,
+            offences: new.offences,
+            wazuh_key: (new.key == Way::Wazuh || new.offences == Way::Wazuh)
+                .then(|| wazuh::key(&new.program, &new.keys)),
+            unnamed: new.kind == Kind::Native,
+            lengths,
+        }
+    }
 
-impl Keyed {
-    fn offender<'a>(&'a self, keys: &'a str) -> Offender<'a> {
-        let scope = self.response.as_ref().unwrap_or(&self.command);
-        Offender { tenant: &self.tenant, scope, agent: &self.agent, keys }
+    /// Its key, once its keys are named.
+    pub(super) fn print(&self, index: &crate::index::Index) -> Print {
+        match (self.key, &self.wazuh_key) {
+            (Way::Wazuh, Some(text)) => index.wazuh_key(self.tenant, text, self.mode),
+            _ => index.key(self.tenant, self.command, self.agent, self.keys, self.mode),
+        }
+    }
+
+    pub(super) fn offender(&self) -> Offender<'_> {
+        let scope = self.response.unwrap_or(self.command);
+        Offender { tenant: self.tenant, scope, agent: self.agent, keys: &self.json }
     }
 }
 
 impl Lengths {
     /// A component that runs once has nothing to undo, whatever the timeout.
-    fn of(new: &NewEntry) -> Option<Self> {
+    pub(super) fn of(new: &NewEntry) -> Option<Self> {
         let base = new.timeout.filter(|_| new.kind != Kind::Oneshot)?;
         Some(Self {
             base: length_ms(base),

@@ -124,7 +124,7 @@ impl Books {
         let mut open = self.statement(
             "SELECT id, tenant, command, agent, keys, mode, length,
                     coalesce(due_boot, (SELECT min(due_boot) FROM effect WHERE effect.entry = id AND NOT released)),
-                    state
+                    state, wazuh_key
              FROM entry WHERE closed IS NULL ORDER BY id",
         )?;
         let mut rows = open.query(()).map_err(|error| self.failed(&error))?;
@@ -136,13 +136,28 @@ impl Books {
                     (Some(_), Some(due)) => Term::At(due),
                     (Some(length), None) => Term::After(length),
                 };
-                Ok((EntryId(row.get(0)?), text(1)?, text(2)?, text(3)?, text(4)?, text(5)?, term, text(8)?))
+                let wazuh: Option<String> = row.get(9)?;
+                Ok((
+                    EntryId(row.get(0)?),
+                    text(1)?,
+                    text(2)?,
+                    text(3)?,
+                    text(4)?,
+                    text(5)?,
+                    term,
+                    text(8)?,
+                    wazuh,
+                ))
             };
-            let (id, tenant, command, agent, keys, mode, term, state) =
+            let (id, tenant, command, agent, keys, mode, term, state, wazuh) =
                 read().map_err(|error| self.failed(&error))?;
             let keys: Vec<String> = serde_json::from_str(&keys).unwrap_or_default();
             let mode = mode_of(&mode).unwrap_or(Mode::Enforce);
-            let key = index.key(&tenant, &command, &agent, &keys, mode);
+            let key = match wazuh.as_deref() {
+                None => index.key(&tenant, &command, &agent, &keys, mode),
+                Some("") => index.unnamed(id),
+                Some(text) => index.wazuh_key(&tenant, text, mode),
+            };
             let mut name =
                 |text: String| Arc::clone(names.entry(text).or_insert_with_key(|text| text.as_str().into()));
             index.insert(

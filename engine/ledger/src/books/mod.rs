@@ -6,9 +6,11 @@
 
 mod admit;
 mod effect;
+mod enter;
 mod input;
 mod load;
 mod offence;
+mod rekey;
 mod rule;
 mod undo;
 

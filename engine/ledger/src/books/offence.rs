@@ -3,13 +3,23 @@
 use riposte_policy::order::EntryId;
 use rusqlite::OptionalExtension;
 
+use riposte_policy::config::{Mode, Way};
+
+use super::admit::Asked;
 use super::{Books, keys_json};
-use crate::clock::Now;
 use crate::entry::length_ms;
 use crate::error::LedgerError;
 use crate::ledger::Offences;
 
-/// Whose offences are counted: per response (or command, when asked for by
+/// Which offence something is, and how long that makes it.
+pub(super) struct Offence {
+    /// From 1.
+    pub(super) number: u32,
+    /// In milliseconds; `None`: for good.
+    pub(super) length: Option<i64>,
+}
+
+/// Whose offences are counted in our way: per response (or command, when asked for by
 /// hand) and where it runs, so that one alert answered on two machines is one
 /// offence on each.
 pub(super) struct Offender<'a> {
@@ -48,13 +58,20 @@ impl Lengths {
 
 impl Books {
     /// Which offence it would be now, and how long that lasts.
-    pub(super) fn next_offence(
-        &self,
-        offender: &Offender<'_>,
-        lengths: &Lengths,
-        now: &Now,
-    ) -> Result<(u32, i64), LedgerError> {
-        let quiet_since = now.wall_ms.saturating_sub(length_ms(self.settings.offence_quiet));
+    pub(super) fn next_offence(&self, asked: &Asked<'_>) -> Result<Offence, LedgerError> {
+        match (asked.lengths, asked.offences) {
+            (None, _) => Ok(Offence { number: 1, length: None }),
+            (Some(lengths), Way::Riposte) => self.next_own_offence(&asked.offender(), lengths),
+            // Its program's keys are counted, when it has named them.
+            (Some(lengths), Way::Wazuh) if asked.unnamed => {
+                Ok(Offence { number: 1, length: Some(lengths.base) })
+            }
+            (Some(lengths), Way::Wazuh) => self.next_wazuh_offence(asked, lengths),
+        }
+    }
+
+    fn next_own_offence(&self, offender: &Offender<'_>, lengths: &Lengths) -> Result<Offence, LedgerError> {
+        let quiet_since = self.now().wall_ms.saturating_sub(length_ms(self.settings.offence_quiet));
         let before: Option<u32> = self
             .statement(
                 "SELECT count FROM offence
@@ -65,11 +82,48 @@ impl Books {
             })
             .optional()
             .map_err(|error| self.failed(&error))?;
-        let offence = before.unwrap_or(0).saturating_add(1);
-        Ok((offence, lengths.at(offence)))
+        let number = before.unwrap_or(0).saturating_add(1);
+        Ok(Offence { number, length: Some(lengths.at(number)) })
     }
 
-    /// Counts the offence of an entry that ends. While it is open, the entry
+    /// Which offence it is in Wazuh's way: of its key, for every order, also
+    /// while it is in force, for good. Without a list Wazuh counts nothing.
+    pub(super) fn next_wazuh_offence(
+        &self,
+        asked: &Asked<'_>,
+        lengths: &Lengths,
+    ) -> Result<Offence, LedgerError> {
+        if lengths.offenders.is_empty() {
+            return Ok(Offence { number: 1, length: Some(lengths.base) });
+        }
+        let before: Option<u32> = self
+            .statement("SELECT count FROM wazuh_offence WHERE tenant = ?1 AND key = ?2")?
+            .query_row((asked.tenant, asked.wazuh_key.as_deref()), |row| row.get(0))
+            .optional()
+            .map_err(|error| self.failed(&error))?;
+        let number = before.unwrap_or(0).saturating_add(1);
+        Ok(Offence { number, length: Some(lengths.at(number)) })
+    }
+
+    /// Counts an order in Wazuh's way. Shadows do not count.
+    pub(super) fn count_wazuh_offence(
+        &self,
+        asked: &Asked<'_>,
+        offence: &Offence,
+    ) -> Result<(), LedgerError> {
+        let is_counted =
+            asked.mode == Mode::Enforce && asked.lengths.is_some_and(|lengths| !lengths.offenders.is_empty());
+        if is_counted {
+            self.execute(
+                "INSERT INTO wazuh_offence (tenant, key, keys, count) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT DO UPDATE SET keys = excluded.keys, count = excluded.count",
+                (asked.tenant, asked.wazuh_key.as_deref(), &asked.json, offence.number),
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Counts the offence of an entry that ends, in our way. While it is open, the entry
     /// itself is the record: nobody can open another with the same keys. So the
     /// count costs nothing when an attack begins, and its quiet time starts when
     /// the offence is really over.
@@ -77,7 +131,7 @@ impl Books {
         self.execute(
             "INSERT INTO offence (tenant, scope, agent, keys, count, ends)
              SELECT tenant, coalesce(response, command), agent, keys, offence, ?2 FROM entry
-             WHERE id = ?1 AND length IS NOT NULL AND offence > 0 AND mode = 'enforce'
+             WHERE id = ?1 AND length IS NOT NULL AND offence > 0 AND mode = 'enforce' AND counted IS NULL
              ON CONFLICT DO UPDATE SET count = excluded.count, ends = excluded.ends",
             (id.0, ends),
         )?;
@@ -94,16 +148,20 @@ impl Books {
                 ("EXISTS (SELECT 1 FROM json_each(keys) WHERE value = ?1)", target.clone())
             }
         };
-        let open = "closed IS NULL AND length IS NOT NULL AND offence > 0 AND mode = 'enforce'";
+        let open =
+            "closed IS NULL AND length IS NOT NULL AND offence > 0 AND mode = 'enforce' AND counted IS NULL";
         let offenders: u32 = self
             .statement(&format!(
                 "SELECT count(*) FROM (
                      SELECT tenant, scope, agent, keys FROM offence WHERE {which} UNION
+                     SELECT tenant, '', '', key FROM wazuh_offence WHERE {which} UNION
                      SELECT tenant, coalesce(response, command), agent, keys FROM entry WHERE {open} AND {which})"
             ))?
             .query_row([&keys], |row| row.get(0))
             .map_err(|error| self.failed(&error))?;
-        self.execute(&format!("DELETE FROM offence WHERE {which}"), [&keys])?;
+        for table in ["offence", "wazuh_offence"] {
+            self.execute(&format!("DELETE FROM {table} WHERE {which}"), [&keys])?;
+        }
         self.execute(&format!("UPDATE entry SET offence = 0 WHERE {open} AND {which}"), [&keys])?;
         Ok(usize::try_from(offenders).unwrap_or(usize::MAX))
     }

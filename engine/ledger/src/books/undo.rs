@@ -2,6 +2,7 @@
 
 use riposte_policy::config::Mode;
 use riposte_policy::order::{Actor, EntryId};
+use rusqlite::OptionalExtension;
 
 use super::{Books, due, due_at, shorten};
 use crate::entry::{Cause, Settled, State, Undo};
@@ -64,7 +65,7 @@ impl Books {
 
     /// Records that an entry is about to be undone, once more if it was before.
     pub(crate) fn begin_undo(&mut self, id: EntryId, cause: &Cause) -> Result<Undo, LedgerError> {
-        let live = self.live(id)?;
+        let live = self.live(id).or_else(|error| Err(self.handed_to(id)?.unwrap_or(error)))?;
         if *cause == Cause::Due
             && let (State::InForce, Term::At(due_boot_ms)) = (live.state, live.term)
             && due_boot_ms > self.now().boot_ms
@@ -89,6 +90,16 @@ impl Books {
         let entry = reader::entry(self.conn(), id).map_err(|error| self.failed(&error))?;
         let entry = entry.ok_or(LedgerError::NoSuchEntry(id))?;
         Ok(Undo { entry, effects: self.effects(id)? })
+    }
+
+    /// Why an entry that was handed over cannot be undone here.
+    fn handed_to(&self, id: EntryId) -> Result<Option<LedgerError>, LedgerError> {
+        self.statement("SELECT agent, command FROM entry WHERE id = ?1 AND state = 'handed-over'")?
+            .query_row([id.0], |row| {
+                Ok(LedgerError::HandedOver { id, agent: row.get(0)?, command: row.get(1)? })
+            })
+            .optional()
+            .map_err(|error| self.failed(&error))
     }
 
     /// Records that an entry was undone.

@@ -2,6 +2,7 @@
 
 mod read;
 mod state;
+pub(crate) mod wazuh;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +28,9 @@ pub struct NewEntry {
     pub location: &'static str,
     /// The agent it runs for.
     pub agent: Arc<str>,
-    /// What it acts on, as the command's keys say.
+    /// What it acts on, as the command's keys say. For a native program with
+    /// [`Way::Wazuh`] only what is shown until the program has named its keys
+    /// ([`Ledger::rekey`](crate::Ledger::rekey)); it may be empty.
     pub keys: Vec<String>,
     /// What runs it, and so what a crash in the middle means.
     pub kind: Kind,
@@ -53,13 +56,23 @@ pub struct NewEntry {
     pub reason: Option<Arc<str>>,
     /// Where the alert was read, so that it is answered once.
     pub source: Option<Source>,
-    /// The message that asked for it, needed again to undo it.
+    /// The message that asked for it, needed again to undo it. It is kept as
+    /// long as the alert.
     pub message: Option<Arc<str>>,
     /// Base name of what runs it, for [`Way::Wazuh`].
     pub program: Arc<str>,
-    /// What makes it the same as another entry.
+    /// What makes it the same as another entry, and what that does.
+    ///
+    /// With [`Way::Wazuh`] that is the program and the keys, of whatever
+    /// command, response and agent, but the tenant's and the mode's own. The
+    /// time counts from the order, in whole seconds, and ends with the first
+    /// at which more than the timeout has passed; an order for what is in force
+    /// makes it begin anew, with the new timeout, also when that is shorter.
     pub key: Way,
     /// What counts as one more offence.
+    ///
+    /// With [`Way::Wazuh`] that is every order with a timeout, per tenant,
+    /// program and keys, and for ever; where `offenders` is empty, none.
     pub offences: Way,
 }
 
@@ -91,8 +104,9 @@ pub enum Admitted {
         id: EntryId,
         /// When it ends now.
         due: Due,
-        /// Whether this alert moved that time. The kernel's timeouts of its
-        /// effects ([`Ledger::effects`](crate::Ledger::effects)) then have to follow.
+        /// Whether this alert moved that time, to a later one or (with
+        /// [`Way::Wazuh`]) an earlier. The kernel's timeouts of its effects
+        /// ([`Ledger::effects`](crate::Ledger::effects)) then have to follow.
         extended: bool,
     },
     /// The same was admitted and is under way: run nothing.
@@ -112,6 +126,56 @@ pub enum Admitted {
         /// How many entries that is.
         limit: u64,
     },
+}
+
+/// What would become of a new entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum WouldBe {
+    /// It would be entered and run.
+    New {
+        /// How long it would last; `None`: for good.
+        timeout: Option<Duration>,
+        /// Which offence of its keys it would be, from 1.
+        offence: u32,
+    },
+    /// The same is in force: nothing would run.
+    InForce {
+        /// The entry that is.
+        id: EntryId,
+        /// When that would end then.
+        due: Due,
+    },
+    /// The same is under way: nothing would run.
+    UnderWay {
+        /// The entry that is.
+        id: EntryId,
+    },
+    /// The same is being undone: it would wait for that.
+    Undoing {
+        /// The entry that is.
+        id: EntryId,
+    },
+    /// As much is open as may be.
+    Full {
+        /// How many entries that is.
+        limit: u64,
+    },
+    /// This very alert was admitted for this response before.
+    Handled,
+}
+
+/// What became of an order that was given to an agent of Wazuh's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Handed {
+    /// It is written down.
+    Over {
+        /// Its number.
+        id: EntryId,
+    },
+    /// This very alert was answered for this response before: give nothing.
+    Handled,
 }
 
 /// What became of an entry whose program named its own keys.

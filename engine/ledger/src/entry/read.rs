@@ -37,7 +37,9 @@ pub struct Entry {
     pub mode: Mode,
     /// When it was entered, wall clock in milliseconds.
     pub since_ms: i64,
-    /// When it is due, wall clock in milliseconds; `None`: for good, or not yet in force.
+    /// When it is due, wall clock in milliseconds; `None`: for good, or (but
+    /// where [`Way::Wazuh`](riposte_policy::config::Way) counts from the order)
+    /// not yet in force.
     pub due_ms: Option<i64>,
     /// The same in milliseconds since the machine was started.
     pub due_boot_ms: Option<i64>,
@@ -75,6 +77,9 @@ pub struct Entry {
     /// The alert, when asked for and still kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alert: Option<String>,
+    /// The message that asked for it, when asked for and still kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
     /// What the component returned from `add`, when asked for.
     #[serde(skip)]
     pub receipt: Option<Vec<u8>>,

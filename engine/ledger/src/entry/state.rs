@@ -8,6 +8,7 @@ use std::fmt;
 /// intended ─┬─ in-force ── undoing ─┬─ closed
 ///           ├─ undoing              └─ failed
 ///           └─ done | failed | unknown | merged | shadow
+/// handed-over
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum State {
@@ -29,11 +30,14 @@ pub enum State {
     Merged,
     /// It was only to say what it would do.
     Shadow,
+    /// It was given to an agent of Wazuh's, which does and undoes it by itself.
+    /// An entry is never anything before this.
+    HandedOver,
 }
 
 impl State {
     /// All states, in the order of a life.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Intended,
         Self::InForce,
         Self::Undoing,
@@ -43,6 +47,7 @@ impl State {
         Self::Unknown,
         Self::Merged,
         Self::Shadow,
+        Self::HandedOver,
     ];
 
     /// Whether an entry in this state may get into `to`. The database's own
@@ -50,10 +55,16 @@ impl State {
     #[must_use]
     pub fn may(self, to: Self) -> bool {
         match self {
-            Self::Intended => !matches!(to, Self::Intended | Self::Closed),
+            Self::Intended => !matches!(to, Self::Intended | Self::Closed | Self::HandedOver),
             Self::InForce => to == Self::Undoing,
             Self::Undoing => matches!(to, Self::Closed | Self::Failed),
-            Self::Closed | Self::Failed | Self::Done | Self::Unknown | Self::Merged | Self::Shadow => false,
+            Self::Closed
+            | Self::Failed
+            | Self::Done
+            | Self::Unknown
+            | Self::Merged
+            | Self::Shadow
+            | Self::HandedOver => false,
         }
     }
 
@@ -76,6 +87,7 @@ impl State {
             Self::Unknown => "unknown",
             Self::Merged => "merged",
             Self::Shadow => "shadow",
+            Self::HandedOver => "handed-over",
         }
     }
 
@@ -139,8 +151,9 @@ mod tests {
 
     #[test]
     fn every_state_can_be_reached_and_left_for_good() {
-        for to in State::ALL.into_iter().filter(|to| *to != State::Intended) {
-            assert!(State::ALL.into_iter().any(|from| from.may(to)), "{to}");
+        for to in State::ALL {
+            let begins = matches!(to, State::Intended | State::HandedOver);
+            assert_eq!(State::ALL.into_iter().any(|from| from.may(to)), !begins, "{to}");
         }
         assert!(!State::InForce.may(State::Closed), "only an undo closes");
         assert!(!State::Undoing.may(State::InForce));

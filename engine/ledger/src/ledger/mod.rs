@@ -12,7 +12,8 @@ use riposte_policy::order::EntryId;
 use crate::books::Books;
 use crate::clock::Clock;
 use crate::entry::{
-    Admitted, Cause, EffectRow, Entry, Filter, Held, NewEntry, Rekeyed, Settled, Standing, Undo, length_ms,
+    Admitted, Cause, EffectRow, Entry, Filter, Handed, Held, NewEntry, Rekeyed, Settled, Standing, Undo,
+    WouldBe, length_ms,
 };
 use crate::error::LedgerError;
 use crate::index::Index;
@@ -132,7 +133,8 @@ impl Ledger {
         Ok(Opened { ledger, recovery: left.recovery, pending: left.pending })
     }
 
-    /// Reads entries without an engine, or beside one.
+    /// Reads entries without an engine, or beside one; also in a ledger of
+    /// version 1, which stays as it is.
     ///
     /// # Errors
     ///
@@ -151,7 +153,33 @@ impl Ledger {
         self.ask(wait, move |books| books.admit(&new)).await
     }
 
-    /// Gives an intended entry the keys that its program names itself; durable.
+    /// What [`Ledger::admit`] would say to `new`, which is not entered: nothing
+    /// changes. A native program is taken to name the keys of `new`.
+    ///
+    /// # Errors
+    ///
+    /// When the ledger cannot be read.
+    pub async fn would_be(&self, new: NewEntry) -> Result<WouldBe, LedgerError> {
+        self.ask(Wait::Applied, move |books| books.would_be(&new)).await
+    }
+
+    /// Enters an order that is given to an agent of Wazuh's, which does and
+    /// undoes it by itself: it is written down once and closed at once, without
+    /// looking for the same and without limits; durable.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be recorded. It must then not be given.
+    pub async fn handed_over(&self, new: NewEntry) -> Result<Handed, LedgerError> {
+        self.ask(Wait::Durable, move |books| books.handed_over(&new)).await
+    }
+
+    /// Gives an intended entry the keys that its program names itself, which
+    /// may be none; durable.
+    ///
+    /// With [`Way::Wazuh`](riposte_policy::config::Way) this is when it is found
+    /// out whether the same is in force, and when an offence is counted. A
+    /// program that names nothing is to be given no keys.
     ///
     /// # Errors
     ///
@@ -231,7 +259,8 @@ impl Ledger {
     /// # Errors
     ///
     /// [`LedgerError::NotDue`] for [`Cause::Due`] when the entry was extended
-    /// in the meantime; and when it is not open, or it could not be recorded.
+    /// in the meantime; [`LedgerError::HandedOver`] when its undo is an agent's
+    /// own business; and when it is not open, or it could not be recorded.
     pub async fn begin_undo(&self, id: EntryId, cause: Cause) -> Result<Undo, LedgerError> {
         let wait = match cause {
             Cause::Due | Cause::Recovery => Wait::Applied,
@@ -293,7 +322,7 @@ impl Ledger {
         self.ask(Wait::Durable, move |books| books.attempt(id)).await
     }
 
-    /// One entry, open or closed, with its alert and receipt.
+    /// One entry, open or closed, with its alert, message and receipt.
     ///
     /// # Errors
     ///
@@ -302,7 +331,8 @@ impl Ledger {
         self.read_all(move |conn| reader::entry(conn, id)).await
     }
 
-    /// The entries that `filter` lets through, by number, without alerts.
+    /// The entries that `filter` lets through, by number, which is the order
+    /// they were entered in, without alerts.
     ///
     /// # Errors
     ///

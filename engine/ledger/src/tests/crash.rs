@@ -12,7 +12,7 @@ use crate::{Admitted, Cause, Ledger, LedgerError, NewEntry, Opened, Settings, St
 
 /// What a killed process leaves: the files as they are at this moment, without
 /// whatever it still had in memory.
-fn killed(machine: &Machine) -> Machine {
+pub(super) fn killed(machine: &Machine) -> Machine {
     let after = Machine { folder: tempfile::tempdir().unwrap(), clock: Arc::clone(&machine.clock) };
     for suffix in ["", "-wal"] {
         let name = format!("ledger.db{suffix}");
@@ -208,7 +208,7 @@ fn a_ledger_of_a_newer_program_is_left_alone() {
     Connection::open(machine.path()).unwrap().pragma_update(None, "user_version", 9).unwrap();
     let before = std::fs::read(machine.path()).unwrap();
     let error = machine.try_open(Settings::default()).err().unwrap();
-    assert_eq!(error, LedgerError::Newer { path: machine.path(), found: 9, known: 1 });
+    assert_eq!(error, LedgerError::Newer { path: machine.path(), found: 9, known: 2 });
     assert!(error.to_string().contains("start that newer Riposte"));
     assert_eq!(std::fs::read(machine.path()).unwrap(), before);
     assert!(Ledger::read(&machine.path(), &Filter::default()).is_err());

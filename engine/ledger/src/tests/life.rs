@@ -7,7 +7,7 @@ use riposte_policy::order::{Actor, EntryId};
 
 use super::{MINUTE, Machine, ban, block, enter, entry, in_force, open_entries, state};
 use crate::entry::{Filter, Kind};
-use crate::{Admitted, Cause, Ledger, LedgerError, NewEntry, Settled, Standing, State, Wait};
+use crate::{Admitted, Cause, Handed, Ledger, LedgerError, NewEntry, Settled, Standing, State, Wait};
 
 #[tokio::test]
 async fn a_block_is_intended_in_force_undone_and_closed() {
@@ -244,6 +244,9 @@ async fn what_is_illegal_is_refused_and_changes_nothing() {
                 Some(LedgerError::Illegal { id: said, from: is, .. }) => {
                     assert_eq!((said, is), (id, from), "{deed}");
                 }
+                Some(LedgerError::HandedOver { id: said, .. }) => {
+                    assert_eq!((said, from, deed), (id, State::HandedOver, "begin_undo"));
+                }
                 other => panic!("{deed} in {from}: {other:?}"),
             }
             assert_eq!(state(&ledger, id).await, from, "{deed}");
@@ -257,10 +260,14 @@ async fn brought_to(ledger: &Ledger, state: State, number: usize) -> EntryId {
     let id = match state {
         State::Done => enter(ledger, ban(&address)).await,
         State::Shadow => enter(ledger, NewEntry { mode: Mode::Shadow, ..block(&address) }).await,
+        State::HandedOver => match ledger.handed_over(block(&address)).await.unwrap() {
+            Handed::Over { id } => id,
+            Handed::Handled => panic!(),
+        },
         _ => enter(ledger, block(&address)).await,
     };
     match state {
-        State::Intended => {}
+        State::Intended | State::HandedOver => {}
         State::InForce | State::Done | State::Shadow => drop(ledger.added(id, None).await.unwrap()),
         State::Undoing | State::Closed => {
             let _ = ledger.added(id, None).await.unwrap();

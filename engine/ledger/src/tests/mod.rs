@@ -3,6 +3,8 @@
 #[expect(clippy::disallowed_methods, reason = "a test that damages files")]
 mod crash;
 mod crowd;
+mod execd;
+mod handed;
 mod hold;
 mod input;
 mod life;
@@ -10,6 +12,8 @@ mod offence;
 mod rule;
 mod same;
 mod time;
+mod version;
+mod wazuh;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -9,6 +9,7 @@ use super::block;
 use super::command::{Commands, Defined, words};
 use super::findings::{Findings, Spot};
 use super::response::{self, Block, Draft, Plan};
+use super::settings::Given;
 use super::suggest::{did_you_mean, is_typographic_hyphen, nearest};
 use super::xml::{self, Element, ROOTS, printable};
 use super::{Command, Config, Response, Role, Settings, Source};
@@ -36,13 +37,14 @@ struct Reading {
     /// Commands defined inside a response, where they count for nothing.
     nested: HashMap<String, Spot>,
     /// What the role does, and what the files say about that.
-    settings: Settings,
+    settings: Given,
+    role: Role,
 }
 
 /// Reads the files, in order, as one configuration.
 pub(super) fn read(sources: &[Source<'_>], role: Role) -> Config {
     let mut findings = Findings::default();
-    let mut reading = Reading { settings: Settings::of(role), ..Reading::default() };
+    let mut reading = Reading { settings: Given::new(Settings::of(role)), role, ..Reading::default() };
     for source in sources {
         if let Some((file, text)) = open(source, &mut findings) {
             for root in xml::read(file, &text, &mut findings) {
@@ -127,7 +129,7 @@ impl Reading {
             "command" => self.commands.read(section, findings),
             "active-response" => {
                 self.note_nested(section);
-                match response::read(section, findings) {
+                match response::read(section, self.role, findings) {
                     Block::Response(draft) => self.responses.push(draft),
                     Block::Agent { disabled, offenders } => {
                         self.disabled = self.disabled.or(disabled);
@@ -138,7 +140,7 @@ impl Reading {
                 }
             }
             "global" => self.white_list(section, findings),
-            "riposte" => block::unenforced(section, findings),
+            "riposte" => self.settings.read(section, findings),
             name => {
                 if let Some(meant) = nearest(name, SECTIONS) {
                     let message = format!("there is no section <{}>: it is not read", printable(name));
@@ -255,7 +257,7 @@ impl Reading {
             commands: commands.collect(),
             responses,
             white_list: self.white_list,
-            settings: self.settings,
+            settings: self.settings.finish(),
             diagnostics: findings.into_diagnostics(),
         }
     }
@@ -284,6 +286,14 @@ fn response(
         }
         allowed
     });
+    if plan.untimed && command.timeout_allowed == Some(true) {
+        let message = format!(
+            "this response has no <timeout>: what the command {} does stays for good",
+            shown(&command.name)
+        );
+        let help = "add <timeout>600</timeout>; <timeout>0</timeout> says that it is meant to stay.";
+        findings.note(spot, "timeout-missing", message, help);
+    }
     // Without a timeout nothing ends, so there is nothing to lengthen.
     let offenders = plan.offenders.or_else(|| usual.cloned()).filter(|_| timeout.is_some());
     Some(Response {

@@ -13,7 +13,7 @@ use super::command::words;
 use super::findings::{Findings, Spot};
 use super::suggest::did_you_mean;
 use super::xml::Element;
-use super::{Location, Mode};
+use super::{Location, Mode, Role};
 use crate::diagnostic::shown;
 use crate::span::{self, Bare};
 
@@ -65,6 +65,8 @@ pub(super) struct Plan {
     pub(super) rules: Vec<u32>,
     /// With where it stands.
     pub(super) timeout: Option<(Duration, Spot)>,
+    /// Whether nothing is said about a timeout, not even `0`.
+    pub(super) untimed: bool,
     pub(super) offenders: Option<Arc<[Duration]>>,
     pub(super) mode: Mode,
 }
@@ -86,7 +88,7 @@ pub(super) enum Block {
 }
 
 /// Reads one block.
-pub(super) fn read(element: &Element, findings: &mut Findings<'_>) -> Block {
+pub(super) fn read(element: &Element, role: Role, findings: &mut Findings<'_>) -> Block {
     let mut sound = block::check(element, &SHAPE, findings) && !element.typographic;
     let disabled = disabled(element, &mut sound, findings);
     let offenders = offenders(element, &mut sound, findings);
@@ -99,7 +101,7 @@ pub(super) fn read(element: &Element, findings: &mut Findings<'_>) -> Block {
         return Block::Agent { disabled, offenders: offenders.filter(|_| sound) };
     }
     let Some((command, command_spot)) = command(element, disabled, findings) else { return Block::Neither };
-    let plan = plan(element, &mut sound, offenders, disabled.is_some(), findings);
+    let plan = plan(element, &mut sound, role, offenders, disabled.is_some(), findings);
     if let Some(spot) = disabled {
         findings.note(spot, "response-disabled", "this response is switched off", "");
     }
@@ -115,11 +117,12 @@ pub(super) fn read(element: &Element, findings: &mut Findings<'_>) -> Block {
 fn plan(
     element: &Element,
     sound: &mut bool,
+    role: Role,
     offenders: Option<Arc<[Duration]>>,
     disabled: bool,
     findings: &mut Findings<'_>,
 ) -> Option<Plan> {
-    let location = location(element, sound, disabled, findings);
+    let location = location(element, sound, role, disabled, findings);
     let level = level(element, findings);
     let groups = groups(element, findings);
     let rules = rules(element, findings);
@@ -151,7 +154,14 @@ fn plan(
         }
         differences(element, level, &groups, findings);
     }
-    Some(Plan { location: location?, level, groups, rules, timeout, offenders, mode: mode? })
+    let untimed = !element.children.iter().any(|child| child.name == "timeout");
+    Some(Plan { location: location?, level, groups, rules, timeout, untimed, offenders, mode: mode? })
+}
+
+/// Notes what a trigger names twice.
+fn repeated(list: &Element, what: &str, findings: &mut Findings<'_>) {
+    let message = format!("{what} stands here twice");
+    findings.note(list.spot, "trigger-repeated", message, "remove one of the two.");
 }
 
 fn disabled(element: &Element, sound: &mut bool, findings: &mut Findings<'_>) -> Option<Spot> {
@@ -202,9 +212,30 @@ fn command(
     Some((command.value().into(), command.spot))
 }
 
+/// The words for each place, Wazuh's other ones included.
+const PLACES: [(&str, Place); 8] = [
+    ("local", Place::Local),
+    ("server", Place::Server),
+    ("as", Place::Server),
+    ("analysisd", Place::Server),
+    ("analysis-server", Place::Server),
+    ("defined-agent", Place::DefinedAgent),
+    ("all", Place::All),
+    ("any", Place::All),
+];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Local,
+    Server,
+    DefinedAgent,
+    All,
+}
+
 fn location(
     element: &Element,
     sound: &mut bool,
+    role: Role,
     disabled: bool,
     findings: &mut Findings<'_>,
 ) -> Option<Location> {
@@ -216,39 +247,78 @@ fn location(
         }
         return None;
     };
-    // Wazuh's other words for the same places.
-    let location = match location.value().to_ascii_lowercase().as_str() {
-        "local" => Location::Local,
-        "server" | "as" | "analysisd" | "analysis-server" => Location::Server,
-        "defined-agent" => return Some(Location::DefinedAgent(agent_id(location, agent, sound, findings)?)),
-        "all" | "any" => {
-            if !disabled {
-                let message =
-                    "this response runs on every agent, also on those that the alert has nothing to do with";
-                let help = "write <location>local</location> for the agent that raised the alert.";
-                findings.warning(location.spot, "location-all", message, help);
-            }
-            Location::All
+    let places = places(location, role, findings)?;
+    let mut runs = Location::default();
+    for place in places {
+        runs = runs.and(match place {
+            Place::Local => Location::LOCAL,
+            Place::Server => Location::SERVER,
+            Place::DefinedAgent => Location::defined_agent(agent_id(location, agent, sound, findings)?),
+            Place::All => Location::ALL,
+        });
+    }
+    if runs.is_all() && !disabled {
+        let message =
+            "this response runs on every agent, also on those that the alert has nothing to do with";
+        let help = "write <location>local</location> for the agent that raised the alert.";
+        findings.warning(location.spot, "location-all", message, help);
+    }
+    if runs.is_several() && !disabled {
+        let message =
+            format!("this response runs in each of these places: {runs}; Wazuh 4.x takes one of them");
+        let help = "keep it, or write one place; Wazuh takes server before all, all before local, local before defined-agent.";
+        findings.warning(location.spot, "location-combined", message, help);
+    }
+    if let Some(agent) = agent.filter(|_| runs.agent().is_none()) {
+        let message = format!("<agent_id> is passed over: the location is {runs}");
+        let help = "write <location>defined-agent</location>, or remove it.";
+        findings.warning(agent.spot, "agent-unused", message, help);
+    }
+    Some(runs)
+}
+
+/// The places that `<location>` names, in the order of [`PLACES`]; `None` with
+/// an error for none, or for a word that is none.
+fn places(location: &Element, role: Role, findings: &mut Findings<'_>) -> Option<Vec<Place>> {
+    let text = location.value().to_ascii_lowercase();
+    let words: Vec<&str> = text.split([',', '|']).flat_map(str::split_whitespace).collect();
+    let known = |word: &str| PLACES.iter().find(|(known, _)| *known == word).map(|(_, place)| *place);
+    let unknown = words.iter().find(|word| known(word).is_none());
+    let mut places: Vec<Place> = Vec::new();
+    for (known, place) in PLACES {
+        // Wazuh looks for the words anywhere in the text (`ReadActiveResponses`).
+        let named = if role == Role::Standalone { words.contains(&known) } else { text.contains(known) };
+        if named && !places.contains(&place) {
+            places.push(place);
         }
-        other => {
-            let message = format!("there is no location {}", shown(other));
-            let help = did_you_mean(other, ["local", "server", "defined-agent", "all"], || {
-                "it is one of local, server, defined-agent and all.".to_owned()
+    }
+    match unknown {
+        None if !places.is_empty() => Some(places),
+        Some(unknown) if role != Role::Standalone && !places.is_empty() => {
+            let runs: Vec<&str> = PLACES
+                .iter()
+                .filter(|(word, place)| known(word) == Some(*place) && text.contains(word))
+                .map(|(word, _)| *word)
+                .collect();
+            let message = format!(
+                "{} is no location; it is taken, as Wazuh does, because it holds {}",
+                shown(unknown),
+                runs.join(" and ")
+            );
+            let help = "write the words alone, separated by commas.";
+            findings.warning(location.spot, "location-loose", message, help);
+            Some(places)
+        }
+        _ => {
+            let unknown = unknown.copied().unwrap_or_default();
+            let message = format!("there is no location {}", shown(unknown));
+            let help = did_you_mean(unknown, ["local", "server", "defined-agent", "all"], || {
+                "it is one of local, server, defined-agent and all, or several of them.".to_owned()
             });
             findings.error(location.spot, "location-unknown", message, help + " The response is not used.");
-            return None;
+            None
         }
-    };
-    if let Some(agent) = agent {
-        let message = format!("<agent_id> is passed over: the location is {}", location.as_str());
-        findings.warning(
-            agent.spot,
-            "agent-unused",
-            message,
-            "write <location>defined-agent</location>, or remove it.",
-        );
     }
-    Some(location)
 }
 
 fn agent_id(
@@ -264,28 +334,29 @@ fn agent_id(
         return None;
     };
     let id = agent.value();
-    let number = id.parse::<u32>().ok().filter(|_| id.bytes().all(|b| b.is_ascii_digit()));
+    let mut listed = words(id);
+    let first = listed.next().unwrap_or_default();
+    let number = first.parse::<u32>().ok().filter(|_| first.bytes().all(|b| b.is_ascii_digit()));
     match number {
         // Wazuh writes at least three digits.
-        Some(number @ 1..) => Some(format!("{number:03}").into()),
+        Some(number @ 1..) => {
+            if listed.next().is_some() {
+                let message = format!("{} names several agents: only {number:03} counts", shown(id));
+                let help = "write one response for each agent.";
+                findings.warning(agent.spot, "agent-list", message, help);
+            }
+            Some(format!("{number:03}").into())
+        }
         Some(0) => {
             let message = "agent 000 is the server itself";
-            findings.error(
-                agent.spot,
-                "agent-invalid",
-                message,
-                "write <location>server</location>. The response is not used.",
-            );
+            let help = "write <location>server</location>. The response is not used.";
+            findings.error(agent.spot, "agent-invalid", message, help);
             None
         }
         None => {
             let message = format!("{} is not the number of one agent", shown(id));
-            findings.error(
-                agent.spot,
-                "agent-invalid",
-                message,
-                "write one number, such as 001. The response is not used.",
-            );
+            let help = "write one number, such as 001. The response is not used.";
+            findings.error(agent.spot, "agent-invalid", message, help);
             None
         }
     }
@@ -318,6 +389,8 @@ fn groups(element: &Element, findings: &mut Findings<'_>) -> Vec<String> {
         }
         if seen.insert(group.clone()) {
             groups.push(group);
+        } else {
+            repeated(list, &format!("the group {}", shown(&group)), findings);
         }
     }
     if groups.is_empty() {
@@ -337,6 +410,8 @@ fn rules(element: &Element, findings: &mut Findings<'_>) -> Vec<u32> {
             Some(rule) => {
                 if seen.insert(rule) {
                     rules.push(rule);
+                } else {
+                    repeated(list, &format!("the rule {rule}"), findings);
                 }
             }
             None => {
@@ -414,6 +489,10 @@ fn offenders(element: &Element, sound: &mut bool, findings: &mut Findings<'_>) -
         let message = "these values are read as seconds: as minutes, in which they are documented, the first is more than a day";
         let help = format!("write <repeated_offenders>{explicit}</repeated_offenders>.");
         findings.warning(list.spot, "offenders-in-seconds", message, help);
+    }
+    if !spans.is_sorted() {
+        let message = "a later offence is answered for a shorter time than the one before";
+        findings.warning(list.spot, "offenders-decreasing", message, "write the values in rising order.");
     }
     Some(spans.into())
 }

@@ -95,7 +95,7 @@ fn a_manager_file() {
     assert_eq!(&*response.name, "firewall-drop#1");
     assert_eq!(
         (&response.location, response.level, &response.rules),
-        (&Location::Local, None, &vec![5710, 5711, 5712])
+        (&Location::LOCAL, None, &vec![5710, 5711, 5712])
     );
     assert_eq!(response.timeout, Some(Duration::from_secs(600)));
     assert_eq!((response.mode, response.place.line), (Mode::Enforce, 17));
@@ -175,6 +175,28 @@ fn commands_in_full() {
     };
     assert_eq!(yara.limits, expected);
     assert_eq!((mail.expect.len(), mail.timeout_allowed, mail.capabilities.clone()), (0, None, None));
+}
+
+#[test]
+fn a_program_says_how_it_is_spoken_to() {
+    let protocol = |executable: &str, expect: &str| {
+        let config = read(&format!("<command><name>b</name>{executable}{expect}</command>"));
+        assert_eq!(codes(&config), [""; 0], "{executable}");
+        config.commands[0].protocol
+    };
+    assert_eq!(protocol("<executable>b.sh</executable>", ""), None);
+    for (value, expected) in
+        [("json", Protocol::Json), ("argv", Protocol::Argv), ("both", Protocol::Both), ("5", Protocol::Five)]
+    {
+        let executable = format!("<executable runtime=\"native\" protocol=\"{value}\">b.sh</executable>");
+        assert_eq!(protocol(&executable, "<expect>srcip</expect>"), Some(expected));
+    }
+    for expect in ["<expect>srcip</expect>", "<expect />", "<expect></expect>"] {
+        assert_eq!(protocol("<executable>b.sh</executable>", expect), Some(Protocol::Both));
+    }
+    let config = read("<command><name>b</name><executable protocol=\"xml\">b.sh</executable></command>");
+    assert_eq!(codes(&config), ["value-invalid"]);
+    assert!(config.commands.is_empty());
 }
 
 #[test]
@@ -338,7 +360,7 @@ fn responses_in_full() {
     );
     assert_eq!(codes(&config), [""; 0]);
     let response = &config.responses[0];
-    assert_eq!(response.location, Location::DefinedAgent("032".into()));
+    assert_eq!(response.location, Location::defined_agent("032"));
     assert_eq!(response.groups, ["sshd", "pci_dss_11.4"]);
     assert_eq!(response.timeout, Some(Duration::from_secs(3600)));
     assert_eq!(seconds(&config), [60, 300, 600]);
@@ -358,8 +380,8 @@ fn responses_with_errors() {
         ),
         (
             "<location>defined-agent</location><agent_id>001,002</agent_id><level>3</level>",
-            "agent-invalid",
-            false,
+            "agent-list",
+            true,
         ),
         ("<location>local</location><agent_id>001</agent_id><level>3</level>", "agent-unused", true),
         ("<location>all</location><level>3</level>", "location-all", true),
@@ -538,7 +560,6 @@ fn sections_and_roots_that_are_nearly_known() {
     assert_eq!(codes(&read("<osec_config><command/></osec_config>")), ["root-unknown"]);
     assert_eq!(codes(&read("<config><active-response/></config>")), ["root-unknown"]);
     assert_eq!(codes(&read("<group name=\"sshd,\"><rule id=\"1\"/></group>")), [""; 0]);
-    assert_eq!(codes(&read("<riposte><matching>wazuh-4.x</matching></riposte>")), ["element-unenforced"]);
 }
 
 #[test]
@@ -580,3 +601,91 @@ fn findings_are_bounded() {
 }
 
 use crate::grant::{Digest, FirewallGrant};
+
+#[test]
+fn how_the_engine_does_what_differs() {
+    let settings = |text: &str, role| {
+        let config =
+            Config::read_as(&[Source::new("riposte.conf", &format!("<riposte>{text}</riposte>"))], role);
+        (codes(&config), config.settings)
+    };
+    let all = "<matching>wazuh-4.x</matching><key>wazuh</key><offences>wazuh</offences><on_stop>revert</on_stop>\
+        <execd>yes</execd><link>firewall-drop</link><link>host-deny</link><link>host-deny</link>";
+    let wazuh = Settings {
+        matching: Way::Wazuh,
+        key: Way::Wazuh,
+        offences: Way::Wazuh,
+        on_stop: OnStop::Revert,
+        execd: Some(true),
+        links: vec!["firewall-drop".to_owned(), "host-deny".to_owned()],
+    };
+    assert_eq!(settings(all, Role::Standalone), (vec![], wazuh));
+    let ours = "<matching>documented</matching><key>riposte</key><offences>riposte</offences><on_stop>keep</on_stop>";
+    assert_eq!(settings(ours, Role::Execd), (vec![], Settings::of(Role::Standalone)));
+    assert_eq!(settings("", Role::Execd).1, Settings::of(Role::Execd));
+    for (text, code, help) in [
+        ("<matching>wazuh</matching>", "value-invalid", "did you mean wazuh-4.x?"),
+        ("<matching>5</matching>", "value-invalid", "write documented or wazuh-4.x."),
+        ("<key>wasuh</key>", "value-invalid", "did you mean wazuh?"),
+        ("<execd/>", "value-invalid", "write yes or no."),
+        ("<link>../x</link>", "value-invalid", "name a program of active-response/bin, without its folder."),
+        ("<onstop>keep</onstop>", "element-unknown", "did you mean on_stop?"),
+    ] {
+        let config = read(&format!("<riposte>{text}</riposte>"));
+        assert_eq!((one(&config).code, one(&config).help.as_str()), (code, help), "{text}");
+        assert_eq!((config.has_errors(), config.settings), (true, Settings::default()), "{text}");
+    }
+}
+
+#[test]
+fn a_later_file_says_otherwise_and_one_file_only_once() {
+    let first = Source::new(
+        "a",
+        "<riposte><key>wazuh</key></riposte><riposte>\n<key>riposte</key><link>x</link></riposte>",
+    );
+    let second = Source::new("b", "<riposte><key>riposte</key><link>y</link></riposte>");
+    let config = Config::read(&[first]);
+    assert_eq!(found(&config), [(Warning, "element-repeated", 2, 1)]);
+    assert_eq!(config.settings.key, Way::Wazuh);
+    let config = Config::read(&[first, second]);
+    assert_eq!((codes(&config).len(), config.settings.key), (1, Way::Riposte));
+    assert_eq!(config.settings.links, ["x", "y"]);
+}
+
+#[test]
+fn locations_and_their_combinations() {
+    let location = |text: &str, role| {
+        let block = format!(
+            "<command><name>b</name><executable>b</executable></command>
+<active-response><command>b</command><location>{text}</location><agent_id>7</agent_id><level>3</level></active-response>"
+        );
+        let config = Config::read_as(&[Source::new("f", &block)], role);
+        let found: Vec<_> = codes(&config).into_iter().filter(|code| code.starts_with("location")).collect();
+        (config.responses.first().map(|response| response.location.to_string()), found)
+    };
+    let standalone = |text: &str| location(text, Role::Standalone);
+    let at = |words: &str| Some(words.to_owned());
+    for word in ["server", "AS", "as", "analysisd", "analysis-server"] {
+        assert_eq!(standalone(word), (at("server"), vec![]), "{word}");
+    }
+    for word in ["all", "any", "ANY"] {
+        assert_eq!(standalone(word), (at("all"), vec!["location-all"]), "{word}");
+    }
+    for words in ["local,server", "server | local", "local AS"] {
+        assert_eq!(standalone(words), (at("local,server"), vec!["location-combined"]), "{words}");
+    }
+    assert_eq!(standalone("all,server"), (at("server,all"), vec!["location-all", "location-combined"]));
+    assert_eq!(standalone("defined-agent,local").0, at("local,defined-agent"));
+    for words in ["locally", "local,serwer", "", ",", "defined agent"] {
+        assert_eq!(standalone(words), (None, vec!["location-unknown"]), "{words}");
+    }
+    let wazuh = |text: &str| location(text, Role::Manager);
+    assert_eq!(wazuh("local,server"), (at("local,server"), vec!["location-combined"]));
+    assert_eq!(wazuh("localhost"), (at("local"), vec!["location-loose"]));
+    // Nobody who writes it means all agents, but Wazuh reads it so.
+    assert_eq!(
+        wazuh("locally"),
+        (at("local,all"), vec!["location-loose", "location-all", "location-combined"])
+    );
+    assert_eq!(wazuh("nowhere"), (None, vec!["location-unknown"]));
+}

@@ -26,7 +26,7 @@ fn a_response_becomes_a_channel_and_a_monitor() {
     let documents = documents(&five);
     assert_eq!(
         documents[0],
-        json!({"config_id": "ar1-drop", "config": {
+        json!({"config_id": "ar1-drop-local", "config": {
             "name": "drop",
             "description": "From ossec.conf:2:1",
             "config_type": "active_response",
@@ -46,7 +46,7 @@ fn a_response_becomes_a_channel_and_a_monitor() {
     );
     let trigger = &monitor["triggers"][0]["document_level_trigger"];
     assert_eq!(trigger["condition"]["script"]["source"], "query[name=q1]");
-    assert_eq!(trigger["actions"][0]["destination_id"], "ar1-drop");
+    assert_eq!(trigger["actions"][0]["destination_id"], "ar1-drop-local");
     assert_eq!(trigger["actions"][0]["message_template"]["source"], "{{ctx.alerts.0.related_doc_ids}}");
     assert_eq!(
         whats(&five.findings),
@@ -55,7 +55,7 @@ fn a_response_becomes_a_channel_and_a_monitor() {
             "warning ossec.conf:2:1 what fires it: <rules_id>5712,5763</rules_id>",
         ]
     );
-    assert!(five.documents.iter().map(Document::file_stem).eq(["channel-ar1-drop", "monitor-ar1-drop"]));
+    assert!(five.documents.iter().map(Document::file_stem).eq(["channel-ar1-drop-local", "monitor-ar1-drop-local"]));
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! A configuration of 4.x to documents of 5.x.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::document::{ActiveResponse, CHANNEL, Channel, ChannelConfig, Document, Monitor};
 use super::from_five::{number, plain};
 use super::programs::{Fate, fate};
 use super::{Finding, Findings};
-use crate::config::{Command, Config, Location, Mode, Response};
+use crate::config::{Command, Config, Mode, Response, Role, Settings};
 use crate::diagnostic::Severity::{Error, Note, Warning};
 use crate::diagnostic::shown;
 
@@ -22,73 +22,101 @@ pub struct Five {
 /// Longest timeout of 5.x in seconds.
 const LONGEST: u64 = i32::MAX as u64;
 
-/// Each response as a channel and a monitor, and a list of what has no
-/// counterpart.
+/// Each response as a channel and a monitor for each place where it runs, the
+/// channel named after its command, or after the response when the command has
+/// several; and a list of what has no counterpart.
 #[must_use]
 pub fn to_five(config: &Config) -> Five {
     let mut findings = Findings::default();
     let mut documents = Vec::new();
+    let commands: HashMap<&str, &Command> =
+        config.commands.iter().map(|command| (&*command.name, &**command)).collect();
+    let mut siblings: HashMap<&str, usize> = HashMap::new();
+    for response in &config.responses {
+        *siblings.entry(&response.command).or_default() += 1;
+    }
     for (n, response) in (1_usize..).zip(&config.responses) {
-        let Some(command) = config.command(&response.command) else { continue };
-        let Some(active_response) = active_response(command, response, &mut findings) else { continue };
-        let channel = channel(n, config, response, active_response, &mut findings);
-        // What could not come back is not sent there either: control
-        // characters in a name, a path in place of a file name.
-        if plain(&response.place.to_string(), &channel.config, &mut findings).is_none() {
+        let Some(command) = commands.get(&*response.command) else { continue };
+        // A name that ends like a number among several keeps one, so that it
+        // can be told apart again.
+        let several = siblings.get(&*response.command).is_some_and(|siblings| *siblings > 1);
+        let numbered = several || number(&response.command).is_some();
+        let name = if numbered { &response.name } else { &response.command };
+        let places = places(response, &mut findings);
+        let Some(executable) = executable(command, response, &mut findings).filter(|_| !places.is_empty()) else {
             continue;
+        };
+        let stateful_timeout = timeout(response, &mut findings);
+        for (word, agent) in &places {
+            let run = ActiveResponse {
+                executable: executable.clone(),
+                extra_args: command.extra_args.join(" "),
+                location: (*word).to_owned(),
+                r#type: if stateful_timeout.is_some() { "stateful" } else { "stateless" }.to_owned(),
+                agent_id: agent.clone(),
+                stateful_timeout,
+            };
+            let channel = Channel {
+                config_id: format!("ar{n}-{}-{word}", slug(&response.command)),
+                config: ChannelConfig {
+                    name: name.to_string(),
+                    description: format!("From {}", response.place),
+                    config_type: CHANNEL.to_owned(),
+                    is_enabled: response.mode == Mode::Enforce,
+                    active_response: run,
+                },
+            };
+            // What could not come back is not sent there either: control
+            // characters in a name, a path in place of a file name.
+            if plain(&response.place.to_string(), &channel.config, &mut findings).is_none() {
+                break;
+            }
+            let monitor = monitor(&channel, response);
+            documents.push(Document::Channel(channel));
+            documents.push(Document::Monitor(monitor));
         }
-        let monitor = monitor(&channel, response, &mut findings);
-        documents.push(Document::Channel(channel));
-        documents.push(Document::Monitor(monitor));
+        what_a_response_loses(response, &mut findings);
     }
     what_commands_lose(config, &mut findings);
     what_files_lose(config, &mut findings);
     Five { documents, findings: findings.0 }
 }
 
-fn active_response(command: &Command, response: &Response, findings: &mut Findings) -> Option<ActiveResponse> {
+/// The places of 5.x where it runs, one channel each.
+fn places(response: &Response, findings: &mut Findings) -> Vec<(&'static str, Option<String>)> {
     let place = response.place.to_string();
-    let (location, agent_id) = location(response, &place, findings)?;
-    let executable = executable(command, &place, findings)?;
-    let stateful_timeout = timeout(response, &place, findings);
-    if !response.offenders.is_empty() {
-        let help = "write the list into the <active-response> block of each agent's own ossec.conf: 5.x reads it there, in minutes, one list for all responses.";
-        findings.add(Warning, &place, "repeated offenders of one response", help);
+    let location = &response.location;
+    let mut places = Vec::new();
+    if location.is_local() {
+        places.push(("local", None));
     }
-    let kind = if stateful_timeout.is_some() { "stateful" } else { "stateless" };
-    Some(ActiveResponse {
-        executable,
-        extra_args: command.extra_args.join(" "),
-        location: location.to_owned(),
-        r#type: kind.to_owned(),
-        agent_id,
-        stateful_timeout,
-    })
+    if let Some(agent) = location.agent() {
+        places.push(("defined-agent", Some(agent.to_string())));
+    }
+    if location.is_all() {
+        let help = "pages of 5.0 disagree whether \"all\" means every agent or the one that raised the alert: try it on one agent first.";
+        findings.add(Note, &place, "the location \"all\"", help);
+        places.push(("all", None));
+    }
+    if location.is_server() {
+        let (severity, what) = if places.is_empty() {
+            (Error, "the location \"server\"; the response is not migrated")
+        } else {
+            (Warning, "the location \"server\"")
+        };
+        let help = "5.x runs nothing on the manager: install an agent there and write its number with defined-agent, or keep this response in Riposte.";
+        findings.add(severity, &place, what, help);
+    }
+    if places.len() > 1 {
+        let help = "a channel of 5.x has one: there is a channel for each.";
+        findings.add(Note, &place, format!("several locations: {location}"), help);
+    }
+    places
 }
 
-fn location(
-    response: &Response,
-    place: &str,
-    findings: &mut Findings,
-) -> Option<(&'static str, Option<String>)> {
-    match &response.location {
-        Location::Local => Some(("local", None)),
-        Location::DefinedAgent(agent) => Some(("defined-agent", Some(agent.to_string()))),
-        Location::All => {
-            let help = "pages of 5.0 disagree whether \"all\" means every agent or the one that raised the alert: try it on one agent first.";
-            findings.add(Note, place, "the location \"all\"", help);
-            Some(("all", None))
-        }
-        Location::Server => {
-            let help = "5.x runs nothing on the manager: install an agent there and write its number with defined-agent, or keep this response in Riposte.";
-            findings.add(Error, place, "the location \"server\"; the response is not migrated", help);
-            None
-        }
-    }
-}
-
-fn executable(command: &Command, place: &str, findings: &mut Findings) -> Option<String> {
+fn executable(command: &Command, response: &Response, findings: &mut Findings) -> Option<String> {
     let name = &command.executable;
+    let place = &response.place.to_string();
     match fate(name) {
         Fate::Named(same) => {
             if same != name {
@@ -120,45 +148,14 @@ fn executable(command: &Command, place: &str, findings: &mut Findings) -> Option
     }
 }
 
-fn timeout(response: &Response, place: &str, findings: &mut Findings) -> Option<u64> {
+fn timeout(response: &Response, findings: &mut Findings) -> Option<u64> {
     let timeout = response.timeout?;
     let seconds = timeout.as_secs().clamp(1, LONGEST);
     if seconds != timeout.as_secs() || timeout.subsec_nanos() != 0 {
         let what = format!("a timeout of {}", crate::span::shown(timeout));
-        findings.add(Warning, place, what, format!("5.x counts whole seconds up to {LONGEST}: it is {seconds}."));
+        findings.add(Warning, &response.place.to_string(), what, format!("5.x counts whole seconds up to {LONGEST}: it is {seconds}."));
     }
     Some(seconds)
-}
-
-/// The channel, named after its command, or after the response when the
-/// command has several.
-fn channel(
-    n: usize,
-    config: &Config,
-    response: &Response,
-    active_response: ActiveResponse,
-    findings: &mut Findings,
-) -> Channel {
-    let siblings = config.responses.iter().filter(|other| other.command == response.command).count();
-    // A name that ends like a number among several keeps one, so that it can
-    // be told apart again.
-    let numbered = siblings > 1 || number(&response.command).is_some();
-    let name = if numbered { &response.name } else { &response.command };
-    let shadow = response.mode == Mode::Shadow;
-    if shadow {
-        let help = "its channel is muted: unmute it to act.";
-        findings.add(Warning, &response.place.to_string(), "5.x has no shadow mode", help);
-    }
-    Channel {
-        config_id: format!("ar{n}-{}", slug(&response.command)),
-        config: ChannelConfig {
-            name: name.to_string(),
-            description: format!("From {}", response.place),
-            config_type: CHANNEL.to_owned(),
-            is_enabled: !shadow,
-            active_response,
-        },
-    }
 }
 
 /// At most 48 characters that are safe in a file name and in an address.
@@ -171,33 +168,50 @@ fn slug(name: &str) -> String {
 }
 
 /// The monitor: a draft, since rules of 5.x have other numbers and groups.
-fn monitor(channel: &Channel, response: &Response, findings: &mut Findings) -> Monitor {
+fn monitor(channel: &Channel, response: &Response) -> Monitor {
     let mut queries = Vec::new();
-    let mut triggers = String::new();
-    let mut trigger = |tag: &str, text: String| triggers.push_str(&format!(" <{tag}>{text}</{tag}>"));
     if !response.rules.is_empty() {
         let rules: Vec<String> = response.rules.iter().map(ToString::to_string).collect();
-        trigger("rules_id", rules.join(","));
         queries.push(any("wazuh.rule.id", &rules));
     }
     if !response.groups.is_empty() {
-        trigger("rules_group", response.groups.iter().map(|group| format!("{group},")).collect::<Vec<_>>().join("|"));
         queries.push(any("wazuh.rule.tags", &response.groups));
     }
     if let Some(level) = response.level {
-        trigger("level", level.to_string());
         queries.push(any("wazuh.rule.level", severities(level)));
     }
-    let help = format!(
-        "the monitor {} is switched off and its query a draft: rules of 5.x have other numbers, tags in place of groups, and words in place of levels. Write the query for them, then switch it on.",
-        shown(&channel.config.name)
-    );
-    findings.add(Warning, &response.place.to_string(), format!("what fires it:{triggers}"), help);
     Monitor {
         channel: channel.config_id.clone(),
         name: channel.config.name.as_str().into(),
-        description: format!("Draft. Wazuh 4.x fired it on{triggers}").into(),
+        description: format!("Draft. Wazuh 4.x fired it on {}", triggers(response)).into(),
         queries: queries.into(),
+    }
+}
+
+/// What fires it, as 4.x has it.
+fn triggers(response: &Response) -> String {
+    let rules: Vec<String> = response.rules.iter().map(ToString::to_string).collect();
+    let groups: Vec<String> = response.groups.iter().map(|group| format!("{group},")).collect();
+    let level = response.level.map(|level| level.to_string()).unwrap_or_default();
+    [("rules_id", rules.join(",")), ("rules_group", groups.join("|")), ("level", level)]
+        .iter()
+        .filter(|(_, text)| !text.is_empty())
+        .map(|(tag, text)| format!("<{tag}>{text}</{tag}>"))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// What neither the channel nor the monitor says of a response.
+fn what_a_response_loses(response: &Response, findings: &mut Findings) {
+    let place = response.place.to_string();
+    let help = "its monitor is switched off and the query a draft: rules of 5.x have other numbers, tags in place of groups, and words in place of levels. Write the query for them, then switch it on.";
+    findings.add(Warning, &place, format!("what fires it: {}", triggers(response)), help);
+    if response.mode == Mode::Shadow {
+        findings.add(Warning, &place, "5.x has no shadow mode", "its channel is muted: unmute it to act.");
+    }
+    if !response.offenders.is_empty() {
+        let help = "write the list into the <active-response> block of each agent's own ossec.conf: 5.x reads it there, in minutes, one list for all responses.";
+        findings.add(Warning, &place, "repeated offenders of one response", help);
     }
 }
 
@@ -249,6 +263,9 @@ fn what_files_lose(config: &Config, findings: &mut Findings) {
         let list: Vec<String> = config.white_list.iter().map(ToString::to_string).collect();
         let help = "5.x has no white list: exclude these addresses in the query of each monitor (AND NOT source.ip:...).";
         findings.add(Warning, "", format!("<white_list>: {}", list.join(", ")), help);
+    }
+    if config.settings != Settings::of(Role::Standalone) {
+        findings.add(Warning, "", "<riposte>", "its settings are Riposte's own.");
     }
     for found in &config.diagnostics {
         let place = found.place.to_string();

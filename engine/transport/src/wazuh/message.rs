@@ -1,0 +1,498 @@
+//! What a manager says to a stock agent, byte for byte.
+//!
+//! Sources, Wazuh 4.14: `src/analysisd/ar_json.c` (agents from 4.2 on),
+//! `src/analysisd/alerts/exec.c` (older agents, the header), and
+//! `src/shared/string_op.c: os_shell_escape`.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use riposte_policy::alert;
+use riposte_policy::diagnostic::shown;
+use riposte_policy::keys::Pointer;
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// Longest JSON message. A manager cuts at 65,536 bytes without a word, which
+/// leaves invalid JSON; the headers that its network daemon adds, and the
+/// `program` that the agent adds, need room below that.
+pub const LONGEST_JSON: usize = 65_000;
+/// Longest message to an agent before 4.2, its final NUL byte not counted.
+pub const LONGEST_TEXT: usize = 1_023;
+
+/// Members of an alert that are left out of a message that would be too long,
+/// in this order, until it fits: copies of the log text first, then what the
+/// manager says about itself and how it read the text. What names a target, the
+/// rule, the agent and the file stays.
+pub const EXPENDABLE: [&[&str]; 12] = [
+    &["previous_output"],
+    &["full_log"],
+    &["previous_log"],
+    &["syscheck", "diff"],
+    &["data", "win", "system", "message"],
+    &["predecoder"],
+    &["GeoLocation"],
+    &["cluster"],
+    &["manager"],
+    &["input"],
+    &["decoder"],
+    &["rule", "mitre"],
+];
+
+/// What one order says.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'a> {
+    /// The manager's name in its cluster; empty without one.
+    pub node: &'a str,
+    /// Wire name of the response: see [`wire_name`].
+    pub command: &'a str,
+    /// The command's `<extra_args>`, split at blanks.
+    pub extra_args: &'a [String],
+    /// The alert as `alerts.json` has it, on one line.
+    pub alert: &'a str,
+}
+
+impl Message<'_> {
+    /// The text that an agent of this version understands.
+    ///
+    /// # Errors
+    ///
+    /// When it does not fit.
+    pub fn payload(&self, version: Version) -> Result<String, TooLong> {
+        if version < Version::JSON {
+            return self.text();
+        }
+        let json = self.json()?;
+        Ok(if version < Version::PLAIN { shell_proof(&json) } else { json })
+    }
+
+    /// The line that a stock program takes on its standard input to undo.
+    #[must_use]
+    pub fn delete(&self) -> String {
+        Message { command: "delete", ..*self }.with_alert(self.alert)
+    }
+
+    /// For agents from 4.2 on.
+    fn json(&self) -> Result<String, TooLong> {
+        let whole = self.with_alert(self.alert);
+        let size = whole.len();
+        if size <= LONGEST_JSON {
+            return Ok(whole);
+        }
+        let mut alert = self.alert.to_owned();
+        for path in EXPENDABLE {
+            let Some(shorter) = without(&alert, path) else { continue };
+            alert = shorter;
+            let shorter = self.with_alert(&alert);
+            if shorter.len() <= LONGEST_JSON {
+                return Ok(shorter);
+            }
+        }
+        Err(TooLong { size, longest: LONGEST_JSON })
+    }
+
+    fn with_alert(&self, alert: &str) -> String {
+        let mut arguments = String::from("[");
+        for (n, argument) in self.extra_args.iter().enumerate() {
+            if n > 0 {
+                arguments.push(',');
+            }
+            arguments.push_str(&quoted(argument));
+        }
+        arguments.push(']');
+        format!(
+            r#"{{"version":1,"origin":{{"name":{},"module":"wazuh-analysisd"}},"command":{},"parameters":{{"extra_args":{arguments},"alert":{alert}}}}}"#,
+            quoted(self.node),
+            quoted(self.command),
+        )
+    }
+
+    /// For agents before 4.2: fields between blanks. A manager cuts it, and a
+    /// path that was cut names another file: here it is refused instead.
+    fn text(&self) -> Result<String, TooLong> {
+        let member = |path: &[&str]| alert::text(self.alert, &Pointer::to_member(path));
+        let word = |path: &[&str]| match member(path) {
+            Some(text) if !text.is_empty() => text.into_owned(),
+            _ => "-".to_owned(),
+        };
+        let address = word(&["data", "srcip"]);
+        let address = address.strip_prefix("::ffff:").unwrap_or(&address);
+        // `<epoch>.<number>` is what the alert's id is made of.
+        let id = member(&["id"]).filter(|id| !id.is_empty()).unwrap_or("0.0".into());
+        let rule = member(&["rule", "id"]).filter(|id| !id.is_empty()).unwrap_or("0".into());
+        let filename = match member(&["decoder", "name"]) {
+            Some(name) if name.starts_with("syscheck_") => {
+                member(&["syscheck", "path"]).map(|path| shell_escaped(&path))
+            }
+            _ => None,
+        };
+        let filename = filename.unwrap_or_else(|| "-".to_owned());
+        let arguments = self.extra_args.join(" ");
+        let arguments = if arguments.is_empty() { "-".to_owned() } else { shell_escaped(&arguments) };
+        let (user, location) = (word(&["data", "dstuser"]), self.location());
+        let text = format!("{} {user} {address} {id} {rule} {location} {filename} {arguments}", self.command);
+        // One message is one line to the agent.
+        let text: String = text.chars().map(|c| if c.is_control() && c != '\t' { ' ' } else { c }).collect();
+        let size = text.len();
+        if size <= LONGEST_TEXT { Ok(text) } else { Err(TooLong { size, longest: LONGEST_TEXT }) }
+    }
+
+    /// Where the event came from, as analysisd has it: `alerts.json` splits the
+    /// agent off (`src/analysisd/format/json_extended.c`).
+    fn location(&self) -> String {
+        let member = |path: &[&str]| alert::text(self.alert, &Pointer::to_member(path)).unwrap_or_default();
+        let location = member(&["location"]);
+        let agent = member(&["agent", "id"]);
+        if agent.is_empty() || agent.parse() == Ok(0) {
+            return if location.is_empty() { "-".to_owned() } else { location.into_owned() };
+        }
+        let ip = member(&["agent", "ip"]);
+        let ip = if ip.is_empty() { "any" } else { &ip };
+        format!("({}) {ip}->{location}", member(&["agent", "name"]))
+    }
+}
+
+/// The name under which agents know a response: the command's, and the timeout
+/// in seconds (`src/config/active-response.c`).
+#[must_use]
+pub fn wire_name(command: &str, timeout: Option<Duration>) -> String {
+    format!("{command}{}", timeout.map_or(0, |timeout| timeout.as_secs()))
+}
+
+/// What stands before the payload on the socket: which flag, and which agent.
+#[must_use]
+pub fn header(location: &str, agent: u32) -> String {
+    let (event, named) = if location == "local" { ('R', 'N') } else { ('N', 'S') };
+    format!("(local_source) [] N{event}{named} {agent:03}")
+}
+
+/// A field of the alert that holds what it never should: Wazuh skips the
+/// response and logs this.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Crafted {
+    /// `data.dstuser` is no user name.
+    User(String),
+    /// `data.srcip` is neither address nor host name.
+    Address(String),
+}
+
+impl Crafted {
+    /// Looks at the fields that Wazuh looks at.
+    #[must_use]
+    pub fn find(alert: &str) -> Option<Self> {
+        let member = |name: &str| alert::text(alert, &Pointer::to_member(&["data", name]));
+        let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        if let Some(user) =
+            member("dstuser").filter(|user| !user.chars().all(|c| plain(c) || "@?".contains(c)))
+        {
+            return Some(Self::User(user.into_owned()));
+        }
+        let address = member("srcip").filter(|address| !address.chars().all(|c| plain(c) || c == ':'));
+        address.map(|address| Self::Address(address.into_owned()))
+    }
+}
+
+/// Wazuh's own words. The text is an attacker's: it is made safe to print.
+impl fmt::Display for Crafted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = |text: &str| shown(text).trim_matches('"').to_owned();
+        match self {
+            Self::User(text) => {
+                write!(f, "(1272): Invalid username '{}'. Possible logging attack.", inner(text))
+            }
+            Self::Address(text) => {
+                write!(f, "(1271): Invalid IP Address '{}'. Possible logging attack.", inner(text))
+            }
+        }
+    }
+}
+
+/// The version of an agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version {
+    major: u16,
+    minor: u16,
+    patch: u16,
+}
+
+impl Version {
+    /// The first that takes JSON.
+    const JSON: Self = Self { major: 4, minor: 2, patch: 0 };
+    /// The first that takes it without protection for its shell.
+    const PLAIN: Self = Self { major: 4, minor: 2, patch: 5 };
+}
+
+/// `Wazuh v4.7.3`, `v4.7.3`, `4.7.3` or `4.7`.
+impl FromStr for Version {
+    type Err = NotAVersion;
+
+    fn from_str(text: &str) -> Result<Self, NotAVersion> {
+        let wrong = || NotAVersion(shown(text));
+        let numbers = text.rsplit(['v', ' ']).next().unwrap_or_default();
+        let mut numbers = numbers.split('.').map(|number| {
+            let digits = number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len());
+            number.get(..digits).unwrap_or_default().parse::<u16>().map_err(|_| wrong())
+        });
+        let mut next = || numbers.next();
+        let (major, minor) = (next().ok_or_else(wrong)??, next().ok_or_else(wrong)??);
+        Ok(Self { major, minor, patch: next().transpose()?.unwrap_or(0) })
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.major, self.minor, self.patch)
+    }
+}
+
+/// The text is not a version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotAVersion(String);
+
+impl fmt::Display for NotAVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is not a version such as 4.2 or v4.14.1", self.0)
+    }
+}
+
+impl std::error::Error for NotAVersion {}
+
+/// The message does not fit, even without all that is expendable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooLong {
+    /// Its length in bytes, with everything in it.
+    pub size: usize,
+    /// What fits.
+    pub longest: usize,
+}
+
+impl fmt::Display for TooLong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { size, longest } = self;
+        write!(f, "the message has {size} bytes, and an agent of this version takes {longest}")
+    }
+}
+
+impl std::error::Error for TooLong {}
+
+/// The object without the member at `path`; `None` when it has none, or is no
+/// object.
+fn without(object: &str, path: &[&str]) -> Option<String> {
+    let (name, rest) = path.split_first()?;
+    let members = members(object)?;
+    let mut found = false;
+    let mut out = String::with_capacity(object.len());
+    for (key, value) in members {
+        let shorter;
+        let value = if key != *name {
+            value.get()
+        } else if rest.is_empty() {
+            found = true;
+            continue;
+        } else {
+            shorter = without(value.get(), rest)?;
+            found = true;
+            &shorter
+        };
+        out.push(if out.is_empty() { '{' } else { ',' });
+        out.push_str(&quoted(&key));
+        out.push(':');
+        out.push_str(value);
+    }
+    if out.is_empty() {
+        out.push('{');
+    }
+    out.push('}');
+    found.then_some(out)
+}
+
+/// The members of an object in their order, values as written.
+fn members(object: &str) -> Option<Vec<(String, &RawValue)>> {
+    struct Members;
+
+    impl<'de> Visitor<'de> for Members {
+        type Value = Vec<(String, &'de RawValue)>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut members = Vec::new();
+            while let Some(member) = map.next_entry()? {
+                members.push(member);
+            }
+            Ok(members)
+        }
+
+        fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+            Ok(Vec::new())
+        }
+    }
+
+    serde_json::Deserializer::from_str(object).deserialize_map(Members).ok()
+}
+
+/// A JSON string.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// Backslashes before what a shell would take for its own.
+fn shell_escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if "\\\"'\t;`><|#*[]{}&$!:()".contains(c) {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// Agents 4.2.0 to 4.2.4 hand the message to a shell: what it would act on
+/// becomes text, as managers do it for them.
+fn shell_proof(json: &str) -> String {
+    json.replace('!', r"\\x21").replace('$', r"\\x24").replace('\'', r"\\x27").replace('`', r"\\x60")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALERT: &str = r#"{"timestamp":"2026-11-20T09:00:00.000+0000","rule":{"level":10,"description":"it's $5!","id":"5712"},"agent":{"id":"003","name":"web","ip":"192.0.2.31"},"id":"1795165200.4711","full_log":"Nov 20 x","decoder":{"name":"sshd"},"data":{"srcip":"::ffff:203.0.113.9","dstuser":"eve"},"location":"/var/log/auth.log"}"#;
+
+    fn message<'a>(alert: &'a str, extra_args: &'a [String]) -> Message<'a> {
+        Message { node: "", command: "firewall-drop600", extra_args, alert }
+    }
+
+    fn version(text: &str) -> Version {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn json_has_wazuhs_order_and_the_alerts_own_text() {
+        let arguments = ["a".to_owned(), "\"b/\u{e9}".to_owned()];
+        let sent =
+            Message { node: "node01", ..message(ALERT, &arguments) }.payload(version("v4.14.7")).unwrap();
+        assert_eq!(
+            sent,
+            format!(
+                r#"{{"version":1,"origin":{{"name":"node01","module":"wazuh-analysisd"}},"command":"firewall-drop600","parameters":{{"extra_args":["a","\"b/é"],"alert":{ALERT}}}}}"#
+            )
+        );
+        let plain = message(ALERT, &[]).payload(version("4.2")).unwrap();
+        assert!(plain.contains(r#""origin":{"name":"","module":"wazuh-analysisd"}"#), "{plain}");
+        assert!(plain.contains(r#""extra_args":[],"alert":"#), "{plain}");
+    }
+
+    #[test]
+    fn the_first_agents_of_4_2_are_protected_from_their_shell() {
+        let proof = message(ALERT, &[]).payload(version("Wazuh v4.2.4")).unwrap();
+        assert!(proof.contains(r"it\\x27s \\x245\\x21"), "{proof}");
+        let alert: serde_json::Value = serde_json::from_str(&proof).unwrap();
+        assert_eq!(alert["parameters"]["alert"]["rule"]["description"], r"it\x27s \x245\x21");
+        assert!(message(ALERT, &[]).payload(version("Wazuh v4.2.5")).unwrap().contains("it's $5!"));
+    }
+
+    #[test]
+    fn old_agents_get_fields_between_blanks() {
+        let arguments = ["-a".to_owned(), "$(b)".to_owned()];
+        assert_eq!(
+            message(ALERT, &arguments).payload(version("Wazuh v4.1.5")).unwrap(),
+            r"firewall-drop600 eve 203.0.113.9 1795165200.4711 5712 (web) 192.0.2.31->/var/log/auth.log - -a \$\(b\)"
+        );
+        let file = r#"{"rule":{"id":554},"agent":{"id":"000","name":"m"},"decoder":{"name":"syscheck_new_entry"},"syscheck":{"path":"/tmp/a;b\n'c'"},"location":"syscheck"}"#;
+        assert_eq!(
+            message(file, &[]).payload(version("3.13.6")).unwrap(),
+            r"firewall-drop600 - - 0.0 554 syscheck /tmp/a\;b \'c\' -"
+        );
+        let any = r#"{"rule":{"id":"1"},"agent":{"id":"7","name":"x"},"id":"5.6","location":"l"}"#;
+        assert_eq!(
+            message(any, &[]).payload(version("4.0.0")).unwrap(),
+            "firewall-drop600 - - 5.6 1 (x) any->l - -"
+        );
+    }
+
+    #[test]
+    fn a_cut_path_would_be_another_file() {
+        let path = "/x".repeat(600);
+        let alert = format!(
+            r#"{{"rule":{{}},"decoder":{{"name":"syscheck_deleted"}},"syscheck":{{"path":"{path}"}}}}"#
+        );
+        let error = message(&alert, &[]).payload(version("4.1.0")).unwrap_err();
+        assert!(error.size > 1_200 && error.longest == LONGEST_TEXT, "{error}");
+    }
+
+    #[test]
+    fn what_is_expendable_goes_first_and_no_more_than_needed() {
+        let long = "y".repeat(40_000);
+        let alert = format!(
+            r#"{{"rule":{{"id":"1","mitre":{{"id":["T1"]}}}},"previous_output":"{long}","full_log":"{long}","data":{{"srcip":"192.0.2.7"}}}}"#
+        );
+        let sent = message(&alert, &[]).payload(version("4.9.0")).unwrap();
+        assert!(sent.len() <= LONGEST_JSON);
+        let alert: serde_json::Value = serde_json::from_str(&sent).unwrap();
+        let alert = &alert["parameters"]["alert"];
+        assert!(alert.get("previous_output").is_none());
+        assert_eq!(alert["full_log"], long, "that one was enough");
+        assert_eq!(alert["rule"]["mitre"]["id"][0], "T1");
+
+        let alert =
+            format!(r#"{{"rule":{{}},"syscheck":{{"path":"/a","diff":"{long}{long}"}},"data":{{"a":1}}}}"#);
+        let sent = message(&alert, &[]).payload(version("4.9.0")).unwrap();
+        assert!(sent.ends_with(r#""alert":{"rule":{},"syscheck":{"path":"/a"},"data":{"a":1}}}}"#), "{sent}");
+
+        let alert = format!(r#"{{"rule":{{}},"data":{{"mine":"{long}{long}"}}}}"#);
+        let error = message(&alert, &[]).payload(version("4.9.0")).unwrap_err();
+        assert!(error.to_string().contains("takes 65000"), "{error}");
+    }
+
+    #[test]
+    fn the_header_names_flag_and_agent() {
+        assert_eq!(header("local", 3), "(local_source) [] NRN 003");
+        assert_eq!(header("defined-agent", 12), "(local_source) [] NNS 012");
+        assert_eq!(header("all", 1234), "(local_source) [] NNS 1234");
+    }
+
+    #[test]
+    fn the_wire_name_ends_with_the_seconds() {
+        assert_eq!(wire_name("firewall-drop", Some(Duration::from_secs(600))), "firewall-drop600");
+        assert_eq!(wire_name("restart-wazuh", None), "restart-wazuh0");
+    }
+
+    #[test]
+    fn made_up_fields_are_found() {
+        let alert = |field: &str, text: &str| format!(r#"{{"data":{{"{field}":"{text}"}}}}"#);
+        for (field, text) in [
+            ("dstuser", "eve.x_1@host?-"),
+            ("srcip", "2001:db8::7"),
+            ("srcip", "host-1.example"),
+            ("dstuser", ""),
+            ("srcuser", "; rm"),
+        ] {
+            assert_eq!(Crafted::find(&alert(field, text)), None, "{text}");
+        }
+        assert_eq!(
+            Crafted::find(&alert("dstuser", "a b")).unwrap().to_string(),
+            "(1272): Invalid username 'a b'. Possible logging attack."
+        );
+        assert_eq!(
+            Crafted::find(&alert("srcip", "192.0.2.7;x")).unwrap().to_string(),
+            "(1271): Invalid IP Address '192.0.2.7;x'. Possible logging attack."
+        );
+        assert!(Crafted::find(&alert("srcip", "@")).is_some());
+    }
+
+    #[test]
+    fn versions_as_agents_report_them() {
+        assert_eq!(version("Wazuh v4.7.3").to_string(), "4.7.3");
+        assert_eq!(version("4.2").to_string(), "4.2.0");
+        assert_eq!(version("v5.0.0-beta4").to_string(), "5.0.0");
+        assert!(version("Wazuh v4.14.0") > version("v4.2.5") && version("3.13.0") < Version::JSON);
+        for text in ["", "Wazuh", "v", "4", "4.x", "v99999999.1"] {
+            assert!(text.parse::<Version>().is_err(), "{text}");
+        }
+    }
+}
