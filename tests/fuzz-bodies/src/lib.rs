@@ -8,17 +8,21 @@
 //! * [`alert`]: a line of `alerts.json`, matched, explained, its keys derived.
 //! * [`message`]: what native programs are told and what they answer.
 //! * [`migrate`]: documents of Wazuh 5.
+//! * [`wire`]: datagrams, `ar.conf`, what a manager says to its agents.
 
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "an input that breaks a promise has to fail")]
 
 mod alert;
 mod config;
+mod edits;
 mod message;
 mod migrate;
 pub mod native;
+mod wire;
 
 pub use alert::alert;
 pub use config::config;
 pub use message::message;
 pub use migrate::migrate;
+pub use wire::wire;

@@ -46,3 +46,8 @@ fn message() {
 fn migrate() {
     replay("migrate", riposte_fuzz_bodies::migrate);
 }
+
+#[test]
+fn wire() {
+    replay("wire", riposte_fuzz_bodies::wire);
+}
