@@ -38,7 +38,8 @@ fn a_component_writes_what_rules_651_and_652_read() {
     host.alerts(&[alert(1, r#""srcip":"198.18.0.1","dstuser":"eve""#)]);
     until("it was undone", || host.count("closed") == 1);
     let log = host.read(LOG);
-    let lines: Vec<Decoded> = log.lines().map(|line| decode(line).unwrap_or_else(|| panic!("{line}"))).collect();
+    let lines: Vec<Decoded> =
+        log.lines().map(|line| decode(line).unwrap_or_else(|| panic!("{line}"))).collect();
     assert!(lines.iter().all(|line| line.decoder == "ar_log_json"));
     let commands: Vec<&str> = lines.iter().map(|line| line.field("command")).collect();
     assert_eq!(commands, ["", "add", "check_keys", "continue", "", "", "", "delete", "", ""], "{log}");
@@ -79,7 +80,12 @@ fn what_blocks_nothing_fires_no_rule() {
 
 #[test]
 fn a_failed_delete_does_not_say_that_the_host_is_unblocked() {
-    let host = host(&command("deaf-delete", "deaf-delete", 1, "<capabilities><firewall/></capabilities><keys>/data/srcip</keys>"));
+    let host = host(&command(
+        "deaf-delete",
+        "deaf-delete",
+        1,
+        "<capabilities><firewall/></capabilities><keys>/data/srcip</keys>",
+    ));
     host.plugin("deaf-delete", riposte_hostile::component("deaf-delete"));
     let _engine = host.start(&[]);
     host.alerts(&[sshd(1, "198.18.0.1")]);

@@ -19,8 +19,12 @@ fn there_and_back_by_files() {
     let folder = host.path("five").display().to_string();
     let there = host.riposte(&["migrate", "--to", "5", "--output", &folder]);
     assert_eq!((there.code, there.out.as_str()), (0, ""), "{there:?}");
-    assert!(there.err.contains("etc/ossec.conf:3:1: note: \"firewall-drop\" is named block-ip in 5.x"), "{there:?}");
-    let channel: serde_json::Value = serde_json::from_str(&host.read("five/channel-ar1-drop-local.json")).unwrap();
+    assert!(
+        there.err.contains("etc/ossec.conf:3:1: note: \"firewall-drop\" is named block-ip in 5.x"),
+        "{there:?}"
+    );
+    let channel: serde_json::Value =
+        serde_json::from_str(&host.read("five/channel-ar1-drop-local.json")).unwrap();
     assert_eq!(channel["config"]["active_response"]["stateful_timeout"], 600);
     // A file that is there is never overwritten.
     let again = host.riposte(&["migrate", "--to", "5", "--output", &folder]);
@@ -30,7 +34,12 @@ fn there_and_back_by_files() {
     let monitor = host.path("five/monitor-ar1-drop-local.json").display().to_string();
     let back = host.riposte(&["migrate", "--from", "5", &channel, &monitor]);
     assert_eq!(back.code, 0, "{back:?}");
-    for line in ["<executable>firewall-drop</executable>", "<timeout>600</timeout>", "<rules_id>5712</rules_id>", "TODO"] {
+    for line in [
+        "<executable>firewall-drop</executable>",
+        "<timeout>600</timeout>",
+        "<rules_id>5712</rules_id>",
+        "TODO",
+    ] {
         assert!(back.out.contains(line), "{line}: {back:?}");
     }
     assert!(back.err.contains("what fires it stands in monitors"), "{back:?}");
@@ -58,7 +67,12 @@ fn by_pipe_and_as_json() {
 #[test]
 fn one_direction_and_what_it_needs() {
     let host = host(XML);
-    for wrong in [&["migrate"][..], &["migrate", "--from", "5"], &["migrate", "--to", "5", "file"], &["migrate", "--to", "4"]] {
+    for wrong in [
+        &["migrate"][..],
+        &["migrate", "--from", "5"],
+        &["migrate", "--to", "5", "file"],
+        &["migrate", "--to", "4"],
+    ] {
         assert_eq!(host.riposte(wrong).code, 2, "{wrong:?}");
     }
     let missing = host.riposte(&["migrate", "--from", "5", "/nowhere"]);

@@ -210,8 +210,14 @@ mod tests {
         let decoded = decode(line).unwrap();
         assert_eq!((decoded.decoder, decoded.rule), ("ar_log", 601));
         assert_eq!((decoded.field("script"), decoded.field("type")), ("firewall-drop.sh", "add"));
-        assert_eq!((decoded.field("srcip"), decoded.field("id"), decoded.field("extra_data")), ("192.0.2.7", "1304756247.60385", "31151"));
-        assert_eq!(decode(&line.replace(" add ", " delete ").replace("firewall-drop", "x")).unwrap().rule, 607);
+        assert_eq!(
+            (decoded.field("srcip"), decoded.field("id"), decoded.field("extra_data")),
+            ("192.0.2.7", "1304756247.60385", "31151")
+        );
+        assert_eq!(
+            decode(&line.replace(" add ", " delete ").replace("firewall-drop", "x")).unwrap().rule,
+            607
+        );
         assert_eq!(decode(&line.replace("/var/ossec/", "")), None, "4.x starts it by a relative path");
     }
 
@@ -224,7 +230,10 @@ mod tests {
         assert_eq!(decoded.field("parameters.alert.data.srcip"), "192.0.2.7");
         assert_eq!(decode(&line.replace("add", "continue")).unwrap().rule, 650);
         assert_eq!(decode(&line.replace("firewall-drop", "own")).unwrap().rule, 657);
-        assert_eq!(decode("2026/05/07 03:17:27 active-response/bin/pf: {\"status\":\"inactive\"}").unwrap().rule, 658);
+        assert_eq!(
+            decode("2026/05/07 03:17:27 active-response/bin/pf: {\"status\":\"inactive\"}").unwrap().rule,
+            658
+        );
         assert_eq!(decode("2026/05/07 03:17:27 active-response/bin/x: Starting").unwrap().rule, 650);
         assert_eq!(decode("2026/05/07 03:17:27 active-response/bin/a b: {}"), None);
         assert_eq!(decode("2026/05/07 03:17:27 x: {}"), None);

@@ -22,7 +22,11 @@ const XML: &str = "
 static CONFIGS: LazyLock<Vec<(Config, Index)>> = LazyLock::new(|| {
     let roles = [Role::Standalone, Role::Execd, Role::Manager];
     let read = |role| Config::read_as(&[Source::new("f", XML)], role);
-    roles.map(read).map(|config| (Index::new(&config.responses), config)).map(|(index, config)| (config, index)).into()
+    roles
+        .map(read)
+        .map(|config| (Index::new(&config.responses), config))
+        .map(|(index, config)| (config, index))
+        .into()
 });
 
 /// One line. When it has a NUL, what stands before that is one more
@@ -80,7 +84,8 @@ fn matched(config: &Config, index: &Index, alert: &Alert<'_>) {
             assert_eq!(Keys::new(keys.as_slice()).as_ref(), Ok(&keys));
         }
         let positional = Positional::of(command, &command.extra_args, alert.object());
-        let message = Message::of_parts("001", &command.extra_args, alert.object(), "b.sh").with_positional(positional);
+        let message =
+            Message::of_parts("001", &command.extra_args, alert.object(), "b.sh").with_positional(positional);
         let line = message.line(Verb::Add);
         assert_eq!(memchr::memchr(b'\n', line.as_bytes()), Some(line.len() - 1));
         serde_json::from_str::<IgnoredAny>(&line).unwrap();

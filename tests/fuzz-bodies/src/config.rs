@@ -93,7 +93,10 @@ fn definitions(config: &Config, size: usize) {
         .sum::<usize>();
     // `İ` grows from two to three bytes in lower case; a rule is at least one digit.
     assert!(held <= 4 * size + 64, "{held} bytes read out of {size}");
-    assert!(config.responses.len() + config.commands.len() <= size / 16, "more blocks than fit into the text");
+    assert!(
+        config.responses.len() + config.commands.len() <= size / 16,
+        "more blocks than fit into the text"
+    );
     let _ = Index::new(&config.responses);
     crate::migrate::there_and_back(config);
 }

@@ -11,7 +11,11 @@
 //! * [`wire`]: datagrams, `ar.conf`, what a manager says to its agents.
 
 #![forbid(unsafe_code)]
-#![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "an input that breaks a promise has to fail")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "an input that breaks a promise has to fail"
+)]
 
 mod alert;
 mod config;

@@ -37,13 +37,15 @@ fn one_line(line: &str, verb: Verb, text: &str) {
     // An escaped control character takes six bytes instead of one.
     assert!(line.len() <= 6 * text.len() + 256, "{} bytes out of {}", line.len(), text.len());
     let Some(value) = read(line) else { return };
-    let asked = value
-        .as_object()
-        .unwrap()
-        .iter()
-        .any(|(name, value)| name.eq_ignore_ascii_case("command") && *value == Value::from(verb.as_str()));
+    let asked =
+        value.as_object().unwrap().iter().any(|(name, value)| {
+            name.eq_ignore_ascii_case("command") && *value == Value::from(verb.as_str())
+        });
     // A later member of the same name hides it from our reader.
-    assert!(asked || text.to_ascii_lowercase().matches("com").count() + text.matches("\\u").count() > 1, "{line}");
+    assert!(
+        asked || text.to_ascii_lowercase().matches("com").count() + text.matches("\\u").count() > 1,
+        "{line}"
+    );
 }
 
 fn made(text: &str) {

@@ -69,12 +69,18 @@ fn sent(alert: &str) {
             let received = Received::parse(payload.as_bytes()).ok();
             // What cJSON cannot hold an agent refuses: very deep nesting.
             let Some(received) = received else { continue };
-            assert_eq!((received.command.as_str(), received.origin.as_deref()), ("firewall-drop600", Some("n1")));
+            assert_eq!(
+                (received.command.as_str(), received.origin.as_deref()),
+                ("firewall-drop600", Some("n1"))
+            );
             let rule = Pointer::to_member(&["rule", "id"]);
             assert_eq!(received.alert.as_deref().map(|alert| raw(alert, &rule)), Some(raw(alert, &rule)));
         }
     }
     if let Ok(old) = message.payload("3.13.6".parse().unwrap()) {
-        assert!(old.len() <= LONGEST_TEXT && !old.contains('\n') && old.starts_with("firewall-drop600 "), "{old:?}");
+        assert!(
+            old.len() <= LONGEST_TEXT && !old.contains('\n') && old.starts_with("firewall-drop600 "),
+            "{old:?}"
+        );
     }
 }

@@ -9,7 +9,8 @@ fn replay(target: &str, body: fn(&[u8])) {
     let mut inputs = 0;
     for kind in ["seeds", "regressions"] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz").join(kind).join(target);
-        for file in std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+        for file in std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+        {
             let path = file.unwrap().path();
             if path.extension().is_some_and(|extension| extension == "md") {
                 continue;

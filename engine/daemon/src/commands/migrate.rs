@@ -118,7 +118,12 @@ struct Unwritable {
 
 impl fmt::Display for Unwritable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot write {}: {}; name an empty folder with --output DIR", self.path.display(), self.source)
+        write!(
+            f,
+            "cannot write {}: {}; name an empty folder with --output DIR",
+            self.path.display(),
+            self.source
+        )
     }
 }
 

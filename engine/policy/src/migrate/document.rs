@@ -105,7 +105,8 @@ impl Serialize for Monitor {
             .zip(&*self.queries)
             .map(|(n, query)| json!({"id": format!("q{n}"), "name": format!("q{n}"), "query": query, "tags": []}))
             .collect();
-        let any = (1..=self.queries.len()).map(|n| format!("query[name=q{n}]")).collect::<Vec<_>>().join(" || ");
+        let any =
+            (1..=self.queries.len()).map(|n| format!("query[name=q{n}]")).collect::<Vec<_>>().join(" || ");
         json!({
             "type": "monitor",
             "monitor_type": MONITOR,

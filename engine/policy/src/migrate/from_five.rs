@@ -79,7 +79,12 @@ impl Found {
         let place = format!("{file}: {}", shown(config["name"].as_str().unwrap_or("without a name")));
         if kind != Some(CHANNEL) {
             let what = format!("a document of the type {}", shown(kind.unwrap_or("none")));
-            return findings.add(Note, &place, what, "only channels of the type active_response are responses.");
+            return findings.add(
+                Note,
+                &place,
+                what,
+                "only channels of the type active_response are responses.",
+            );
         }
         match ChannelConfig::deserialize(config) {
             Ok(config) => {
@@ -140,12 +145,16 @@ fn response(
     }
     for monitor in monitors {
         let mut fired = format!("{}:", comment(&monitor.name));
-        for text in std::iter::once(&*monitor.description).chain(monitor.queries.iter().map(String::as_str)).take(8) {
+        for text in
+            std::iter::once(&*monitor.description).chain(monitor.queries.iter().map(String::as_str)).take(8)
+        {
             let _ = write!(fired, " {}", comment(text));
         }
         let _ = writeln!(block, "    <!-- fired by the monitor {fired} -->");
     }
-    block.push_str("    <!-- TODO <rules_id>, <rules_group> or <level>: what fires it -->\n  </active-response>\n");
+    block.push_str(
+        "    <!-- TODO <rules_id>, <rules_group> or <level>: what fires it -->\n  </active-response>\n",
+    );
     let what = match monitors {
         [] => "no monitor among the documents fires it",
         _ => "what fires it stands in monitors",
@@ -207,7 +216,12 @@ impl Commands {
             *n = n.saturating_add(1);
             name = format!("{}-{n}", config.name);
         }
-        findings.add(Note, place, format!("another channel has this name: its command is {}", shown(&name)), "");
+        findings.add(
+            Note,
+            place,
+            format!("another channel has this name: its command is {}", shown(&name)),
+            "",
+        );
         self.define(name, executable, arguments, stateful)
     }
 
@@ -257,7 +271,8 @@ pub(super) fn plain(place: &str, config: &ChannelConfig, findings: &mut Findings
         // An agent's number beside them means nothing.
         ("local" | "all", _) => {}
         ("defined-agent", Some(agent))
-            if agent.bytes().all(|b| b.is_ascii_digit()) && agent.parse::<u32>().is_ok_and(|agent| agent > 0) => {}
+            if agent.bytes().all(|b| b.is_ascii_digit())
+                && agent.parse::<u32>().is_ok_and(|agent| agent > 0) => {}
         ("defined-agent", _) => return refuse("defined-agent without the number of an agent".to_owned()),
         (other, _) => return refuse(format!("the location {}", shown(other))),
     }

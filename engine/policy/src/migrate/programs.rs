@@ -24,8 +24,17 @@ pub(super) fn fate(executable: &str) -> Fate {
         "firewall-drop" => Fate::Named("block-ip"),
         "block-ip" => Fate::Named("block-ip"),
         "disable-account" => Fate::Named("disable-account"),
-        "default-firewall-drop" | "firewalld-drop" | "host-deny" | "route-null" | "ip-customblock" | "ipfw"
-        | "npf" | "pf" | "netsh" | "ipfw_mac" | "route-null-2012" => Fate::BlockIp,
+        "default-firewall-drop"
+        | "firewalld-drop"
+        | "host-deny"
+        | "route-null"
+        | "ip-customblock"
+        | "ipfw"
+        | "npf"
+        | "pf"
+        | "netsh"
+        | "ipfw_mac"
+        | "route-null-2012" => Fate::BlockIp,
         "restart-wazuh" | "restart-ossec" | "restart" | "kaspersky" | "wazuh-slack" | "ossec-slack"
         | "ossec-tweeter" | "cloudflare-ban" => Fate::Gone,
         _ => Fate::Own,

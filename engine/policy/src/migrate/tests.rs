@@ -55,7 +55,12 @@ fn a_response_becomes_a_channel_and_a_monitor() {
             "warning ossec.conf:2:1 what fires it: <rules_id>5712,5763</rules_id>",
         ]
     );
-    assert!(five.documents.iter().map(Document::file_stem).eq(["channel-ar1-drop-local", "monitor-ar1-drop-local"]));
+    assert!(
+        five.documents
+            .iter()
+            .map(Document::file_stem)
+            .eq(["channel-ar1-drop-local", "monitor-ar1-drop-local"])
+    );
 }
 
 #[test]
@@ -96,7 +101,11 @@ fn what_has_no_counterpart_is_listed_with_its_place() {
     ] {
         assert!(whats.iter().any(|what| what == expected), "{expected}\n{whats:#?}");
     }
-    assert!(whats.iter().any(|what| what.starts_with("error ossec.conf:8:") && what.contains("command-undefined")));
+    assert!(
+        whats
+            .iter()
+            .any(|what| what.starts_with("error ossec.conf:8:") && what.contains("command-undefined"))
+    );
     assert!(whats.iter().any(|what| what.starts_with("note ossec.conf:7:") && what.contains("switched off")));
 }
 
@@ -188,8 +197,13 @@ fn kept(config: &Config) -> Vec<Kept> {
 }
 
 fn name() -> impl Strategy<Value = String> {
-    prop_oneof!["[a-z][a-z0-9_.-]{0,8}", "[a-z]{1,3}#[0-9]{1,2}", "[a-zé&<>\"' #-]{1,10}[a-z]", "firewall-drop"]
-        .prop_map(|name| name.trim().to_owned())
+    prop_oneof![
+        "[a-z][a-z0-9_.-]{0,8}",
+        "[a-z]{1,3}#[0-9]{1,2}",
+        "[a-zé&<>\"' #-]{1,10}[a-z]",
+        "firewall-drop"
+    ]
+    .prop_map(|name| name.trim().to_owned())
 }
 
 fn escaped(text: &str) -> String {

@@ -43,7 +43,8 @@ pub fn to_five(config: &Config) -> Five {
         let numbered = several || number(&response.command).is_some();
         let name = if numbered { &response.name } else { &response.command };
         let places = places(response, &mut findings);
-        let Some(executable) = executable(command, response, &mut findings).filter(|_| !places.is_empty()) else {
+        let Some(executable) = executable(command, response, &mut findings).filter(|_| !places.is_empty())
+        else {
             continue;
         };
         let stateful_timeout = timeout(response, &mut findings);
@@ -127,7 +128,12 @@ fn executable(command: &Command, response: &Response, findings: &mut Findings) -
         }
         Fate::BlockIp => {
             let help = "block-ip tries the host's firewalls first, then hosts.deny, then a null route: it may block elsewhere than this program did.";
-            findings.add(Warning, place, format!("5.x has no {}: block-ip takes its place", shown(name)), help);
+            findings.add(
+                Warning,
+                place,
+                format!("5.x has no {}: block-ip takes its place", shown(name)),
+                help,
+            );
             Some("block-ip".to_owned())
         }
         Fate::Gone => {
@@ -153,7 +159,12 @@ fn timeout(response: &Response, findings: &mut Findings) -> Option<u64> {
     let seconds = timeout.as_secs().clamp(1, LONGEST);
     if seconds != timeout.as_secs() || timeout.subsec_nanos() != 0 {
         let what = format!("a timeout of {}", crate::span::shown(timeout));
-        findings.add(Warning, &response.place.to_string(), what, format!("5.x counts whole seconds up to {LONGEST}: it is {seconds}."));
+        findings.add(
+            Warning,
+            &response.place.to_string(),
+            what,
+            format!("5.x counts whole seconds up to {LONGEST}: it is {seconds}."),
+        );
     }
     Some(seconds)
 }
@@ -244,9 +255,17 @@ fn what_commands_lose(config: &Config, findings: &mut Findings) {
             continue;
         }
         let lost = [
-            ("<expect>", !command.expect.is_empty(), "5.x sends the finding; the program takes its fields from there."),
+            (
+                "<expect>",
+                !command.expect.is_empty(),
+                "5.x sends the finding; the program takes its fields from there.",
+            ),
             ("<keys>", !command.keys.is_empty(), "the program says its keys itself, with check_keys."),
-            ("<capabilities>", command.capabilities.is_some(), "5.x grants nothing and refuses nothing: its programs run as root."),
+            (
+                "<capabilities>",
+                command.capabilities.is_some(),
+                "5.x grants nothing and refuses nothing: its programs run as root.",
+            ),
             ("<limits>", command.limits != crate::limit::Limits::default(), "5.x limits no program."),
             ("runtime", command.runtime.is_some(), "5.x runs native programs only."),
             ("protocol", command.protocol.is_some(), "5.x speaks its own, with enable and disable."),
