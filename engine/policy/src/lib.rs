@@ -12,6 +12,7 @@
 //!   where in it.
 //! * [`matching`]: from an alert to the responses that fire, by index.
 //! * [`migrate`]: to the documents of Wazuh 5.x and back.
+//! * [`osregex`]: OSSEC's regular expressions, which match groups the 4.x way.
 //! * [`order`]: one response that is to be run, and who asked for it.
 //! * [`grant`], [`limit`]: what a command may do and how much it may use.
 //! * [`address`], [`user`], [`keys`]: what a response acts on, as types, and where
@@ -34,6 +35,7 @@ pub mod limit;
 pub mod matching;
 pub mod migrate;
 pub mod order;
+pub mod osregex;
 mod pointer;
 pub mod ruleset;
 pub mod span;

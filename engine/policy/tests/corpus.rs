@@ -2,14 +2,15 @@
 //! project: `RIPOSTE_CORPUS=FOLDER cargo test -p riposte-policy --test corpus`.
 //!
 //! The folder holds `configs/*.conf` with `configs/INDEX.tsv`, which says what
-//! Wazuh's own XML reader makes of each, and alerts, one on each line.
+//! Wazuh's own XML reader makes of each, and alerts, one on each line. Where
+//! Riposte reads a file otherwise, `docs/differences.md` says so and why.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use std::path::{Path, PathBuf};
 
 use riposte_policy::alert::Alert;
-use riposte_policy::config::{Config, Source};
+use riposte_policy::config::{Config, Role, Source};
 use riposte_policy::matching::{Index, Why, explain};
 
 /// The folder, when the environment names one.
@@ -44,8 +45,12 @@ fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
 
 /// Reads one file, and checks that each diagnostic stands where it says.
 fn read(path: &Path) -> Config {
+    read_as(path, Role::Standalone)
+}
+
+fn read_as(path: &Path, role: Role) -> Config {
     let content = bytes(path);
-    let config = Config::read(&[Source { file: &path.display().to_string(), bytes: &content }]);
+    let config = Config::read_as(&[Source { file: &path.display().to_string(), bytes: &content }], role);
     let lossy = String::from_utf8_lossy(&content);
     let lines: Vec<&str> = lossy.split('\n').collect();
     for diagnostic in &config.diagnostics {
@@ -61,6 +66,16 @@ fn read(path: &Path) -> Config {
     config
 }
 
+/// How many blocks name no command: the settings of an agent.
+fn agents_own(text: &str) -> usize {
+    let mut plain = String::new();
+    for (n, part) in text.split("<!--").enumerate() {
+        plain.push_str(if n == 0 { part } else { part.split_once("-->").map_or("", |(_, rest)| rest) });
+    }
+    let blocks = plain.split("<active-response>").skip(1);
+    blocks.filter(|block| !block.split("</active-response>").next().unwrap().contains("<command>")).count()
+}
+
 #[test]
 fn configurations() {
     let Some(folder) = corpus() else { return };
@@ -68,6 +83,12 @@ fn configurations() {
     let mut compared = 0;
     for path in files(&folder.join("configs"), "conf") {
         let config = read(&path);
+        // Whoever reads it, reading ends, and each finding has its place.
+        for role in [Role::Execd, Role::Manager] {
+            let config = read_as(&path, role);
+            assert!(role == Role::Manager || config.responses.is_empty());
+            let _ = Index::new(&config.responses);
+        }
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let row: Vec<&str> = index.lines().find(|row| row.starts_with(&name)).unwrap().split('\t').collect();
         let malformed = config
@@ -82,13 +103,22 @@ fn configurations() {
             let line = verdict.rsplit("line ").next().unwrap().trim_end_matches(')');
             assert_eq!(found.place.line.to_string(), line, "{name}: {verdict}");
         }
-        // Wazuh's reader counts what stands in a root, and also commands with
-        // errors: only files without either are compared.
+        // Wazuh's reader counts what stands in a root, also commands of one name
+        // and blocks with errors of their own: docs/differences.md, "duplicate
+        // names" and "one bad block".
         let counted =
             |what: &str| verdict.split(' ').find_map(|word| word.strip_prefix(what)?.parse::<usize>().ok());
-        let duplicates = config.diagnostics.iter().filter(|found| found.code == "command-duplicate").count();
         if counted("other=") == Some(0) && !config.has_errors() && malformed.is_none() {
-            assert_eq!(counted("command="), Some(config.commands.len() + duplicates), "{name}");
+            let count = |code: &str| config.diagnostics.iter().filter(|found| found.code == code).count();
+            let commands = config.commands.len() + count("command-duplicate");
+            assert_eq!(counted("command="), Some(commands), "{name}");
+            if count("active-response-disabled") == 0 {
+                let responses = config.responses.len()
+                    + count("response-disabled")
+                    + count("trigger-missing")
+                    + agents_own(&String::from_utf8_lossy(&bytes(&path)));
+                assert_eq!(counted("ar="), Some(responses), "{name}");
+            }
             compared += 1;
         }
     }
@@ -121,9 +151,35 @@ fn configurations_that_wazuh_refuses() {
             .collect();
         assert_eq!(errors.iter().map(|found| found.code).collect::<Vec<_>>(), [code], "{name}");
     }
-    for name in ["ossec-agent-good", "ossec-manager-good"] {
-        assert!(!read(&folder.join(format!("wazuh/{name}.conf"))).has_errors(), "{name}");
+    for (name, role) in [("ossec-agent-good", Role::Execd), ("ossec-manager-good", Role::Manager)] {
+        for role in [Role::Standalone, role] {
+            let config = read_as(&folder.join(format!("wazuh/{name}.conf")), role);
+            assert!(!config.has_errors(), "{name} as {role:?}");
+        }
     }
+}
+
+/// What each of them makes Wazuh log is what the finding says it logs, and is
+/// an error where Wazuh ends.
+#[test]
+fn what_wazuh_logs_for_what_it_refuses() {
+    let Some(folder) = corpus() else { return };
+    let mut compared = 0;
+    for row in text(&folder.join("wazuh/bad/EXPECTED.tsv")).lines().skip(1) {
+        let (name, who, expected) = match row.split('\t').collect::<Vec<_>>()[..] {
+            [name, who, expected, ..] if name.starts_with("ossec-") => (name, who, expected),
+            _ => continue,
+        };
+        let role = if who.starts_with("execd") { Role::Execd } else { Role::Manager };
+        let config = read_as(&folder.join("wazuh/bad").join(name), role);
+        let said: Vec<_> = config.diagnostics.iter().filter(|found| !found.wazuh.is_empty()).collect();
+        let [said] = said.as_slice() else { panic!("{name}: {:?}", config.diagnostics) };
+        assert!(expected.contains(&said.wazuh), "{name}: {} for {expected}", said.wazuh);
+        let goes_on = ["not fatal", "no error"].iter().any(|words| expected.contains(words));
+        assert_eq!(config.has_errors(), !goes_on, "{name}: {expected}");
+        compared += 1;
+    }
+    assert_eq!(compared, 13);
 }
 
 #[test]
