@@ -69,7 +69,8 @@ pub async fn undo(engine: &Arc<Engine>, id: EntryId, cause: Cause) -> Undone {
         }
     }
     if let Some(why) = by_engine {
-        engine.report.reversed_by_engine(order(&begun.entry).ok().as_ref(), &begun.entry, &cause, &why);
+        let order = order(&begun.entry, &engine.armed().config.settings).ok();
+        engine.report.reversed_by_engine(order.as_ref(), &begun.entry, &cause, &why);
     }
     match engine.ledger.undone(id).await {
         Ok(()) => {

@@ -109,6 +109,24 @@ fn what_has_no_counterpart_is_listed_with_its_place() {
     assert!(whats.iter().any(|what| what.starts_with("note ossec.conf:7:") && what.contains("switched off")));
 }
 
+#[test]
+fn what_restricts_each_other_to_4x_does_so_in_the_draft() {
+    let five = to_five(&read(
+        "<riposte><matching>wazuh-4.x</matching></riposte>
+<command><name>a</name><executable>own</executable></command>
+<active-response><command>a</command><location>local</location><level>12</level><rules_group>^sshd,|web</rules_group><rules_id>5</rules_id></active-response>",
+    ));
+    let queries = &documents(&five)[1]["inputs"][0]["doc_level_input"]["queries"];
+    assert_eq!(queries[0]["query"], r#"wazuh.rule.id:("5")"#);
+    assert_eq!(
+        queries[1]["query"],
+        r#"wazuh.rule.tags:("sshd" OR "web") AND wazuh.rule.level:("high" OR "critical")"#
+    );
+    let whats = whats(&five.findings);
+    assert!(whats.iter().any(|what| what.contains("<rules_group>^sshd,|web</rules_group>")), "{whats:#?}");
+    assert!(whats.contains(&"warning  <riposte>".to_owned()), "{whats:#?}");
+}
+
 const SEARCH: &[u8] = br#"{"config_list":[
   {"config_id":"c1","last_updated_time_ms":1,"config":{"name":"block ssh","description":null,"config_type":"active_response","is_enabled":true,
    "active_response":{"executable":"block-ip","extra_args":"","location":"local","type":"stateful","stateful_timeout":180}}},

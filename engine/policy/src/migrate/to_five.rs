@@ -6,7 +6,7 @@ use super::document::{ActiveResponse, CHANNEL, Channel, ChannelConfig, Document,
 use super::from_five::{number, plain};
 use super::programs::{Fate, fate};
 use super::{Finding, Findings};
-use crate::config::{Command, Config, Mode, Response, Role, Settings};
+use crate::config::{Command, Config, Mode, Response, Role, Settings, Way};
 use crate::diagnostic::Severity::{Error, Note, Warning};
 use crate::diagnostic::shown;
 
@@ -180,17 +180,18 @@ fn slug(name: &str) -> String {
 
 /// The monitor: a draft, since rules of 5.x have other numbers and groups.
 fn monitor(channel: &Channel, response: &Response) -> Monitor {
-    let mut queries = Vec::new();
-    if !response.rules.is_empty() {
-        let rules: Vec<String> = response.rules.iter().map(ToString::to_string).collect();
-        queries.push(any("wazuh.rule.id", &rules));
-    }
-    if !response.groups.is_empty() {
-        queries.push(any("wazuh.rule.tags", &response.groups));
-    }
-    if let Some(level) = response.level {
-        queries.push(any("wazuh.rule.level", severities(level)));
-    }
+    let rules: Vec<String> = response.rules.iter().map(ToString::to_string).collect();
+    let rules = (!rules.is_empty()).then(|| any("wazuh.rule.id", &rules));
+    let groups = groups(response);
+    let groups = (!groups.is_empty()).then(|| any("wazuh.rule.tags", &groups));
+    let level = response.level.map(|level| any("wazuh.rule.level", severities(level)));
+    let queries: Vec<String> = match (response.matching, groups, level) {
+        // To the code of 4.x the two restrict each other.
+        (Way::Wazuh, Some(groups), Some(level)) => {
+            rules.into_iter().chain([format!("{groups} AND {level}")]).collect()
+        }
+        (_, groups, level) => [rules, groups, level].into_iter().flatten().collect(),
+    };
     Monitor {
         channel: channel.config_id.clone(),
         name: channel.config.name.as_str().into(),
@@ -199,12 +200,22 @@ fn monitor(channel: &Channel, response: &Response) -> Monitor {
     }
 }
 
+/// The names of groups in it, also where they stand in a pattern.
+fn groups(response: &Response) -> Vec<String> {
+    let Some(pattern) = &response.pattern else { return response.groups.clone() };
+    let names = pattern.as_str().split(|c: char| !(c.is_alphanumeric() || "_-.".contains(c)));
+    names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
 /// What fires it, as 4.x has it.
 fn triggers(response: &Response) -> String {
     let rules: Vec<String> = response.rules.iter().map(ToString::to_string).collect();
-    let groups: Vec<String> = response.groups.iter().map(|group| format!("{group},")).collect();
+    let groups = match &response.pattern {
+        Some(pattern) => pattern.as_str().to_owned(),
+        None => response.groups.iter().map(|group| format!("{group},")).collect::<Vec<_>>().join("|"),
+    };
     let level = response.level.map(|level| level.to_string()).unwrap_or_default();
-    [("rules_id", rules.join(",")), ("rules_group", groups.join("|")), ("level", level)]
+    [("rules_id", rules.join(",")), ("rules_group", groups), ("level", level)]
         .iter()
         .filter(|(_, text)| !text.is_empty())
         .map(|(tag, text)| format!("<{tag}>{text}</{tag}>"))
