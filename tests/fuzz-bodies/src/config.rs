@@ -23,6 +23,9 @@ pub fn config(data: &[u8]) {
         let config = Config::read_as(&sources, role);
         findings(&config, &sources);
         definitions(&config, data.len());
+        if role == Role::Standalone {
+            crate::migrate::there_and_back(&config);
+        }
     }
 }
 
@@ -98,5 +101,4 @@ fn definitions(config: &Config, size: usize) {
         "more blocks than fit into the text"
     );
     let _ = Index::new(&config.responses);
-    crate::migrate::there_and_back(config);
 }

@@ -4,11 +4,11 @@
 //! stable over every seed and every input that once failed. An input fails by
 //! panicking: the asserts below say what must hold for any bytes at all.
 //!
-//! * [`config`]: configuration files, in all roles.
-//! * [`alert`]: a line of `alerts.json`, matched, explained, its keys derived.
-//! * [`message`]: what native programs are told and what they answer.
-//! * [`migrate`]: documents of Wazuh 5.
-//! * [`wire`]: datagrams, `ar.conf`, what a manager says to its agents.
+//! * [`config()`]: configuration files, in all roles.
+//! * [`alert()`]: a line of `alerts.json`, matched, explained, its keys derived.
+//! * [`message()`]: what native programs are told and what they answer.
+//! * [`migrate()`]: documents of Wazuh 5.
+//! * [`wire()`]: datagrams, `ar.conf`, what a manager says to its agents.
 
 #![forbid(unsafe_code)]
 #![expect(

@@ -6,8 +6,8 @@
 //! holds everything that the other side can say, so both ways come with a list
 //! of [`Finding`]s: what is lost, where it stood, and what to do.
 //!
-//! * [`to_five`]: a [`Config`](crate::Config) to [`Document`]s.
-//! * [`from_five`]: documents to XML.
+//! * [`to_five()`]: a [`Config`](crate::Config) to [`Document`]s.
+//! * [`from_five()`]: documents to XML.
 //! * [`document`]: the shape of the documents, and where it was found.
 //! * `programs`: which program of 5.x does what one of 4.x did.
 //!
