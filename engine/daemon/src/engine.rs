@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use riposte_capability::firewall::Backend;
 use riposte_capability::process::Program;
@@ -10,7 +11,7 @@ use riposte_capability::{Capabilities, Effect, Refusal, Repaired, firewall};
 use riposte_ledger::Ledger;
 use riposte_ledger::clock::{Clock, Now};
 use riposte_ledger::entry::EffectRow;
-use riposte_policy::config::{Command, Mode, Role};
+use riposte_policy::config::{Command, Role};
 use riposte_policy::diagnostic::Diagnostic;
 use riposte_policy::grant::Digest;
 use riposte_policy::order::EntryId;
@@ -27,6 +28,7 @@ use crate::intake::Counters;
 use crate::places::Places;
 use crate::programs::Programs;
 use crate::report::Report;
+use crate::respond::Scales;
 use crate::switches::Switches;
 use crate::timekeeper::Timekeeper;
 
@@ -105,6 +107,8 @@ pub struct Settings {
     pub strict: bool,
     /// End with the input.
     pub once: bool,
+    /// Drop alerts older than this.
+    pub max_age: Option<Duration>,
     /// Which part of Wazuh the engine stands in for.
     pub role: Role,
 }
@@ -223,14 +227,28 @@ impl Engine {
         }
     }
 
-    /// Whether a response acts: the command line, then an operator's switch,
-    /// then the file.
+    /// What an order is weighed against now, with this configuration.
     #[must_use]
-    pub fn mode(&self, ready: &Ready, file: Mode) -> Mode {
-        if self.settings.shadow {
-            return Mode::Shadow;
+    pub fn scales<'a>(&'a self, armed: &'a Armed) -> Scales<'a> {
+        Scales {
+            armed,
+            switches: &self.switches,
+            guard: self.capabilities.guard(),
+            now: self.now(),
+            shadow: self.settings.shadow,
         }
-        self.switches.mode(&ready.command.name).unwrap_or(file)
+    }
+
+    /// Whether orders for this agent come here.
+    #[must_use]
+    pub fn stands_for(&self, agent: &str) -> bool {
+        self.transport.stands_for(agent)
+    }
+
+    /// Alerts older than this are dropped.
+    #[must_use]
+    pub fn max_age(&self) -> Option<Duration> {
+        self.settings.max_age
     }
 
     /// Reads the configuration again. The new one is used only when nothing in

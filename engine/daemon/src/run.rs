@@ -43,7 +43,13 @@ fn start(args: &cli::Run) -> Result<Exit, String> {
         places,
         identity: Identity::new(&args.agent_id, args.all_local),
         alerts: intake.input.to_string(),
-        settings: engine::Settings { shadow, strict, once: args.once, role: Role::Standalone },
+        settings: engine::Settings {
+            shadow,
+            strict,
+            once: args.once,
+            role: Role::Standalone,
+            max_age: args.max_age,
+        },
         clock: Arc::new(SystemClock::new()),
     };
     let service = Service::open(plan, |report| report, |claims| service::firewall(claims, shadow))?;

@@ -17,5 +17,5 @@ mod message;
 mod positional;
 
 pub use answer::keys_in;
-pub use message::{Message, NotAMessage, Verb};
+pub use message::{Message, NotAMessage, Verb, extra_args};
 pub use positional::Positional;

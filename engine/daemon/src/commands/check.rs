@@ -158,11 +158,25 @@ fn response_log(places: &Places) -> Option<Diagnostic> {
 ///
 /// When a file cannot be read, or the sandbox not be set up.
 pub fn arm(places: &Places, configs: &[std::path::PathBuf]) -> Result<Armed, String> {
+    arm_with(places, configs).map(|(armed, _)| armed)
+}
+
+/// The same, with the capabilities that its components would have: they act on
+/// nothing.
+///
+/// # Errors
+///
+/// As [`arm`].
+pub fn arm_with(
+    places: &Places,
+    configs: &[std::path::PathBuf],
+) -> Result<(Armed, Arc<Capabilities>), String> {
     let files = files::read(configs).map_err(|error| error.to_string())?;
     let claims = Arc::new(Nowhere);
     let firewall = Arc::new(Fake::new(Arc::clone(&claims) as _));
-    let capabilities = Capabilities::new(claims, firewall, Arc::new(Guard::default()));
+    let capabilities = Arc::new(Capabilities::new(claims, firewall, Arc::new(Guard::default())));
     let settings = Settings { cache: None, concurrency: COMPONENTS };
-    let components = Components::new(&settings, Arc::new(capabilities)).map_err(|error| error.to_string())?;
-    Ok(Armed::new(&files, places, &components))
+    let components =
+        Components::new(&settings, Arc::clone(&capabilities)).map_err(|error| error.to_string())?;
+    Ok((Armed::new(&files, places, &components), capabilities))
 }

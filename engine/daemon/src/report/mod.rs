@@ -1,6 +1,7 @@
 //! What is said about every step: an audit event, a line of Wazuh's log where
 //! Wazuh would write one, and a trace for the operator.
 
+mod ossec;
 pub mod wazuh_log;
 
 use std::path::Path;
@@ -14,9 +15,10 @@ use riposte_policy::alert::Alert;
 use riposte_policy::order::{Actor, EntryId};
 use riposte_runtime::native::{Added, Ended, Message, Verb};
 use riposte_transport::Undeliverable;
-use riposte_transport::wazuh::ossec_log::{Line, OssecLog};
+use riposte_transport::wazuh::ossec_log::OssecLog;
 
 use self::wazuh_log::WazuhLog;
+use crate::exec::hand_over::caller_logs;
 use crate::outcome::Outcome;
 use crate::places::Places;
 
@@ -48,14 +50,6 @@ impl Report {
     #[must_use]
     pub fn with_ossec_log(self, log: OssecLog) -> Self {
         Self { ossec: Some(log), ..self }
-    }
-
-    /// A line of `wazuh-execd`, where the engine stands in for it.
-    pub fn wazuh(&self, line: &Line) {
-        let Some(log) = &self.ossec else { return };
-        if let Err(unwritable) = log.write(self.clock.now().wall_ms, line) {
-            tracing::error!("{unwritable}");
-        }
     }
 
     /// A message that led to no order.
@@ -121,6 +115,9 @@ impl Report {
 
     /// A component has added: the dialogue that Wazuh's programs log.
     pub fn added(&self, order: &Order, keys: &[String], said: &[String]) {
+        if caller_logs(order.reason.as_deref()) {
+            return;
+        }
         let message = Message::json(order, &order.command.executable);
         let mut lines = vec!["Starting".to_owned(), message.line(Verb::Add)];
         if order.timeout.is_some() {
@@ -136,6 +133,9 @@ impl Report {
     /// a block, so it is not written: Wazuh's programs write it first, and call
     /// a host blocked that they then could not block.
     pub fn not_added(&self, order: &Order, said: &[String], error: &str) {
+        if caller_logs(order.reason.as_deref()) {
+            return;
+        }
         let mut lines = vec![format!("Starting for alert {}, rule {}", order.alert_id, order.rule_id)];
         lines.extend_from_slice(said);
         lines.push(error.to_owned());
@@ -144,7 +144,7 @@ impl Report {
 
     /// What a component logged while it named its keys, or in shadow.
     pub fn said(&self, order: &Order, said: &[String]) {
-        if !said.is_empty() {
+        if !said.is_empty() && !caller_logs(order.reason.as_deref()) {
             self.lines(&order.command.executable, said.to_vec());
         }
     }
@@ -152,6 +152,9 @@ impl Report {
     /// A component was asked to delete what it had added. Stock rules take the
     /// `delete` line for the end of a block, so one that failed does not write it.
     pub fn deleted(&self, order: &Order, said: &[String], result: Result<(), &str>) {
+        if caller_logs(order.reason.as_deref()) {
+            return;
+        }
         let message = Message::json(order, &order.command.executable);
         let mut lines = vec!["Starting".to_owned()];
         lines.extend(result.is_ok().then(|| message.line(Verb::Delete)));
@@ -163,6 +166,7 @@ impl Report {
     /// How a program's add went. It writes the response log itself.
     pub fn program(&self, order: &Order, added: &Added) {
         tracing::debug!(command = %order.command.name, "{added}");
+        self.unspoken(order, added);
         self.event(Event { detail: Some(added.to_string()), ..of_order("program", order) });
     }
 
@@ -179,6 +183,7 @@ impl Report {
 
     /// An undo begins.
     pub fn undoing(&self, entry: &Entry, cause: &Cause) {
+        self.executing_after(entry, cause);
         self.event(Event { detail: Some(why(cause)), ..of_entry("undoing", entry) });
     }
 

@@ -5,6 +5,7 @@
 //! ```
 
 mod admit;
+mod foresee;
 mod run;
 
 use std::sync::Arc;
@@ -20,7 +21,8 @@ use riposte_runtime::Invocation;
 use riposte_transport::{Receipt, Sign};
 
 use self::admit::admit;
-pub use self::admit::invocation;
+pub use self::admit::{Scales, invocation};
+pub use self::foresee::{Foreseen, foresee};
 use crate::arm::{Ready, Runner};
 use crate::engine::Engine;
 use crate::outcome::Outcome;
@@ -44,6 +46,12 @@ pub async fn respond(engine: &Arc<Engine>, order: Order, receipt: Receipt) -> Ou
         engine.counters.failed.fetch_add(1, Ordering::Relaxed);
     }
     engine.report.outcome(&order, &keys, &outcome);
+    if engine.report.is_wordy()
+        && let Some(id) = outcome.entry()
+        && let Ok(Some(entry)) = engine.ledger.entry(id).await
+    {
+        engine.report.listed(&order, &outcome, &entry);
+    }
     outcome
 }
 
@@ -133,7 +141,7 @@ pub async fn again(engine: &Arc<Engine>, entry: &Entry) -> Outcome {
             match attempt {
                 Err(error) => failed(error.to_string()),
                 Ok(attempt) => {
-                    let mut invocation = invocation(&order, &ready, entry.mode);
+                    let mut invocation = invocation(&order, entry.mode);
                     invocation.id = id.to_string();
                     invocation.entry = (entry.mode == Mode::Enforce).then_some(id);
                     invocation.attempt = attempt;
