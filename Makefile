@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help build demo test bench fmt lint doc unit deny install clean-demo
+.PHONY: help build demo test bench fuzz fmt lint doc unit deny install clean-demo
 
 STAGE := tests/make/stage
 export PATH := $(CURDIR)/target/tools/bin:$(PATH)
@@ -36,6 +36,10 @@ bench: ## Ratios against what users run today, measured in one run
 	@tests/make/tools bench
 	@$(STAGE) "build (release)" cargo build --release --locked -p riposte -p riposte-bench
 	@tests/bench/run target/release
+
+fuzz: ## Fuzz every reader for TIME seconds each (600): docs/fuzzing.md
+	@tests/make/tools fuzz
+	@TIME=$(or $(TIME),600) tests/make/fuzz
 
 fmt: ## Format everything
 	cargo fmt --all

@@ -13,6 +13,8 @@
     reason = "a test that cannot go on has failed; it plays the user, with programs and files of its own"
 )]
 
+pub mod stock;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -132,12 +134,19 @@ impl Host {
     /// Starts the engine on `alerts.json` and waits until it is ready.
     #[must_use]
     pub fn start(&self, arguments: &[&str]) -> Engine {
+        self.start_with(arguments, &[])
+    }
+
+    /// The same with these variables in its environment.
+    #[must_use]
+    pub fn start_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Engine {
         if !self.path("alerts.json").exists() {
             self.write("alerts.json", "");
         }
         let alerts = self.path("alerts.json");
         let mut command = self.riposte_command(&["run"]);
         command.arg("--alerts").arg(&alerts).args(["--log", "debug"]).args(arguments);
+        command.envs(environment.iter().copied());
         Engine::start(command)
     }
 

@@ -49,6 +49,9 @@ pub enum Command {
     /// Run a built-in response as Wazuh's program of that name: message on stdin, dialogue on stdout
     #[command(after_help = EXEC_HELP)]
     Exec(Exec),
+    /// Write responses as documents for Wazuh 5, or documents of Wazuh 5 as a configuration
+    #[command(after_help = EXIT_CODES)]
+    Migrate(Migrate),
     /// List what is in force
     List(List),
     /// Undo what is in force on an address, a user or an entry
@@ -239,6 +242,36 @@ pub struct Exec {
     pub root: Option<PathBuf>,
     #[command(flatten)]
     pub at: Where,
+}
+
+/// `riposte migrate`.
+#[derive(Args, Clone, Debug)]
+pub struct Migrate {
+    #[command(flatten)]
+    pub direction: Direction,
+    /// With --from: files with what the indexer answers for channels and monitors
+    #[arg(value_name = "FILE", required_unless_present = "to", conflicts_with = "to")]
+    pub documents: Vec<PathBuf>,
+    /// Folder to write files into, `-` for standard output
+    #[arg(long, value_name = "DIR|-")]
+    pub output: Option<PathBuf>,
+    /// Print one JSON object, with the findings
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub sources: Sources,
+}
+
+/// To which version or from which: one of both.
+#[derive(Args, Clone, Debug)]
+#[group(required = true, multiple = false)]
+pub struct Direction {
+    /// Write documents for this version of Wazuh
+    #[arg(long, value_name = "VERSION", value_parser = ["5"])]
+    pub to: Option<String>,
+    /// Read documents of this version of Wazuh
+    #[arg(long, value_name = "VERSION", value_parser = ["5"])]
+    pub from: Option<String>,
 }
 
 /// `riposte list`.

@@ -55,7 +55,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::cli::{Cli, Command};
-use crate::commands::{ask, check, explain};
+use crate::commands::{ask, check, explain, migrate};
 use crate::control::Request;
 use crate::exec::Called;
 use crate::exit::Exit;
@@ -81,6 +81,7 @@ fn main() -> ExitCode {
         Command::Execd(args) => execd::execd(args),
         Command::Check(args) => check::check(args),
         Command::Explain(args) => explain::explain(args),
+        Command::Migrate(args) => migrate::migrate(args),
         Command::Exec(args) => return exec::exec(&Called::new(args, None)),
         Command::List(args) => ask::list(args),
         Command::Undo(args) => ask::undo(args),

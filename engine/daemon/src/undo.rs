@@ -55,17 +55,22 @@ pub async fn undo(engine: &Arc<Engine>, id: EntryId, cause: Cause) -> Undone {
     };
     engine.programs.end(id).await;
     engine.report.undoing(&begun.entry, &cause);
-    if let Err(error) = reverse(engine, &begun).await {
-        if begun.entry.undo_attempts + 1 < DELETES || begun.effects.is_empty() {
+    let by_engine = match reverse(engine, &begun, &cause).await {
+        Ok(by_engine) => by_engine,
+        Err(error) if begun.entry.undo_attempts + 1 < DELETES || begun.effects.is_empty() => {
             return retry_later(engine, id, &error).await;
         }
-        engine.report.reversed_by_engine(&begun.entry, &error);
-    }
+        Err(error) => Some(error),
+    };
     // Whatever the delete left claimed goes too: the entry is over.
     for effect in &begun.effects {
         if let Err(refusal) = engine.reverse(id, effect).await {
             return retry_later(engine, id, &refusal.to_string()).await;
         }
+    }
+    if let Some(why) = by_engine {
+        let order = order(&begun.entry, &engine.armed().config.settings).ok();
+        engine.report.reversed_by_engine(order.as_ref(), &begun.entry, &cause, &why);
     }
     match engine.ledger.undone(id).await {
         Ok(()) => {
@@ -86,19 +91,17 @@ pub async fn after_failure(engine: &Arc<Engine>, id: EntryId, error: &str) {
     }
 }
 
-/// The delete of whatever made the entry.
-async fn reverse(engine: &Arc<Engine>, begun: &Undo) -> Result<(), String> {
+/// The delete of whatever made the entry. `Some`: why the engine itself has to
+/// take back what is recorded.
+async fn reverse(engine: &Arc<Engine>, begun: &Undo, cause: &Cause) -> Result<Option<String>, String> {
     let entry = &begun.entry;
     if entry.kind == Kind::Oneshot || entry.mode == Mode::Shadow {
-        return Ok(());
+        return Ok(None);
     }
     let (order, ready) = match ready(engine, entry) {
         Ok(found) => found,
         // Nobody is left who could be asked: the engine reverses what is recorded.
-        Err(error) if entry.kind == Kind::Reversible => {
-            engine.report.reversed_by_engine(entry, &error);
-            return Ok(());
-        }
+        Err(error) if entry.kind == Kind::Reversible => return Ok(Some(error)),
         Err(error) => return Err(error),
     };
     match &ready.runner {
@@ -111,10 +114,18 @@ async fn reverse(engine: &Arc<Engine>, begun: &Undo) -> Result<(), String> {
             invocation.offence = entry.offence;
             invocation.named(&order.command, &entry.keys);
             let answer = plugin.delete(&invocation, entry.receipt.clone()).await;
-            engine.report.deleted(&order, &answer.log);
-            answer.result.map_err(|failure| failure.to_string())
+            let result = answer.result.map_err(|failure| failure.to_string());
+            match cause {
+                // What was never added is not called unblocked.
+                Cause::Failed => engine.report.said(&order, &answer.log),
+                _ => {
+                    let result = result.as_ref().map(|_| ()).map_err(String::as_str);
+                    engine.report.deleted(&order, &answer.log, result);
+                }
+            }
+            result.map(|_| None)
         }
-        Runner::Native(program) => by_program(engine, &order, program).await,
+        Runner::Native(program) => by_program(engine, &order, program).await.map(|()| None),
         Runner::Unsupported(why) => Err(why.clone()),
     }
 }

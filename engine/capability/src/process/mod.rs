@@ -132,7 +132,12 @@ impl Launch<'_> {
 
     #[expect(clippy::disallowed_methods, reason = "this is the module that starts programs")]
     fn command(&self, program: &Program) -> Command {
-        let executable = program.executable(self.root);
+        // Who reads arguments was written for OSSEC, which starts programs by
+        // their whole path: they log it, and stock rules 601 to 607 look for it.
+        let (executable, called) = match self.arguments {
+            [] => (program.executable(self.root), program.called()),
+            _ => (program.path().to_owned(), program.path().display().to_string()),
+        };
         let mut command = if program.runs_by_shell() {
             // `$0` is the first argument then, as for a script with a `#!` line.
             let mut shell = Command::new(SHELL);
@@ -140,7 +145,7 @@ impl Launch<'_> {
             shell
         } else {
             let mut command = Command::new(executable);
-            command.arg0(program.called());
+            command.arg0(called);
             command
         };
         command

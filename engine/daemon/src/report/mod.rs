@@ -120,22 +120,23 @@ impl Report {
         }
         let message = Message::json(order, &order.command.executable);
         let mut lines = vec!["Starting".to_owned(), message.line(Verb::Add)];
-        lines.extend_from_slice(said);
         if order.timeout.is_some() {
             lines.push(check_keys(&order.command.executable, keys));
             lines.push(message.line(Verb::Continue));
         }
+        lines.extend_from_slice(said);
         lines.push("Ended".to_owned());
         self.lines(&order.command.executable, lines);
     }
 
-    /// A component was to add and did not.
+    /// A component was to add and did not. Stock rules take the `add` line for
+    /// a block, so it is not written: Wazuh's programs write it first, and call
+    /// a host blocked that they then could not block.
     pub fn not_added(&self, order: &Order, said: &[String], error: &str) {
         if caller_logs(order.reason.as_deref()) {
             return;
         }
-        let message = Message::json(order, &order.command.executable);
-        let mut lines = vec!["Starting".to_owned(), message.line(Verb::Add)];
+        let mut lines = vec![format!("Starting for alert {}, rule {}", order.alert_id, order.rule_id)];
         lines.extend_from_slice(said);
         lines.push(error.to_owned());
         self.lines(&order.command.executable, lines);
@@ -148,15 +149,17 @@ impl Report {
         }
     }
 
-    /// A component was asked to delete.
-    pub fn deleted(&self, order: &Order, said: &[String]) {
+    /// A component was asked to delete what it had added. Stock rules take the
+    /// `delete` line for the end of a block, so one that failed does not write it.
+    pub fn deleted(&self, order: &Order, said: &[String], result: Result<(), &str>) {
         if caller_logs(order.reason.as_deref()) {
             return;
         }
         let message = Message::json(order, &order.command.executable);
-        let mut lines = vec!["Starting".to_owned(), message.line(Verb::Delete)];
+        let mut lines = vec!["Starting".to_owned()];
+        lines.extend(result.is_ok().then(|| message.line(Verb::Delete)));
         lines.extend_from_slice(said);
-        lines.push("Ended".to_owned());
+        lines.push(result.err().unwrap_or("Ended").to_owned());
         self.lines(&order.command.executable, lines);
     }
 
@@ -197,10 +200,15 @@ impl Report {
         self.event(Event { entry: Some(id.0), detail: Some(detail), ..self.plain("undo-failed") });
     }
 
-    /// The component did not undo it, so the engine does.
-    pub fn reversed_by_engine(&self, entry: &Entry, error: &str) {
+    /// The component did not undo it, so the engine did. `order` is that of the
+    /// entry, when its definition can still be read.
+    pub fn reversed_by_engine(&self, order: Option<&Order>, entry: &Entry, cause: &Cause, error: &str) {
         tracing::warn!(command = %entry.command, entry = %entry.id, "undone by the engine itself: {error}");
         self.event(Event { detail: Some(error.to_owned()), ..of_entry("reversed-by-engine", entry) });
+        // What was never added is not called unblocked.
+        if let (Some(order), false) = (order, matches!(cause, Cause::Failed)) {
+            self.deleted(order, &[format!("undone by the engine itself: {error}")], Ok(()));
+        }
     }
 
     /// Whether a once-only response ran before the engine ended is not known.

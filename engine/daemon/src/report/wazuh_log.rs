@@ -3,12 +3,19 @@
 //!
 //! A line is `YYYY/MM/DD HH:MM:SS active-response/bin/NAME: TEXT` in local
 //! time; a response with rollback writes Starting, its input, its keys, the
-//! answer, Ended (`active_responses.c`, `write_debug_file`).
+//! answer, Ended (`active_responses.c`, `write_debug_file`). Wazuh's programs
+//! log their input with its line feed, so that an empty line follows; no
+//! decoder reads that, and it is not written here.
+//!
+//! The file may be rotated under us. One that was renamed or removed is made
+//! again before the next line, with the owner and mode it had; one that was
+//! copied and truncated is appended to from its new beginning.
 
 use std::borrow::Cow;
 use std::fmt;
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
@@ -73,7 +80,7 @@ impl Drop for WazuhLog {
 /// # Errors
 ///
 /// When it cannot be opened.
-pub fn append(path: &Path) -> io::Result<std::fs::File> {
+pub fn append(path: &Path) -> io::Result<File> {
     #[expect(clippy::disallowed_methods, reason = "this module owns the response log")]
     std::fs::OpenOptions::new().append(true).create(true).mode(0o640).custom_flags(libc_nofollow()).open(path)
 }
@@ -84,17 +91,24 @@ fn libc_nofollow() -> i32 {
     i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0)
 }
 
-fn write(file: std::fs::File, path: &Path, lines: &Receiver<Lines>) {
+fn write(file: File, path: &Path, lines: &Receiver<Lines>) {
     let mut out = io::BufWriter::with_capacity(1 << 16, file);
     let mut second = (i64::MIN, String::new());
     let mut failing = false;
     while let Ok(first) = lines.recv() {
+        // Nothing is buffered between batches, so nothing is lost with the
+        // old file. When there can be no new one, the old one has to do.
+        let followed = follow(out.get_ref(), path).map(|new| {
+            if let Some(new) = new {
+                out = io::BufWriter::with_capacity(1 << 16, new);
+            }
+        });
         // All that waits goes out in one write.
         let mut result = put(&mut out, &mut second, &first);
         while let Ok(line) = lines.try_recv() {
             result = result.and(put(&mut out, &mut second, &line));
         }
-        match result.and(out.flush()) {
+        match result.and(out.flush()).and(followed) {
             Err(error) if !failing => {
                 tracing::error!(path = %path.display(), %error, "cannot write the response log");
                 failing = true;
@@ -103,6 +117,24 @@ fn write(file: std::fs::File, path: &Path, lines: &Receiver<Lines>) {
             Ok(()) => failing = false,
         }
     }
+}
+
+/// The file at `path`, when that is no longer `file`: it was rotated.
+fn follow(file: &File, path: &Path) -> io::Result<Option<File>> {
+    let before = file.metadata()?;
+    match std::fs::symlink_metadata(path) {
+        Ok(now) if (now.dev(), now.ino()) == (before.dev(), before.ino()) => return Ok(None),
+        // Who rotated it made the new one, as it is meant to be.
+        Ok(_) => return append(path).map(Some),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Err(_) => {}
+    }
+    let new = append(path)?;
+    let (uid, gid) = (rustix::fs::Uid::from_raw(before.uid()), rustix::fs::Gid::from_raw(before.gid()));
+    // Without the right to give it away it stays ours; the lines matter more.
+    let _ = rustix::fs::fchown(&new, Some(uid), Some(gid));
+    let _ = rustix::fs::fchmod(&new, rustix::fs::Mode::from_raw_mode(before.mode()));
+    Ok(Some(new))
 }
 
 fn put(out: &mut impl Write, second: &mut (i64, String), lines: &Lines) -> io::Result<()> {
@@ -179,5 +211,32 @@ mod tests {
         rustix::fs::chmod(path.as_path(), 0o660.into()).unwrap();
         drop(WazuhLog::open(&path).unwrap());
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
+    }
+
+    #[test]
+    fn a_rotated_file_is_made_again_as_it_was() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        drop(append(&path).unwrap());
+        rustix::fs::chmod(path.as_path(), 0o660.into()).unwrap();
+        let file = append(&path).unwrap();
+        assert!(follow(&file, &path).unwrap().is_none());
+        rustix::fs::rename(&path, dir.path().join("log.1")).unwrap();
+        let new = follow(&file, &path).unwrap().unwrap();
+        let found = std::fs::metadata(&path).unwrap();
+        assert_eq!(found.permissions().mode() & 0o777, 0o660);
+        assert_eq!(found.ino(), new.metadata().unwrap().ino());
+        assert!(follow(&new, &path).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_link_in_its_place_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let file = append(&path).unwrap();
+        rustix::fs::rename(&path, dir.path().join("log.1")).unwrap();
+        rustix::fs::symlink("/etc/passwd", &path).unwrap();
+        assert!(follow(&file, &path).is_err());
     }
 }

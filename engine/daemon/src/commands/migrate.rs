@@ -1,0 +1,130 @@
+//! `riposte migrate`: responses to the documents of Wazuh 5.x, and back.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use riposte_policy::Severity;
+use riposte_policy::config::{Config, Source};
+use riposte_policy::migrate::{Finding, Five, Four, from_five, to_five};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::commands::{ask, locate};
+use crate::exit::Exit;
+use crate::{cli, files};
+
+/// Largest file of documents read, in bytes.
+const LARGEST: u64 = 16 << 20;
+
+/// Migrates one way or the other. Fails when a response was not migrated.
+pub fn migrate(migrate: &cli::Migrate) -> Exit {
+    let done = if migrate.direction.to.is_some() { to(migrate) } else { from(migrate) };
+    match done {
+        Ok(findings) if findings.iter().any(|found| found.severity == Severity::Error) => Exit::Failed,
+        Ok(_) => Exit::Done,
+        Err(error) => {
+            ask::complain(migrate.json, &error);
+            Exit::Failed
+        }
+    }
+}
+
+fn to(migrate: &cli::Migrate) -> Result<Vec<Finding>, String> {
+    let (_, configs) = locate(&migrate.sources);
+    let files = files::read(&configs).map_err(|error| error.to_string())?;
+    let names: Vec<String> = files.iter().map(|file| file.path.display().to_string()).collect();
+    let sources: Vec<Source<'_>> =
+        names.iter().zip(&files).map(|(name, file)| Source { file: name, bytes: &file.bytes }).collect();
+    let Five { documents, findings } = to_five(&Config::read(&sources));
+    match folder(migrate) {
+        Some(folder) => {
+            for document in &documents {
+                write(folder, &format!("{}.json", document.file_stem()), &pretty(document)?)?;
+            }
+            say(migrate, &findings, || json!({"findings": findings}));
+        }
+        None if migrate.json => ask::say(&json!({"documents": documents, "findings": findings})),
+        None => {
+            ask::say_text(pretty(&documents)?.trim_end());
+            say(migrate, &findings, || json!(null));
+        }
+    }
+    Ok(findings)
+}
+
+fn from(migrate: &cli::Migrate) -> Result<Vec<Finding>, String> {
+    let mut sources = Vec::new();
+    for path in &migrate.documents {
+        let bytes = files::read_at_most(path, LARGEST)
+            .map_err(|error| format!("cannot read the documents {}: {error}", path.display()))?;
+        sources.push((path.display().to_string(), bytes));
+    }
+    let sources: Vec<(&str, &[u8])> =
+        sources.iter().map(|(file, bytes)| (file.as_str(), bytes.as_slice())).collect();
+    let Four { xml, findings } = from_five(&sources);
+    match folder(migrate) {
+        Some(folder) => {
+            write(folder, "active-response.conf", &xml)?;
+            say(migrate, &findings, || json!({"findings": findings}));
+        }
+        None if migrate.json => ask::say(&json!({"xml": xml, "findings": findings})),
+        None => {
+            ask::say_text(xml.trim_end());
+            say(migrate, &findings, || json!(null));
+        }
+    }
+    Ok(findings)
+}
+
+fn pretty(documents: &impl Serialize) -> Result<String, String> {
+    serde_json::to_string_pretty(documents).map(|text| text + "\n").map_err(|error| error.to_string())
+}
+
+/// Where files are to be written; `None` for standard output.
+fn folder(migrate: &cli::Migrate) -> Option<&Path> {
+    migrate.output.as_deref().filter(|output| *output != Path::new("-"))
+}
+
+/// The findings: for programs on standard output, for people beside it.
+fn say(migrate: &cli::Migrate, findings: &[Finding], json: impl FnOnce() -> serde_json::Value) {
+    if migrate.json {
+        return ask::say(&json());
+    }
+    let mut out = io::stderr().lock();
+    for found in findings {
+        // A reader that went away has read enough.
+        let _ = writeln!(out, "{found}");
+    }
+}
+
+/// Writes a new file; one that is there already is never overwritten.
+fn write(folder: &Path, name: &str, text: &str) -> Result<(), String> {
+    let unwritable = |source| Unwritable { path: folder.join(name), source }.to_string();
+    #[expect(clippy::disallowed_methods, reason = "the folder is the user's, named on the command line")]
+    let file = std::fs::create_dir_all(folder).and_then(|()| {
+        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o640).open(folder.join(name))
+    });
+    file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(unwritable)
+}
+
+/// A file of the result cannot be written.
+#[derive(Debug)]
+struct Unwritable {
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl fmt::Display for Unwritable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "cannot write {}: {}; name an empty folder with --output DIR",
+            self.path.display(),
+            self.source
+        )
+    }
+}
+
+impl std::error::Error for Unwritable {}
