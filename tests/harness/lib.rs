@@ -132,11 +132,17 @@ impl Host {
     /// Starts the engine on `alerts.json` and waits until it is ready.
     #[must_use]
     pub fn start(&self, arguments: &[&str]) -> Engine {
+        self.start_as("run", arguments)
+    }
+
+    /// The same in another role.
+    #[must_use]
+    pub fn start_as(&self, role: &str, arguments: &[&str]) -> Engine {
         if !self.path("alerts.json").exists() {
             self.write("alerts.json", "");
         }
         let alerts = self.path("alerts.json");
-        let mut command = self.riposte_command(&["run"]);
+        let mut command = self.riposte_command(&[role]);
         command.arg("--alerts").arg(&alerts).args(["--log", "debug"]).args(arguments);
         let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));

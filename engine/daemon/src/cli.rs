@@ -6,6 +6,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use riposte_policy::span::{self, Bare};
 
+use crate::manager;
+
 const EXIT_CODES: &str =
     "Exit codes: 0 done, 1 failed or findings, 2 usage, 3 no engine running, 4 not yet confirmed.";
 
@@ -25,6 +27,18 @@ pub enum Command {
     /// Run the engine: follow the alerts and respond
     #[command(after_help = EXIT_CODES)]
     Run(Run),
+    /// Run the engine in the place of a Wazuh manager's dispatcher: respond here and on stock agents
+    #[command(after_help = EXIT_CODES)]
+    Manager(manager::args::Manager),
+    /// Take responses over from a Wazuh manager
+    #[command(after_help = EXIT_CODES)]
+    Takeover(manager::args::Takeover),
+    /// Give responses back to a Wazuh manager
+    #[command(after_help = EXIT_CODES)]
+    Giveback(manager::args::Giveback),
+    /// The names by which a Wazuh manager's agents know responses (`ar.conf`)
+    #[command(after_help = EXIT_CODES)]
+    ArConf(manager::args::ArConf),
     /// Check the configuration and say what is wrong, where, and what to write instead (also `riposte -t`)
     #[command(after_help = EXIT_CODES)]
     Check(Check),

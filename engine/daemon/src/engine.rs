@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use riposte_capability::firewall::Backend;
 use riposte_capability::process::Program;
@@ -10,7 +10,7 @@ use riposte_capability::{Capabilities, Effect, Refusal, Repaired, firewall};
 use riposte_ledger::Ledger;
 use riposte_ledger::clock::{Clock, Now};
 use riposte_ledger::entry::EffectRow;
-use riposte_policy::config::{Command, Mode};
+use riposte_policy::config::{Command, Mode, Role};
 use riposte_policy::diagnostic::Diagnostic;
 use riposte_policy::grant::Digest;
 use riposte_policy::order::EntryId;
@@ -18,6 +18,8 @@ use riposte_policy::{Order, Prefix, Severity};
 use riposte_runtime::native::NativeProgram;
 use riposte_runtime::{Components, Plugin};
 use riposte_transport::local::Local;
+use riposte_transport::route::Identity;
+use riposte_transport::routed::Routed;
 use riposte_transport::{Receipt, Transport};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
@@ -75,7 +77,11 @@ pub struct Engine {
     /// Where the alerts come from, for people.
     pub alerts: String,
     armed: RwLock<Arc<Armed>>,
-    transport: Local,
+    transport: Arc<Local>,
+    /// For an engine that reaches other machines.
+    routed: OnceLock<Routed<Arc<Local>, Local>>,
+    /// Another dispatcher carries out the same: nothing is done until it stops.
+    pub yields: AtomicBool,
     clock: Arc<dyn Clock>,
     configs: Vec<PathBuf>,
     settings: Settings,
@@ -103,6 +109,8 @@ pub struct Settings {
     pub strict: bool,
     /// End with the input.
     pub once: bool,
+    /// Which part of Wazuh the engine stands in for.
+    pub role: Role,
 }
 
 /// What an engine is made of.
@@ -155,7 +163,9 @@ impl Engine {
             started_ms: parts.clock.now().wall_ms,
             alerts: parts.alerts,
             armed: RwLock::new(Arc::new(parts.armed)),
-            transport: parts.transport,
+            transport: Arc::new(parts.transport),
+            routed: OnceLock::new(),
+            yields: AtomicBool::new(false),
             clock: parts.clock,
             configs: parts.configs,
             settings: parts.settings,
@@ -212,20 +222,43 @@ impl Engine {
     pub async fn dispatch(&self, order: Order, receipt: Receipt) {
         let kept = order.clone();
         self.begin();
-        if let Err(undeliverable) = self.transport.send(order, receipt).await {
+        let sent = match self.routed.get() {
+            Some(routed) => routed.send(order, receipt).await,
+            None => self.transport.send(order, receipt).await,
+        };
+        if let Err(undeliverable) = sent {
             self.report.undeliverable(&kept, &undeliverable);
             self.responded();
         }
+    }
+
+    /// Sends orders for other machines than `identity` to `there`. Once, before
+    /// the first order.
+    pub fn reach(&self, identity: Identity, there: Local) {
+        // Refused when it was done before: the first carrier stays.
+        let _ = self.routed.set(Routed::new(identity, Arc::clone(&self.transport), there));
+    }
+
+    /// Whether nothing at all is done.
+    #[must_use]
+    pub fn is_shadow(&self) -> bool {
+        self.settings.shadow || self.yields.load(Ordering::Acquire)
     }
 
     /// Whether a response acts: the command line, then an operator's switch,
     /// then the file.
     #[must_use]
     pub fn mode(&self, ready: &Ready, file: Mode) -> Mode {
-        if self.settings.shadow {
+        self.mode_of(&ready.command.name, file)
+    }
+
+    /// The same for a command that this machine need not be able to run.
+    #[must_use]
+    pub fn mode_of(&self, command: &str, file: Mode) -> Mode {
+        if self.is_shadow() {
             return Mode::Shadow;
         }
-        self.switches.mode(&ready.command.name).unwrap_or(file)
+        self.switches.mode(command).unwrap_or(file)
     }
 
     /// Reads the configuration again. The new one is used only when nothing in
@@ -236,7 +269,7 @@ impl Engine {
     /// What is wrong, as text for people, and what was found.
     pub fn reload(&self) -> Result<Vec<Diagnostic>, (String, Vec<Diagnostic>)> {
         let files = files::read(&self.configs).map_err(|error| (error.to_string(), Vec::new()))?;
-        let armed = Armed::new(&files, &self.places, &self.components);
+        let armed = Armed::new_as(&files, &self.places, &self.components, self.settings.role);
         let found = armed.config.diagnostics.clone();
         if let Some(first) = armed.fatal(self.settings.strict).next() {
             return Err((

@@ -14,6 +14,7 @@
 //!
 //! * [`engine`]: everything one running engine holds.
 //! * [`run`]: start, serve, stop.
+//! * [`manager`]: in the place of a Wazuh manager's dispatcher.
 //! * [`claims`], [`switches`], [`programs`]: the ledger as capabilities see it,
 //!   an operator's switches, programs nobody waits for.
 //! * [`report`]: audit events, Wazuh's log, traces. [`outcome`]: what they tell.
@@ -32,6 +33,7 @@ mod engine;
 mod exit;
 mod files;
 mod intake;
+mod manager;
 mod outcome;
 mod places;
 mod programs;
@@ -72,6 +74,10 @@ fn main() -> ExitCode {
     };
     let exit = match &cli.command {
         Command::Run(args) => run::run(args),
+        Command::Manager(args) => manager::run(args),
+        Command::Takeover(args) => manager::takeover::takeover(args),
+        Command::Giveback(args) => manager::takeover::giveback(args),
+        Command::ArConf(args) => manager::ar_conf::ar_conf(args),
         Command::Check(args) => check::check(args),
         Command::Explain(args) => explain::explain(args),
         Command::List(args) => ask::list(args),

@@ -16,6 +16,7 @@ use riposte_ledger::clock::{Clock, SystemClock};
 use riposte_ledger::entry::Filter;
 use riposte_ledger::ledger::Pending;
 use riposte_ledger::{Entry, Ledger};
+use riposte_policy::config::Role;
 use riposte_policy::{Config, Diagnostic, Severity};
 use riposte_runtime::{Components, Settings};
 use riposte_transport::local::{Delivered, Local};
@@ -34,6 +35,7 @@ use crate::engine::{self, COMPONENTS, Engine, Parts};
 use crate::exit::Exit;
 use crate::files::{self, File};
 use crate::intake::{Input, Intake, IntakeError};
+use crate::manager::{self, Station};
 use crate::places::Places;
 use crate::report::Report;
 use crate::timekeeper::{self, Timekeeper};
@@ -50,8 +52,13 @@ const HOUSEKEEPING: Duration = Duration::from_secs(5);
 
 /// Runs the engine until its input ends (`--once`) or it is told to stop.
 pub fn run(args: &cli::Run) -> Exit {
+    run_as(args, None)
+}
+
+/// The same, reaching a manager's agents through `station`.
+pub fn run_as(args: &cli::Run, station: Option<Station>) -> Exit {
     trace(&args.log);
-    match start(args) {
+    match start(args, station) {
         Ok(exit) => exit,
         Err(error) => {
             eprintln!("riposte: {error}");
@@ -60,10 +67,11 @@ pub fn run(args: &cli::Run) -> Exit {
     }
 }
 
-fn start(args: &cli::Run) -> Result<Exit, String> {
+fn start(args: &cli::Run, station: Option<Station>) -> Result<Exit, String> {
+    let role = if station.is_some() { Role::Manager } else { Role::Standalone };
     let (places, configs) = locate(&args.sources);
     let files = files::read(&configs).map_err(|error| error.to_string())?;
-    well_formed(&files, args.sources.strict)?;
+    well_formed(&files, args.sources.strict, role)?;
     let intake = intake(args, &places)?;
     places.create().map_err(|error| error.to_string())?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
@@ -83,10 +91,10 @@ fn start(args: &cli::Run) -> Result<Exit, String> {
     let settings = Settings { cache: Some(places.compiled()), concurrency: COMPONENTS };
     let components =
         Components::new(&settings, Arc::clone(&capabilities)).map_err(|error| error.to_string())?;
-    let armed = Armed::new(&files, &places, &components);
+    let armed = Armed::new_as(&files, &places, &components, role);
     say(&armed, args.sources.strict)?;
     let identity = Identity::new(&args.agent_id, args.all_local);
-    let (transport, arriving) = Local::new(identity, 1024);
+    let (transport, arriving) = Local::new(identity.clone(), 1024);
     let (timekeeper, events) = Timekeeper::new();
     let engine = Engine::new(Parts {
         ledger: opened.ledger,
@@ -101,10 +109,15 @@ fn start(args: &cli::Run) -> Result<Exit, String> {
         clock,
         alerts: intake.input.to_string(),
         configs,
-        settings: engine::Settings { shadow: args.shadow, strict: args.sources.strict, once: args.once },
+        settings: engine::Settings { shadow: args.shadow, strict: args.sources.strict, once: args.once, role },
     });
     let exit = runtime.block_on(async {
         tokio::spawn(timekeeper::keep(Arc::downgrade(&engine), events));
+        if let Some(station) = station {
+            let (there, leaving) = Local::new(Identity::new(&[], true), 1024);
+            engine.reach(identity, there);
+            manager::connect(&engine, station, leaving);
+        }
         serve(&engine, intake, arriving, opened.recovery, opened.pending).await
     });
     // What is still running has been waited for; its programs end with it.
@@ -113,14 +126,14 @@ fn start(args: &cli::Run) -> Result<Exit, String> {
 }
 
 /// Refuses a configuration that is wrong in itself, before anything is made.
-fn well_formed(files: &[File], strict: bool) -> Result<(), String> {
+fn well_formed(files: &[File], strict: bool, role: Role) -> Result<(), String> {
     let names: Vec<_> = files.iter().map(|file| file.path.display().to_string()).collect();
     let sources: Vec<_> = names
         .iter()
         .zip(files)
         .map(|(file, read)| riposte_policy::config::Source { file, bytes: &read.bytes })
         .collect();
-    let found = Config::read(&sources).diagnostics;
+    let found = Config::read_as(&sources, role).diagnostics;
     let bad = |found: &&Diagnostic| {
         found.severity == Severity::Error || strict && found.severity == Severity::Warning
     };

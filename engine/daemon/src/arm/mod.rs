@@ -14,11 +14,12 @@ use std::sync::Arc;
 use riposte_capability::process::Program;
 use riposte_plugins::Builtin;
 use riposte_policy::alert::Alert;
-use riposte_policy::config::{Command, Config, Mode, Response, Way};
+use riposte_policy::config::{Command, Config, Mode, Response, Role, Way};
 use riposte_policy::diagnostic::{Diagnostic, Place, Severity};
 use riposte_policy::grant::Grants;
 use riposte_policy::limit::Limits;
 use riposte_policy::matching::Index;
+use riposte_policy::ruleset::Ruleset;
 use riposte_policy::order::Actor;
 use riposte_policy::{Order, span};
 use riposte_runtime::native::NativeProgram;
@@ -29,6 +30,7 @@ use tokio::sync::Semaphore;
 use self::breaker::Breaker;
 use self::executable::{Executable, NotFound};
 use crate::files::File;
+use crate::manager;
 use crate::places::Places;
 
 /// Runs of one component command at a time, when its limits say nothing. Most of
@@ -45,6 +47,10 @@ pub struct Armed {
     pub index: Index,
     /// The commands that can be run, by name.
     commands: HashMap<Arc<str>, Arc<Ready>>,
+    /// What the files were read as.
+    role: Role,
+    /// A manager's rules, where the engine stands in for it.
+    rules: Ruleset,
 }
 
 /// A command that can be run.
@@ -88,13 +94,18 @@ impl Armed {
     /// Reads configuration files and arms every command that a response names
     /// or that is worth running by hand.
     pub fn new(files: &[File], places: &Places, components: &Components) -> Self {
+        Self::new_as(files, places, components, Role::Standalone)
+    }
+
+    /// The same for an engine that stands in for a part of Wazuh.
+    pub fn new_as(files: &[File], places: &Places, components: &Components, role: Role) -> Self {
         let sources: Vec<_> =
             files.iter().map(|file| (file.path.display().to_string(), &file.bytes)).collect();
         let sources: Vec<_> = sources
             .iter()
             .map(|(file, bytes)| riposte_policy::config::Source { file, bytes: bytes.as_slice() })
             .collect();
-        let mut config = Config::read(&sources);
+        let mut config = Config::read_as(&sources, role);
         let mut arming = Arming { places, components, files, found: Vec::new() };
         let mut commands = HashMap::new();
         for command in &config.commands {
@@ -104,10 +115,16 @@ impl Armed {
                 commands.insert(Arc::clone(&command.name), Arc::new(ready));
             }
         }
-        let found = arming.found;
+        let mut found = arming.found;
+        let mut rules = Ruleset::default();
+        if role == Role::Manager {
+            elsewhere(&config, &mut found);
+            rules = manager::rules::read(&places.root, files);
+            found.extend(rules.check(&config));
+        }
         config.diagnostics.extend(found);
         let index = Index::new(&config.responses);
-        Self { config, index, commands }
+        Self { config, index, commands, role, rules }
     }
 
     /// Whether the engine can run with this: nothing in it is wrong, or only
@@ -138,10 +155,21 @@ impl Armed {
         let Some(response) = self.config.responses.get(position) else { return Vec::new() };
         let command = self.config.commands.iter().find(|command| command.name == response.command);
         let Some(command) = command else { return Vec::new() };
+        if alert.rule_number().is_some_and(|rule| !self.rules.responds(rule)) {
+            return Vec::new();
+        }
         let stateful = self.ready(&command.name).is_none_or(|ready| ready.stateful);
         let from = Some(alert.agent_id()).filter(|id| !id.is_empty());
         let text: Arc<str> = alert.object().into();
-        let recipients = route::recipients(&response.location, from).into_iter();
+        let mut recipients = route::recipients(&response.location, from);
+        // Where there are agents, the server is none of them.
+        if self.role == Role::Manager
+            && response.location.is_all()
+            && !recipients.iter().any(|(_, word)| *word == "all")
+        {
+            recipients.push((route::SERVER.into(), "all"));
+        }
+        let recipients = recipients.into_iter();
         let order = |(agent, location)| Order {
             tenant: TENANT.into(),
             command: Arc::clone(command),
@@ -384,6 +412,23 @@ impl Arming<'_> {
             help,
             wazuh: String::new(),
         });
+    }
+}
+
+/// What only agents run need not be on a manager.
+fn elsewhere(config: &Config, found: &mut [Diagnostic]) {
+    for found in found.iter_mut().filter(|found| found.code.starts_with("executable-")) {
+        let sent = config.commands.iter().filter(|command| command.place == found.place).any(|command| {
+            let mut responses = config.responses.iter().filter(|response| response.command == command.name);
+            responses.any(|response| {
+                let location = &response.location;
+                location.is_local() || location.is_all() || location.agent().is_some()
+            })
+        });
+        if sent && found.severity != Severity::Note {
+            found.severity = Severity::Note;
+            found.message.push_str("; agents may have it");
+        }
     }
 }
 

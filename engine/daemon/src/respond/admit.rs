@@ -114,7 +114,7 @@ async fn keys(
 }
 
 /// White list and allows, on every key that is an address.
-pub(super) fn spared(engine: &Engine, keys: &[String]) -> Result<(), Instead> {
+pub fn spared(engine: &Engine, keys: &[String]) -> Result<(), Instead> {
     for address in keys.iter().filter_map(|key| key.parse::<Address>().ok()) {
         if let Guarded::Never { rule: rule @ ("white_list" | "allow"), detail } =
             engine.capabilities.guard().judge(address.into())

@@ -20,7 +20,7 @@ use riposte_runtime::Invocation;
 use riposte_transport::{Receipt, Sign};
 
 use self::admit::admit;
-pub use self::admit::invocation;
+pub use self::admit::{invocation, spared};
 use crate::arm::{Ready, Runner};
 use crate::engine::Engine;
 use crate::outcome::Outcome;
