@@ -5,12 +5,12 @@ use std::path::Path;
 use riposte_build_components::{BuildError, Source, Target, build};
 
 fn main() -> Result<(), BuildError> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let root = folder.join("..");
     println!("cargo::rerun-if-changed=build.rs");
     build(
-        &root,
-        &folder.join("components"),
+        // Cargo runs this in the package's folder. A path from the environment
+        // would be that of another checkout when they share a target folder.
+        Path::new(".."),
+        Path::new("components"),
         &["firewall-drop"],
         &[(Source::Package("firewall-drop"), Target::Plain)],
     )

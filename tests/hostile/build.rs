@@ -20,10 +20,10 @@ const PLAIN: [&str; 11] = [
 const WASI: [&str; 3] = ["exits", "once-asleep", "sleeper"];
 
 fn main() -> Result<(), BuildError> {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     println!("cargo::rerun-if-changed=build.rs");
     let plain = PLAIN.iter().map(|name| (Source::Example(name), Target::Plain));
     let wasi = WASI.iter().map(|name| (Source::Example(name), Target::Wasi));
     let components: Vec<_> = plain.chain(wasi).collect();
-    build(&tests.join(".."), &tests.join("components"), &["examples"], &components)
+    // Cargo runs this in the package's folder.
+    build(Path::new("../.."), Path::new("../components"), &["examples"], &components)
 }

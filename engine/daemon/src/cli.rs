@@ -11,6 +11,8 @@ use crate::manager;
 const EXIT_CODES: &str =
     "Exit codes: 0 done, 1 failed or findings, 2 usage, 3 no engine running, 4 not yet confirmed.";
 
+const EXECD_EXIT_CODES: &str = "Exit codes: 0 done, or switched off in ossec.conf; 1 failed, or stopped and all undone, as wazuh-execd ends; 2 usage.";
+
 /// Active response for Wazuh, OSSEC and their kin: alerts in, sandboxed
 /// responses out, undone on time.
 #[derive(Debug, Parser)]
@@ -39,6 +41,9 @@ pub enum Command {
     /// The names by which a Wazuh manager's agents know responses (`ar.conf`)
     #[command(after_help = EXIT_CODES)]
     ArConf(manager::args::ArConf),
+    /// Stand in for wazuh-execd: answer what reaches queue/alerts/execq
+    #[command(after_help = EXECD_EXIT_CODES, args_conflicts_with_subcommands = true)]
+    Execd(Execd),
     /// Check the configuration and say what is wrong, where, and what to write instead (also `riposte -t`)
     #[command(after_help = EXIT_CODES)]
     Check(Check),
@@ -123,6 +128,55 @@ pub struct Run {
     /// How much to say on standard error
     #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = ["error", "warn", "info", "debug", "trace"])]
     pub log: String,
+}
+
+/// `riposte execd`.
+#[derive(Args, Clone, Debug)]
+pub struct Execd {
+    #[command(subcommand)]
+    pub act: Option<ExecdAct>,
+    #[command(flatten)]
+    pub root: Root,
+    /// Configuration read after ROOT/etc/ossec.conf and ROOT/etc/riposte.conf; may be repeated
+    #[arg(long, short, value_name = "PATH")]
+    pub config: Vec<PathBuf>,
+    /// Treat warnings as errors
+    #[arg(long)]
+    pub strict: bool,
+    /// Change nothing on this host: journal and show what would be done
+    #[arg(long)]
+    pub shadow: bool,
+    /// How much to say on standard error; `debug` also in ROOT/logs/ossec.log
+    #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = ["error", "warn", "info", "debug", "trace"])]
+    pub log: String,
+    #[command(flatten)]
+    pub at: Where,
+}
+
+/// Wazuh's home.
+#[derive(Args, Clone, Debug)]
+pub struct Root {
+    /// Wazuh's home
+    #[arg(long, value_name = "DIR", default_value = "/var/ossec")]
+    pub root: PathBuf,
+}
+
+/// What is done about the installation.
+#[derive(Clone, Debug, Subcommand)]
+pub enum ExecdAct {
+    /// Switch the stock active response off and this one on
+    Install {
+        #[command(flatten)]
+        root: Root,
+        /// Make active-response/bin/NAME a link to this program; may be repeated
+        #[arg(long, value_name = "NAME")]
+        link: Vec<String>,
+    },
+    /// Put everything back as it was before
+    Uninstall {
+        #[command(flatten)]
+        root: Root,
+    },
 }
 
 /// Where to begin in an input that was never read before.

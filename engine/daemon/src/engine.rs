@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use riposte_capability::firewall::Backend;
 use riposte_capability::process::Program;
@@ -82,6 +82,8 @@ pub struct Engine {
     routed: OnceLock<Routed<Arc<Local>, Local>>,
     /// Another dispatcher carries out the same: nothing is done until it stops.
     pub yields: AtomicBool,
+    /// Held while what is armed changes.
+    arming: Mutex<()>,
     clock: Arc<dyn Clock>,
     configs: Vec<PathBuf>,
     settings: Settings,
@@ -166,6 +168,7 @@ impl Engine {
             transport: Arc::new(parts.transport),
             routed: OnceLock::new(),
             yields: AtomicBool::new(false),
+            arming: Mutex::new(()),
             clock: parts.clock,
             configs: parts.configs,
             settings: parts.settings,
@@ -239,7 +242,13 @@ impl Engine {
         let _ = self.routed.set(Routed::new(identity, Arc::clone(&self.transport), there));
     }
 
-    /// Whether nothing at all is done.
+    /// What the command line settled.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        self.settings
+    }
+
+    /// Whether nothing on this host is changed, and nothing is sent.
     #[must_use]
     pub fn is_shadow(&self) -> bool {
         self.settings.shadow || self.yields.load(Ordering::Acquire)
@@ -268,6 +277,7 @@ impl Engine {
     ///
     /// What is wrong, as text for people, and what was found.
     pub fn reload(&self) -> Result<Vec<Diagnostic>, (String, Vec<Diagnostic>)> {
+        let _arming = self.arming.lock().unwrap_or_else(PoisonError::into_inner);
         let files = files::read(&self.configs).map_err(|error| (error.to_string(), Vec::new()))?;
         let armed = Armed::new_as(&files, &self.places, &self.components, self.settings.role);
         let found = armed.config.diagnostics.clone();
@@ -283,6 +293,15 @@ impl Engine {
         self.capabilities.guard().set_white_list(armed.config.white_list.clone());
         *self.armed.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(armed);
         Ok(found)
+    }
+
+    /// Makes commands that stand in no file ready to run, until the next
+    /// reload. What is wrong with one is returned, and that one is not ready.
+    pub fn arm(&self, commands: &[Arc<Command>]) -> Vec<Diagnostic> {
+        let _arming = self.arming.lock().unwrap_or_else(PoisonError::into_inner);
+        let (armed, found) = self.armed().with(commands, &self.places, &self.components);
+        *self.armed.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(armed);
+        found
     }
 
     /// Reads switches and allows from the ledger again.

@@ -13,8 +13,8 @@
 //! Around it:
 //!
 //! * [`engine`]: everything one running engine holds.
-//! * [`run`]: start, serve, stop.
-//! * [`manager`]: in the place of a Wazuh manager's dispatcher.
+//! * [`service`]: start, serve, stop. [`run`]: the same with alerts,
+//!   [`execd`]: in place of `wazuh-execd`, [`manager`]: in that of a manager's dispatcher.
 //! * [`claims`], [`switches`], [`programs`]: the ledger as capabilities see it,
 //!   an operator's switches, programs nobody waits for.
 //! * [`report`]: audit events, Wazuh's log, traces. [`outcome`]: what they tell.
@@ -30,6 +30,7 @@ mod cli;
 mod commands;
 mod control;
 mod engine;
+mod execd;
 mod exit;
 mod files;
 mod intake;
@@ -41,6 +42,7 @@ mod recover;
 mod report;
 mod respond;
 mod run;
+mod service;
 mod show;
 mod switches;
 mod timekeeper;
@@ -78,6 +80,7 @@ fn main() -> ExitCode {
         Command::Takeover(args) => manager::takeover::takeover(args),
         Command::Giveback(args) => manager::takeover::giveback(args),
         Command::ArConf(args) => manager::ar_conf::ar_conf(args),
+        Command::Execd(args) => execd::execd(args),
         Command::Check(args) => check::check(args),
         Command::Explain(args) => explain::explain(args),
         Command::List(args) => ask::list(args),

@@ -47,7 +47,7 @@ pub async fn undo(engine: &Arc<Engine>, id: EntryId, cause: Cause) -> Undone {
             engine.timekeeper.extended(id, due_boot_ms);
             return Undone::Nothing;
         }
-        Err(LedgerError::NoSuchEntry(_) | LedgerError::Illegal { .. }) => {
+        Err(LedgerError::NoSuchEntry(_) | LedgerError::Illegal { .. } | LedgerError::HandedOver { .. }) => {
             engine.timekeeper.gone(id);
             return Undone::Nothing;
         }

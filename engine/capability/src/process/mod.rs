@@ -30,6 +30,7 @@ pub use keep::{By, Ended, Exit, FirstLine, Kept};
 pub use program::{Program, Unfit};
 
 use keep::{Group, Progress};
+use program::SHELL;
 
 /// The search path of every started program.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -115,11 +116,34 @@ impl Launch<'_> {
         Ok(running.finished().await)
     }
 
+    /// Starts it and lets it go: nobody speaks to it or waits for it, no limit
+    /// holds, and it outlives the engine, which it may be about to restart.
+    /// Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// As [`Launch::start`].
+    pub fn release(&self) -> Result<(), NotStarted> {
+        let program = self.program.again().map_err(NotStarted::Unfit)?;
+        let mut command = self.command(&program);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(false);
+        command.spawn().map(drop).map_err(|error| self.explain(&program, &error))
+    }
+
     #[expect(clippy::disallowed_methods, reason = "this is the module that starts programs")]
     fn command(&self, program: &Program) -> Command {
-        let mut command = Command::new(program.executable(self.root));
+        let executable = program.executable(self.root);
+        let mut command = if program.runs_by_shell() {
+            // `$0` is the first argument then, as for a script with a `#!` line.
+            let mut shell = Command::new(SHELL);
+            shell.arg(executable);
+            shell
+        } else {
+            let mut command = Command::new(executable);
+            command.arg0(program.called());
+            command
+        };
         command
-            .arg0(program.called())
             .args(self.arguments)
             .current_dir(self.root)
             .env_clear()
@@ -259,8 +283,7 @@ impl fmt::Display for NotStarted {
             ),
             Self::NoFormat { path } => write!(
                 f,
-                "{} is neither a program of this machine nor a script with a `#!` line (Wazuh gave such a file to \
-                 /bin/sh): write `#!/bin/sh` as its first line",
+                "{} is neither a program of this machine nor a script: put one built for it in its place",
                 path.display()
             ),
             Self::Forbidden { path } => write!(

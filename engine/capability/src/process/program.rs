@@ -28,7 +28,12 @@ pub struct Program {
     bin: Option<PathBuf>,
     /// Device and inode of the file that was examined.
     file: (u64, u64),
+    /// Whether it is text without a `#!` line.
+    bare: bool,
 }
+
+/// What runs a script without a `#!` line, as `execvp` of the C library has it.
+pub(super) const SHELL: &str = "/bin/sh";
 
 impl Program {
     /// The native program `name` in the folder `bin`. `name` may lead into a
@@ -64,8 +69,8 @@ impl Program {
         for folder in real.ancestors().skip(1).take_while(|folder| folder.starts_with(&real_bin)) {
             only_ours(folder, &stat(folder)?)?;
         }
-        let file = fit(&file, &path, &real)?;
-        Ok(Self { path, name: name.to_owned(), bin: Some(bin), file })
+        let (file, bare) = fit(&file, &path, &real)?;
+        Ok(Self { path, name: name.to_owned(), bin: Some(bin), file, bare })
     }
 
     /// The program at an absolute path, as a grant names it. Links are
@@ -84,8 +89,8 @@ impl Program {
         if let Some(folder) = real.parent() {
             only_ours(folder, &stat(folder)?)?;
         }
-        let file = fit(&file, path, &real)?;
-        Ok(Self { path: path.to_owned(), name: path.display().to_string(), bin: None, file })
+        let (file, bare) = fit(&file, path, &real)?;
+        Ok(Self { path: path.to_owned(), name: path.display().to_string(), bin: None, file, bare })
     }
 
     /// The absolute path, as it was asked for.
@@ -108,6 +113,13 @@ impl Program {
             Some(_) => format!("{BIN}/{}", self.name),
             None => self.name.clone(),
         }
+    }
+
+    /// Whether it is text without a `#!` line: then `/bin/sh` runs it, as under
+    /// Wazuh, whose `execvp` does that to whatever the kernel does not know.
+    #[must_use]
+    pub fn runs_by_shell(&self) -> bool {
+        self.bare
     }
 
     /// Examines it again, as it is now.
@@ -155,8 +167,9 @@ fn open_beneath(folder: &OwnedFd, name: &str) -> Result<OwnedFd, Errno> {
     Err(Errno::AGAIN)
 }
 
-/// Checks the opened file; its device and inode when it is fit.
-fn fit(file: &OwnedFd, path: &Path, real: &Path) -> Result<(u64, u64), Unfit> {
+/// Checks the opened file; when it is fit, its device and inode and whether it
+/// is a script without a `#!` line.
+fn fit(file: &OwnedFd, path: &Path, real: &Path) -> Result<((u64, u64), bool), Unfit> {
     let found = rustix::fs::fstat(file).map_err(|error| unreadable(path, error))?;
     if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile {
         return Err(Unfit::NotAFile { path: path.to_owned() });
@@ -165,8 +178,8 @@ fn fit(file: &OwnedFd, path: &Path, real: &Path) -> Result<(u64, u64), Unfit> {
     if found.st_mode & 0o111 == 0 {
         return Err(Unfit::NotExecutable { path: path.to_owned() });
     }
-    interpreter_is_there(path, real)?;
-    Ok(identity(&found))
+    let bare = interpreter(path, real)? == Interpreter::Shell;
+    Ok((identity(&found), bare))
 }
 
 /// Only root and the user of the engine may own it, and nobody else write it.
@@ -181,12 +194,21 @@ fn only_ours(path: &Path, found: &Stat) -> Result<(), Unfit> {
     Ok(())
 }
 
+/// Who runs a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Interpreter {
+    /// The kernel, or the interpreter that the file names.
+    Kernel,
+    /// The shell, since the file names none.
+    Shell,
+}
+
 /// Looks at the `#!` line. The kernel's own answer to a bad one is "no such
 /// file" about a file that everybody can see.
-fn interpreter_is_there(path: &Path, real: &Path) -> Result<(), Unfit> {
-    let Some(line) = first_line(real) else { return Ok(()) };
+fn interpreter(path: &Path, real: &Path) -> Result<Interpreter, Unfit> {
+    let Some(line) = first_line(real) else { return Ok(Interpreter::Kernel) };
     let Some(line) = line.strip_prefix(b"#!") else {
-        return if is_text(&line) { Err(Unfit::NoShebang { path: path.to_owned() }) } else { Ok(()) };
+        return Ok(if is_text(&line) { Interpreter::Shell } else { Interpreter::Kernel });
     };
     if line.ends_with(b"\r") {
         return Err(Unfit::CarriageReturn { path: path.to_owned() });
@@ -197,7 +219,7 @@ fn interpreter_is_there(path: &Path, real: &Path) -> Result<(), Unfit> {
         Err(Errno::NOENT | Errno::NOTDIR) => {
             Err(Unfit::NoInterpreter { path: path.to_owned(), interpreter: interpreter.to_owned() })
         }
-        _ => Ok(()),
+        _ => Ok(Interpreter::Kernel),
     }
 }
 
@@ -265,8 +287,6 @@ pub enum Unfit {
     Writable { path: PathBuf, mode: u32 },
     /// Its `#!` line ends in a carriage return.
     CarriageReturn { path: PathBuf },
-    /// It is text without a `#!` line.
-    NoShebang { path: PathBuf },
     /// Its `#!` line names a program that is not there.
     NoInterpreter { path: PathBuf, interpreter: String },
 }
@@ -312,11 +332,6 @@ impl fmt::Display for Unfit {
                 "{} may be written by others (mode {mode:04o}), who could exchange what the engine runs: chmod go-w {}",
                 path.display(),
                 word(path)
-            ),
-            Self::NoShebang { path } => write!(
-                f,
-                "{} is a script without a `#!` line (Wazuh gave such a file to /bin/sh): write `#!/bin/sh` as its first line",
-                path.display()
             ),
             Self::CarriageReturn { path } => write!(
                 f,

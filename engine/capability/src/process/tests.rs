@@ -212,16 +212,11 @@ async fn a_program_is_examined_again_before_each_start() {
 #[tokio::test]
 async fn the_kernels_refusal_is_explained() {
     let home = Home::new();
-    home.file("text", 0o750, "echo no first line\n");
-    let unfit = home.unfit("text");
-    assert!(matches!(unfit, Unfit::NoShebang { .. }) && unfit.to_string().contains("#!/bin/sh"), "{unfit}");
-
     home.file("binary", 0o750, "\u{1}\u{2}of no machine\n");
     let program = Program::resolve(&home.bin(), "binary").unwrap();
     let launch = Launch { program: &program, arguments: &[], root: home.root(), caps: short() };
     let error = launch.start().unwrap_err();
     assert!(matches!(error, NotStarted::NoFormat { .. }), "{error}");
-    assert!(error.to_string().contains("#!/bin/sh"));
 
     let program = home.program("exit 0");
     let gone = home.root().join("gone");
@@ -231,6 +226,30 @@ async fn the_kernels_refusal_is_explained() {
     let long = ["x".repeat(4 << 20)];
     let launch = Launch { program: &program, arguments: &long, root: home.root(), caps: short() };
     assert!(matches!(launch.start(), Err(NotStarted::TooLong { .. })));
+}
+
+#[tokio::test]
+async fn a_script_without_a_first_line_is_the_shells() {
+    let home = Home::new();
+    for text in
+        ["echo \"$0 $1\"\n", "\n# no first line\necho \"$0 $1\"\n", "\u{feff}# marked\necho \"$0 $1\"\n"]
+    {
+        home.file("text", 0o750, text);
+        let program = Program::resolve(&home.bin(), "text").unwrap();
+        assert!(program.runs_by_shell());
+        let arguments = ["add".to_owned()];
+        let launch = Launch { program: &program, arguments: &arguments, root: home.root(), caps: short() };
+        let ended = launch.run(Vec::new()).await.unwrap();
+        assert_eq!(
+            (ended.exit, &*ended.output.bytes),
+            (Exit::Code(0), &b"active-response/bin/text add\n"[..])
+        );
+    }
+    home.file("empty", 0o750, "");
+    let program = Program::resolve(&home.bin(), "empty").unwrap();
+    let launch = Launch { program: &program, arguments: &[], root: home.root(), caps: short() };
+    assert_eq!(launch.run(Vec::new()).await.unwrap().exit, Exit::Code(0));
+    assert!(!home.program("exit 0").runs_by_shell());
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@
 //! program of a stock Wazuh or OSSEC installation gives way to the built-in.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use riposte_plugins::Builtin;
 use riposte_policy::config::Runtime;
@@ -35,6 +35,10 @@ const FOREIGN: [&str; 5] = ["exe", "cmd", "bat", "ps1", "vbs"];
 ///
 /// When nothing has that name, or several files share its stem.
 pub fn find(name: &str, runtime: Option<Runtime>, places: &Places) -> Result<Executable, NotFound> {
+    if runtime == Some(Runtime::Native) && is_in_folder(name) {
+        let found = places.programs().join(name).is_file();
+        return if found { Ok(Executable::Native(name.to_owned())) } else { Err(missing(name, places)) };
+    }
     if name.contains(['/', '\\', '\0']) || name.starts_with('.') {
         return Err(NotFound::NotAName(shown(name)));
     }
@@ -62,6 +66,17 @@ pub fn find(name: &str, runtime: Option<Runtime>, places: &Places) -> Result<Exe
             Err(NotFound::Missing { name: shown(name), folders })
         }
     }
+}
+
+/// Whether it is a program in a folder below the programs', which only a
+/// message of a manager names.
+fn is_in_folder(name: &str) -> bool {
+    let parts = || Path::new(name).components();
+    parts().count() > 1 && parts().all(|part| matches!(part, Component::Normal(_)))
+}
+
+fn missing(name: &str, places: &Places) -> NotFound {
+    NotFound::Missing { name: shown(name), folders: vec![places.programs()] }
 }
 
 fn answers_to(builtin: &Builtin, name: &str) -> bool {
@@ -211,6 +226,7 @@ mod tests {
             "error \"netsh.exe\" is a program for another platform"
         );
         assert!(found("../bin/sh", None, &places).contains("is a path"));
+        assert!(found("../bin/tell.sh", Some(Runtime::Native), &places).contains("is a path"));
         assert!(found("nothing", None, &places).contains("nothing here is called"));
     }
 

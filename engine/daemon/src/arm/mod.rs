@@ -127,11 +127,36 @@ impl Armed {
         Self { config, index, commands, role, rules }
     }
 
+    /// The same with commands that stand in no file. Also returns what is wrong
+    /// with those.
+    pub fn with(
+        &self,
+        commands: &[Arc<Command>],
+        places: &Places,
+        components: &Components,
+    ) -> (Self, Vec<Diagnostic>) {
+        let mut arming = Arming { places, components, files: &[], found: Vec::new() };
+        let mut all = self.commands.clone();
+        for command in commands {
+            if let Some(ready) = arming.command(command, &[]) {
+                all.insert(Arc::clone(&command.name), Arc::new(ready));
+            }
+        }
+        let (config, index) = (self.config.clone(), Index::new(&self.config.responses));
+        let rules = self.rules.clone();
+        (Self { config, index, commands: all, role: self.role, rules }, arming.found)
+    }
+
     /// Whether the engine can run with this: nothing in it is wrong, or only
     /// single components that were refused.
     pub fn fatal(&self, strict: bool) -> impl Iterator<Item = &Diagnostic> {
         self.config.diagnostics.iter().filter(move |found| match found.severity {
-            Severity::Error => found.code != REFUSED,
+            Severity::Error if found.code == REFUSED => false,
+            // `wazuh-execd` reads little of this file, and starts whatever the rest says.
+            Severity::Error if self.role == Role::Execd && found.place.file.ends_with("ossec.conf") => {
+                strict || found.code.starts_with("xml-")
+            }
+            Severity::Error => true,
             Severity::Warning => strict,
             Severity::Note => false,
         })
@@ -362,6 +387,12 @@ impl Arming<'_> {
                 return None;
             }
         };
+        if program.runs_by_shell() {
+            let message =
+                format!("{} has no `#!` line: /bin/sh runs it, as under Wazuh", program.path().display());
+            let help = "write `#!/bin/sh`, or the interpreter that it is for, as its first line".to_owned();
+            self.say(Severity::Note, "executable-no-shebang", at, message, help);
+        }
         if command.capabilities.is_some() {
             let message =
                 format!("command {:?} runs a native program, which grants do not bind", command.name);

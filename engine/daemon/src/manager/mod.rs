@@ -25,6 +25,8 @@ use std::time::Duration;
 use riposte_policy::Config;
 use riposte_policy::config::{Role, Source};
 use riposte_policy::tags;
+use riposte_transport::local::Local;
+use riposte_transport::route::Identity;
 use riposte_transport::wazuh::agents::Agents;
 use riposte_transport::wazuh::ar_queue::ArQueue;
 
@@ -42,7 +44,6 @@ pub struct Station {
     /// Their socket.
     pub queue: ArQueue,
     root: PathBuf,
-    enforce: bool,
 }
 
 /// Runs the engine in the place of a manager's dispatcher.
@@ -91,7 +92,7 @@ fn prepare(args: &args::Manager) -> Result<(crate::cli::Run, Station), String> {
     let wdb = args.wdb.clone().unwrap_or_else(|| root.join("queue/db/wdb"));
     let agents = Arc::new(Agents::new(wdb, args.assume_agents));
     let queue = ArQueue::new(queue, node(&read).into(), agents);
-    Ok((run, Station { queue, root, enforce: args.enforce }))
+    Ok((run, Station { queue, root }))
 }
 
 /// Looks after what others may change, until the engine ends.
@@ -107,7 +108,7 @@ async fn keep(engine: Arc<Engine>, station: Arc<Station>) {
 
 fn look(engine: &Engine, station: &Station) {
     let armed = engine.armed();
-    if station.enforce {
+    if !engine.settings().shadow {
         let conflict = Beside::look(&station.root).conflict(&armed.config);
         let before = engine.yields.swap(conflict.is_some(), Ordering::AcqRel);
         match (before, conflict) {
@@ -127,11 +128,16 @@ fn look(engine: &Engine, station: &Station) {
     }
 }
 
-/// Connects an engine with the agents.
-pub fn connect(engine: &Arc<Engine>, station: Station, leaving: tokio::sync::mpsc::Receiver<riposte_transport::local::Delivered>) {
-    let station = Arc::new(station);
-    tokio::spawn(dispatch::serve(Arc::clone(engine), Arc::clone(&station), leaving));
-    tokio::spawn(keep(Arc::clone(engine), station));
+impl Station {
+    /// Gives an engine its agents: orders for others than `identity` go there.
+    /// Before the first order.
+    pub fn connect(self, engine: &Arc<Engine>, identity: Identity) {
+        let (there, leaving) = Local::new(Identity::new(&[], true), 1024);
+        engine.reach(identity, there);
+        let station = Arc::new(self);
+        tokio::spawn(dispatch::serve(Arc::clone(engine), Arc::clone(&station), leaving));
+        tokio::spawn(keep(Arc::clone(engine), station));
+    }
 }
 
 /// Where this version's network daemon listens.

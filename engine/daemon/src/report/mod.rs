@@ -14,15 +14,21 @@ use riposte_policy::alert::Alert;
 use riposte_policy::order::{Actor, EntryId};
 use riposte_runtime::native::{Added, Ended, Message, Verb};
 use riposte_transport::Undeliverable;
+use riposte_transport::wazuh::ossec_log::{Line, OssecLog};
 
 use self::wazuh_log::WazuhLog;
 use crate::outcome::Outcome;
 use crate::places::Places;
 
+/// How much of a message an event shows, in characters.
+const SHOWN: usize = 1000;
+
 /// Where everything that happens is written.
 pub struct Report {
     audit: Audit,
     log: WazuhLog,
+    /// Wazuh's own log, where the engine stands in for the part that writes it.
+    ossec: Option<OssecLog>,
     clock: Arc<dyn Clock>,
 }
 
@@ -35,7 +41,28 @@ impl Report {
     pub fn open(places: &Places, clock: Arc<dyn Clock>) -> Result<Self, String> {
         let audit = Audit::open(&places.audit(), Arc::clone(&clock)).map_err(|error| error.to_string())?;
         let log = WazuhLog::open(&places.response_log()).map_err(|error| error.to_string())?;
-        Ok(Self { audit, log, clock })
+        Ok(Self { audit, log, ossec: None, clock })
+    }
+
+    /// The same, which also says in Wazuh's log what `wazuh-execd` says there.
+    #[must_use]
+    pub fn with_ossec_log(self, log: OssecLog) -> Self {
+        Self { ossec: Some(log), ..self }
+    }
+
+    /// A line of `wazuh-execd`, where the engine stands in for it.
+    pub fn wazuh(&self, line: &Line) {
+        let Some(log) = &self.ossec else { return };
+        if let Err(unwritable) = log.write(self.clock.now().wall_ms, line) {
+            tracing::error!("{unwritable}");
+        }
+    }
+
+    /// A message that led to no order.
+    pub fn not_ordered(&self, kind: &'static str, why: &str) {
+        tracing::warn!("{kind}: {}", why.chars().take(SHOWN).collect::<String>().escape_debug());
+        let detail = Some(why.chars().take(SHOWN).collect());
+        self.event(Event { detail, ..self.plain(kind) });
     }
 
     /// What became of an order.
@@ -114,7 +141,7 @@ impl Report {
 
     /// A component has added: the dialogue that Wazuh's programs log.
     pub fn added(&self, order: &Order, keys: &[String], said: &[String]) {
-        let message = Message::new(order, &order.command.executable);
+        let message = Message::json(order, &order.command.executable);
         let mut lines = vec!["Starting".to_owned(), message.line(Verb::Add)];
         lines.extend_from_slice(said);
         if order.timeout.is_some() {
@@ -127,7 +154,7 @@ impl Report {
 
     /// A component was to add and did not.
     pub fn not_added(&self, order: &Order, said: &[String], error: &str) {
-        let message = Message::new(order, &order.command.executable);
+        let message = Message::json(order, &order.command.executable);
         let mut lines = vec!["Starting".to_owned(), message.line(Verb::Add)];
         lines.extend_from_slice(said);
         lines.push(error.to_owned());
@@ -143,7 +170,7 @@ impl Report {
 
     /// A component was asked to delete.
     pub fn deleted(&self, order: &Order, said: &[String]) {
-        let message = Message::new(order, &order.command.executable);
+        let message = Message::json(order, &order.command.executable);
         let mut lines = vec!["Starting".to_owned(), message.line(Verb::Delete)];
         lines.extend_from_slice(said);
         lines.push("Ended".to_owned());

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use riposte_capability::Verdict as Guarded;
 use riposte_ledger::{Admitted, NewEntry, Wait};
-use riposte_policy::config::Mode;
+use riposte_policy::config::{Mode, Way};
 use riposte_policy::keys::{self, Derived};
 use riposte_policy::{Address, Order, UserName, alert};
 use riposte_runtime::{Failure, Invocation, Kind};
@@ -109,6 +109,10 @@ async fn keys(
     }
     match keys::derive(&ready.command, &order.alert) {
         Derived::Keys(keys) => Ok(keys.as_slice().to_vec()),
+        // Wazuh starts every program and lets it say what it acts on.
+        Derived::NoKey { .. } if order.key == Way::Wazuh && matches!(ready.runner, Runner::Native(_)) => {
+            Ok(Vec::new())
+        }
         Derived::NoKey { looked_for } => Err(Outcome::NoKey(format!("looked for {looked_for}"))),
     }
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use riposte_capability::{Effect, WouldBe};
 use riposte_ledger::{LedgerError, Rekeyed, Settled};
-use riposte_policy::config::Mode;
+use riposte_policy::config::{Mode, Way};
+use riposte_policy::keys::NotKeys;
 use riposte_policy::{Keys, Order};
 use riposte_runtime::native::{Decision, Message, NativeProgram};
 use riposte_runtime::{Kind, Plugin};
@@ -54,10 +55,10 @@ impl Intended {
         let message = Message::new(order, program.name());
         let mut instead = None;
         let decide = async |keys: Vec<String>| {
-            instead = self.rekey(engine, keys).await.err();
+            instead = self.rekey(engine, keys, order.key).await.err();
             if instead.is_some() { Decision::Abort } else { Decision::Continue }
         };
-        let added = match program.add(&message, decide).await {
+        let added = match program.add(&message, order.key, decide).await {
             Ok(added) => added,
             // It never ran, so there is nothing to undo.
             Err(error) => {
@@ -68,6 +69,12 @@ impl Intended {
         };
         drop(permits);
         engine.report.program(order, &added);
+        if order.key == Way::Wazuh && added.refused_its_input() {
+            // Wazuh keeps no entry of it, so there must be no delete either.
+            let error = "it ended with status 255 and without a word, as Wazuh's programs do with an alert that they cannot use";
+            let failed = Outcome::Failed { id: Some(self.id), error: error.to_owned() };
+            return Ok(Made::Aborted(self.ended(engine, failed).await));
+        }
         if let Some(running) = added.running {
             engine.programs.supervise(self.id, running);
         }
@@ -113,9 +120,11 @@ impl Intended {
 
     /// A native program named its keys: they replace those of the definition.
     /// When it must not go on, the entry ends here.
-    async fn rekey(&self, engine: &Engine, keys: Vec<String>) -> Result<(), Instead> {
+    async fn rekey(&self, engine: &Engine, keys: Vec<String>, way: Way) -> Result<(), Instead> {
         let keys = match Keys::new(&keys) {
             Ok(keys) => keys.as_slice().to_vec(),
+            // Wazuh's key is the program's name alone then.
+            Err(NotKeys::None) if way == Way::Wazuh => Vec::new(),
             Err(wrong) => {
                 let refused = Outcome::Refused(Refused::Untyped(format!("the program's keys: {wrong}")));
                 return Err(self.ended(engine, refused).await);

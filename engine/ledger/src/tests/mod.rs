@@ -3,6 +3,8 @@
 #[expect(clippy::disallowed_methods, reason = "a test that damages files")]
 mod crash;
 mod crowd;
+mod execd;
+mod handed;
 mod hold;
 mod input;
 mod life;

@@ -1,23 +1,21 @@
 //! Wazuh's way, after the sequences that its agent was seen to go through.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
-use proptest::prelude::*;
 use riposte_policy::config::{Mode, Way};
-use riposte_policy::order::{EntryId, Source};
+use riposte_policy::order::EntryId;
 
 use super::{Machine, block, enter, entry, in_force, open_entries, state};
-use crate::entry::{Filter, Kind};
+use crate::entry::Kind;
 use crate::ledger::Offences;
 use crate::{
-    Admitted, Cause, Handed, Ledger, LedgerError, NewEntry, Rekeyed, Settled, Standing, State, Wait, WouldBe,
+    Admitted, Cause, Ledger, LedgerError, NewEntry, Rekeyed, Settled, Standing, State, Wait, WouldBe,
 };
 
-const SECOND: Duration = Duration::from_secs(1);
+pub(super) const SECOND: Duration = Duration::from_secs(1);
 
 /// A program's response of `seconds`, that is known by nothing yet.
-fn program(name: &str, seconds: u64) -> NewEntry {
+pub(super) fn program(name: &str, seconds: u64) -> NewEntry {
     NewEntry {
         command: format!("{name}{seconds}").into(),
         response: Some(format!("{name}{seconds}#1").into()),
@@ -38,14 +36,14 @@ fn component(address: &str, seconds: u64) -> NewEntry {
 }
 
 /// An order, as far as the answer to the program.
-async fn order(ledger: &Ledger, new: NewEntry, keys: &[&str]) -> (EntryId, Rekeyed) {
+pub(super) async fn order(ledger: &Ledger, new: NewEntry, keys: &[&str]) -> (EntryId, Rekeyed) {
     let id = enter(ledger, new).await;
     let keys = keys.iter().map(|key| (*key).to_owned()).collect();
     (id, ledger.rekey(id, keys).await.unwrap())
 }
 
 /// An order that is done, to its end: the entry and when that is due.
-async fn done(ledger: &Ledger, new: NewEntry, keys: &[&str]) -> (EntryId, i64) {
+pub(super) async fn done(ledger: &Ledger, new: NewEntry, keys: &[&str]) -> (EntryId, i64) {
     let (id, Rekeyed::Continue { .. }) = order(ledger, new, keys).await else { panic!("not new") };
     let Ok(Settled::InForce { due }) = ledger.added(id, None).await else { panic!("not in force") };
     (id, due.wall_ms)
@@ -215,6 +213,46 @@ async fn a_component_is_told_from_others_at_once_and_what_it_holds_follows() {
 }
 
 #[tokio::test]
+async fn what_two_hold_stays_as_long_as_the_longer_also_when_one_is_shortened() {
+    let machine = Machine::new();
+    let ledger = machine.ledger();
+    let (first, second) = (component("3.3.3.3", 600), component("4.4.4.4", 60));
+    for new in [&first, &second] {
+        let id = enter(&ledger, new.clone()).await;
+        let _ = ledger.claim(id, "firewall", "drop", None).await.unwrap();
+        let _ = ledger.added(id, None).await.unwrap();
+    }
+    assert_eq!(ledger.standing("firewall", "drop"), Standing::For(601 * SECOND));
+    let shorter = NewEntry { timeout: Some(5 * SECOND), ..first };
+    let _ = ledger.admit(shorter, Wait::Applied).await.unwrap();
+    assert_eq!(ledger.standing("firewall", "drop"), Standing::For(61 * SECOND), "the other's");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_and_a_machine_that_is_started_anew_change_no_end() {
+    let machine = Machine::new();
+    let ledger = machine.ledger();
+    let start = machine.wall_ms();
+    let (id, _) = done(&ledger, program("p", 60), &["k"]).await;
+    let begun = enter(&ledger, program("q", 60)).await;
+    machine.clock.step_wall(7_200_000);
+    ledger.flush().await.unwrap();
+    for id in [id, begun] {
+        let found = entry(&ledger, id).await;
+        assert_eq!((found.due_ms, found.due_boot_ms), (Some(start + 7_261_000), Some(1_061_000)));
+    }
+    drop(ledger);
+    machine.clock.reboot("boot-2", 20 * SECOND);
+    let opened = machine.open();
+    assert_eq!((opened.pending[0].id, opened.pending[0].due_boot_ms), (id, 41_000));
+    let ledger = opened.ledger;
+    // Begun again, it still counts from its order.
+    let _ = ledger.rekey(begun, vec!["k".into()]).await.unwrap();
+    let Ok(Settled::InForce { due }) = ledger.added(begun, None).await else { panic!() };
+    assert_eq!((due.wall_ms, due.boot_ms), (start + 7_261_000, 41_000));
+}
+
+#[tokio::test]
 async fn what_is_under_way_is_not_begun_twice() {
     let machine = Machine::new();
     let ledger = machine.ledger();
@@ -278,7 +316,7 @@ async fn a_program_that_says_nothing_is_like_none_and_ends_on_time() {
 }
 
 /// Wazuh's list of 1, 5 and 10 minutes.
-fn repeated(new: NewEntry) -> NewEntry {
+pub(super) fn repeated(new: NewEntry) -> NewEntry {
     NewEntry { offenders: [60 * SECOND, 300 * SECOND, 600 * SECOND].into(), ..new }
 }
 
@@ -392,224 +430,4 @@ async fn the_two_ways_can_be_mixed() {
     undo(&ledger, id).await;
     let said = ledger.would_be(theirs()).await;
     assert_eq!(said, Ok(WouldBe::New { timeout: Some(60 * SECOND), offence: 2 }));
-}
-
-#[tokio::test]
-async fn what_would_be_is_said_and_nothing_done() {
-    let machine = Machine::new();
-    let ledger = machine.ledger();
-    let new = || NewEntry { keys: vec!["3.3.3.3".into()], ..repeated(program("firewall-drop", 60)) };
-    for _ in 0..2 {
-        let said = ledger.would_be(new()).await;
-        assert_eq!(said, Ok(WouldBe::New { timeout: Some(60 * SECOND), offence: 1 }));
-    }
-    let (id, due_ms) = done(&ledger, new(), &["3.3.3.3"]).await;
-    machine.clock.advance(20 * SECOND);
-    let Ok(WouldBe::InForce { id: same, due }) = ledger.would_be(new()).await else { panic!() };
-    assert_eq!((same, due.wall_ms), (id, machine.wall_ms() + 61_000));
-    assert_eq!(entry(&ledger, id).await.due_ms, Some(due_ms), "not moved");
-    let _ = ledger.begin_undo(id, Cause::Recovery).await.unwrap();
-    assert_eq!(ledger.would_be(new()).await, Ok(WouldBe::Undoing { id }));
-    ledger.undone(id).await.unwrap();
-    let said = ledger.would_be(new()).await;
-    assert_eq!(said, Ok(WouldBe::New { timeout: Some(60 * SECOND), offence: 2 }));
-
-    // In our way too.
-    let source = Source { input: 1, offset: 5, ordinal: 0 };
-    let own = || NewEntry { source: Some(source), ..block("192.0.2.7") };
-    let id = enter(&ledger, own()).await;
-    assert_eq!(ledger.would_be(own()).await, Ok(WouldBe::Handled));
-    assert_eq!(ledger.would_be(block("192.0.2.7")).await, Ok(WouldBe::UnderWay { id }));
-    let few = crate::Settings { per_command: 1, ..crate::Settings::default() };
-    ledger.configure(few).await.unwrap();
-    assert_eq!(ledger.would_be(block("192.0.2.8")).await, Ok(WouldBe::Full { limit: 1 }));
-    assert_eq!(open_entries(&ledger).await.len(), 1);
-}
-
-#[tokio::test]
-async fn what_is_handed_over_is_written_down_once_and_undone_elsewhere() {
-    let machine = Machine::new();
-    let ledger = machine.ledger();
-    let few = crate::Settings { per_command: 0, ..crate::Settings::default() };
-    ledger.configure(few).await.unwrap();
-    let source = Source { input: 1, offset: 5, ordinal: 0 };
-    let new = || NewEntry { source: Some(source), agent: "003".into(), ..program("firewall-drop", 60) };
-    let Ok(Handed::Over { id }) = ledger.handed_over(new()).await else { panic!() };
-    assert_eq!(ledger.handed_over(new()).await, Ok(Handed::Handled));
-    let without = NewEntry { source: None, ..new() };
-    assert!(matches!(ledger.handed_over(without).await, Ok(Handed::Over { .. })), "nothing is the same");
-    drop(ledger);
-
-    let opened = machine.open();
-    assert!(opened.recovery.is_empty() && opened.pending.is_empty());
-    let ledger = opened.ledger;
-    assert_eq!(ledger.open_entries(), 0);
-    let found = entry(&ledger, id).await;
-    assert_eq!((found.state, found.closed_ms), (State::HandedOver, Some(machine.wall_ms())));
-    assert_eq!((found.timeout_ms, found.due_ms), (Some(60_000), None));
-    let cause = Cause::Asked { actor: riposte_policy::order::Actor::User(0), reason: None };
-    let error = ledger.begin_undo(id, cause).await.unwrap_err();
-    let agent = "003".to_owned();
-    assert_eq!(error, LedgerError::HandedOver { id, agent, command: "firewall-drop60".into() });
-    assert!(!error.is_storage() && error.to_string().contains("only be undone there"), "{error}");
-    let missing = ledger.begin_undo(EntryId(99), Cause::Recovery).await;
-    assert_eq!(missing, Err(LedgerError::NoSuchEntry(EntryId(99))));
-    let all = ledger.entries(Filter::default()).await.unwrap();
-    let json = serde_json::to_value(&all[0]).unwrap();
-    assert_eq!(json["state"], "handed-over");
-}
-
-#[tokio::test]
-async fn a_message_outlives_the_process() {
-    let machine = Machine::new();
-    let ledger = machine.ledger();
-    let message = r#"{"version":1,"command":"x"}"#;
-    let id = in_force(&ledger, NewEntry { message: Some(message.into()), ..block("192.0.2.7") }).await;
-    drop(ledger);
-    let ledger = machine.ledger();
-    assert_eq!(entry(&ledger, id).await.message.as_deref(), Some(message));
-    assert_eq!(open_entries(&ledger).await[0].message, None, "not in lists");
-    let undo = ledger.begin_undo(id, Cause::Recovery).await.unwrap();
-    assert_eq!(undo.entry.message.as_deref(), Some(message));
-}
-
-#[derive(Clone, Debug)]
-enum Step {
-    /// An order of this program under this key, so long at first.
-    Hit { program: usize, key: usize, seconds: u64, is_program: bool },
-    /// Time passes, in milliseconds.
-    Pass(u64),
-    /// What is due is undone.
-    Sweep,
-    /// The engine is killed and starts again.
-    Restart,
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    let hit = (0..2_usize, 0..3_usize, prop::sample::select(vec![0_u64, 1, 5, 30]), any::<bool>());
-    prop_oneof![
-        5 => hit.prop_map(|(program, key, seconds, is_program)| Step::Hit { program, key, seconds, is_program }),
-        3 => (0..9_000_u64).prop_map(Step::Pass),
-        3 => Just(Step::Sweep),
-        1 => Just(Step::Restart),
-    ]
-}
-
-/// What Wazuh's agent keeps, and does with it: a list with a timeout, and a
-/// table of counters, by key. Times are in whole seconds.
-#[derive(Default)]
-struct Execd {
-    list: HashMap<String, (i64, i64)>,
-    counters: HashMap<String, usize>,
-}
-
-impl Execd {
-    const OFFENDERS: [i64; 2] = [2, 10];
-
-    /// Whether the program is let go on.
-    fn order(&mut self, now: i64, key: &str, timeout: i64) -> bool {
-        if timeout == 0 {
-            return true;
-        }
-        let mut ttl = timeout;
-        if let Some(counter) = self.counters.get_mut(key) {
-            let last = Self::OFFENDERS.len() - 1;
-            ttl = Self::OFFENDERS[(*counter).min(last)];
-            *counter = (*counter + 1).min(last + 1);
-        } else {
-            self.counters.insert(key.to_owned(), 0);
-        }
-        self.list.insert(key.to_owned(), (now, ttl)).is_none()
-    }
-
-    fn sweep(&mut self, now: i64) {
-        self.list.retain(|_, (added, ttl)| now - *added <= *ttl);
-    }
-}
-
-/// What is open: each key, and when it ends in seconds.
-fn open_keys(list: &HashMap<String, (i64, i64)>) -> Vec<(String, i64)> {
-    let mut all: Vec<_> = list.iter().map(|(key, (added, ttl))| (key.clone(), added + ttl + 1)).collect();
-    all.sort();
-    all
-}
-
-async fn agrees_with_execd(steps: Vec<Step>) -> Result<(), TestCaseError> {
-    let machine = Machine::new();
-    let mut ledger = machine.ledger();
-    let mut execd = Execd::default();
-    for step in steps {
-        let now = machine.wall_ms() / 1_000;
-        match step {
-            Step::Hit { program: nth, key, seconds, is_program } => {
-                let (name, key) = (["p", "p-k0"][nth], format!("k{key}"));
-                let goes_on = execd.order(now, &format!("{name}-{key}"), i64::try_from(seconds).unwrap());
-                let new = NewEntry {
-                    offenders: Execd::OFFENDERS.map(|s| Duration::from_secs(s.unsigned_abs())).into(),
-                    ..program(name, seconds)
-                };
-                let new_id = if is_program {
-                    match order(&ledger, new, &[&key]).await {
-                        (id, Rekeyed::Continue { .. }) => Some(id),
-                        (_, said) => {
-                            prop_assert!(matches!(said, Rekeyed::InForce { due: Some(_), .. }), "{:?}", said);
-                            None
-                        }
-                    }
-                } else {
-                    let new = NewEntry { keys: vec![key], kind: Kind::Reversible, ..new };
-                    match ledger.admit(new, Wait::Durable).await.unwrap() {
-                        Admitted::New { id, .. } => Some(id),
-                        said => {
-                            prop_assert!(matches!(said, Admitted::InForce { .. }), "{:?}", said);
-                            None
-                        }
-                    }
-                };
-                prop_assert_eq!(new_id.is_some(), goes_on);
-                if let Some(id) = new_id {
-                    let _ = ledger.added(id, None).await.unwrap();
-                }
-            }
-            Step::Pass(ms) => machine.clock.advance(Duration::from_millis(ms)),
-            Step::Sweep => {
-                execd.sweep(now);
-                for open in open_entries(&ledger).await {
-                    match ledger.begin_undo(open.id, Cause::Due).await {
-                        Ok(_) => ledger.undone(open.id).await.unwrap(),
-                        Err(error) => {
-                            let is_early = matches!(error, LedgerError::NotDue { .. });
-                            prop_assert!(is_early, "{}", error);
-                        }
-                    }
-                }
-            }
-            Step::Restart => {
-                drop(ledger);
-                ledger = machine.ledger();
-            }
-        }
-        let mut open: Vec<_> = open_entries(&ledger)
-            .await
-            .iter()
-            .map(|open| {
-                let name = open.command.trim_end_matches(char::is_numeric);
-                let name = if name == "p-k" { "p-k0" } else { name };
-                (format!("{name}-{}", open.keys[0]), open.due_ms.unwrap() / 1_000)
-            })
-            .collect();
-        open.sort();
-        prop_assert_eq!(open, open_keys(&execd.list));
-    }
-    Ok(())
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
-
-    #[test]
-    fn it_does_what_the_agent_does(steps in prop::collection::vec(step(), 1..60)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(agrees_with_execd(steps))?;
-    }
 }

@@ -8,7 +8,7 @@ use super::findings::{Findings, Spot};
 use super::grants;
 use super::suggest::did_you_mean;
 use super::xml::Element;
-use super::{Command, Expect, Runtime};
+use super::{Command, Expect, Protocol, Runtime};
 use crate::diagnostic::shown;
 use crate::grant::Grants;
 use crate::keys::{Keys, Pointer};
@@ -48,6 +48,7 @@ struct Draft {
     last: Spot,
     executable: Option<String>,
     runtime: Option<Runtime>,
+    protocol: Option<Protocol>,
     timeout_allowed: Option<bool>,
     expect: Option<Vec<Expect>>,
     extra_args: Option<Vec<String>>,
@@ -105,9 +106,11 @@ impl Draft {
         self.sound &= later.sound;
         if later.executable.is_some() {
             self.runtime = None;
+            self.protocol = None;
         }
         self.executable = later.executable.or(self.executable.take());
         self.runtime = later.runtime.or(self.runtime);
+        self.protocol = later.protocol.or(self.protocol);
         self.timeout_allowed = later.timeout_allowed.or(self.timeout_allowed);
         self.expect = later.expect.or(self.expect.take());
         self.extra_args = later.extra_args.or(self.extra_args.take());
@@ -132,6 +135,8 @@ impl Draft {
         if !self.sound {
             return Defined::Unusable(self.spot);
         }
+        // A program behind an <expect>, also an empty one, may be one of OSSEC's.
+        let protocol = self.protocol.or(self.expect.is_some().then_some(Protocol::Both));
         let mut limits = Limits::default();
         self.limits.apply(&mut limits);
         Defined::Usable(Arc::new(Command {
@@ -144,20 +149,21 @@ impl Draft {
             capabilities: self.capabilities,
             limits,
             runtime: self.runtime,
-            protocol: None,
+            protocol,
             place: findings.place(self.spot),
         }))
     }
 }
 
 fn draft(name: Arc<str>, mut sound: bool, block: &Element, findings: &mut Findings<'_>) -> Draft {
-    let (executable, runtime) = executable(block, &mut sound, findings);
+    let Program { executable, runtime, protocol } = executable(block, &mut sound, findings);
     Draft {
         name,
         spot: block.spot,
         last: block.spot,
         executable,
         runtime,
+        protocol,
         timeout_allowed: block::single(block, "timeout_allowed", findings)
             .and_then(|element| block::yes_or_no(element, findings)),
         expect: expect(block, findings),
@@ -198,32 +204,49 @@ fn name(block: &Element, sound: &mut bool, findings: &mut Findings<'_>) -> Optio
     None
 }
 
-fn executable(
-    block: &Element,
-    sound: &mut bool,
-    findings: &mut Findings<'_>,
-) -> (Option<String>, Option<Runtime>) {
-    let Some(element) = only(block, "executable", sound, findings) else { return (None, None) };
-    let mut runtime = None;
+/// What `<executable>` says.
+#[derive(Debug, Default)]
+struct Program {
+    executable: Option<String>,
+    runtime: Option<Runtime>,
+    protocol: Option<Protocol>,
+}
+
+fn executable(block: &Element, sound: &mut bool, findings: &mut Findings<'_>) -> Program {
+    let Some(element) = only(block, "executable", sound, findings) else { return Program::default() };
+    let mut program = Program::default();
     for attribute in &element.attributes {
-        match (attribute.name.as_str(), attribute.value.trim()) {
-            ("runtime", "native") => runtime = Some(Runtime::Native),
-            ("runtime", "wasm") => runtime = Some(Runtime::Wasm),
-            ("runtime", other) => {
-                *sound = false;
-                let message = format!("{} is neither native nor wasm", shown(other));
-                block::invalid_at(
-                    attribute.spot,
-                    "runtime",
-                    &message,
-                    "write runtime=\"native\" or runtime=\"wasm\".",
-                    findings,
-                );
+        let value = attribute.value.trim();
+        let (known, help) = match attribute.name.as_str() {
+            "runtime" => {
+                program.runtime = match value {
+                    "native" => Some(Runtime::Native),
+                    "wasm" => Some(Runtime::Wasm),
+                    _ => None,
+                };
+                (program.runtime.is_some(), "write runtime=\"native\" or runtime=\"wasm\".")
+            }
+            "protocol" => {
+                program.protocol = match value {
+                    "json" => Some(Protocol::Json),
+                    "argv" => Some(Protocol::Argv),
+                    "both" => Some(Protocol::Both),
+                    "5" => Some(Protocol::Five),
+                    _ => None,
+                };
+                let help = "write protocol=\"json\" for Wazuh 4.2 and later, \"argv\" for OSSEC, \"both\" for either, or \"5\" for Wazuh 5.";
+                (program.protocol.is_some(), help)
             }
             _ => {
                 *sound = false;
-                block::unknown_attribute(element, attribute, &["runtime"], findings);
+                block::unknown_attribute(element, attribute, &["runtime", "protocol"], findings);
+                continue;
             }
+        };
+        if !known {
+            *sound = false;
+            let message = format!("{} is none", shown(value));
+            block::invalid_at(attribute.spot, &attribute.name, &message, help, findings);
         }
     }
     let executable = element.value();
@@ -236,12 +259,12 @@ fn executable(
     } else if executable.starts_with('/') || executable.split(['/', '\\']).any(|part| part == "..") {
         "it leaves the folder of the responses"
     } else {
-        return (Some(executable.to_owned()), runtime);
+        return Program { executable: Some(executable.to_owned()), ..program };
     };
     *sound = false;
     let help = "name a file of active-response/bin, without its folder. The command is not used.";
     block::invalid(element, &format!("{}: {wrong}", shown(executable)), help, findings);
-    (None, runtime)
+    program
 }
 
 /// The one child of this name. Two of them, unlike other elements, are an

@@ -12,60 +12,8 @@
 //!
 //! # Codes
 //!
-//! E: error, W: warning, N: note.
-//!
-//! | code | | what is found |
-//! |---|---|---|
-//! | `xml-attribute` | E | an attribute without value or quotes, or twice |
-//! | `xml-encoding` | E W | UTF-16; bytes that are not UTF-8 |
-//! | `xml-mismatched-tag` | E | a closing tag of another name than the open element |
-//! | `xml-syntax` | E | a comment, tag or section that never ends |
-//! | `xml-tag` | E | a tag without a name, or one that runs into the next |
-//! | `xml-too-deep` | E | elements nested more than 64 deep |
-//! | `xml-too-large` | E | more than 16 MiB, or more than 200,000 elements |
-//! | `xml-typographic-hyphen` | E | a tag with a hyphen from a word processor |
-//! | `xml-unclosed` | E | an element that is never closed |
-//! | `xml-unmatched-tag` | E | a closing tag where nothing is open |
-//! | `active-response-disabled` | W N | `<disabled>yes</disabled>` for the whole machine |
-//! | `agent-invalid` | E | an `<agent_id>` that is no agent |
-//! | `agent-list` | W | an `<agent_id>` that names several |
-//! | `agent-missing` | E | `defined-agent` without `<agent_id>` |
-//! | `agent-unused` | W | an `<agent_id>` for another location |
-//! | `attribute-unknown` | E W | an attribute that its element does not have; a warning where Wazuh passes over it |
-//! | `command-duplicate` | W | a name defined twice in one file |
-//! | `command-incomplete` | E | a command without name or executable |
-//! | `command-nested` | E | a definition inside a response |
-//! | `command-undefined` | E | a response names no command |
-//! | `command-unusable` | E | a response names a command with errors |
-//! | `element-nested` | E | an element inside one that holds text |
-//! | `element-repeated` | E W | an element that may stand once; an error where it says what runs or what is granted |
-//! | `element-unenforced` | E | an element that this version cannot enforce |
-//! | `element-unknown` | E | an element that its block does not have |
-//! | `expect-unknown` | W | `<expect>` with another field than srcip, user, filename |
-//! | `findings-many` | E W N | more than 1,000 findings in one file |
-//! | `grant-beyond-guard` | W | a grant that the guard narrows |
-//! | `grant-unenforced` | E | a grant that this version cannot enforce |
-//! | `grant-unknown` | E | there is no such grant |
-//! | `group-pattern` | W | a group that looks like a pattern |
-//! | `level-invalid` | E | a level that is not 1 to 16 |
-//! | `location-all` | W | a response that runs on every agent |
-//! | `location-combined` | W | several locations, of which Wazuh takes one |
-//! | `location-loose` | W | a location that Wazuh takes because it holds a known word |
-//! | `location-unknown` | E | there is no such location |
-//! | `matching-differs` | W N | the block fires otherwise under Wazuh 4.x: W with level and group, N with groups alone |
-//! | `offenders-in-seconds` | W | `<repeated_offenders>` read as seconds |
-//! | `offenders-too-many` | W | more than five values |
-//! | `offenders-without-timeout` | W | a list without a `<timeout>` |
-//! | `response-disabled` | N | `<disabled>yes</disabled>` in one response |
-//! | `response-incomplete` | E | a response without command or location |
-//! | `root-attribute` | N | an attribute of a root, which narrows nothing |
-//! | `root-unknown` | E | a root of another name that holds responses |
-//! | `section-unknown` | E | a section whose name is nearly a known one |
-//! | `text-stray` | W | text between elements |
-//! | `timeout-not-allowed` | W | a timeout for a command that allows none |
-//! | `trigger-missing` | W | a response that no alert fires |
-//! | `value-invalid` | E | a value that its element or attribute does not take |
-//! | `white-list-host` | W | a host name in the white list, which protects nothing |
+//! Every finding has a stable code: [`crate::diagnostic::CODES`] is the list,
+//! with severity, summary and page of each.
 
 mod block;
 mod command;
@@ -90,6 +38,7 @@ use crate::limit::Limits;
 
 pub use location::Location;
 pub use stored::StoredError;
+pub use suggest::nearest;
 
 /// One configuration file.
 #[derive(Clone, Copy, Debug)]
@@ -174,8 +123,8 @@ pub struct Command {
     pub limits: Limits,
     /// `runtime="native|wasm"` of the `<executable>`.
     pub runtime: Option<Runtime>,
-    /// `protocol="json|argv|5"` of the `<executable>`; `None`: as the program's
-    /// name and `<expect>` suggest.
+    /// `protocol="json|argv|both|5"` of the `<executable>`; without it `both`
+    /// where there is an `<expect>`. `None`: `json`.
     pub protocol: Option<Protocol>,
     /// Where it is defined.
     pub place: Place,
@@ -244,6 +193,9 @@ pub enum Protocol {
     Json,
     /// OSSEC and Wazuh before 4.2: arguments.
     Argv,
+    /// Arguments and JSON lines at once: what an `<expect>` alone means, since
+    /// the programs behind one read either.
+    Both,
     /// Wazuh 5: JSON lines with `enable` and `disable`.
     Five,
 }

@@ -286,6 +286,14 @@ fn response(
         }
         allowed
     });
+    if plan.untimed && command.timeout_allowed == Some(true) {
+        let message = format!(
+            "this response has no <timeout>: what the command {} does stays for good",
+            shown(&command.name)
+        );
+        let help = "add <timeout>600</timeout>; <timeout>0</timeout> says that it is meant to stay.";
+        findings.note(spot, "timeout-missing", message, help);
+    }
     // Without a timeout nothing ends, so there is nothing to lengthen.
     let offenders = plan.offenders.or_else(|| usual.cloned()).filter(|_| timeout.is_some());
     Some(Response {

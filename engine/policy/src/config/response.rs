@@ -65,6 +65,8 @@ pub(super) struct Plan {
     pub(super) rules: Vec<u32>,
     /// With where it stands.
     pub(super) timeout: Option<(Duration, Spot)>,
+    /// Whether nothing is said about a timeout, not even `0`.
+    pub(super) untimed: bool,
     pub(super) offenders: Option<Arc<[Duration]>>,
     pub(super) mode: Mode,
 }
@@ -152,7 +154,14 @@ fn plan(
         }
         differences(element, level, &groups, findings);
     }
-    Some(Plan { location: location?, level, groups, rules, timeout, offenders, mode: mode? })
+    let untimed = !element.children.iter().any(|child| child.name == "timeout");
+    Some(Plan { location: location?, level, groups, rules, timeout, untimed, offenders, mode: mode? })
+}
+
+/// Notes what a trigger names twice.
+fn repeated(list: &Element, what: &str, findings: &mut Findings<'_>) {
+    let message = format!("{what} stands here twice");
+    findings.note(list.spot, "trigger-repeated", message, "remove one of the two.");
 }
 
 fn disabled(element: &Element, sound: &mut bool, findings: &mut Findings<'_>) -> Option<Spot> {
@@ -380,6 +389,8 @@ fn groups(element: &Element, findings: &mut Findings<'_>) -> Vec<String> {
         }
         if seen.insert(group.clone()) {
             groups.push(group);
+        } else {
+            repeated(list, &format!("the group {}", shown(&group)), findings);
         }
     }
     if groups.is_empty() {
@@ -399,6 +410,8 @@ fn rules(element: &Element, findings: &mut Findings<'_>) -> Vec<u32> {
             Some(rule) => {
                 if seen.insert(rule) {
                     rules.push(rule);
+                } else {
+                    repeated(list, &format!("the rule {rule}"), findings);
                 }
             }
             None => {
@@ -476,6 +489,10 @@ fn offenders(element: &Element, sound: &mut bool, findings: &mut Findings<'_>) -
         let message = "these values are read as seconds: as minutes, in which they are documented, the first is more than a day";
         let help = format!("write <repeated_offenders>{explicit}</repeated_offenders>.");
         findings.warning(list.spot, "offenders-in-seconds", message, help);
+    }
+    if !spans.is_sorted() {
+        let message = "a later offence is answered for a shorter time than the one before";
+        findings.warning(list.spot, "offenders-decreasing", message, "write the values in rising order.");
     }
     Some(spans.into())
 }

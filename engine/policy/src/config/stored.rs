@@ -102,6 +102,7 @@ enum StoredRuntime {
 enum StoredProtocol {
     Json,
     Argv,
+    Both,
     Five,
 }
 
@@ -174,6 +175,7 @@ impl Stored {
             protocol: protocol.map(|protocol| match protocol {
                 Protocol::Json => StoredProtocol::Json,
                 Protocol::Argv => StoredProtocol::Argv,
+                Protocol::Both => StoredProtocol::Both,
                 Protocol::Five => StoredProtocol::Five,
             }),
             timeout_allowed: *timeout_allowed,
@@ -220,6 +222,7 @@ impl Stored {
             protocol: self.protocol.map(|protocol| match protocol {
                 StoredProtocol::Json => Protocol::Json,
                 StoredProtocol::Argv => Protocol::Argv,
+                StoredProtocol::Both => Protocol::Both,
                 StoredProtocol::Five => Protocol::Five,
             }),
             place: Place { file: file.into(), line, column },
@@ -283,7 +286,7 @@ mod tests {
             capabilities in prop::option::of(grants()),
             (memory, concurrency, line, column) in any::<(u64, Option<u32>, u32, u32)>(),
             (cpu, wall, answer, run) in (spans(), spans(), spans(), spans()),
-            protocol in prop::sample::select(vec![None, Some(Protocol::Json), Some(Protocol::Argv), Some(Protocol::Five)]),
+            protocol in prop::sample::select(vec![None, Some(Protocol::Json), Some(Protocol::Argv), Some(Protocol::Both), Some(Protocol::Five)]),
         ) -> Command {
             Command {
                 name: name.into(),

@@ -8,7 +8,8 @@ const MOST: usize = 2_000;
 /// The candidate that is most likely meant by `word`, if any is near: a few
 /// letters away, or else one that begins alike (`firewall-block` for
 /// `firewall-drop`, as OSSEC's own guide has it).
-pub(super) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+#[must_use]
+pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let word = folded(word)?;
     let allowed = (word.len() / 3).clamp(1, 3);
     let candidates: Vec<_> = candidates

@@ -178,6 +178,28 @@ fn commands_in_full() {
 }
 
 #[test]
+fn a_program_says_how_it_is_spoken_to() {
+    let protocol = |executable: &str, expect: &str| {
+        let config = read(&format!("<command><name>b</name>{executable}{expect}</command>"));
+        assert_eq!(codes(&config), [""; 0], "{executable}");
+        config.commands[0].protocol
+    };
+    assert_eq!(protocol("<executable>b.sh</executable>", ""), None);
+    for (value, expected) in
+        [("json", Protocol::Json), ("argv", Protocol::Argv), ("both", Protocol::Both), ("5", Protocol::Five)]
+    {
+        let executable = format!("<executable runtime=\"native\" protocol=\"{value}\">b.sh</executable>");
+        assert_eq!(protocol(&executable, "<expect>srcip</expect>"), Some(expected));
+    }
+    for expect in ["<expect>srcip</expect>", "<expect />", "<expect></expect>"] {
+        assert_eq!(protocol("<executable>b.sh</executable>", expect), Some(Protocol::Both));
+    }
+    let config = read("<command><name>b</name><executable protocol=\"xml\">b.sh</executable></command>");
+    assert_eq!(codes(&config), ["value-invalid"]);
+    assert!(config.commands.is_empty());
+}
+
+#[test]
 fn commands_with_errors() {
     for (text, code, usable) in [
         ("<command><executable>b</executable></command>", "command-incomplete", false),

@@ -3,16 +3,17 @@
 //! Scripts cut values out of this line with `grep` and `sed`, so its shape is
 //! Wazuh's to the byte: the same fields in the same order, no blanks between
 //! them, one line. It is assembled from text and never parsed as a whole, so
-//! that the alert's numbers and its order of fields stay what they were.
+//! that the alert's numbers and its order of fields stay what they were. What a
+//! manager sent is printed again, as Wazuh's agent does.
 
 use std::fmt;
 
-use riposte_policy::alert::Alert;
-use riposte_policy::config::{Command, Expect};
-use riposte_policy::keys::{self, Derived};
-use riposte_policy::{Address, Order, UserName};
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use riposte_policy::Order;
+use riposte_policy::config::Protocol;
+
+use super::cjson::{self, Fields, joined, printed, quoted};
+use super::five;
+use super::positional::Positional;
 
 /// What a program is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +29,7 @@ pub enum Verb {
 }
 
 impl Verb {
-    /// As the message spells it.
+    /// As the messages of 4.x and the arguments spell it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -36,6 +37,15 @@ impl Verb {
             Self::Continue => "continue",
             Self::Abort => "abort",
             Self::Delete => "delete",
+        }
+    }
+
+    /// As the messages of 5.0 spell it.
+    fn in_five(self) -> &'static str {
+        match self {
+            Self::Add => "enable",
+            Self::Delete => "disable",
+            Self::Continue | Self::Abort => self.as_str(),
         }
     }
 }
@@ -46,27 +56,40 @@ pub struct Message {
     /// What stands before the verb, and behind it.
     before: String,
     after: String,
-    positional: Option<Vec<String>>,
+    positional: Option<Positional>,
+    protocol: Protocol,
 }
 
 impl Message {
-    /// The engine's message for an order. `name` is the program's name below
-    /// the folder of native programs.
+    /// The message for an order, in the protocol of its command: the one that a
+    /// manager sent, when there is one, else the engine's own. `name` is the
+    /// program's name below the folder of native programs.
     #[must_use]
     pub fn new(order: &Order, name: &str) -> Self {
-        Self::of_command(&order.agent, &order.command, &order.alert, name)
+        let command = &order.command;
+        let positional = || Positional::of(command, &extra_args(order), &order.alert);
+        // Definitions that were stored before there was a protocol say by
+        // their <expect> alone that the program wants arguments.
+        match command.protocol {
+            None if command.expect.is_empty() => Self::json(order, name),
+            Some(Protocol::Json) => Self::json(order, name),
+            None | Some(Protocol::Both) => Self::json(order, name).with_positional(positional()),
+            Some(Protocol::Argv) => {
+                Self { protocol: Protocol::Argv, ..Self::json(order, name).with_positional(positional()) }
+            }
+            Some(Protocol::Five) => {
+                let (before, after) = five::around(order, name, &extra_args(order));
+                Self { before, after, positional: None, protocol: Protocol::Five }
+            }
+        }
     }
 
-    /// The engine's message for a command that has no order any more. With
-    /// `<expect>`, OSSEC's arguments are passed as well.
+    /// The message for an order as Wazuh 4.2 and later has it, whatever the
+    /// command's protocol: also what goes into the response log.
     #[must_use]
-    pub fn of_command(agent: &str, command: &Command, alert: &str, name: &str) -> Self {
-        let message = Self::of_parts(agent, &command.extra_args, alert, name);
-        if command.expect.is_empty() {
-            message
-        } else {
-            message.with_positional(&Positional::of(command, alert))
-        }
+    pub fn json(order: &Order, name: &str) -> Self {
+        let wire = order.message.as_deref().and_then(|text| Self::forwarded(text, name).ok());
+        wire.unwrap_or_else(|| Self::of_parts(&order.agent, &order.command.extra_args, &order.alert, name))
     }
 
     /// The engine's message. `origin` is the agent, `alert` the alert object.
@@ -85,128 +108,83 @@ impl Message {
                 called(name)
             ),
             positional: None,
+            protocol: Protocol::Json,
         }
     }
 
-    /// The message of a manager, as Wazuh's agent passes it on: the verb takes
-    /// the place of `command`, `wazuh-execd` that of `origin.module`, and
-    /// `parameters.program` is added at the end. What is missing stays
-    /// missing, everything else stays in its place, and text behind the object
-    /// is ignored.
+    /// The message of a manager, as Wazuh's agent passes it on (`execd.c`,
+    /// `ExecdRun`): the verb takes the place of `command`, `wazuh-execd` that
+    /// of `origin.module`, and `parameters.program` is added at the end, beside
+    /// one that may be there. What is missing stays missing, everything else
+    /// stays in its place and is printed again, and text behind the object is
+    /// ignored.
     ///
     /// # Errors
     ///
     /// When `text` does not begin with a JSON object that has a text under
     /// `command`.
     pub fn forwarded(text: &str, name: &str) -> Result<Self, NotAMessage> {
-        let mut fields = fields(text).ok_or(NotAMessage::NoObject)?;
-        let command = position(&fields, "command").ok_or(NotAMessage::NoCommand)?;
-        if !fields.get(command).is_some_and(|(_, value)| value.starts_with('"')) {
+        let Some(mut fields) = cjson::object(text).ok_or(NotAMessage::NoObject)? else {
             return Err(NotAMessage::NoCommand);
-        }
+        };
+        let command = position(&fields, "command").ok_or(NotAMessage::NoCommand)?;
         rewrite(&mut fields, "origin", |inner| {
-            if let Some((_, value)) = position(inner, "module").and_then(|at| inner.get_mut(at)) {
-                *value = quoted("wazuh-execd");
+            if let Some(module) = position(inner, "module").and_then(|at| inner.get_mut(at)) {
+                // cJSON_ReplaceItemInObject writes the name it was given, too.
+                *module = ("module".to_owned(), quoted("wazuh-execd"));
             }
         });
         rewrite(&mut fields, "parameters", |inner| inner.push(("program".to_owned(), called(name))));
-        let (before, rest) = fields.split_at_checked(command).unwrap_or((&fields, &[]));
-        let (command, after) = rest.split_first().ok_or(NotAMessage::NoCommand)?;
+        let (before, rest) = fields.split_at_checked(command).ok_or(NotAMessage::NoCommand)?;
+        let ((_, value), after) = rest.split_first().ok_or(NotAMessage::NoCommand)?;
+        if !value.starts_with('"') {
+            return Err(NotAMessage::NoCommand);
+        }
         let comma = |fields: &[(String, String)]| if fields.is_empty() { "" } else { "," };
         Ok(Self {
-            before: format!("{{{}{}{}:\"", joined(before), comma(before), quoted(&command.0)),
+            before: format!("{{{}{}\"command\":\"", joined(before), comma(before)),
             after: format!("\"{}{}}}", comma(after), joined(after)),
             positional: None,
+            protocol: Protocol::Json,
         })
     }
 
     /// Passes OSSEC's arguments too, for programs older than Wazuh 4.2 that
     /// read those instead of their stdin.
     #[must_use]
-    pub fn with_positional(mut self, positional: &Positional) -> Self {
-        self.positional = Some(positional.arguments());
-        self
+    pub fn with_positional(self, positional: Positional) -> Self {
+        Self { positional: Some(positional), ..self }
     }
 
     /// The line for the program's stdin, with its line feed.
     #[must_use]
     pub fn line(&self, verb: Verb) -> String {
-        [&self.before, verb.as_str(), &self.after, "\n"].concat()
+        let verb = if self.protocol == Protocol::Five { verb.in_five() } else { verb.as_str() };
+        [&self.before, verb, &self.after, "\n"].concat()
     }
 
     /// The arguments that the program is started with, after `argv[0]`: none,
-    /// unless [`Message::with_positional`] gave some.
+    /// unless it is one of OSSEC's or [`Message::with_positional`] gave some.
     #[must_use]
     pub fn arguments(&self, verb: Verb) -> Vec<String> {
         let Some(positional) = &self.positional else { return Vec::new() };
-        std::iter::once(verb.as_str().to_owned()).chain(positional.iter().cloned()).collect()
+        std::iter::once(verb.as_str().to_owned()).chain(positional.arguments()).collect()
     }
-}
 
-/// What OSSEC's programs find in `$2` and the following; `$1` is the verb.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Positional {
-    /// `$2`: the user.
-    pub user: Option<UserName>,
-    /// `$3`: the address.
-    pub address: Option<Address>,
-    /// `$4`: the alert's id.
-    pub alert_id: String,
-    /// `$5`: the rule's id.
-    pub rule_id: String,
-    /// `$6`: the agent.
-    pub agent: String,
-    /// `$7`: the file that the alert is about.
-    pub file: String,
-    /// `$8` and the following.
-    pub extra_args: Vec<String>,
-}
-
-impl Positional {
-    /// What an alert has of the fields that the command expects. They are
-    /// found as its keys are, and the address and the user are typed, so that
-    /// the program gets nothing that the guard has not seen.
+    /// Whether the program is spoken to on stdin and listened to on stdout.
+    /// OSSEC's programs are not.
     #[must_use]
-    pub fn of(command: &Command, alert: &str) -> Self {
-        let mut positional = Self { extra_args: command.extra_args.clone(), ..Self::default() };
-        for &expect in &command.expect {
-            let alone = Command { expect: vec![expect], keys: Vec::new(), ..command.clone() };
-            let Derived::Keys(keys) = keys::derive(&alone, alert) else { continue };
-            let Some(key) = keys.as_slice().first() else { continue };
-            match expect {
-                Expect::User => positional.user = key.parse().ok(),
-                Expect::SourceIp => positional.address = key.parse().ok(),
-                Expect::FileName => positional.file.clone_from(key),
-            }
-        }
-        if let Ok(alert) = Alert::parse(alert.as_bytes()) {
-            positional.alert_id = alert.id().to_owned();
-            positional.rule_id = alert.rule_id().to_owned();
-            positional.agent = alert.agent_name().to_owned();
-        }
-        positional
+    pub fn is_spoken(&self) -> bool {
+        self.protocol != Protocol::Argv
     }
-
-    fn arguments(&self) -> Vec<String> {
-        let user = self.user.as_ref().map_or("", UserName::as_str);
-        let address = self.address.map(|address| address.to_string()).unwrap_or_default();
-        let fixed = [user, &address, &self.alert_id, &self.rule_id, &self.agent, &self.file];
-        fixed.into_iter().chain(self.extra_args.iter().map(String::as_str)).map(argument).collect()
-    }
-}
-
-/// One argument of OSSEC's: `-` stands for what the alert has not, and a NUL
-/// or a line feed out of an alert does not reach a script.
-fn argument(text: &str) -> String {
-    if text.is_empty() { "-".to_owned() } else { text.replace(char::is_control, "?") }
 }
 
 /// Why a manager's message is not passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotAMessage {
-    /// It is not a JSON object.
+    /// It is not JSON.
     NoObject,
-    /// It names no command.
+    /// It is no object that names a command.
     NoCommand,
 }
 
@@ -223,31 +201,22 @@ impl fmt::Display for NotAMessage {
 
 impl std::error::Error for NotAMessage {}
 
-type Fields = Vec<(String, String)>;
-
-/// The fields of the object that `text` begins with, in order, twice the ones
-/// that are there twice, each value without blanks.
-fn fields(text: &str) -> Option<Fields> {
-    struct InOrder;
-    impl<'de> Visitor<'de> for InOrder {
-        type Value = Fields;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
-            let mut fields = Fields::new();
-            while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
-                fields.push((name, compact(value.get())));
-            }
-            Ok(fields)
-        }
-    }
-    serde_json::Deserializer::from_str(text).deserialize_map(InOrder).ok()
+/// The extra arguments that a manager sent, else those of the definition.
+fn extra_args(order: &Order) -> Vec<String> {
+    sent_extra_args(order).unwrap_or_else(|| order.command.extra_args.clone())
 }
 
-/// The first field of that name; Wazuh looks without regard to case.
+fn sent_extra_args(order: &Order) -> Option<Vec<String>> {
+    let fields = cjson::object(order.message.as_deref()?)??;
+    let (_, parameters) = fields.get(position(&fields, "parameters")?)?;
+    let parameters = cjson::object(parameters)??;
+    let (_, listed) = parameters.get(position(&parameters, "extra_args")?)?;
+    let listed: Vec<serde_json::Value> = serde_json::from_str(listed).ok()?;
+    // As Wazuh's programs read them: what is no text is skipped.
+    Some(listed.iter().filter_map(|argument| argument.as_str().map(str::to_owned)).collect())
+}
+
+/// The first field of that name; cJSON looks without regard to case.
 fn position(fields: &Fields, name: &str) -> Option<usize> {
     fields.iter().position(|(field, _)| field.eq_ignore_ascii_case(name))
 }
@@ -255,14 +224,9 @@ fn position(fields: &Fields, name: &str) -> Option<usize> {
 /// Changes the fields of the object under `name`, when there is one.
 fn rewrite(outer: &mut Fields, name: &str, change: impl FnOnce(&mut Fields)) {
     let Some((_, value)) = position(outer, name).and_then(|at| outer.get_mut(at)) else { return };
-    let Some(mut inner) = fields(value) else { return };
+    let Some(Some(mut inner)) = cjson::object(value) else { return };
     change(&mut inner);
-    *value = format!("{{{}}}", joined(&inner));
-}
-
-fn joined(fields: &[(String, String)]) -> String {
-    let each: Vec<String> = fields.iter().map(|(name, value)| format!("{}:{value}", quoted(name))).collect();
-    each.join(",")
+    *value = printed(&inner);
 }
 
 /// JSON without blanks between its tokens, on one line whatever it is: a line
@@ -291,16 +255,11 @@ fn called(name: &str) -> String {
     quoted(&format!("active-response/bin/{name}"))
 }
 
-/// A JSON string.
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
-}
-
 #[cfg(test)]
 mod tests {
-    use riposte_policy::diagnostic::Place;
-    use riposte_policy::limit::Limits;
+    use riposte_policy::config::Expect;
 
+    use super::super::fixture::{ALERT, command, order};
     use super::*;
 
     const FIREWALL_DROP: &str = "firewall-drop";
@@ -329,7 +288,7 @@ mod tests {
         let message = Message::forwarded(wire, "custom.sh").unwrap();
         assert_eq!(
             message.line(Verb::Add),
-            "{\"version\":1,\"origin\":{\"name\":\"n1\",\"module\":\"wazuh-execd\"},\"command\":\"add\",\"parameters\":{\"extra_args\":[\"-a\",\"two words\"],\"alert\":{\"data\":{\"srcip\":\"3.3.3.3\",\"n\":1.10e2}},\"program\":\"active-response/bin/custom.sh\"}}\n"
+            "{\"version\":1,\"origin\":{\"name\":\"n1\",\"module\":\"wazuh-execd\"},\"command\":\"add\",\"parameters\":{\"extra_args\":[\"-a\",\"two words\"],\"alert\":{\"data\":{\"srcip\":\"3.3.3.3\",\"n\":110}},\"program\":\"active-response/bin/custom.sh\"}}\n"
         );
     }
 
@@ -342,7 +301,17 @@ mod tests {
         let message = Message::forwarded(wire, FIREWALL_DROP).unwrap();
         assert_eq!(
             message.line(Verb::Delete),
-            "{\"Command\":\"delete\",\"origin\":{\"module\":\"wazuh-execd\"},\"parameters\":[]}\n"
+            "{\"command\":\"delete\",\"origin\":{\"module\":\"wazuh-execd\"},\"parameters\":[]}\n"
+        );
+    }
+
+    #[test]
+    fn a_forwarded_message_is_printed_again() {
+        let wire = r#"{ "version" : 1.0, "command":"host-deny60","parameters":{"alert":{"full_log":"caf\u00e9 \/tmp\n"},"program":"x"}, "command":"y" }"#;
+        let message = Message::forwarded(wire, "host-deny").unwrap();
+        assert_eq!(
+            message.line(Verb::Add),
+            "{\"version\":1,\"command\":\"add\",\"parameters\":{\"alert\":{\"full_log\":\"café /tmp\\n\"},\"program\":\"x\",\"program\":\"active-response/bin/host-deny\"},\"command\":\"y\"}\n"
         );
     }
 
@@ -350,7 +319,7 @@ mod tests {
     fn what_execd_refuses_is_refused() {
         assert_eq!(Message::forwarded("unknown", FIREWALL_DROP), Err(NotAMessage::NoObject));
         assert_eq!(Message::forwarded(r#"{"command":"x","#, FIREWALL_DROP), Err(NotAMessage::NoObject));
-        assert_eq!(Message::forwarded("[]", FIREWALL_DROP), Err(NotAMessage::NoObject));
+        assert_eq!(Message::forwarded("[]", FIREWALL_DROP), Err(NotAMessage::NoCommand));
         assert_eq!(Message::forwarded("{}", FIREWALL_DROP), Err(NotAMessage::NoCommand));
         assert_eq!(Message::forwarded(r#"{"command":5}"#, FIREWALL_DROP), Err(NotAMessage::NoCommand));
     }
@@ -372,47 +341,74 @@ mod tests {
         assert_eq!(parsed["parameters"]["alert"]["b"], "raw\nline");
     }
 
-    fn command(expect: &[Expect]) -> Command {
-        Command {
-            name: "block".into(),
-            executable: "block.sh".to_owned(),
-            timeout_allowed: None,
-            expect: expect.to_vec(),
-            extra_args: vec!["-a".to_owned()],
-            keys: vec!["/data/other".parse().unwrap()],
-            capabilities: None,
-            limits: Limits::default(),
-            runtime: None,
-            protocol: None,
-            place: Place { file: "ossec.conf".into(), line: 1, column: 1 },
+    fn asked(protocol: Option<Protocol>, expect: &[Expect]) -> Message {
+        let mut command = command(expect);
+        command.protocol = protocol;
+        Message::new(&order(command, ALERT), "block.sh")
+    }
+
+    #[test]
+    fn each_protocol_has_its_own_way_in() {
+        let json = asked(Some(Protocol::Json), &[Expect::SourceIp]);
+        assert!(json.is_spoken() && json.arguments(Verb::Add).is_empty());
+        assert!(
+            json.line(Verb::Delete)
+                .contains(r#""command":"delete","parameters":{"extra_args":["-a"],"alert":{"id":"#)
+        );
+
+        let argv = asked(Some(Protocol::Argv), &[Expect::SourceIp]);
+        assert!(!argv.is_spoken());
+        assert_eq!(
+            argv.arguments(Verb::Delete),
+            ["delete", "-", "192.0.2.7", "1510376401.0", "5710", "web?1", "-", "-a"]
+        );
+
+        let five = asked(Some(Protocol::Five), &[Expect::SourceIp]);
+        assert!(five.is_spoken() && five.arguments(Verb::Add).is_empty());
+        for (verb, word) in [
+            (Verb::Add, "enable"),
+            (Verb::Continue, "continue"),
+            (Verb::Abort, "abort"),
+            (Verb::Delete, "disable"),
+        ] {
+            assert!(five.line(verb).ends_with(&format!("\"command\":\"{word}\"}}\n")));
         }
     }
 
-    const ALERT: &str = r#"{"id":"1510376401.0","rule":{"id":"5710","level":5},"agent":{"id":"001","name":"web\n1"},"data":{"srcip":"192.0.2.7","dstuser":"eve","other":"x"},"syscheck":{"path":"/a b"}}"#;
-
     #[test]
-    fn a_command_that_expects_something_gets_ossecs_arguments() {
-        let all = command(&[Expect::SourceIp, Expect::User, Expect::FileName]);
-        let message = Message::of_command("001", &all, ALERT, "block.sh");
+    fn expect_alone_means_both_ways() {
+        for both in [asked(None, &[Expect::SourceIp]), asked(Some(Protocol::Both), &[Expect::SourceIp])] {
+            assert!(both.is_spoken());
+            assert_eq!(both.arguments(Verb::Add).get(..3).unwrap(), ["add", "-", "192.0.2.7"]);
+            assert!(both.line(Verb::Add).contains(r#""command":"add""#));
+        }
+        assert!(asked(None, &[]).arguments(Verb::Add).is_empty());
         assert_eq!(
-            message.arguments(Verb::Add),
-            ["add", "eve", "192.0.2.7", "1510376401.0", "5710", "web?1", "/a b", "-a"]
+            asked(Some(Protocol::Both), &[]).arguments(Verb::Add).get(..3).unwrap(),
+            ["add", "-", "-"]
         );
-        assert!(message.line(Verb::Add).contains(r#""extra_args":["-a"],"alert":{"id":"1510376401.0","#));
-
-        let one = Message::of_command("001", &command(&[Expect::SourceIp]), ALERT, "block.sh");
-        assert_eq!(
-            one.arguments(Verb::Delete),
-            ["delete", "-", "192.0.2.7", "1510376401.0", "5710", "web?1", "-", "-a"]
-        );
-        assert!(Message::of_command("001", &command(&[]), ALERT, "block.sh").arguments(Verb::Add).is_empty());
     }
 
     #[test]
-    fn what_is_no_address_and_no_user_is_no_argument() {
-        let alert = r#"{"rule":{},"data":{"srcip":"$(reboot)","dstuser":"-x y"}}"#;
-        let message =
-            Message::of_command("001", &command(&[Expect::SourceIp, Expect::User]), alert, "block.sh");
-        assert_eq!(message.arguments(Verb::Add), ["add", "-", "-", "-", "-", "-", "-", "-a"]);
+    fn what_a_manager_sent_is_passed_on() {
+        let mut order = order(command(&[]), ALERT);
+        order.message = Some(r#"{"version":"1","origin":{"name":null,"module":"framework"},"command":"block600","parameters":{"extra_args":["two words",7,"b"],"alert":{"data":{"srcip":"192.0.2.7"}}}}"#.into());
+        let message = Message::new(&order, "block.sh");
+        for (verb, name) in [(Verb::Add, "add"), (Verb::Abort, "abort"), (Verb::Delete, "delete")] {
+            assert_eq!(
+                message.line(verb),
+                format!(
+                    "{{\"version\":\"1\",\"origin\":{{\"name\":null,\"module\":\"wazuh-execd\"}},\"command\":\"{name}\",\"parameters\":{{\"extra_args\":[\"two words\",7,\"b\"],\"alert\":{{\"data\":{{\"srcip\":\"192.0.2.7\"}}}},\"program\":\"active-response/bin/block.sh\"}}}}\n"
+                )
+            );
+        }
+        // The same message, said in another way.
+        order.command = command(&[]).into();
+        std::sync::Arc::make_mut(&mut order.command).protocol = Some(Protocol::Argv);
+        let argv = Message::new(&order, "block.sh").arguments(Verb::Add);
+        assert_eq!(argv.get(7..).unwrap(), ["two words", "b"]);
+
+        order.message = Some("junk".into());
+        assert!(Message::json(&order, "block.sh").line(Verb::Add).starts_with(r#"{"version":1,"#));
     }
 }

@@ -8,6 +8,9 @@
 //! engine  > continue     or abort, when the keys are in force already
 //! ```
 //!
+//! Those of OSSEC get arguments instead, those of Wazuh 5 other names for the
+//! same ([`riposte_policy::config::Protocol`]).
+//!
 //! Most programs out there never answer. They are served all the same: nobody
 //! waits for a first line longer than [`Deadlines::answer`], and a program
 //! that goes on without one does so alone, as [`Added::running`]. The undo is a
@@ -16,10 +19,16 @@
 //! * [`NativeProgram`]: [`add`](NativeProgram::add) and
 //!   [`delete`](NativeProgram::delete).
 //! * [`Message`]: what the program is told, in Wazuh's field order.
+//! * [`Said`]: what the program answered.
 //! * [`keys_in`]: whether a line is a valid `check_keys` answer.
 
 mod answer;
+mod cjson;
+mod five;
+#[cfg(test)]
+mod fixture;
 mod message;
+mod positional;
 #[cfg(test)]
 mod tests;
 
@@ -27,12 +36,14 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use riposte_capability::process::{Caps, FirstLine, Launch, Program};
+use riposte_capability::process::{By, Caps, Exit, FirstLine, Launch, Program};
+use riposte_policy::config::Way;
 use riposte_policy::limit::Limits;
 use tokio::time::{Instant, sleep_until};
 
 pub use answer::keys_in;
-pub use message::{Message, NotAMessage, Positional, Verb};
+pub use message::{Message, NotAMessage, Verb};
+pub use positional::Positional;
 pub use riposte_capability::process::{Ended, NotStarted, Running};
 
 /// A native program and how it is run.
@@ -79,12 +90,32 @@ pub enum Decision {
     Abort,
 }
 
+impl Decision {
+    fn verb(self) -> Verb {
+        match self {
+            Self::Continue => Verb::Continue,
+            Self::Abort => Verb::Abort,
+        }
+    }
+}
+
+/// What a program said before the answer deadline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// Its keys, in a valid `check_keys` message. There may be none in it.
+    Keys(Vec<String>),
+    /// Another line. Wazuh takes it for a `check_keys` without keys.
+    OtherLine,
+    /// Nothing, or nothing in time.
+    Nothing,
+}
+
 /// What became of an add. A program's own exit code is reported, not judged:
 /// many that work return one other than 0, and the undo is due all the same.
 #[derive(Debug)]
 pub struct Added {
-    /// Whether it gave its keys.
-    pub spoke: bool,
+    /// What it said.
+    pub said: Said,
     /// Whether it was told to abort.
     pub aborted: bool,
     /// The program, when it goes on alone, up to [`Deadlines::run`]. Await
@@ -94,13 +125,27 @@ pub struct Added {
     pub ended: Option<Ended>,
 }
 
+impl Added {
+    /// Whether it ended as Wazuh's own programs do when they cannot use what
+    /// they were told: without a word and with status 255 (`OS_INVALID` of
+    /// `active_responses.c`). It has done nothing then.
+    #[must_use]
+    pub fn refused_its_input(&self) -> bool {
+        let invalid = matches!(&self.ended, Some(Ended { exit: Exit::Code(255), by: By::Itself, .. }));
+        invalid && self.said == Said::Nothing
+    }
+}
+
 impl fmt::Display for Added {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match (self.spoke, self.aborted) {
-            (false, _) => "gave no keys, ",
-            (true, false) => "gave its keys, was told to continue, ",
-            (true, true) => "gave its keys, was told to abort, ",
+        f.write_str(match self.said {
+            Said::Keys(_) => "gave its keys, ",
+            Said::OtherLine => "wrote another line than its keys, ",
+            Said::Nothing => "gave no keys, ",
         })?;
+        if self.said != Said::Nothing {
+            f.write_str(if self.aborted { "was told to abort, " } else { "was told to continue, " })?;
+        }
         match &self.ended {
             Some(ended) => ended.fmt(f),
             None => f.write_str("is still running and not waited for"),
@@ -124,9 +169,14 @@ impl NativeProgram {
     /// Starts the program with `add`, hands the keys it answers to `decide`,
     /// and tells it the decision.
     ///
-    /// Returns when the program has ended, or when it has given no keys within
-    /// [`Deadlines::answer`], or goes on for longer than that after the decision. When the returned future is dropped, the program
-    /// is ended.
+    /// `way` says what another line than a `check_keys` message is worth:
+    /// under [`Way::Wazuh`] it is an answer without keys, and `decide` is asked
+    /// about that; else nobody is asked, and the program is told to continue.
+    /// A program that is started with arguments alone is not listened to.
+    ///
+    /// Returns when the program has ended, or when it has said nothing within
+    /// [`Deadlines::answer`], or goes on for longer than that after the
+    /// decision. When the returned future is dropped, the program is ended.
     ///
     /// # Errors
     ///
@@ -134,52 +184,38 @@ impl NativeProgram {
     pub async fn add(
         &self,
         message: &Message,
+        way: Way,
         decide: impl AsyncFnOnce(Vec<String>) -> Decision,
     ) -> Result<Added, NotStarted> {
         let answer_by = Instant::now() + self.deadlines.answer;
         let mut running = self.start(message, Verb::Add, self.deadlines.run)?;
 
-        let first = tokio::select! {
-            biased;
-            line = running.first_line() => Some(line),
-            () = sleep_until(answer_by) => None,
+        let said =
+            if message.is_spoken() { first_said(&mut running, answer_by).await } else { Said::Nothing };
+        let asked = match &said {
+            Said::Keys(keys) => Some(keys.clone()),
+            Said::OtherLine if way == Way::Wazuh => Some(Vec::new()),
+            Said::OtherLine | Said::Nothing => None,
         };
-        let keys = match &first {
-            Some(FirstLine::Line(line)) => keys_in(line),
-            _ => None,
+        // Its keys are settled then, so nobody waits for the rest of it longer
+        // than for a first line.
+        let (decision, wait_until) = match asked {
+            Some(keys) => (decide(keys).await, Instant::now() + self.deadlines.answer),
+            None => (Decision::Continue, answer_by),
         };
-        if let Some(keys) = keys {
-            let decision = decide(keys).await;
-            let verb = match decision {
-                Decision::Continue => Verb::Continue,
-                Decision::Abort => Verb::Abort,
-            };
-            running.say(message.line(verb).into_bytes());
-            running.hang_up();
-            // Its keys are settled, so nobody waits for the rest of it either.
-            let ended = tokio::select! {
-                biased;
-                ended = running.finished() => Some(ended),
-                () = tokio::time::sleep(self.deadlines.answer) => None,
-            };
-            let aborted = decision == Decision::Abort;
-            let running = ended.is_none().then_some(running);
-            return Ok(Added { spoke: true, aborted, running, ended });
-        }
-
-        // Another line: the program may wait for an answer all the same.
-        if let Some(FirstLine::Line(_)) = first {
-            running.say(message.line(Verb::Continue).into_bytes());
+        // Whatever its line was, the program may wait for an answer.
+        if said != Said::Nothing {
+            running.say(message.line(decision.verb()).into_bytes());
         }
         // A program that reads its stdin to the end goes on now.
         running.hang_up();
         let ended = tokio::select! {
             biased;
             ended = running.finished() => Some(ended),
-            () = sleep_until(answer_by) => None,
+            () = sleep_until(wait_until) => None,
         };
         let running = ended.is_none().then_some(running);
-        Ok(Added { spoke: false, aborted: false, running, ended })
+        Ok(Added { said, aborted: decision == Decision::Abort, running, ended })
     }
 
     /// Starts the program with `delete` and waits for its end, up to
@@ -198,8 +234,24 @@ impl NativeProgram {
         let arguments = message.arguments(verb);
         let caps = Caps { run, ..Caps::default() };
         let launch = Launch { program: &self.program, arguments: &arguments, root: &self.root, caps };
-        let running = launch.start()?;
-        running.say(message.line(verb).into_bytes());
+        let mut running = launch.start()?;
+        if message.is_spoken() {
+            running.say(message.line(verb).into_bytes());
+        } else {
+            running.hang_up();
+        }
         Ok(running)
+    }
+}
+
+async fn first_said(running: &mut Running, answer_by: Instant) -> Said {
+    let first = tokio::select! {
+        biased;
+        line = running.first_line() => line,
+        () = sleep_until(answer_by) => FirstLine::Nothing,
+    };
+    match first {
+        FirstLine::Line(line) => keys_in(&line).map_or(Said::OtherLine, Said::Keys),
+        FirstLine::Nothing => Said::Nothing,
     }
 }

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc::channel;
 
-use riposte_capability::process::{By, Exit, Unfit};
+use riposte_capability::process::Unfit;
 use tempfile::TempDir;
 
 use super::*;
@@ -112,10 +112,10 @@ async fn a_program_that_gives_keys_is_told_to_continue() {
             assert_eq!(keys, ["192.0.2.7", "root"]);
             Decision::Continue
         };
-        native.add(&message(), decide).await
+        native.add(&message(), Way::Riposte, decide).await
     });
     let added = added.await.unwrap().unwrap();
-    assert!(added.spoke && !added.aborted);
+    assert!(matches!(added.said, Said::Keys(_)) && !added.aborted);
     assert!(matches!(&added.ended, Some(Ended { exit: Exit::Code(0), by: By::Itself, .. })));
     assert_eq!(home.log(), format!("{}{}end\n", text(Verb::Add), text(Verb::Continue)));
 }
@@ -123,8 +123,8 @@ async fn a_program_that_gives_keys_is_told_to_continue() {
 #[tokio::test]
 async fn a_program_whose_keys_are_in_force_is_told_to_abort() {
     let home = Home::new();
-    let added = speaker(&home).add(&message(), async |_| Decision::Abort).await.unwrap();
-    assert!(added.spoke && added.aborted);
+    let added = speaker(&home).add(&message(), Way::Riposte, async |_| Decision::Abort).await.unwrap();
+    assert!(matches!(added.said, Said::Keys(_)) && added.aborted);
     assert_eq!(home.log(), format!("{}{}end\n", text(Verb::Add), text(Verb::Abort)));
 }
 
@@ -132,8 +132,8 @@ async fn a_program_whose_keys_are_in_force_is_told_to_abort() {
 async fn a_program_may_end_before_it_is_told() {
     let home = Home::new();
     let native = home.shell(&format!("printf '%s\\n' {CHECK_KEYS}; exit 6"), HOUR);
-    let added = native.add(&large(), async |_| Decision::Continue).await.unwrap();
-    assert!(added.spoke && !added.aborted);
+    let added = native.add(&large(), Way::Riposte, async |_| Decision::Continue).await.unwrap();
+    assert!(matches!(added.said, Said::Keys(_)) && !added.aborted);
     assert_eq!(at_last(added).await.exit, Exit::Code(6));
 }
 
@@ -141,8 +141,8 @@ async fn a_program_may_end_before_it_is_told() {
 async fn keys_may_come_before_the_message_is_read() {
     let home = Home::new();
     let native = home.shell(&format!("printf '%s\\n' {CHECK_KEYS}; wc -l > log"), HOUR);
-    let added = native.add(&large(), async |_| Decision::Continue).await.unwrap();
-    assert!(added.spoke && !added.aborted);
+    let added = native.add(&large(), Way::Riposte, async |_| Decision::Continue).await.unwrap();
+    assert!(matches!(added.said, Said::Keys(_)) && !added.aborted);
     assert_eq!(at_last(added).await.exit, Exit::Code(0));
     assert_eq!(home.log().trim(), "2");
 }
@@ -154,8 +154,8 @@ async fn a_silent_program_that_reads_one_line_ends_by_itself() {
         "#!/bin/bash\nread -r line\nprintf '%s\\n' \"$line\" > log\nexit 1\n",
         "#!/usr/bin/env python3\nimport sys\nline = sys.stdin.readline()\nopen('log', 'w').write(line)\nsys.exit(1)\n",
     ] {
-        let added = home.native(script, HOUR).add(&message(), unasked).await.unwrap();
-        assert!(!added.spoke);
+        let added = home.native(script, HOUR).add(&message(), Way::Riposte, unasked).await.unwrap();
+        assert_eq!(added.said, Said::Nothing);
         assert!(matches!(&added.ended, Some(Ended { exit: Exit::Code(1), .. })), "{added:?}");
         assert_eq!(home.log(), text(Verb::Add));
     }
@@ -164,8 +164,8 @@ async fn a_silent_program_that_reads_one_line_ends_by_itself() {
 #[tokio::test]
 async fn a_program_that_reads_to_the_end_goes_on_after_the_deadline() {
     let home = Home::new();
-    let added = home.shell("cat > log", SHORT).add(&message(), unasked).await.unwrap();
-    assert!(!added.spoke);
+    let added = home.shell("cat > log", SHORT).add(&message(), Way::Riposte, unasked).await.unwrap();
+    assert_eq!(added.said, Said::Nothing);
     assert_eq!(at_last(added).await.exit, Exit::Code(0));
     assert_eq!(home.log(), text(Verb::Add));
 }
@@ -174,8 +174,8 @@ async fn a_program_that_reads_to_the_end_goes_on_after_the_deadline() {
 async fn late_keys_find_nobody_who_waits() {
     let home = Home::new();
     let native = home.shell(&format!("cat > /dev/null; printf '%s\\n' {CHECK_KEYS}; cat > log"), SHORT);
-    let added = native.add(&message(), unasked).await.unwrap();
-    assert!(!added.spoke);
+    let added = native.add(&message(), Way::Riposte, unasked).await.unwrap();
+    assert_eq!(added.said, Said::Nothing);
     let finished = at_last(added).await;
     assert_eq!(home.log(), "");
     assert_eq!(keys_in(&finished.output.bytes).unwrap(), ["192.0.2.7", "root"]);
@@ -184,8 +184,8 @@ async fn late_keys_find_nobody_who_waits() {
 #[tokio::test]
 async fn a_program_that_takes_an_hour_is_left_to_itself() {
     let home = Home::new();
-    let added = home.shell("exec sleep 3600", SHORT).add(&large(), unasked).await.unwrap();
-    assert!(!added.spoke);
+    let added = home.shell("exec sleep 3600", SHORT).add(&large(), Way::Riposte, unasked).await.unwrap();
+    assert_eq!(added.said, Said::Nothing);
     let running = added.running.expect("it cannot have ended");
     let finished = running.end().await;
     assert_eq!((finished.exit, finished.by), (Exit::Signal(15), By::Engine));
@@ -196,15 +196,15 @@ async fn a_program_that_takes_too_long_is_ended() {
     let home = Home::new();
     let mut native = home.shell("exec sleep 3600", HOUR);
     native.deadlines.run = SHORT;
-    let added = native.add(&message(), unasked).await.unwrap();
+    let added = native.add(&message(), Way::Riposte, unasked).await.unwrap();
     assert!(matches!(&added.ended, Some(Ended { by: By::Deadline, .. })), "{added:?}");
 }
 
 #[tokio::test]
 async fn a_closed_stdout_is_silence() {
     let home = Home::new();
-    let added = home.shell("exec >&-; cat > log", HOUR).add(&message(), unasked).await.unwrap();
-    assert!(!added.spoke);
+    let added = home.shell("exec >&-; cat > log", HOUR).add(&message(), Way::Riposte, unasked).await.unwrap();
+    assert_eq!(added.said, Said::Nothing);
     assert!(added.ended.is_some());
     assert_eq!(home.log(), text(Verb::Add));
 }
@@ -216,19 +216,157 @@ async fn any_other_line_is_told_to_continue() {
         ["echo hello", "printf no-line-feed; exec >&-", "echo '{\"command\":\"check_keys\"}'", "echo"]
     {
         let native = home.shell(&format!("{first}; read -r a; cat > log"), HOUR);
-        let added = native.add(&message(), unasked).await.unwrap();
-        assert!(!added.spoke, "{first}");
+        let added = native.add(&message(), Way::Riposte, unasked).await.unwrap();
+        assert_eq!(added.said, Said::OtherLine, "{first}");
         assert!(added.ended.is_some(), "{first}");
         assert_eq!(home.log(), text(Verb::Continue), "{first}");
     }
 }
 
 #[tokio::test]
+async fn under_wazuhs_way_another_line_is_an_answer_without_keys() {
+    let home = Home::new();
+    for (first, said) in [
+        ("echo blocking now", Said::OtherLine),
+        ("printf no-line-feed; exec >&-", Said::OtherLine),
+        (
+            r#"echo '{"version":1,"origin":{},"command":"check_keys","parameters":{"keys":[]}}'"#,
+            Said::Keys(Vec::new()),
+        ),
+    ] {
+        for (decision, verb) in [(Decision::Continue, Verb::Continue), (Decision::Abort, Verb::Abort)] {
+            let native = home.shell(&format!("{first}; read -r a; cat > log"), HOUR);
+            let decide = async |keys: Vec<String>| {
+                assert!(keys.is_empty());
+                decision
+            };
+            let added = native.add(&message(), Way::Wazuh, decide).await.unwrap();
+            assert_eq!(added.said, said, "{first}");
+            assert_eq!(added.aborted, decision == Decision::Abort);
+            assert_eq!(at_last(added).await.exit, Exit::Code(0));
+            assert_eq!(home.log(), text(verb), "{first}");
+        }
+    }
+    // Silence is no answer there either.
+    let added = home.shell("read -r a", HOUR).add(&message(), Way::Wazuh, unasked).await.unwrap();
+    assert_eq!(added.said, Said::Nothing);
+}
+
+#[tokio::test]
+async fn status_255_without_a_word_is_a_refusal() {
+    let home = Home::new();
+    for (script, refused) in [
+        ("read -r a; exit 255", true),
+        ("exit 255", true),
+        ("read -r a; exit 1", false),
+        ("read -r a; echo said; exit 255", false),
+        ("read -r a", false),
+    ] {
+        let decide = async |_| Decision::Continue;
+        let added = home.shell(script, HOUR).add(&message(), Way::Wazuh, decide).await.unwrap();
+        assert_eq!(added.refused_its_input(), refused, "{script}: {added}");
+    }
+}
+
+#[tokio::test]
+async fn only_the_first_answer_counts() {
+    let home = Home::new();
+    let other = CHECK_KEYS.replace("192.0.2.7", "198.51.100.1");
+    for script in [
+        format!("read -r a; printf '%s\\n' {CHECK_KEYS} {other}; cat > log"),
+        format!("read -r a; echo first; printf '%s\\n' {CHECK_KEYS}; cat > log"),
+    ] {
+        let asked = std::cell::RefCell::new(Vec::new());
+        let decide = async |keys: Vec<String>| {
+            asked.borrow_mut().extend(keys);
+            Decision::Continue
+        };
+        let added = home.shell(&script, HOUR).add(&message(), Way::Riposte, decide).await.unwrap();
+        assert_eq!(at_last(added).await.exit, Exit::Code(0));
+        assert!(!asked.borrow().contains(&"198.51.100.1".to_owned()), "{script}");
+        assert_eq!(home.log(), text(Verb::Continue), "{script}");
+    }
+}
+
+#[tokio::test]
+async fn a_line_without_its_end_is_waited_for_and_then_left() {
+    let home = Home::new();
+    let native = home.shell("printf %s unfinished; cat > log", SHORT);
+    let added = native.add(&message(), Way::Riposte, unasked).await.unwrap();
+    assert_eq!(added.said, Said::Nothing);
+    assert_eq!(at_last(added).await.exit, Exit::Code(0));
+    assert_eq!(home.log(), text(Verb::Add), "it found the end of its stdin");
+}
+
+#[tokio::test]
+async fn a_child_that_keeps_stdout_open_holds_nobody_up() {
+    let home = Home::new();
+    let native = home.shell("read -r a; sleep 3600 & echo $! > log", HOUR);
+    let added = native.add(&message(), Way::Riposte, unasked).await.unwrap();
+    assert!(matches!(&added.ended, Some(Ended { exit: Exit::Code(0), by: By::Itself, .. })), "{added:?}");
+    // It was left alone.
+    assert!(Command::new("kill").arg(home.log().trim()).status().unwrap().success());
+}
+
+#[tokio::test]
+async fn a_program_that_ignores_its_end_is_killed() {
+    let home = Home::new();
+    let mut native = home.shell("trap '' TERM; read -r a; echo up; while :; do sleep 3600; done", HOUR);
+    native.deadlines.run = SHORT;
+    let added = native.add(&large(), Way::Riposte, unasked).await.unwrap();
+    let ended = at_last(added).await;
+    assert_eq!((ended.exit, ended.by), (Exit::Signal(9), By::Deadline));
+}
+
+#[tokio::test]
+async fn megabytes_on_both_outputs_are_read_and_dropped() {
+    let home = Home::new();
+    let native = home.shell("read -r a; head -c 3000000 /dev/zero >&2; head -c 3000000 /dev/zero", HOUR);
+    let added = native.add(&message(), Way::Riposte, unasked).await.unwrap();
+    let ended = at_last(added).await;
+    for kept in [&ended.output, &ended.errors] {
+        assert_eq!(kept.bytes.len() as u64 + kept.dropped, 3_000_000);
+    }
+}
+
+#[tokio::test]
+async fn a_program_of_ossecs_has_arguments_and_an_empty_stdin() {
+    let home = Home::new();
+    let mut command = fixture::command(&[]);
+    command.keys.clear();
+    command.protocol = Some(riposte_policy::config::Protocol::Argv);
+    let message = Message::new(&fixture::order(command, fixture::ALERT), "script");
+    // It reads to the end of its stdin, and whatever it writes is no answer.
+    let script = format!("wc -c > log; echo \"$@\" >> log; printf '%s\\n' {CHECK_KEYS}");
+    let native = home.shell(&script, HOUR);
+    let added = native.add(&message, Way::Wazuh, unasked).await.unwrap();
+    assert_eq!((&added.said, added.ended.is_some()), (&Said::Nothing, true));
+    assert_eq!(home.log(), "0\nadd - 192.0.2.7 1510376401.0 5710 web?1 - -a\n");
+    assert_eq!(native.delete(&message).await.unwrap().exit, Exit::Code(0));
+    assert_eq!(home.log(), "0\ndelete - 192.0.2.7 1510376401.0 5710 web?1 - -a\n");
+}
+
+#[tokio::test]
+async fn a_program_of_wazuh_5_is_enabled_and_disabled() {
+    let home = Home::new();
+    let mut command = fixture::command(&[]);
+    command.protocol = Some(riposte_policy::config::Protocol::Five);
+    let message = Message::new(&fixture::order(command, fixture::ALERT), "script");
+    let native = speaker(&home);
+    let added = native.add(&message, Way::Riposte, async |_| Decision::Continue).await.unwrap();
+    assert!(matches!(added.said, Said::Keys(_)));
+    assert_eq!(home.log(), format!("{}{}end\n", message.line(Verb::Add), message.line(Verb::Continue)));
+    let native = home.shell("cat > log", HOUR);
+    assert_eq!(native.delete(&message).await.unwrap().exit, Exit::Code(0));
+    assert!(home.log().ends_with("\"command\":\"disable\"}\n"));
+}
+
+#[tokio::test]
 async fn a_flood_is_another_line() {
     let home = Home::new();
     let native = home.shell("head -c 10000000 /dev/zero; read -r a; cat > log; exit 3", HOUR);
-    let added = native.add(&message(), unasked).await.unwrap();
-    assert!(!added.spoke);
+    let added = native.add(&message(), Way::Riposte, unasked).await.unwrap();
+    assert_eq!(added.said, Said::OtherLine);
     let finished = at_last(added).await;
     assert_eq!(finished.exit, Exit::Code(3));
     assert_eq!(finished.output.bytes.len() as u64 + finished.output.dropped, 10_000_000);
@@ -238,8 +376,9 @@ async fn a_flood_is_another_line() {
 #[tokio::test]
 async fn a_program_that_dies_at_once_is_reported() {
     let home = Home::new();
-    let added = home.shell("echo why >&2; kill -9 $$", HOUR).add(&large(), unasked).await.unwrap();
-    assert!(!added.spoke);
+    let added =
+        home.shell("echo why >&2; kill -9 $$", HOUR).add(&large(), Way::Riposte, unasked).await.unwrap();
+    assert_eq!(added.said, Said::Nothing);
     let finished = at_last(added).await;
     assert_eq!((finished.exit, finished.by), (Exit::Signal(9), By::Itself));
     assert_eq!(finished.errors.bytes, b"why\n");
@@ -279,7 +418,7 @@ async fn a_cancelled_add_leaves_nothing_running() {
             asked.send(()).unwrap();
             std::future::pending().await
         };
-        native.add(&message(), forever).await
+        native.add(&message(), Way::Riposte, forever).await
     });
     was_asked.await.unwrap();
     add.abort();
@@ -294,8 +433,8 @@ async fn an_old_program_finds_its_arguments() {
     let native = home.shell("echo \"$@\" > log", HOUR);
     let positional =
         Positional { alert_id: "1.2".to_owned(), rule_id: "5710".to_owned(), ..Positional::default() };
-    let old = message().with_positional(&positional);
-    let _ = native.add(&old, unasked).await.unwrap();
+    let old = message().with_positional(positional);
+    let _ = native.add(&old, Way::Riposte, unasked).await.unwrap();
     assert_eq!(home.log(), "add - - 1.2 5710 - -\n");
     let _ = native.delete(&old).await.unwrap();
     assert_eq!(home.log(), "delete - - 1.2 5710 - -\n");
@@ -306,7 +445,7 @@ async fn a_program_that_others_may_write_is_not_started() {
     let home = Home::new();
     let native = home.shell("echo > log", HOUR);
     std::fs::set_permissions(native.program.path(), Permissions::from_mode(0o777)).unwrap();
-    let refused = native.add(&message(), unasked).await.unwrap_err();
+    let refused = native.add(&message(), Way::Riposte, unasked).await.unwrap_err();
     assert!(matches!(refused, NotStarted::Unfit(Unfit::Writable { .. })));
     assert!(!Path::new(&home.path("log")).exists());
 }
@@ -332,7 +471,7 @@ async fn the_example_scripts_are_served() {
     for name in ["note.sh", "note.py"] {
         let home = Home::new();
         let native = example(&home, name, HOUR);
-        let added = native.add(&message(), unasked).await.unwrap();
+        let added = native.add(&message(), Way::Riposte, unasked).await.unwrap();
         assert_eq!(at_last(added).await.exit, Exit::Code(0));
         assert_eq!(native.delete(&message()).await.unwrap().exit, Exit::Code(0));
         let log = response_log(&home);
@@ -342,8 +481,8 @@ async fn the_example_scripts_are_served() {
 
     let home = Home::new();
     let native = example(&home, "keys.py", HOUR);
-    let _ = native.add(&message(), async |_| Decision::Continue).await.unwrap();
-    let _ = native.add(&message(), async |_| Decision::Abort).await.unwrap();
+    let _ = native.add(&message(), Way::Riposte, async |_| Decision::Continue).await.unwrap();
+    let _ = native.add(&message(), Way::Riposte, async |_| Decision::Abort).await.unwrap();
     let _ = native.delete(&message()).await.unwrap();
     assert_eq!(
         response_log(&home),
@@ -351,11 +490,11 @@ async fn the_example_scripts_are_served() {
     );
 
     let home = Home::new();
-    let added = example(&home, "drain.sh", SHORT).add(&message(), unasked).await.unwrap();
+    let added = example(&home, "drain.sh", SHORT).add(&message(), Way::Riposte, unasked).await.unwrap();
     assert_eq!(at_last(added).await.exit, Exit::Code(0));
     assert_eq!(response_log(&home), format!("drain.sh: {}", text(Verb::Add)));
 
     let home = Home::new();
-    let added = example(&home, "hour.sh", SHORT).add(&message(), unasked).await.unwrap();
+    let added = example(&home, "hour.sh", SHORT).add(&message(), Way::Riposte, unasked).await.unwrap();
     assert_eq!(added.running.expect("it takes an hour").end().await.by, By::Engine);
 }

@@ -78,12 +78,18 @@ impl Execq {
     ///
     /// When the socket cannot be read.
     pub async fn receive(&self) -> io::Result<Datagram> {
+        self.socket.async_io(Interest::READABLE, || self.left()).await
+    }
+
+    /// A datagram that is there already.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::WouldBlock`] when there is none; when the socket cannot
+    /// be read.
+    pub fn left(&self) -> io::Result<Datagram> {
         let mut buffer = vec![0; LONGEST];
-        let read = || {
-            let (kept, length) = rustix::net::recv(&self.socket, buffer.as_mut_slice(), RecvFlags::TRUNC)?;
-            Ok((kept, length))
-        };
-        let (kept, length) = self.socket.async_io(Interest::READABLE, read).await?;
+        let (kept, length) = rustix::net::recv(&self.socket, buffer.as_mut_slice(), RecvFlags::TRUNC)?;
         if length > kept {
             return Ok(Datagram::TooLong(length));
         }

@@ -1,9 +1,19 @@
 //! What is wrong in a configuration, where, and what to write instead.
+//!
+//! * `codes`: every kind of finding, and its page;
+//! * `render`: a finding for people, as compilers print it.
+
+mod codes;
+mod render;
 
 use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
+
+pub use self::codes::{CODES, Code, Stage, UnknownCode, code};
+pub use self::render::Look;
+pub use crate::config::nearest;
 
 /// How much a [`Diagnostic`] matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -32,15 +42,18 @@ impl fmt::Display for Severity {
 pub struct Place {
     /// The file as the user named it.
     pub file: Arc<str>,
-    /// Line, from 1.
+    /// Line, from 1; 0 for the file as such.
     pub line: u32,
-    /// Column in characters, from 1.
+    /// Column in characters, from 1; 0 for the file as such.
     pub column: u32,
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+        match self.line {
+            0 => f.write_str(&self.file),
+            line => write!(f, "{}:{line}:{}", self.file, self.column),
+        }
     }
 }
 
@@ -65,53 +78,36 @@ pub struct Diagnostic {
     pub wazuh: String,
 }
 
+impl Diagnostic {
+    /// Where its page lies in the repository; `riposte check --explain CODE`
+    /// prints it.
+    #[must_use]
+    pub fn docs(&self) -> String {
+        format!("docs/findings/{}.md", self.code)
+    }
+}
+
 /// The shape of `riposte check --json`: severity, code, file, line, column,
-/// message, help, wazuh.
+/// `end_column` (behind the last character; left out when it is not known),
+/// message, help, wazuh, docs.
 impl Serialize for Diagnostic {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeStruct;
-        let mut out = serializer.serialize_struct("Diagnostic", 8)?;
+        let mut out = serializer.serialize_struct("Diagnostic", 10)?;
         out.serialize_field("severity", &self.severity)?;
         out.serialize_field("code", self.code)?;
         out.serialize_field("file", &*self.place.file)?;
         out.serialize_field("line", &self.place.line)?;
         out.serialize_field("column", &self.place.column)?;
+        match self.end_column() {
+            Some(end) => out.serialize_field("end_column", &end)?,
+            None => out.skip_field("end_column")?,
+        }
         out.serialize_field("message", &self.message)?;
         out.serialize_field("help", &self.help)?;
         out.serialize_field("wazuh", &self.wazuh)?;
+        out.serialize_field("docs", &self.docs())?;
         out.end()
-    }
-}
-
-/// For people: severity, code and message, then place, source line, caret and
-/// help, as compilers print it.
-impl fmt::Display for Diagnostic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let number = self.place.line.to_string();
-        let margin = " ".repeat(number.len());
-        writeln!(f, "{}[{}]: {}", self.severity, self.code, self.message)?;
-        writeln!(f, "{margin}--> {}", self.place)?;
-        writeln!(f, "{margin} |")?;
-        writeln!(f, "{number} | {}", self.source)?;
-        let indent = usize::try_from(self.place.column.saturating_sub(1)).unwrap_or(0);
-        // The line may have been cut before the place.
-        let indent = indent.min(self.source.chars().count());
-        // A tab stays a tab, so that the caret stands under its character.
-        let indent: String = self
-            .source
-            .chars()
-            .chain(std::iter::repeat(' '))
-            .take(indent)
-            .map(|c| if c == '\t' { '\t' } else { ' ' })
-            .collect();
-        writeln!(f, "{margin} | {indent}^")?;
-        if !self.help.is_empty() {
-            writeln!(f, "{margin} = help: {}", self.help)?;
-        }
-        if !self.wazuh.is_empty() {
-            writeln!(f, "{margin} = wazuh: {}", self.wazuh)?;
-        }
-        Ok(())
     }
 }
 
@@ -144,37 +140,5 @@ mod tests {
     fn untrusted_text_cannot_forge_lines() {
         assert_eq!(shown("a\n2026/11/20 forged \u{1b}[31m"), "\"a\\n2026/11/20 forged \\u{1b}[31m\"");
         assert_eq!(shown(&"x".repeat(100)).chars().count(), 67);
-    }
-
-    #[test]
-    fn a_place_behind_the_cut_makes_no_endless_line() {
-        let diagnostic = Diagnostic {
-            severity: Severity::Note,
-            code: "x",
-            place: Place { file: "f".into(), line: 1, column: u32::MAX },
-            source: "cut".into(),
-            message: String::new(),
-            help: String::new(),
-            wazuh: String::new(),
-        };
-        assert!(diagnostic.to_string().ends_with("1 | cut\n  |    ^\n"), "{diagnostic}");
-    }
-
-    #[test]
-    fn the_caret_stands_under_the_place() {
-        let diagnostic = Diagnostic {
-            severity: Severity::Error,
-            code: "command-undefined",
-            place: Place { file: "ossec.conf".into(), line: 12, column: 3 },
-            source: "\t<command>fire</command>".into(),
-            message: "no command is named \"fire\"".into(),
-            help: String::new(),
-            wazuh: String::new(),
-        };
-        let text = diagnostic.to_string();
-        assert_eq!(
-            text,
-            "error[command-undefined]: no command is named \"fire\"\n  --> ossec.conf:12:3\n   |\n12 | \t<command>fire</command>\n   | \t ^\n"
-        );
     }
 }

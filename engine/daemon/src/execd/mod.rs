@@ -1,0 +1,224 @@
+//! `riposte execd`: in place of `wazuh-execd`, on an agent or on a manager's
+//! own host.
+//!
+//! What reaches `queue/alerts/execq` is answered as Wazuh answers it, in its
+//! words and in its order; how many at a time, how long anybody waits, and
+//! what outlives the process are ours.
+//!
+//! # Layout
+//!
+//! * [`execd`]: start, serve, stop.
+//! * [`intake`]: a datagram to an order; [`wire`]: which command a name means.
+//! * [`local`]: what the local `ossec.conf` says to `wazuh-execd`; `blocks`:
+//!   where it says so.
+//! * [`links`]: programs that are links to the engine, and stay so.
+//! * [`install`]: switching the stock part off and this one on, and back.
+
+mod blocks;
+pub mod install;
+pub mod intake;
+pub mod links;
+pub mod local;
+pub mod wire;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use riposte_ledger::clock::{Clock, SystemClock};
+use riposte_policy::Config;
+use riposte_policy::config::{OnStop, Role, Source};
+use riposte_transport::route::Identity;
+use riposte_transport::wazuh::execq::{self, Execq, Standing};
+use riposte_transport::wazuh::ossec_log::{Line, OssecLog, text};
+
+use self::intake::Intake;
+use self::local::Local;
+use crate::cli::{self, ExecdAct};
+use crate::engine::{self, Engine};
+use crate::exit::Exit;
+use crate::files::{self, File};
+use crate::places::Places;
+use crate::service::{self, Plan, Service, Serving, Stop};
+
+/// How often the socket and the links are looked at.
+const WATCH: Duration = Duration::from_secs(1);
+
+/// Stands in for `wazuh-execd` until it is told to stop, or installs that.
+pub fn execd(args: &cli::Execd) -> Exit {
+    let done = match &args.act {
+        None => {
+            service::trace(&args.log);
+            start(args)
+        }
+        Some(ExecdAct::Install { root, link }) => install::install(&root.root, link).map(said),
+        Some(ExecdAct::Uninstall { root }) => install::uninstall(&root.root).map(said),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("riposte: {error}");
+        Exit::Failed
+    })
+}
+
+fn said(text: String) -> Exit {
+    println!("{}", text.trim_end());
+    Exit::Done
+}
+
+fn start(args: &cli::Execd) -> Result<Exit, String> {
+    let root = wazuh_home(&args.root.root)?;
+    let configs = configs(&root, &args.config);
+    let places = Places::new(args.at.home.as_deref(), Some(&root), &configs);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let debug = matches!(args.log.as_str(), "debug" | "trace");
+    let log = OssecLog::open(root.join("logs/ossec.log"), debug).map_err(|error| error.to_string())?;
+    let say = |line: &Line| {
+        log.write(clock.now().wall_ms, line).unwrap_or_else(|error| tracing::error!("{error}"));
+    };
+    let files = files::read(&configs).map_err(|error| error.to_string())?;
+    let local = match local(&files) {
+        Ok(local) => local,
+        Err(lines) => {
+            lines.iter().for_each(say);
+            let lines: Vec<_> = lines.into_iter().map(|line| line.text).collect();
+            return Err(lines.join(" "));
+        }
+    };
+    if local.disabled && !is_wanted(&files) {
+        say(&text::disabled());
+        tracing::info!("switched off by <disabled>yes</disabled>; riposte execd install switches it on");
+        return Ok(Exit::Done);
+    }
+    local.lines.iter().for_each(say);
+    let threads = service::threads()?;
+    let (shadow, strict) = (args.shadow, args.strict);
+    let plan = Plan {
+        files,
+        configs,
+        places,
+        identity: Identity::new(&[], true),
+        alerts: root.join(execq::PATH).display().to_string(),
+        settings: engine::Settings { shadow, strict, once: false, role: Role::Execd },
+        clock: Arc::clone(&clock),
+    };
+    let report = |report: crate::report::Report| report.with_ossec_log(log);
+    let service = Service::open(plan, report, |claims| service::firewall(claims, shadow))?;
+    let exit = threads.block_on(async { serve(service.begin().await?, local.offenders.into()).await });
+    // What is still running has been waited for; its programs end with it.
+    threads.shutdown_timeout(Duration::from_secs(2));
+    exit
+}
+
+/// Wazuh's home, absolute; anything else is refused before it is touched.
+fn wazuh_home(root: &Path) -> Result<PathBuf, String> {
+    let root = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
+    let missing = ["etc", "active-response/bin", "queue/alerts", "logs"]
+        .into_iter()
+        .find(|folder| !root.join(folder).is_dir());
+    match missing {
+        None => Ok(root),
+        Some(folder) => Err(format!(
+            "{} is no home of Wazuh's: there is no {folder} in it; name the home of its agent or manager with --root DIR",
+            root.display()
+        )),
+    }
+}
+
+/// This host's own files: Wazuh's, ours beside it, and what the command line adds.
+fn configs(root: &Path, more: &[PathBuf]) -> Vec<PathBuf> {
+    let ours = root.join(install::OURS);
+    let ours = ours.exists().then_some(ours);
+    [root.join(local::PATH)].into_iter().chain(ours).chain(more.iter().cloned()).collect()
+}
+
+/// What the first file, Wazuh's own, says to `wazuh-execd`.
+fn local(files: &[File]) -> Result<Local, Vec<Line>> {
+    let text = files.first().map(|file| String::from_utf8_lossy(&file.bytes)).unwrap_or_default();
+    Local::read(&text)
+}
+
+/// Whether `<riposte>` says that this one works although the stock one is off.
+fn is_wanted(files: &[File]) -> bool {
+    let names: Vec<_> = files.iter().map(|file| file.path.display().to_string()).collect();
+    let sources: Vec<_> =
+        names.iter().zip(files).map(|(file, read)| Source { file, bytes: &read.bytes }).collect();
+    Config::read_as(&sources, Role::Execd).settings.execd == Some(true)
+}
+
+/// Answers messages until told to stop.
+async fn serve(mut serving: Serving, offenders: Arc<[Duration]>) -> Result<Exit, String> {
+    let engine = Arc::clone(&serving.engine);
+    let path = engine.places.root.join(execq::PATH);
+    let queue = match Execq::bind(&path) {
+        Ok(queue) => queue,
+        Err(error) => {
+            let line = text::queue(execq::PATH, &error);
+            engine.report.wazuh(&line);
+            serving.close().await?;
+            return Err(line.text);
+        }
+    };
+    let intake = Intake::new(Arc::clone(&engine), offenders);
+    tracing::info!(socket = %path.display(), "ready");
+    let signal = match serving.until(answer(&engine, queue, intake)).await {
+        Stop::Told(signal) => signal,
+        Stop::Worked(never) => match never {},
+    };
+    let reverts = engine.armed().config.settings.on_stop == OnStop::Revert;
+    if reverts {
+        engine.report.wazuh(&text::shutdown());
+    }
+    serving.stop().await;
+    engine.report.wazuh(&text::signal(signal.number, signal.name));
+    serving.close().await?;
+    // As wazuh-execd ends, whatever asked it to.
+    Ok(if reverts { Exit::Failed } else { Exit::Done })
+}
+
+/// Takes messages for ever, and looks around once a second.
+async fn answer(engine: &Arc<Engine>, mut queue: Execq, mut intake: Intake) -> std::convert::Infallible {
+    let mut watch = tokio::time::interval(WATCH);
+    watch.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            received = queue.receive() => match received {
+                Ok(datagram) => intake.take(datagram).await,
+                Err(error) => {
+                    engine.report.wazuh(&text::queue(execq::PATH, &error));
+                    // An error that stays must not take a core.
+                    tokio::time::sleep(WATCH).await;
+                }
+            },
+            _ = watch.tick() => {
+                look_after(engine, &mut queue, &mut intake).await;
+                links::look_after(engine);
+                intake.follow();
+            }
+        }
+    }
+}
+
+/// The socket is bound anew when senders no longer find it. What was sent to
+/// it before is still answered.
+async fn look_after(engine: &Engine, queue: &mut Execq, intake: &mut Intake) {
+    let what = match queue.watch() {
+        Standing::Ours => return,
+        Standing::Stolen => "was bound by another process, most likely wazuh-execd",
+        Standing::Removed => "was removed",
+    };
+    match Execq::bind(&engine.places.root.join(execq::PATH)) {
+        Ok(bound) => {
+            let old = std::mem::replace(queue, bound);
+            while let Ok(datagram) = old.left() {
+                intake.take(datagram).await;
+            }
+            let line = Line::warning(format!("Queue '{}' {what}. It is ours again.", execq::PATH));
+            engine.report.wazuh(&line);
+            engine.report.not_ordered("queue-taken-back", &line.text);
+        }
+        Err(error) => engine.report.wazuh(&text::queue(execq::PATH, &error)),
+    }
+}

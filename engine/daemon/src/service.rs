@@ -1,0 +1,402 @@
+//! Starting, serving and stopping an engine, wherever its orders come from.
+//!
+//! Everything that can be wrong is looked at before anything is touched. Then
+//! what the last engine left is taken up, and only then new work.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use riposte_capability::firewall::nftables::Nftables;
+use riposte_capability::firewall::{Backend, Unavailable};
+use riposte_capability::{Capabilities, Claims, Guard, Refusal};
+use riposte_ledger::clock::Clock;
+use riposte_ledger::entry::Filter;
+use riposte_ledger::ledger::Pending;
+use riposte_ledger::scheduler::Event;
+use riposte_ledger::{Cause, Entry, Ledger};
+use riposte_policy::Severity;
+use riposte_policy::config::OnStop;
+use riposte_policy::order::Actor;
+use riposte_runtime::{Components, Settings};
+use riposte_transport::local::{Delivered, Local};
+use riposte_transport::route::Identity;
+use riposte_transport::{Receipt, Sign};
+use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
+use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
+
+use crate::arm::{self, Armed};
+use crate::claims::InLedger;
+use crate::control::server::Socket;
+use crate::engine::{self, COMPONENTS, Engine, Parts};
+use crate::files::File;
+use crate::places::Places;
+use crate::report::Report;
+use crate::timekeeper::{self, Timekeeper};
+use crate::undo::{self, Undone};
+use crate::{recover, respond};
+
+/// Orders on their way to be decided. Each holds its alert in memory.
+const UNDECIDED: usize = 4096;
+/// How long a stop waits for what is under way, and for each undo.
+const FAREWELL: Duration = Duration::from_secs(10);
+/// How long the ledger remembers what is over.
+const REMEMBERED: Duration = Duration::from_secs(90 * 86_400);
+/// How often expired allows and pauses end, and the guard looks around.
+const HOUSEKEEPING: Duration = Duration::from_secs(5);
+
+/// What an engine is started with.
+pub struct Plan {
+    /// The configuration files, read.
+    pub files: Vec<File>,
+    /// The same by path, for a reload.
+    pub configs: Vec<PathBuf>,
+    /// Where everything lies.
+    pub places: Places,
+    /// Which agents this machine stands for.
+    pub identity: Identity,
+    /// Where the orders come from, for people.
+    pub alerts: String,
+    /// What the command line settles.
+    pub settings: engine::Settings,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// An engine that holds its ledger and has done nothing yet.
+pub struct Service {
+    /// The engine.
+    pub engine: Arc<Engine>,
+    arriving: Receiver<Delivered>,
+    events: UnboundedReceiver<Event>,
+    left: Vec<Entry>,
+    pending: Vec<Pending>,
+}
+
+/// The threads of an engine. One core is left to the ledger, the firewall, the
+/// intake and the logs: with a worker on each core a burst on two cores takes a
+/// tenth longer.
+///
+/// # Errors
+///
+/// When the system gives no threads.
+pub fn threads() -> Result<tokio::runtime::Runtime, String> {
+    let threads =
+        std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
+    runtime.map_err(|error| format!("cannot start: {error}"))
+}
+
+/// What can be done to this host. One that cannot block still runs everything
+/// else, and says so; in shadow the host is not even opened.
+pub fn firewall(claims: &Arc<dyn Claims>, shadow: bool) -> Arc<dyn Backend> {
+    if shadow {
+        return Arc::new(Unavailable(Refusal::unavailable("the engine runs in shadow")));
+    }
+    match Nftables::open(Arc::clone(claims)) {
+        Ok(nftables) => Arc::new(nftables),
+        Err(refusal) => {
+            tracing::error!("nothing can be blocked on this host: {refusal}");
+            Arc::new(Unavailable(refusal))
+        }
+    }
+}
+
+impl Service {
+    /// Opens the ledger and the logs and makes every command ready to run.
+    /// `report` and `firewall` may put something else in place of the usual.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, and what to do about it.
+    pub fn open(
+        plan: Plan,
+        report: impl FnOnce(Report) -> Report,
+        firewall: impl FnOnce(&Arc<dyn Claims>) -> Arc<dyn Backend>,
+    ) -> Result<Self, String> {
+        let Plan { files, configs, places, identity, alerts, settings, clock } = plan;
+        places.create().map_err(|error| error.to_string())?;
+        let opened = Ledger::open(&places.ledger(), Arc::clone(&clock)).map_err(|error| error.to_string())?;
+        let report = report(Report::open(&places, Arc::clone(&clock))?);
+        let claims: Arc<dyn Claims> = Arc::new(InLedger(opened.ledger.clone()));
+        let firewall = firewall(&claims);
+        let guard = Arc::new(Guard::new());
+        guard.refresh();
+        let capabilities = Arc::new(Capabilities::new(claims, Arc::clone(&firewall), guard));
+        let sandbox = Settings { cache: Some(places.compiled()), concurrency: COMPONENTS };
+        let components =
+            Components::new(&sandbox, Arc::clone(&capabilities)).map_err(|error| error.to_string())?;
+        let armed = Armed::new_as(&files, &places, &components, settings.role);
+        say(&armed, settings.strict)?;
+        let (transport, arriving) = Local::new(identity, 1024);
+        let (timekeeper, events) = Timekeeper::new();
+        let engine = Engine::new(Parts {
+            ledger: opened.ledger,
+            capabilities,
+            firewall,
+            components,
+            report,
+            places,
+            timekeeper,
+            armed,
+            transport,
+            clock,
+            alerts,
+            configs,
+            settings,
+        });
+        Ok(Self { engine, arriving, events, left: opened.recovery, pending: opened.pending })
+    }
+
+    /// Takes up what was left; from then on orders are responded to.
+    ///
+    /// # Errors
+    ///
+    /// When the ledger cannot be read or the control socket not be made.
+    pub async fn begin(self) -> Result<Serving, String> {
+        let Self { engine, arriving, events, left, pending } = self;
+        tokio::spawn(timekeeper::keep(Arc::downgrade(&engine), events));
+        engine.read_switches().await.map_err(|error| error.to_string())?;
+        let socket = Socket::bind(&engine.places.socket()).map_err(|error| error.to_string())?;
+        prune(&engine).await;
+        recover::recover(&engine, left, pending).await;
+        let responding = tokio::spawn(respond_to(Arc::clone(&engine), arriving));
+        let keeping = tokio::spawn(keep_house(Arc::clone(&engine)));
+        let on = |kind| signal(kind).map_err(|error| error.to_string());
+        let told = Told {
+            terminate: on(SignalKind::terminate())?,
+            interrupt: on(SignalKind::interrupt())?,
+            quit: on(SignalKind::quit())?,
+        };
+        let hangup = on(SignalKind::hangup())?;
+        Ok(Serving { engine, socket, told, hangup, responding, keeping })
+    }
+}
+
+/// Tells what arming found; what is fatal ends the start.
+fn say(armed: &Armed, strict: bool) -> Result<(), String> {
+    let fatal = armed.fatal(strict).count();
+    for found in &armed.config.diagnostics {
+        match found.severity {
+            Severity::Note => tracing::debug!(place = %found.place, code = found.code, "{}", found.message),
+            _ => eprintln!("{found}"),
+        }
+    }
+    if fatal == 0 {
+        return Ok(());
+    }
+    Err(format!("errors in the configuration: {fatal}; nothing was started"))
+}
+
+/// An engine at work.
+pub struct Serving {
+    /// The engine.
+    pub engine: Arc<Engine>,
+    socket: Socket,
+    told: Told,
+    hangup: Signals,
+    responding: JoinHandle<()>,
+    keeping: JoinHandle<()>,
+}
+
+/// The signals that end an engine.
+struct Told {
+    terminate: Signals,
+    interrupt: Signals,
+    quit: Signals,
+}
+
+impl Told {
+    async fn to_stop(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.terminate.recv() => Signal { number: 15, name: "Terminated" },
+            _ = self.interrupt.recv() => Signal { number: 2, name: "Interrupt" },
+            _ = self.quit.recv() => Signal { number: 3, name: "Quit" },
+        }
+    }
+}
+
+/// A signal that was received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Signal {
+    /// Its number.
+    pub number: i32,
+    /// What the C library calls it.
+    pub name: &'static str,
+}
+
+/// Why serving ended.
+#[derive(Debug)]
+#[must_use]
+pub enum Stop<T> {
+    /// The work has ended.
+    Worked(T),
+    /// The engine was told to stop.
+    Told(Signal),
+}
+
+impl Serving {
+    /// Answers operators and does `work` until it ends or the engine is told
+    /// to stop. SIGHUP reads the configuration again.
+    pub async fn until<T>(&mut self, work: impl Future<Output = T>) -> Stop<T> {
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                () = self.socket.serve(&self.engine) => {}
+                done = &mut work => return Stop::Worked(done),
+                signal = self.told.to_stop() => return Stop::Told(signal),
+                _ = self.hangup.recv() => reload(&self.engine).await,
+            }
+        }
+    }
+
+    /// Waits for all that is under way, however long it takes; a signal ends
+    /// the waiting.
+    pub async fn finish(&mut self) {
+        tokio::select! {
+            () = self.engine.settled() => {}
+            _ = self.told.to_stop() => {}
+        }
+    }
+
+    /// Takes no new orders, waits a while for those under way, and does with
+    /// what is in force what the configuration says.
+    pub async fn stop(&mut self) {
+        let reverts = self.engine.armed().config.settings.on_stop == OnStop::Revert;
+        self.engine.stop();
+        if reverts {
+            tracing::info!("stopping; what is in force is undone");
+        } else {
+            tracing::info!("stopping; what is in force stays, and is undone on time after the next start");
+        }
+        if tokio::time::timeout(FAREWELL, self.engine.settled()).await.is_err() {
+            tracing::warn!("responses still running were left; they are taken up at the next start");
+        }
+        if reverts {
+            revert(&self.engine).await;
+        }
+    }
+
+    /// Ends it: the ledger is on the disk.
+    ///
+    /// # Errors
+    ///
+    /// When the ledger could not be written.
+    pub async fn close(self) -> Result<(), String> {
+        self.engine.stop();
+        self.keeping.abort();
+        self.responding.abort();
+        self.engine.ledger.flush().await.map_err(|error| error.to_string())
+    }
+}
+
+/// Undoes all that is in force for a time, in the order in which it was added,
+/// one after the other. What takes long is left to go on, and what is not done
+/// when the process ends is undone at the next start.
+pub async fn revert(engine: &Arc<Engine>) {
+    let open = Filter { open_only: true, ..Filter::default() };
+    let mut open = match engine.ledger.entries(open).await {
+        Ok(open) => open,
+        Err(error) => return tracing::error!(%error, "what is in force cannot be read, so it stays"),
+    };
+    open.retain(|entry| entry.timeout_ms.is_some());
+    open.sort_by_key(|entry| entry.id);
+    for entry in open {
+        let cause = Cause::Asked { actor: Actor::Engine, reason: Some("the engine stops".into()) };
+        let engine = Arc::clone(engine);
+        let undoing = tokio::spawn(async move { undo::undo(&engine, entry.id, cause).await });
+        match tokio::time::timeout(FAREWELL, undoing).await {
+            Ok(Ok(Undone::Closed | Undone::Nothing)) => {}
+            Ok(Ok(Undone::Failed { error, .. })) => {
+                tracing::error!(entry = %entry.id, "not undone; tried again at the next start: {error}");
+            }
+            Ok(Err(error)) => tracing::error!(entry = %entry.id, %error, "its undo ended unexpectedly"),
+            Err(_) => {
+                tracing::warn!(entry = %entry.id, "its undo takes long; the next one is not kept waiting");
+            }
+        }
+    }
+}
+
+/// Responds to orders as they arrive. Each is a task; at most [`UNDECIDED`] of
+/// them are not yet decided, and the sender waits beyond that.
+async fn respond_to(engine: Arc<Engine>, mut arriving: Receiver<Delivered>) {
+    let window = Arc::new(Semaphore::new(UNDECIDED));
+    while let Some(Delivered { order, receipt }) = arriving.recv().await {
+        // Never closed, so never refused.
+        let Ok(place) = Arc::clone(&window).acquire_owned().await else { return };
+        let engine = Arc::clone(&engine);
+        tokio::spawn(async move {
+            let receipt = Box::new(Windowed { receipt, _place: place });
+            drop(respond::respond(&engine, order, receipt).await);
+            engine.responded();
+        });
+    }
+}
+
+/// A receipt that gives its place in the window back.
+struct Windowed {
+    receipt: Receipt,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Sign for Windowed {
+    fn decided(self: Box<Self>) {
+        self.receipt.decided();
+    }
+}
+
+async fn reload(engine: &Arc<Engine>) {
+    let reloading = Arc::clone(engine);
+    match tokio::task::spawn_blocking(move || reloading.reload()).await {
+        Ok(Ok(_)) => tracing::info!("the new configuration is in use"),
+        Ok(Err((error, _))) => tracing::error!("{error}"),
+        Err(error) => tracing::error!(%error, "the reload ended unexpectedly"),
+    }
+}
+
+/// Ends what has expired, looks around, and mends what others broke.
+async fn keep_house(engine: Arc<Engine>) {
+    let mut clock = tokio::time::interval(HOUSEKEEPING);
+    loop {
+        clock.tick().await;
+        if let Err(error) = engine.read_switches().await {
+            tracing::warn!(%error, "cannot read the switches again");
+        }
+        let looking = Arc::clone(&engine);
+        // A panic here would be a fault in the guard; the old view stays in use.
+        let _ = tokio::task::spawn_blocking(move || looking.capabilities.guard().refresh()).await;
+        engine.repair_if_rebuilt().await;
+        if let Err(error) = engine.ledger.prune(REMEMBERED, 500).await {
+            tracing::warn!(%error, "what is long over cannot be forgotten");
+        }
+    }
+}
+
+/// Forgets versions of components that nothing needs any more.
+async fn prune(engine: &Engine) {
+    let open = Filter { open_only: true, ..Filter::default() };
+    // What cannot be read is not forgotten.
+    let Ok(open) = engine.ledger.entries(open).await else { return };
+    let armed = engine.armed();
+    let current = armed.all().filter_map(|ready| ready.runner.digest()).map(|digest| digest.to_string());
+    let used = current.chain(open.into_iter().filter_map(|entry| entry.digest)).collect();
+    arm::prune(&engine.places, &used);
+}
+
+/// What the engine says on standard error.
+pub fn trace(level: &str) {
+    // What components log goes to the response log; here only with `debug`.
+    let components = if matches!(level, "debug" | "trace") { level } else { "warn" };
+    let filter = format!("warn,riposte={level},riposte_runtime={components}");
+    let filter = tracing_subscriber::EnvFilter::new(filter);
+    let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    // A second subscriber is refused, which only a test could try.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(terminal)
+        .try_init();
+}
