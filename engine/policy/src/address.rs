@@ -100,6 +100,23 @@ impl Prefix {
         (self.length == full).then_some(self.network)
     }
 
+    /// Its two halves; `None` for one address.
+    #[must_use]
+    pub fn halves(self) -> Option<[Self; 2]> {
+        let length = self.length.checked_add(1)?;
+        let last = match self.network.0 {
+            IpAddr::V4(v4) => {
+                let bit = 1u32.checked_shl(32u32.checked_sub(u32::from(length))?)?;
+                IpAddr::V4(Ipv4Addr::from(u32::from(v4) | bit))
+            }
+            IpAddr::V6(v6) => {
+                let bit = 1u128.checked_shl(128u32.checked_sub(u32::from(length))?)?;
+                IpAddr::V6(Ipv6Addr::from(u128::from(v6) | bit))
+            }
+        };
+        Some([Self { network: self.network, length }, Self { network: Address(last), length }])
+    }
+
     /// Whether every address of `other` is in this network.
     #[must_use]
     pub fn contains(self, other: Self) -> bool {
@@ -215,6 +232,17 @@ mod tests {
         ] {
             assert!(text.parse::<Address>().is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn prefixes_have_halves() {
+        let halves = |text: &str| {
+            text.parse::<Prefix>().unwrap().halves().map(|halves| halves.map(|half| half.to_string()))
+        };
+        assert_eq!(halves("192.0.2.0/24"), Some(["192.0.2.0/25".into(), "192.0.2.128/25".into()]));
+        assert_eq!(halves("192.0.2.6/31"), Some(["192.0.2.6".into(), "192.0.2.7".into()]));
+        assert_eq!(halves("::/0"), Some(["::/1".into(), "8000::/1".into()]));
+        assert_eq!((halves("192.0.2.7"), halves("2001:db8::7")), (None, None));
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! * [`alert`]: one line of `alerts.json`, read without copying it; what stands
 //!   where in it.
 //! * [`matching`]: from an alert to the responses that fire, by index.
+//! * [`osregex`]: OSSEC's regular expressions, which match groups the 4.x way.
 //! * [`order`]: one response that is to be run, and who asked for it.
 //! * [`grant`], [`limit`]: what a command may do and how much it may use.
 //! * [`address`], [`user`], [`keys`]: what a response acts on, as types, and where
@@ -32,6 +33,7 @@ pub mod keys;
 pub mod limit;
 pub mod matching;
 pub mod order;
+pub mod osregex;
 mod pointer;
 pub mod ruleset;
 pub mod span;

@@ -1,7 +1,14 @@
 //! From an alert to the responses that fire.
 //!
 //! The three triggers of a response are accumulative, as Wazuh documents them:
-//! any one of them fires it. Rules of level 0 never fire anything.
+//! any one of them fires it. Rules of level 0 never fire anything. An alert about
+//! what a response did fires only a response that names its rule: else each
+//! response could cause the next.
+//!
+//! A response with [`Way::Wazuh`] fires as the code of Wazuh 4.x has it
+//! (`analysisd/rules.c`, `Rule_AddAR`): its rule has a level, and is named, or
+//! reaches the level, or has a group in which the pattern is found; with both a
+//! level and a pattern, only when both are so.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -9,16 +16,38 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use crate::alert::{Alert, COMPLIANCE};
-use crate::config::Response;
+use crate::config::{Response, Way};
+use crate::diagnostic::shown;
+use crate::osregex::Pattern;
+
+/// Highest level that is told from those below it: Wazuh takes 20 in a response
+/// though its rules end at 16.
+const HIGHEST: u8 = 20;
 
 /// The triggers of many responses, looked up in time that does not depend on
-/// how many there are.
+/// how many there are. Only patterns are tried one by one.
 #[derive(Clone, Debug, Default)]
 pub struct Index {
-    rules: HashMap<u32, Vec<usize>, Spread>,
-    /// By level from 0 to 16: what fires at that level. Above 16 nothing more does.
-    levels: [Vec<usize>; 17],
+    documented: Triggers,
+    wazuh: Triggers,
     groups: Groups,
+    patterns: Vec<Tried>,
+}
+
+/// Rules and levels.
+#[derive(Clone, Debug, Default)]
+struct Triggers {
+    rules: HashMap<u32, Vec<usize>, Spread>,
+    /// By level from 0 to the highest: what fires at that level.
+    levels: [Vec<usize>; HIGHEST as usize + 1],
+}
+
+/// A pattern, the level that must be reached with it, and the response.
+#[derive(Clone, Debug)]
+struct Tried {
+    pattern: Pattern,
+    level: Option<u8>,
+    position: usize,
 }
 
 impl Index {
@@ -27,15 +56,20 @@ impl Index {
     pub fn new(responses: &[Arc<Response>]) -> Self {
         let mut index = Self::default();
         for (position, response) in responses.iter().enumerate() {
-            for rule in &response.rules {
-                index.rules.entry(*rule).or_default().push(position);
-            }
-            for group in &response.groups {
-                index.groups.insert(group, position);
-            }
-            if let Some(level) = response.level {
-                for at in index.levels.iter_mut().skip(usize::from(level.max(1))) {
-                    at.push(position);
+            match response.matching {
+                Way::Riposte => {
+                    index.documented.insert(&response.rules, response.level, position);
+                    for group in &response.groups {
+                        index.groups.insert(group, position);
+                    }
+                }
+                Way::Wazuh => {
+                    let alone = response.level.filter(|_| response.pattern.is_none());
+                    index.wazuh.insert(&response.rules, alone, position);
+                    if let Some(pattern) = &response.pattern {
+                        let (pattern, level) = (pattern.clone(), response.level);
+                        index.patterns.push(Tried { pattern, level, position });
+                    }
                 }
             }
         }
@@ -49,17 +83,72 @@ impl Index {
         if alert.level() == Some(0) {
             return fired;
         }
-        if let Some(responses) = alert.rule_number().and_then(|rule| self.rules.get(&rule)) {
-            fired.extend_from_slice(responses);
+        if alert.is_of_a_response() {
+            self.documented.named(alert, &mut fired);
+            if alert.level().is_some() {
+                self.wazuh.named(alert, &mut fired);
+            }
+            fired.sort_unstable();
+            fired.dedup();
+            return fired;
         }
-        if let Some(responses) = alert.level().and_then(|level| self.levels.get(usize::from(level.min(16)))) {
-            fired.extend_from_slice(responses);
-        }
+        self.documented.collect(alert, &mut fired);
         self.groups.collect(alert, &mut fired);
+        // To Wazuh a rule without a level is one of level 0.
+        if let Some(level) = alert.level() {
+            self.wazuh.collect(alert, &mut fired);
+            self.try_patterns(alert, level, &mut fired);
+        }
         fired.sort_unstable();
         fired.dedup();
         fired
     }
+
+    fn try_patterns(&self, alert: &Alert<'_>, level: u8, fired: &mut Vec<usize>) {
+        // The text is made once, and only when a pattern is to be tried.
+        let mut folded: Option<String> = None;
+        for tried in &self.patterns {
+            if tried.level.is_some_and(|wanted| !reaches(level, wanted)) {
+                continue;
+            }
+            let text = folded.get_or_insert_with(|| alert.group_text().to_ascii_lowercase());
+            if tried.pattern.is_in_folded(text.as_bytes()) {
+                fired.push(tried.position);
+            }
+        }
+    }
+}
+
+impl Triggers {
+    fn insert(&mut self, rules: &[u32], level: Option<u8>, position: usize) {
+        for rule in rules {
+            self.rules.entry(*rule).or_default().push(position);
+        }
+        if let Some(level) = level {
+            for at in self.levels.iter_mut().skip(usize::from(level.clamp(1, HIGHEST))) {
+                at.push(position);
+            }
+        }
+    }
+
+    fn named(&self, alert: &Alert<'_>, fired: &mut Vec<usize>) {
+        if let Some(responses) = alert.rule_number().and_then(|rule| self.rules.get(&rule)) {
+            fired.extend_from_slice(responses);
+        }
+    }
+
+    fn collect(&self, alert: &Alert<'_>, fired: &mut Vec<usize>) {
+        self.named(alert, fired);
+        let level = alert.level().map(|level| usize::from(level.min(HIGHEST)));
+        if let Some(responses) = level.and_then(|level| self.levels.get(level)) {
+            fired.extend_from_slice(responses);
+        }
+    }
+}
+
+/// Whether the level of a rule is that of a response, or above.
+fn reaches(rule: u8, wanted: u8) -> bool {
+    rule.min(HIGHEST) >= wanted.clamp(1, HIGHEST)
 }
 
 /// Responses by group, without case.
@@ -154,6 +243,11 @@ pub enum Why {
     Fires(Vec<Match>),
     /// The rule has level 0, which never fires anything.
     LevelZero,
+    /// The rule has no level, which to Wazuh 4.x is level 0.
+    NoLevel,
+    /// The alert is about what a response did, and the response does not name
+    /// its rule.
+    OfAResponse,
     /// None of its triggers matches; one miss for each trigger it has.
     Misses(Vec<Miss>),
 }
@@ -165,6 +259,13 @@ pub enum Match {
     Rule(u32),
     /// `<rules_group>` names this group of the rule.
     Group(String),
+    /// The pattern in `<rules_group>` is found in the text of the rule's groups.
+    Pattern {
+        /// That text.
+        groups: String,
+        /// The pattern.
+        pattern: String,
+    },
     /// The rule's level reaches `<level>`.
     Level {
         /// That of the rule.
@@ -191,6 +292,13 @@ pub enum Miss {
         /// What the response names.
         wanted: Vec<String>,
     },
+    /// The pattern in `<rules_group>` is not found in the text of the rule's groups.
+    Pattern {
+        /// That text; empty for a rule without groups.
+        groups: String,
+        /// The pattern.
+        pattern: String,
+    },
     /// The rule's level does not reach `<level>`.
     Level {
         /// That of the rule, if it has one.
@@ -198,6 +306,8 @@ pub enum Miss {
         /// That of the response.
         wanted: u8,
     },
+    /// One of level and group matches, and Wazuh 4.x asks for both.
+    Half(Match),
 }
 
 /// Says which triggers of `response` match `alert`. It fires exactly when
@@ -213,23 +323,60 @@ pub fn explain(response: &Response, alert: &Alert<'_>) -> Why {
         None if response.rules.is_empty() => {}
         None => misses.push(Miss::Rule { rule: alert.rule_id().to_owned(), wanted: response.rules.clone() }),
     }
-    if !response.groups.is_empty() {
-        let groups = alert.groups();
-        let wanted =
-            |group: &&String| response.groups.iter().any(|wanted| wanted.eq_ignore_ascii_case(group.trim()));
-        let found = matches.len();
-        matches.extend(groups.iter().filter(wanted).map(|group| Match::Group(group.clone())));
-        if matches.len() == found {
-            misses.push(Miss::Group { groups, wanted: response.groups.clone() });
-        }
+    if alert.is_of_a_response() {
+        return match response.matching {
+            Way::Wazuh if alert.level().is_none() => Why::NoLevel,
+            _ if matches.is_empty() => Why::OfAResponse,
+            _ => Why::Fires(matches),
+        };
     }
-    if let Some(wanted) = response.level {
-        match alert.level().filter(|level| *level >= wanted) {
-            Some(rule) => matches.push(Match::Level { rule, wanted }),
-            None => misses.push(Miss::Level { rule: alert.level(), wanted }),
+    let level = response.level.map(|wanted| match alert.level() {
+        Some(rule) if reaches(rule, wanted) => Ok(Match::Level { rule, wanted }),
+        rule => Err(Miss::Level { rule, wanted }),
+    });
+    match response.matching {
+        Way::Riposte => {
+            if !response.groups.is_empty() {
+                match documented_groups(response, alert) {
+                    Ok(found) => matches.extend(found),
+                    Err(miss) => misses.push(miss),
+                }
+            }
+            level.into_iter().for_each(|level| sort(level, &mut matches, &mut misses));
         }
+        Way::Wazuh if alert.level().is_none() => return Why::NoLevel,
+        Way::Wazuh => match (level, response.pattern.as_ref().map(|pattern| pattern_in(pattern, alert))) {
+            (Some(Ok(level)), Some(Err(pattern))) => misses.extend([pattern, Miss::Half(level)]),
+            (Some(Err(level)), Some(Ok(pattern))) => misses.extend([level, Miss::Half(pattern)]),
+            (level, pattern) => {
+                pattern.into_iter().for_each(|pattern| sort(pattern, &mut matches, &mut misses));
+                level.into_iter().for_each(|level| sort(level, &mut matches, &mut misses));
+            }
+        },
     }
     if matches.is_empty() { Why::Misses(misses) } else { Why::Fires(matches) }
+}
+
+fn sort(trigger: Result<Match, Miss>, matches: &mut Vec<Match>, misses: &mut Vec<Miss>) {
+    match trigger {
+        Ok(found) => matches.push(found),
+        Err(miss) => misses.push(miss),
+    }
+}
+
+/// The groups of the rule that the response names.
+fn documented_groups(response: &Response, alert: &Alert<'_>) -> Result<Vec<Match>, Miss> {
+    let groups = alert.groups();
+    let wanted =
+        |group: &&String| response.groups.iter().any(|wanted| wanted.eq_ignore_ascii_case(group.trim()));
+    let found: Vec<Match> = groups.iter().filter(wanted).map(|group| Match::Group(group.clone())).collect();
+    if found.is_empty() { Err(Miss::Group { groups, wanted: response.groups.clone() }) } else { Ok(found) }
+}
+
+fn pattern_in(pattern: &Pattern, alert: &Alert<'_>) -> Result<Match, Miss> {
+    let groups = alert.group_text();
+    let (found, pattern) = (pattern.is_in(&groups), pattern.as_str().to_owned());
+    if found { Ok(Match::Pattern { groups, pattern }) } else { Err(Miss::Pattern { groups, pattern }) }
 }
 
 impl fmt::Display for Why {
@@ -240,6 +387,12 @@ impl fmt::Display for Why {
                 joined(f, matches)
             }
             Self::LevelZero => f.write_str("does not fire: rules of level 0 never fire a response"),
+            Self::NoLevel => {
+                f.write_str("does not fire: the rule has no level, and Wazuh 4.x takes that for level 0")
+            }
+            Self::OfAResponse => f.write_str(
+                "does not fire: the alert is about what a response did; only a response whose rules_id names its rule fires on that",
+            ),
             Self::Misses(misses) if misses.is_empty() => f.write_str("does not fire: it has no trigger"),
             Self::Misses(misses) => {
                 f.write_str("does not fire: ")?;
@@ -253,7 +406,10 @@ impl fmt::Display for Match {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Rule(rule) => write!(f, "rule {rule} is in rules_id"),
-            Self::Group(group) => write!(f, "group {} is in rules_group", crate::diagnostic::shown(group)),
+            Self::Group(group) => write!(f, "group {} is in rules_group", shown(group)),
+            Self::Pattern { groups, pattern } => {
+                write!(f, "rules_group {} is found in the groups {}", shown(pattern), shown(groups))
+            }
             Self::Level { rule, wanted } => write!(f, "rule level {rule} reaches level {wanted}"),
         }
     }
@@ -263,14 +419,13 @@ impl fmt::Display for Miss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Rule { rule, wanted } => {
-                write!(f, "rule {} is not in rules_id {}", crate::diagnostic::shown(rule), listed(wanted))
+                write!(f, "rule {} is not in rules_id {}", shown(rule), listed(wanted))
             }
             Self::Group { groups, wanted } if groups.is_empty() => {
                 write!(f, "the rule has no groups, and rules_group asks for {}", listed(wanted))
             }
             Self::Group { groups, wanted } => {
-                let groups: Vec<String> =
-                    groups.iter().map(|group| crate::diagnostic::shown(group)).collect();
+                let groups: Vec<String> = groups.iter().map(|group| shown(group)).collect();
                 write!(
                     f,
                     "none of the rule's groups {} is in rules_group {}",
@@ -278,6 +433,13 @@ impl fmt::Display for Miss {
                     listed(wanted)
                 )
             }
+            Self::Pattern { groups, pattern } if groups.is_empty() => {
+                write!(f, "the rule has no groups, and rules_group asks for {}", shown(pattern))
+            }
+            Self::Pattern { groups, pattern } => {
+                write!(f, "rules_group {} is not found in the groups {}", shown(pattern), shown(groups))
+            }
+            Self::Half(half) => write!(f, "{half}, but Wazuh 4.x asks for both level and rules_group"),
             Self::Level { rule: Some(rule), wanted } => {
                 write!(f, "rule level {rule} is below level {wanted}")
             }
@@ -314,8 +476,10 @@ mod tests {
             name: "block#1".into(),
             command: "block".into(),
             location: Location::LOCAL,
+            matching: Way::Riposte,
             level,
             groups: groups.iter().map(ToString::to_string).collect(),
+            pattern: None,
             rules: rules.to_vec(),
             timeout: None,
             offenders: [].into(),
@@ -326,6 +490,26 @@ mod tests {
 
     fn fires(responses: &[Arc<Response>], alert: &str) -> Vec<usize> {
         Index::new(responses).fires(&Alert::parse(alert.as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn what_a_response_did_fires_only_what_names_its_rule() {
+        let responses = [response(Some(3), &["active_response"], &[]), response(Some(3), &[], &[651])];
+        let alert = |decoder: &str| {
+            format!(
+                r#"{{"rule":{{"id":"651","level":3,"groups":["active_response"]}},"decoder":{{"name":"{decoder}"}}}}"#
+            )
+        };
+        for decoder in ["ar_log", "ar_log_json"] {
+            let alert = alert(decoder);
+            assert_eq!(fires(&responses, &alert), [1]);
+            let parsed = Alert::parse(alert.as_bytes()).unwrap();
+            assert_eq!(explain(&responses[0], &parsed), Why::OfAResponse);
+            assert_eq!(explain(&responses[1], &parsed), Why::Fires(vec![Match::Rule(651)]));
+        }
+        assert_eq!(fires(&responses, &alert("sshd")), [0, 1]);
+        let wazuh = |response: &Arc<Response>| Arc::new(Response { matching: Way::Wazuh, ..(**response).clone() });
+        assert_eq!(fires(&responses.each_ref().map(wazuh), &alert("ar_log")), [1]);
     }
 
     #[test]
@@ -376,6 +560,62 @@ mod tests {
         );
     }
 
+    /// A response that fires as Wazuh 4.x has it.
+    fn wazuh(level: Option<u8>, pattern: Option<&str>, rules: &[u32]) -> Arc<Response> {
+        let mut response = Response::clone(&response(level, &[], rules));
+        response.matching = Way::Wazuh;
+        response.pattern = pattern.map(|text| Pattern::new(text).unwrap_or_else(|_| Pattern::never(text)));
+        Arc::new(response)
+    }
+
+    #[test]
+    fn wazuh_asks_for_level_and_group() {
+        let responses = [
+            wazuh(Some(10), Some("sshd,|pci_dss_11.4,"), &[5710]),
+            wazuh(None, Some("web"), &[]),
+            wazuh(Some(3), None, &[]),
+            wazuh(Some(3), Some(r"\n"), &[]),
+            wazuh(Some(18), None, &[]),
+        ];
+        let fires = |alert| fires(&responses, alert);
+        assert_eq!(fires(r#"{"rule":{"id":"1","level":10}}"#), [2]);
+        assert_eq!(fires(r#"{"rule":{"id":"1","level":9,"groups":["sshd"]}}"#), [2]);
+        assert_eq!(fires(r#"{"rule":{"id":"1","level":10,"groups":["syslog","sshd"]}}"#), [0, 2]);
+        assert_eq!(fires(r#"{"rule":{"id":"1","level":12,"groups":["x"],"pci_dss":["11.4"]}}"#), [0, 2]);
+        assert_eq!(fires(r#"{"rule":{"id":"5710","level":1}}"#), [0]);
+        assert_eq!(fires(r#"{"rule":{"id":"1","level":2,"groups":["Web_attack"]}}"#), [1]);
+        assert_eq!(fires(r#"{"rule":{"id":"1","level":20}}"#), [2, 4]);
+        // Without a level there is none that could be above 0.
+        assert_eq!(fires(r#"{"rule":{"id":"5710","groups":["sshd","web"]}}"#), [0; 0]);
+        assert_eq!(fires(r#"{"rule":{"id":"5710","level":0,"groups":["sshd"]}}"#), [0; 0]);
+    }
+
+    #[test]
+    fn it_says_why_in_the_terms_of_wazuh() {
+        let why = |response: &Response, alert: &str| {
+            explain(response, &Alert::parse(alert.as_bytes()).unwrap()).to_string()
+        };
+        let both = wazuh(Some(10), Some("sshd,"), &[]);
+        assert_eq!(
+            why(&both, r#"{"rule":{"id":"1","level":12,"groups":["syslog","sshd"]}}"#),
+            "fires: rules_group \"sshd,\" is found in the groups \"syslog,sshd,\"; rule level 12 reaches level 10"
+        );
+        assert_eq!(
+            why(&both, r#"{"rule":{"id":"1","level":12,"groups":["web"]}}"#),
+            "does not fire: rules_group \"sshd,\" is not found in the groups \"web,\"; \
+             rule level 12 reaches level 10, but Wazuh 4.x asks for both level and rules_group"
+        );
+        assert_eq!(
+            why(&both, r#"{"rule":{"id":"1","level":3,"groups":["sshd"]}}"#),
+            "does not fire: rule level 3 is below level 10; \
+             rules_group \"sshd,\" is found in the groups \"sshd,\", but Wazuh 4.x asks for both level and rules_group"
+        );
+        assert_eq!(
+            why(&both, r#"{"rule":{"id":"1"}}"#),
+            "does not fire: the rule has no level, and Wazuh 4.x takes that for level 0"
+        );
+    }
+
     fn word() -> impl Strategy<Value = String> {
         prop_oneof!["[abAB]{1,2}", Just("pci_dss_1".to_owned()), Just("x".repeat(70))]
     }
@@ -384,13 +624,17 @@ mod tests {
         #[test]
         fn the_index_agrees_with_the_explanation(
             triggers in prop::collection::vec(
-                (prop::option::of(1_u8..=16), prop::collection::vec(word(), 0..3), prop::collection::vec(1_u32..6, 0..3)), 0..8,
+                (any::<bool>(), prop::option::of(1_u8..=16), prop::collection::vec(word(), 0..3), prop::collection::vec(1_u32..6, 0..3)), 0..8,
             ),
             (rule, level) in (0_u32..7, prop::option::of(0_u8..20)),
             groups in prop::collection::vec(word(), 0..4),
             controls in prop::collection::vec("[12]", 0..2),
         ) {
-            let responses: Vec<_> = triggers.iter().map(|(level, groups, rules)| {
+            let responses: Vec<_> = triggers.iter().map(|(of_wazuh, level, groups, rules)| {
+                if *of_wazuh {
+                    let pattern = (!groups.is_empty()).then(|| groups.join("|"));
+                    return wazuh(*level, pattern.as_deref(), rules);
+                }
                 let groups: Vec<String> = groups.iter().map(|group| group.to_ascii_lowercase()).collect();
                 response(*level, &groups.iter().map(String::as_str).collect::<Vec<_>>(), rules)
             }).collect();

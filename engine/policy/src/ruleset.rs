@@ -260,7 +260,8 @@ mod tests {
             "<command><name>c</name><executable>c</executable></command>\n<active-response><command>c</command>\
              <location>local</location><rules_id>100,102,103,104,105,999</rules_id></active-response>",
         )]);
-        let found: Vec<_> = ruleset().check(&config).into_iter().map(|found| (found.code, found.place.line)).collect();
+        let found: Vec<_> =
+            ruleset().check(&config).into_iter().map(|found| (found.code, found.place.line)).collect();
         assert_eq!(
             found,
             [
@@ -285,7 +286,10 @@ mod tests {
         let selection = Selection::of(&[Source::new("f", says)]);
         assert_eq!(selection.paths, ["ruleset/rules", "etc/rules"]);
         assert_eq!(selection.log_alert_level, Some(5));
-        assert!(selection.excludes("ruleset/rules/0215-policy_rules.xml") && !selection.excludes("etc/rules/a.xml"));
+        assert!(
+            selection.excludes("ruleset/rules/0215-policy_rules.xml")
+                && !selection.excludes("etc/rules/a.xml")
+        );
         assert_eq!(Selection::of(&[]).paths, ["ruleset/rules", "etc/rules"]);
     }
 }

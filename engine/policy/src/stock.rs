@@ -94,9 +94,7 @@ pub fn blocks(text: &str) -> Result<Vec<Block<'_>>, Unbalanced> {
     }
     match open.pop() {
         None => Ok(found),
-        Some(tag) => {
-            Err(Unbalanced { line: tags::line(text, tag.span.start), name: tag.name.to_owned() })
-        }
+        Some(tag) => Err(Unbalanced { line: tags::line(text, tag.span.start), name: tag.name.to_owned() }),
     }
 }
 
@@ -200,7 +198,9 @@ pub fn give_back(text: &str) -> Result<(String, usize), Unbalanced> {
             let before = text.get(copied..span.start).unwrap_or_default().trim_end();
             out.push_str(before);
             copied = span.end + PUT_IN.len();
-        } else if let Some((was, _)) = behind.strip_prefix(CHANGED).and_then(|was| was.split_once(CHANGED_END)) {
+        } else if let Some((was, _)) =
+            behind.strip_prefix(CHANGED).and_then(|was| was.split_once(CHANGED_END))
+        {
             out.push_str(text.get(copied..span.start).unwrap_or_default());
             out.push_str(&restored(was));
             copied = span.end + CHANGED.len() + was.len() + CHANGED_END.len();
@@ -282,8 +282,10 @@ mod tests {
     #[test]
     fn blocks_that_name_a_command_are_found() {
         let blocks = blocks(CONF).unwrap();
-        let seen: Vec<_> =
-            blocks.iter().map(|block| (block.command.as_str(), block.line, block.enabled, block.taken)).collect();
+        let seen: Vec<_> = blocks
+            .iter()
+            .map(|block| (block.command.as_str(), block.line, block.enabled, block.taken))
+            .collect();
         assert_eq!(
             seen,
             [
@@ -301,8 +303,12 @@ mod tests {
     fn what_is_taken_over_comes_back_byte_for_byte() {
         let (taken, blocks) = take_over(CONF, |_| true).unwrap();
         assert_eq!(blocks.len(), 4);
-        assert!(taken.contains("<active-response>\n    <disabled>yes</disabled><!-- riposte takeover -->\n    <command>drop"));
-        assert!(taken.contains("<active-response><disabled>yes</disabled><!-- riposte takeover, was: no --><command> tell"));
+        assert!(taken.contains(
+            "<active-response>\n    <disabled>yes</disabled><!-- riposte takeover -->\n    <command>drop"
+        ));
+        assert!(taken.contains(
+            "<active-response><disabled>yes</disabled><!-- riposte takeover, was: no --><command> tell"
+        ));
         assert!(super::blocks(&taken).unwrap().iter().all(|block| !block.enabled));
         assert_eq!(take_over(&taken, |_| true).unwrap(), (taken.clone(), vec![]), "once is enough");
         assert_eq!(give_back(&taken).unwrap(), (CONF.to_owned(), 4));
@@ -313,8 +319,12 @@ mod tests {
     fn only_what_is_chosen_is_taken() {
         let (taken, blocks) = take_over(CONF, |block| block.command == "drop").unwrap();
         assert_eq!(blocks.len(), 2);
-        let enabled: Vec<_> =
-            super::blocks(&taken).unwrap().into_iter().filter(|block| block.enabled).map(|block| block.command).collect();
+        let enabled: Vec<_> = super::blocks(&taken)
+            .unwrap()
+            .into_iter()
+            .filter(|block| block.enabled)
+            .map(|block| block.command)
+            .collect();
         assert_eq!(enabled, ["tell", "odd"]);
         assert_eq!(give_back(&taken).unwrap().0, CONF);
     }

@@ -173,11 +173,7 @@ mod tests {
     fn what_is_no_tag_is_passed_over() {
         assert_eq!(
             found(r"<regex>a < b \<c> <1> <d <e></regex> < <!-- <f>"),
-            [
-                ("regex", Kind::Open, "<regex>"),
-                ("e", Kind::Open, "<e>"),
-                ("regex", Kind::Close, "</regex>")
-            ]
+            [("regex", Kind::Open, "<regex>"), ("e", Kind::Open, "<e>"), ("regex", Kind::Close, "</regex>")]
         );
         assert_eq!(found("<"), []);
         assert_eq!(found("<a"), []);

@@ -9,7 +9,7 @@
 use std::path::{Path, PathBuf};
 
 use riposte_policy::alert::Alert;
-use riposte_policy::config::{Config, Source};
+use riposte_policy::config::{Config, Role, Source};
 use riposte_policy::matching::{Index, Why, explain};
 
 /// The folder, when the environment names one.
@@ -44,8 +44,12 @@ fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
 
 /// Reads one file, and checks that each diagnostic stands where it says.
 fn read(path: &Path) -> Config {
+    read_as(path, Role::Standalone)
+}
+
+fn read_as(path: &Path, role: Role) -> Config {
     let content = bytes(path);
-    let config = Config::read(&[Source { file: &path.display().to_string(), bytes: &content }]);
+    let config = Config::read_as(&[Source { file: &path.display().to_string(), bytes: &content }], role);
     let lossy = String::from_utf8_lossy(&content);
     let lines: Vec<&str> = lossy.split('\n').collect();
     for diagnostic in &config.diagnostics {
@@ -68,6 +72,12 @@ fn configurations() {
     let mut compared = 0;
     for path in files(&folder.join("configs"), "conf") {
         let config = read(&path);
+        // Whoever reads it, reading ends, and each finding has its place.
+        for role in [Role::Execd, Role::Manager] {
+            let config = read_as(&path, role);
+            assert!(role == Role::Manager || config.responses.is_empty());
+            let _ = Index::new(&config.responses);
+        }
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let row: Vec<&str> = index.lines().find(|row| row.starts_with(&name)).unwrap().split('\t').collect();
         let malformed = config
@@ -121,9 +131,35 @@ fn configurations_that_wazuh_refuses() {
             .collect();
         assert_eq!(errors.iter().map(|found| found.code).collect::<Vec<_>>(), [code], "{name}");
     }
-    for name in ["ossec-agent-good", "ossec-manager-good"] {
-        assert!(!read(&folder.join(format!("wazuh/{name}.conf"))).has_errors(), "{name}");
+    for (name, role) in [("ossec-agent-good", Role::Execd), ("ossec-manager-good", Role::Manager)] {
+        for role in [Role::Standalone, role] {
+            let config = read_as(&folder.join(format!("wazuh/{name}.conf")), role);
+            assert!(!config.has_errors(), "{name} as {role:?}");
+        }
     }
+}
+
+/// What each of them makes Wazuh log is what the finding says it logs, and is
+/// an error where Wazuh ends.
+#[test]
+fn what_wazuh_logs_for_what_it_refuses() {
+    let Some(folder) = corpus() else { return };
+    let mut compared = 0;
+    for row in text(&folder.join("wazuh/bad/EXPECTED.tsv")).lines().skip(1) {
+        let (name, who, expected) = match row.split('\t').collect::<Vec<_>>()[..] {
+            [name, who, expected, ..] if name.starts_with("ossec-") => (name, who, expected),
+            _ => continue,
+        };
+        let role = if who.starts_with("execd") { Role::Execd } else { Role::Manager };
+        let config = read_as(&folder.join("wazuh/bad").join(name), role);
+        let said: Vec<_> = config.diagnostics.iter().filter(|found| !found.wazuh.is_empty()).collect();
+        let [said] = said.as_slice() else { panic!("{name}: {:?}", config.diagnostics) };
+        assert!(expected.contains(&said.wazuh), "{name}: {} for {expected}", said.wazuh);
+        let goes_on = ["not fatal", "no error"].iter().any(|words| expected.contains(words));
+        assert_eq!(config.has_errors(), !goes_on, "{name}: {expected}");
+        compared += 1;
+    }
+    assert_eq!(compared, 13);
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use riposte_policy::alert::Alert;
-use riposte_policy::config::{Config, Expect, Location, Source};
+use riposte_policy::config::{Config, Expect, Location, Role, Source};
 use riposte_policy::keys::{self, Derived};
 use riposte_policy::matching::Index;
 
@@ -53,7 +53,8 @@ fn the_option_reference() {
   <repeated_offenders>1,5,10</repeated_offenders>
 </active-response>",
     );
-    assert_eq!(codes(&config), ["matching-differs"]);
+    assert_eq!(codes(&config), ["matching-differs", "ca-unused"]);
+    assert_eq!(config.ca_stores, ["/var/ossec/etc/wpk_root.pem"]);
     let response = &config.responses[0];
     assert_eq!(response.location, Location::defined_agent("032"));
     assert_eq!(response.timeout, Some(Duration::from_secs(1)));
@@ -64,6 +65,57 @@ fn the_option_reference() {
     assert_eq!(fired(&config, 1, 9, "\"sshd_x\""), [""; 0]);
     let alert = Alert::parse(br#"{"rule":{"id":"1","level":3,"pci_dss":["11.4"]}}"#).unwrap();
     assert_eq!(Index::new(&config.responses).fires(&alert), [0]);
+}
+
+/// The reference's example as the code of Wazuh 4.x has it: level and group
+/// restrict each other, and groups are looked for in one text.
+#[test]
+fn the_option_reference_as_wazuh_does_it() {
+    let text = "<command><name>host-deny</name><executable>host-deny</executable><timeout_allowed>yes</timeout_allowed></command>
+<active-response>
+  <command>host-deny</command>
+  <location>defined-agent</location>
+  <agent_id>032</agent_id>
+  <level>10</level>
+  <rules_group>sshd,|pci_dss_11.4,</rules_group>
+  <timeout>1</timeout>
+</active-response>";
+    let settled = format!("{text}<riposte><matching>wazuh-4.x</matching></riposte>");
+    for config in [read(&settled), Config::read_as(&[Source::new("ossec.conf", text)], Role::Manager)] {
+        assert_eq!(codes(&config), ["matching-differs"]);
+        assert_eq!(fired(&config, 1, 10, "\"web\""), [""; 0]);
+        assert_eq!(fired(&config, 1, 3, "\"sshd\""), [""; 0]);
+        assert_eq!(fired(&config, 1, 10, "\"syslog\",\"sshd\""), ["host-deny#1"]);
+        // The comma ends the name; nothing begins it.
+        assert_eq!(fired(&config, 1, 10, "\"sshd_x\""), [""; 0]);
+        assert_eq!(fired(&config, 1, 10, "\"my_sshd\""), ["host-deny#1"]);
+        let alert =
+            Alert::parse(br#"{"rule":{"id":"1","level":11,"groups":["ids"],"pci_dss":["10.6","11.4"]}}"#);
+        assert_eq!(Index::new(&config.responses).fires(&alert.unwrap()), [0]);
+    }
+}
+
+/// Wazuh's other words for the same places, and several of them at once.
+#[test]
+fn places_have_several_names() {
+    let location = |words: &str| {
+        let config = read(&format!(
+            "<command><name>c</name><executable>c</executable></command><active-response><command>c</command>\
+             <location>{words}</location><level>7</level></active-response>"
+        ));
+        config.responses.first().map(|response| response.location.to_string())
+    };
+    for (words, expected) in [
+        ("AS", "server"),
+        ("analysisd", "server"),
+        ("any", "all"),
+        ("local,server", "local,server"),
+        ("all, server", "server,all"),
+        ("all|any", "all"),
+    ] {
+        assert_eq!(location(words).as_deref(), Some(expected), "{words}");
+    }
+    assert_eq!(location("local;server"), None);
 }
 
 /// OSSEC's guide: a response without data, one with `expect`, one on another

@@ -2,14 +2,16 @@
 
 use proptest::prelude::*;
 use riposte_policy::alert::{self, Alert};
-use riposte_policy::config::{Config, Source};
+use riposte_policy::config::{Config, Response, Role, Source, Way};
 use riposte_policy::keys::{self, Derived, Keys, Pointer};
 use riposte_policy::matching::{Index, explain};
+use riposte_policy::osregex::Pattern;
 
 /// Text made of what configurations are made of, in any order.
 fn xml() -> impl Strategy<Value = Vec<u8>> {
     let names = "ossec_config|agent_config|command|active-response|active‐response|global|name|executable|location|level\
-        |rules_id|rules_group|timeout|repeated_offenders|keys|capabilities|firewall|limits|white_list|x";
+        |rules_id|rules_group|timeout|repeated_offenders|keys|capabilities|firewall|limits|white_list|riposte|matching|link\
+        |ca_store|agent_id|x";
     let names: Vec<String> = names.split('|').map(str::to_owned).collect();
     let name = prop::sample::select(names);
     let part = prop_oneof![
@@ -18,6 +20,8 @@ fn xml() -> impl Strategy<Value = Vec<u8>> {
         1 => name.clone().prop_map(|name| format!("<{name}").into_bytes()),
         1 => name.prop_map(|name| format!("<{name} {name}='1' sha256=\"a\" widest4=3 />").into_bytes()),
         2 => "[a-z0-9,|/.~!& -]{0,12}".prop_map(String::into_bytes),
+        1 => prop::sample::select(vec!["local,all", "defined-agent", "7", "!10.0.0.1", "0.0.0.0/0", "wazuh-4.x", "a\\w+,|b"])
+            .prop_map(|text| text.as_bytes().to_vec()),
         1 => prop::sample::select(vec!["<!--", "-->", "<![CDATA[", "]]>", "<?", "?>", "&amp;", "&#0;", "&#x41;", "<", ">", "\r\n", "'", "\"", "é"])
             .prop_map(|text| text.as_bytes().to_vec()),
         1 => prop::collection::vec(any::<u8>(), 0..4),
@@ -69,14 +73,22 @@ fn json() -> impl Strategy<Value = Vec<u8>> {
 
 fn check_config(files: &[Vec<u8>]) {
     let sources: Vec<Source<'_>> = files.iter().map(|bytes| Source { file: "f", bytes }).collect();
-    let config = Config::read(&sources);
+    for role in [Role::Standalone, Role::Execd, Role::Manager] {
+        check_role(&sources, role);
+    }
+}
+
+fn check_role(sources: &[Source<'_>], role: Role) {
+    let config = Config::read_as(sources, role);
     for found in &config.diagnostics {
         assert!(found.place.line >= 1 && found.place.column >= 1 && !found.message.is_empty(), "{found:?}");
         assert!(!found.to_string().contains('\u{1b}'));
     }
     for response in &config.responses {
         assert!(config.command(&response.command).is_some());
-        assert!(response.level.is_some() || !response.groups.is_empty() || !response.rules.is_empty());
+        let fires = response.level.is_some() || !response.groups.is_empty() || !response.rules.is_empty();
+        assert!(fires || role == Role::Manager);
+        assert!(response.location.words().next().is_some());
     }
     let _ = Index::new(&config.responses);
 }
@@ -113,6 +125,14 @@ fn some_config() -> Config {
          <active-response><command>b</command><location>local</location><rules_group>a,|pci_dss_1,</rules_group></active-response>",
     )]);
     assert!(!config.has_errors());
+    let mut config = config;
+    // Each once more, as Wazuh 4.x has it.
+    let wazuh = config.responses.iter().map(|response| {
+        let pattern = response.groups.first().map(|_| Pattern::new(r"^\w+,|\.*a").unwrap());
+        std::sync::Arc::new(Response { matching: Way::Wazuh, pattern, ..Response::clone(response) })
+    });
+    let wazuh: Vec<_> = wazuh.collect();
+    config.responses.extend(wazuh);
     config
 }
 

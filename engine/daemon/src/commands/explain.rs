@@ -6,7 +6,7 @@ use riposte_policy::alert::Alert;
 use riposte_policy::diagnostic::shown;
 use riposte_policy::keys::{self, Derived};
 use riposte_policy::matching;
-use riposte_policy::{Address, Keys, Prefix};
+use riposte_policy::{Address, Keys};
 use serde_json::{Value, json};
 
 use crate::arm::{self, Armed};
@@ -98,9 +98,8 @@ fn each(armed: &Armed, alert: &Alert<'_>) -> Vec<Value> {
 
 /// Whether the configuration's white list keeps the response from its target.
 fn spared(armed: &Armed, keys: &Keys) -> bool {
-    let addresses = keys.as_slice().iter().filter_map(|key| key.parse::<Address>().ok());
-    let mut prefixes = addresses.map(Prefix::from);
-    prefixes.any(|address| armed.config.white_list.iter().any(|listed| listed.contains(address)))
+    let mut addresses = keys.as_slice().iter().filter_map(|key| key.parse::<Address>().ok());
+    addresses.any(|address| armed.config.spares(address).is_some())
 }
 
 fn sentences(armed: &Armed, alert: &Alert<'_>) -> String {

@@ -119,7 +119,12 @@ async fn keys(
 
 /// White list and allows, on every key that is an address.
 pub fn spared(engine: &Engine, keys: &[String]) -> Result<(), Instead> {
+    let armed = engine.armed();
     for address in keys.iter().filter_map(|key| key.parse::<Address>().ok()) {
+        // The guard knows the list's prefixes, the configuration its patterns too.
+        if let Some(why) = armed.config.spares(address) {
+            return Err(Outcome::Refused(Refused::Allowed(format!("{address}: {why}"))));
+        }
         if let Guarded::Never { rule: rule @ ("white_list" | "allow"), detail } =
             engine.capabilities.guard().judge(address.into())
         {

@@ -11,6 +11,8 @@ pub(super) struct Shape {
     pub(super) children: &'static [&'static str],
     /// Children that the design of Riposte has and this version does not.
     pub(super) unenforced: &'static [&'static str],
+    /// Whether Wazuh reads such blocks too, and refuses what it does not know.
+    pub(super) stock: bool,
 }
 
 /// Reports children that are not of this shape, and stray text. Returns
@@ -36,6 +38,9 @@ pub(super) fn check(block: &Element, shape: &Shape, findings: &mut Findings<'_>)
             let message = format!("<{name}> has no element <{}>", printable(&child.name));
             let help = did_you_mean(&child.name, known(), || format!("it takes {}.", listed(shape.children)));
             findings.error(child.spot, "element-unknown", message, help);
+        }
+        if shape.stock {
+            says_unknown(child, findings);
         }
     }
     sound
@@ -123,6 +128,18 @@ pub(super) fn yes_or_no(element: &Element, findings: &mut Findings<'_>) -> Optio
             None
         }
     }
+}
+
+/// What Wazuh logs for an element that it does not know.
+pub(super) fn says_unknown(element: &Element, findings: &mut Findings<'_>) {
+    let name = printable(&element.name);
+    findings.says(format!("(1230): Invalid element in the configuration: '{name}'."));
+}
+
+/// What Wazuh logs for a value that its element does not take.
+pub(super) fn says_invalid(element: &Element, findings: &mut Findings<'_>) {
+    let (name, value) = (&element.name, printable(element.value()));
+    findings.says(format!("(1235): Invalid value for element '{name}': {value}."));
 }
 
 /// Reports a value that its element does not take.

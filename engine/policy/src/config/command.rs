@@ -8,7 +8,7 @@ use super::findings::{Findings, Spot};
 use super::grants;
 use super::suggest::did_you_mean;
 use super::xml::Element;
-use super::{Command, Expect, Protocol, Runtime};
+use super::{Command, Expect, Protocol, Role, Runtime};
 use crate::diagnostic::shown;
 use crate::grant::Grants;
 use crate::keys::{Keys, Pointer};
@@ -26,7 +26,11 @@ const SHAPE: Shape = Shape {
         "limits",
     ],
     unenforced: &["confined", "isolated"],
+    stock: true,
 };
+
+/// What Wazuh logs for a command that lacks something.
+const INCOMPLETE: &str = "(1280): Missing command options. You must specify a 'name' and 'executable'.";
 
 /// Longest name of a command in bytes (`ar.conf` cuts at 256).
 const LONGEST_NAME: usize = 256;
@@ -63,7 +67,7 @@ struct Draft {
 #[derive(Clone, Debug)]
 pub(super) enum Defined {
     /// It can be used.
-    Usable(Arc<Command>),
+    Usable(Arc<Command>, Spot),
     /// It has errors and is not used.
     Unusable(Spot),
 }
@@ -94,8 +98,8 @@ impl Commands {
     }
 
     /// All commands after the last file, in the order of their first definition.
-    pub(super) fn finish(self, findings: &mut Findings<'_>) -> Vec<(Arc<str>, Defined)> {
-        self.drafts.into_iter().map(|draft| (Arc::clone(&draft.name), draft.finish(findings))).collect()
+    pub(super) fn finish(self, role: Role, findings: &mut Findings<'_>) -> Vec<(Arc<str>, Defined)> {
+        self.drafts.into_iter().map(|draft| (Arc::clone(&draft.name), draft.finish(role, findings))).collect()
     }
 }
 
@@ -119,7 +123,7 @@ impl Draft {
         self.limits.refine(&later.limits);
     }
 
-    fn finish(self, findings: &mut Findings<'_>) -> Defined {
+    fn finish(self, role: Role, findings: &mut Findings<'_>) -> Defined {
         let Some(executable) = self.executable else {
             if self.sound {
                 let message = format!("the command {} has no <executable>", shown(&self.name));
@@ -129,6 +133,7 @@ impl Draft {
                     message,
                     "name the program: <executable>firewall-drop</executable>.",
                 );
+                findings.says(INCOMPLETE);
             }
             return Defined::Unusable(self.spot);
         };
@@ -139,10 +144,11 @@ impl Draft {
         let protocol = self.protocol.or(self.expect.is_some().then_some(Protocol::Both));
         let mut limits = Limits::default();
         self.limits.apply(&mut limits);
-        Defined::Usable(Arc::new(Command {
+        let command = Command {
             name: self.name,
             executable,
-            timeout_allowed: self.timeout_allowed,
+            // A manager takes silence as no; others ask who knows the program.
+            timeout_allowed: self.timeout_allowed.or((role == Role::Manager).then_some(false)),
             expect: self.expect.unwrap_or_default(),
             extra_args: self.extra_args.unwrap_or_default(),
             keys: self.keys.unwrap_or_default(),
@@ -151,7 +157,8 @@ impl Draft {
             runtime: self.runtime,
             protocol,
             place: findings.place(self.spot),
-        }))
+        };
+        Defined::Usable(Arc::new(command), self.spot)
     }
 }
 
@@ -164,8 +171,7 @@ fn draft(name: Arc<str>, mut sound: bool, block: &Element, findings: &mut Findin
         executable,
         runtime,
         protocol,
-        timeout_allowed: block::single(block, "timeout_allowed", findings)
-            .and_then(|element| block::yes_or_no(element, findings)),
+        timeout_allowed: timeout_allowed(block, findings),
         expect: expect(block, findings),
         extra_args: block::single(block, "extra_args", findings)
             .map(|element| element.value().split_whitespace().map(str::to_owned).collect()),
@@ -176,10 +182,20 @@ fn draft(name: Arc<str>, mut sound: bool, block: &Element, findings: &mut Findin
     }
 }
 
+fn timeout_allowed(block: &Element, findings: &mut Findings<'_>) -> Option<bool> {
+    let element = block::single(block, "timeout_allowed", findings)?;
+    let allowed = block::yes_or_no(element, findings);
+    if allowed.is_none() {
+        block::says_invalid(element, findings);
+    }
+    allowed
+}
+
 fn name(block: &Element, sound: &mut bool, findings: &mut Findings<'_>) -> Option<Arc<str>> {
     if !block.children.iter().any(|child| child.name == "name") {
         let help = "name it: <name>firewall-drop</name>.";
         findings.error(block.spot, "command-incomplete", "this command has no <name>", help);
+        findings.says(INCOMPLETE);
         return None;
     }
     let element = only(block, "name", sound, findings)?;
@@ -201,6 +217,9 @@ fn name(block: &Element, sound: &mut bool, findings: &mut Findings<'_>) -> Optio
         "choose another name. The command is not used.",
         findings,
     );
+    if name.starts_with('!') {
+        block::says_invalid(element, findings);
+    }
     None
 }
 

@@ -21,6 +21,8 @@ pub(super) struct Spot {
 pub(super) struct Findings<'a> {
     files: Vec<File<'a>>,
     found: Vec<(Spot, Diagnostic)>,
+    /// Whether what was found last was kept.
+    kept: bool,
 }
 
 #[derive(Debug)]
@@ -86,6 +88,25 @@ impl<'a> Findings<'a> {
         self.push(Severity::Note, spot, code, message.into(), help.into());
     }
 
+    /// A finding whose severity depends on who reads.
+    pub(super) fn found(
+        &mut self,
+        severity: Severity,
+        spot: Spot,
+        code: &'static str,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.push(severity, spot, code, message.into(), help.into());
+    }
+
+    /// What Wazuh logs in the place of what was found last.
+    pub(super) fn says(&mut self, wazuh: impl Into<String>) {
+        if let Some((_, diagnostic)) = self.found.last_mut().filter(|_| self.kept) {
+            diagnostic.wazuh = wazuh.into();
+        }
+    }
+
     /// Whether so much was found in this file that suggestions help nobody.
     pub(super) fn are_many(&self, spot: Spot) -> bool {
         self.files.get(spot.file).is_some_and(|file| file.found >= MOST / 10)
@@ -109,7 +130,8 @@ impl<'a> Findings<'a> {
     fn push(&mut self, severity: Severity, spot: Spot, code: &'static str, message: String, help: String) {
         let Some(file) = self.files.get_mut(spot.file) else { return };
         file.found += 1;
-        if file.found > MOST {
+        self.kept = file.found <= MOST;
+        if !self.kept {
             file.unkept = file.unkept.max(Some(severity));
             return;
         }

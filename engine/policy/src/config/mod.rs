@@ -5,8 +5,10 @@
 //! them, the message says. The parts:
 //!
 //! * `read`: files to sections, and what sections say about each other;
-//! * `command`, `grants`, `response`, `settings`: one block each; `block`: what they
-//!   share; `location`: where a response runs;
+//! * `command`, `grants`, `response`, `settings`, `white_list`: one block each;
+//!   `block`: what they share;
+//! * `triggers`, `places`, `offenders`, `packages`: parts of a response;
+//! * `names`: the commands that responses name; `location`: where one runs;
 //! * `xml`: text to a tree that knows its places; `findings`: the diagnostics;
 //! * `stored`: a command as the ledger keeps it.
 //!
@@ -20,25 +22,33 @@ mod command;
 mod findings;
 mod grants;
 mod location;
+mod names;
+mod offenders;
+mod packages;
+mod places;
 mod read;
 mod response;
 mod settings;
 mod stored;
 mod suggest;
+mod triggers;
+mod white_list;
 mod xml;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::address::Prefix;
-use crate::diagnostic::{Diagnostic, Place, Severity};
+use crate::address::{Address, Prefix};
+use crate::diagnostic::{Diagnostic, Place, Severity, shown};
 use crate::grant::Grants;
 use crate::keys::Pointer;
 use crate::limit::Limits;
+use crate::osregex::Pattern;
 
 pub use location::Location;
 pub use stored::StoredError;
 pub use suggest::nearest;
+pub use white_list::HostPattern;
 
 /// One configuration file.
 #[derive(Clone, Copy, Debug)]
@@ -64,8 +74,20 @@ pub struct Config {
     pub commands: Vec<Arc<Command>>,
     /// Every response that can fire, in file order. Its command is defined.
     pub responses: Vec<Arc<Response>>,
-    /// `<global><white_list>`: never acted against.
+    /// Whether an agent's own block switches active response off.
+    pub disabled: bool,
+    /// `<repeated_offenders>` of an agent's own block: for responses without a
+    /// list, and for all that [`Role::Execd`] runs.
+    pub offenders: Arc<[Duration]>,
+    /// `<global><white_list>`: never acted against. What a `!` takes out of it
+    /// is not in it.
     pub white_list: Vec<Prefix>,
+    /// Entries of the white list that are looked for in the text of an address.
+    pub white_list_hosts: Vec<HostPattern>,
+    /// `<ca_store>`: files or folders of root certificates for packages.
+    pub ca_stores: Vec<String>,
+    /// `<ca_verification>`, when it is there.
+    pub ca_verification: Option<bool>,
     /// `<riposte>`: how the engine does what differs between it and Wazuh.
     pub settings: Settings,
     /// Everything worth saying about the files.
@@ -92,6 +114,16 @@ impl Config {
     #[must_use]
     pub fn command(&self, name: &str) -> Option<&Arc<Command>> {
         self.commands.iter().find(|command| &*command.name == name)
+    }
+
+    /// Which entry of the white list keeps this address from being acted
+    /// against, in words; `None` when none does.
+    #[must_use]
+    pub fn spares(&self, address: Address) -> Option<String> {
+        let one = Prefix::from(address);
+        let prefix = self.white_list.iter().find(|prefix| prefix.contains(one)).map(ToString::to_string);
+        let host = || self.white_list_hosts.iter().find(|host| host.holds(address)).map(ToString::to_string);
+        prefix.or_else(host).map(|entry| format!("white_list has {}", shown(&entry)))
     }
 
     /// Whether anything in the files is not used because it is wrong.
@@ -140,10 +172,17 @@ pub struct Response {
     pub command: Arc<str>,
     /// Where it runs.
     pub location: Location,
-    /// `<level>`: fires from this rule level on, 1 to 16.
+    /// Whose way its triggers are matched. As documented any of them fires it;
+    /// to Wazuh 4.x level and group restrict each other.
+    pub matching: Way,
+    /// `<level>`: fires from this rule level on, 1 to 16; up to 20 where a
+    /// manager takes it.
     pub level: Option<u8>,
-    /// `<rules_group>`: fires for any of these groups; lower case.
+    /// `<rules_group>` as documented: fires for any of these groups; lower case.
     pub groups: Vec<String>,
+    /// `<rules_group>` where Wazuh's way is asked for: fires when it is found
+    /// in the text of the rule's groups.
+    pub pattern: Option<Pattern>,
     /// `<rules_id>`: fires for any of these rules.
     pub rules: Vec<u32>,
     /// `<timeout>`; `None`: for good.

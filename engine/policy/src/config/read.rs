@@ -1,19 +1,21 @@
 //! From files to a [`Config`]: sections, then what they say about each other.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::block;
-use super::command::{Commands, Defined, words};
+use super::command::{Commands, Defined};
 use super::findings::{Findings, Spot};
+use super::names::Names;
+use super::packages::Trusted;
 use super::response::{self, Block, Draft, Plan};
 use super::settings::Given;
-use super::suggest::{did_you_mean, is_typographic_hyphen, nearest};
+use super::suggest::nearest;
+use super::triggers::{Fires, Reader};
+use super::white_list::Listed;
 use super::xml::{self, Element, ROOTS, printable};
 use super::{Command, Config, Response, Role, Settings, Source};
-use crate::address::Prefix;
 use crate::diagnostic::shown;
 
 /// Largest file in bytes.
@@ -29,11 +31,12 @@ struct Reading {
     responses: Vec<Draft>,
     /// The list of the agent's own block, for responses without one.
     offenders: Option<Arc<[Duration]>>,
-    /// Where an agent's own block switches active response off.
-    disabled: Option<Spot>,
-    white_list: Vec<Prefix>,
-    /// What is in the white list.
-    listed: HashSet<Prefix>,
+    /// Where an agent's own block switches active response on or off.
+    disabled: Option<(bool, Spot)>,
+    white_list: Listed,
+    trusted: Trusted,
+    /// The first response where responses count for nothing.
+    foreign: Option<Spot>,
     /// Commands defined inside a response, where they count for nothing.
     nested: HashMap<String, Spot>,
     /// What the role does, and what the files say about that.
@@ -129,17 +132,25 @@ impl Reading {
             "command" => self.commands.read(section, findings),
             "active-response" => {
                 self.note_nested(section);
-                match response::read(section, self.role, findings) {
+                match response::read(section, self.role, &mut self.trusted, findings) {
                     Block::Response(draft) => self.responses.push(draft),
+                    Block::Foreign { spot, offenders } => {
+                        self.foreign = self.foreign.or(Some(spot));
+                        self.offenders = self.offenders.take().or(offenders);
+                    }
                     Block::Agent { disabled, offenders } => {
-                        self.disabled = self.disabled.or(disabled);
+                        // Wazuh's execd asks the first block that has it. Where
+                        // nothing is stood in for, no block may be overheard.
+                        if self.role == Role::Execd || matches!(disabled, Some((true, _))) {
+                            self.disabled = self.disabled.or(disabled);
+                        }
                         // The first list wins, as in Wazuh.
                         self.offenders = self.offenders.take().or(offenders);
                     }
                     Block::Neither => {}
                 }
             }
-            "global" => self.white_list(section, findings),
+            "global" => self.white_list.read(section, findings),
             "riposte" => self.settings.read(section, findings),
             name => {
                 if let Some(meant) = nearest(name, SECTIONS) {
@@ -163,58 +174,17 @@ impl Reading {
         }
     }
 
-    fn white_list(&mut self, global: &Element, findings: &mut Findings<'_>) {
-        for element in global.children.iter().filter(|child| child.name == "white_list") {
-            if !block::leaf(element, findings) {
-                continue;
-            }
-            for word in words(element.value()) {
-                match word.parse::<Prefix>() {
-                    Ok(prefix) => {
-                        if self.listed.insert(prefix) {
-                            self.white_list.push(prefix);
-                        }
-                    }
-                    Err(error) if word.starts_with('!') || word.contains('/') => {
-                        let message = if word.starts_with('!') {
-                            format!(
-                                "{} takes an address out of the list, which this version cannot enforce",
-                                shown(word)
-                            )
-                        } else {
-                            error.to_string()
-                        };
-                        block::invalid(
-                            element,
-                            &message,
-                            "write an address or a prefix. This entry protects nothing.",
-                            findings,
-                        );
-                    }
-                    Err(_) => {
-                        let message = format!(
-                            "{} is no address: only addresses and prefixes are protected",
-                            shown(word)
-                        );
-                        findings.warning(
-                            element.spot,
-                            "white-list-host",
-                            message,
-                            "write the addresses of this host.",
-                        );
-                    }
-                }
-            }
-        }
-    }
-
     fn finish(self, mut findings: Findings<'_>) -> Config {
-        let commands = self.commands.finish(&mut findings);
+        let commands = self.commands.finish(self.role, &mut findings);
+        self.trusted.finish(&mut findings);
+        let (matching, settled) = self.settings.matching();
+        let reader = Reader { role: self.role, matching, settled };
         let defined: HashMap<Arc<str>, Defined> = commands.iter().cloned().collect();
-        let mut names = Names { defined: &defined, order: &commands, nested: &self.nested };
+        let names = Names { role: self.role, defined: &defined, order: &commands, nested: &self.nested };
         let mut numbers: HashMap<Arc<str>, u32> = HashMap::new();
         let mut responses = Vec::new();
         let (mut switched_off, offenders) = (0_usize, self.offenders);
+        let disabled = self.disabled.and_then(|(disabled, spot)| disabled.then_some(spot));
         for draft in self.responses {
             let number = numbers.entry(Arc::clone(&draft.command)).or_default();
             *number += 1;
@@ -222,19 +192,26 @@ impl Reading {
             if draft.off {
                 continue;
             }
+            let fires = draft.triggers.fires(reader, draft.plan.is_some(), &mut findings);
             let Some(command) = names.command(&draft, &mut findings) else { continue };
             let Draft { spot, plan: Some(plan), .. } = draft else { continue };
-            let Some(response) = response(number, spot, plan, &command, offenders.as_ref(), &mut findings)
+            let number = (number, spot);
+            let Some(response) =
+                response(number, plan, fires, reader, &command, offenders.as_ref(), &mut findings)
             else {
                 continue;
             };
-            if self.disabled.is_some() {
+            if disabled.is_some() {
                 switched_off += 1;
             } else {
                 responses.push(Arc::new(response));
             }
         }
-        if let Some(spot) = self.disabled {
+        if let Some(spot) = self.foreign {
+            let message = "responses fire nothing here: execd runs what a manager sends";
+            findings.note(spot, "responses-unused", message, "");
+        }
+        if let Some(spot) = disabled {
             let message = "active response is switched off here";
             match switched_off {
                 0 => findings.note(spot, "active-response-disabled", message, ""),
@@ -250,13 +227,19 @@ impl Reading {
             }
         }
         let commands = commands.into_iter().filter_map(|(_, defined)| match defined {
-            Defined::Usable(command) => Some(command),
+            Defined::Usable(command, _) => Some(command),
             Defined::Unusable(_) => None,
         });
+        let (white_list, white_list_hosts) = self.white_list.finish();
         Config {
             commands: commands.collect(),
             responses,
-            white_list: self.white_list,
+            disabled: disabled.is_some(),
+            offenders: offenders.unwrap_or_default(),
+            white_list,
+            white_list_hosts,
+            ca_stores: self.trusted.stores,
+            ca_verification: self.trusted.verification,
             settings: self.settings.finish(),
             diagnostics: findings.into_diagnostics(),
         }
@@ -265,15 +248,17 @@ impl Reading {
 
 /// The response, now that its command is known.
 fn response(
-    number: u32,
-    spot: Spot,
+    (number, spot): (u32, Spot),
     plan: Plan,
+    fires: Fires,
+    reader: Reader,
     command: &Command,
     usual: Option<&Arc<[Duration]>>,
     findings: &mut Findings<'_>,
 ) -> Option<Response> {
-    if plan.level.is_none() && plan.groups.is_empty() && plan.rules.is_empty() {
-        // No alert can fire it; that was said.
+    // No alert can fire it; that was said. A manager lists it for its agents
+    // all the same, so that it can be run by hand.
+    if !fires.anything() && reader.role != Role::Manager {
         return None;
     }
     let timeout = plan.timeout.filter(|(_, spot)| {
@@ -283,6 +268,8 @@ fn response(
                 format!("the command {} allows no timeout: nothing is undone", shown(&command.name));
             let help = "write <timeout_allowed>yes</timeout_allowed> in the command, or remove the timeout.";
             findings.warning(*spot, "timeout-not-allowed", message, help);
+            let name = printable(&command.name);
+            findings.says(format!("(1305): Timeout not allowed for command: '{name}'."));
         }
         allowed
     });
@@ -300,57 +287,14 @@ fn response(
         name: format!("{}#{number}", command.name).into(),
         command: Arc::clone(&command.name),
         location: plan.location,
-        level: plan.level,
-        groups: plan.groups,
-        rules: plan.rules,
+        matching: reader.matching,
+        level: fires.level,
+        groups: fires.groups,
+        pattern: fires.pattern,
+        rules: fires.rules,
         timeout: timeout.map(|(timeout, _)| timeout),
-        offenders: offenders.unwrap_or_else(|| [].into()),
+        offenders: offenders.unwrap_or_default(),
         mode: plan.mode,
         place: findings.place(spot),
     })
-}
-
-/// The commands that responses may name.
-struct Names<'c> {
-    defined: &'c HashMap<Arc<str>, Defined>,
-    order: &'c [(Arc<str>, Defined)],
-    nested: &'c HashMap<String, Spot>,
-}
-
-impl Names<'_> {
-    /// The command that a response names, or what is wrong with that.
-    fn command(&mut self, draft: &Draft, findings: &mut Findings<'_>) -> Option<Arc<Command>> {
-        let name = &draft.command;
-        match self.defined.get(name) {
-            Some(Defined::Usable(command)) => return Some(Arc::clone(command)),
-            Some(Defined::Unusable(spot)) => {
-                let message = format!("the command {} has errors, so this response is not used", shown(name));
-                let place = findings.place(*spot);
-                findings.error(draft.command_spot, "command-unusable", message, format!("see {place}."));
-                return None;
-            }
-            None => {}
-        }
-        let message = format!("no command is named {}", shown(name));
-        let help = if findings.are_many(draft.command_spot) {
-            // Looking for a near name among all commands is work.
-            String::new()
-        } else if let Some(spot) = self.nested.get(&**name) {
-            format!("it is defined inside a response, at {}: move it out.", findings.place(*spot))
-        } else {
-            let known = self.order.iter().map(|(name, _)| &**name);
-            let meant = did_you_mean(name, known, || {
-                format!(
-                    "define it: <command><name>{}</name><executable>…</executable></command>.",
-                    printable(name)
-                )
-            });
-            match name.chars().find(|c| is_typographic_hyphen(*c)) {
-                Some(c) => format!("{meant} This name holds a typographic hyphen (U+{:04X}).", u32::from(c)),
-                None => meant,
-            }
-        };
-        findings.error(draft.command_spot, "command-undefined", message, help);
-        None
-    }
 }

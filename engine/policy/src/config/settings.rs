@@ -9,8 +9,11 @@ use super::xml::Element;
 use super::{OnStop, Settings, Way};
 use crate::diagnostic::shown;
 
-const SHAPE: Shape =
-    Shape { children: &["matching", "key", "offences", "on_stop", "execd", "link"], unenforced: &[] };
+const SHAPE: Shape = Shape {
+    children: &["matching", "key", "offences", "on_stop", "execd", "link"],
+    unenforced: &[],
+    stock: false,
+};
 
 const MATCHING: &[(&str, Way)] = &[("documented", Way::Riposte), ("wazuh-4.x", Way::Wazuh)];
 const WAYS: &[(&str, Way)] = &[("riposte", Way::Riposte), ("wazuh", Way::Wazuh)];
@@ -66,6 +69,11 @@ impl Given {
                 _ => {}
             }
         }
+    }
+
+    /// Whose way of matching holds, and whether a file says so.
+    pub(super) fn matching(&self) -> (Way, bool) {
+        (self.settings.matching, self.spots.contains_key("matching"))
     }
 
     /// What the files say in the end.

@@ -87,14 +87,16 @@ macro_rules! codes {
 
 codes! {
     Reading "active-response-disabled" ("warning, note") "`<disabled>yes</disabled>` for the whole machine";
-    Reading "agent-invalid" ("error") "an `<agent_id>` that is no agent";
+    Reading "agent-invalid" ("error, warning") "an `<agent_id>` that is no agent";
     Reading "agent-list" ("warning") "an `<agent_id>` that names several";
     Reading "agent-missing" ("error") "`defined-agent` without `<agent_id>`";
     Reading "agent-unused" ("warning") "an `<agent_id>` for another location";
     Reading "attribute-unknown" ("error, warning") "an attribute that its element does not have";
+    Reading "ca-unused" ("note") "certificates, which take effect when packages are installed";
     Reading "command-duplicate" ("warning") "a name defined twice in one file";
     Reading "command-incomplete" ("error") "a command without name or executable";
     Reading "command-nested" ("error") "a definition inside a response";
+    Reading "command-order" ("warning") "a command defined after the response that names it";
     Reading "command-undefined" ("error") "a response names no command";
     Reading "command-unusable" ("error") "a response names a command with errors";
     Arming "component-refused" ("error") "a component that does not fit its command or its grants";
@@ -103,7 +105,7 @@ codes! {
     Reading "element-nested" ("error") "an element inside one that holds text";
     Reading "element-repeated" ("warning, error") "an element that may stand once";
     Reading "element-unenforced" ("error") "an element that this version cannot enforce";
-    Reading "element-unknown" ("error") "an element that its block does not have";
+    Reading "element-unknown" ("error, warning") "an element that its block does not have";
     Arming "executable-ambiguous" ("error, note") "several files have that stem";
     Arming "executable-builtin" ("note") "a built-in response that runs in place of a stock program";
     Arming "executable-foreign" ("warning, note") "a program for another platform";
@@ -121,9 +123,9 @@ codes! {
     Reading "grant-unenforced" ("error") "a grant that this version cannot enforce";
     Reading "grant-unknown" ("error") "there is no such grant";
     Arming "grant-unused" ("warning") "a grant that its program does not use";
-    Reading "group-pattern" ("warning") "a group that looks like a pattern";
+    Reading "group-pattern" ("warning") "a group that looks like a pattern, or a pattern that is none";
     Arming "keys-assumed" ("note") "a stateful script whose target the configuration does not name";
-    Reading "level-invalid" ("error") "a level that is not 1 to 16";
+    Reading "level-invalid" ("error, warning") "a level that is not 1 to 16";
     Arming "limit-unused" ("warning") "a limit that does not bind what it is written for";
     Reading "location-all" ("warning") "a response that runs on every agent";
     Reading "location-combined" ("warning") "several locations, of which Wazuh takes one";
@@ -137,7 +139,8 @@ codes! {
     Reading "offenders-too-many" ("warning") "more than five values";
     Reading "offenders-without-timeout" ("warning") "a list without a `<timeout>`";
     Reading "response-disabled" ("note") "`<disabled>yes</disabled>` in one response";
-    Reading "response-incomplete" ("error") "a response without command or location";
+    Reading "response-incomplete" ("error, warning") "a response without command or location";
+    Reading "responses-unused" ("note") "responses in a file of execd, which fires nothing";
     Reading "root-attribute" ("note") "an attribute of a root, which narrows nothing";
     Reading "root-unknown" ("error") "a root of another name that holds responses";
     Arming "script-without-delete" ("warning") "a stateful script that never mentions delete";
@@ -152,8 +155,8 @@ codes! {
     Reading "trigger-missing" ("warning") "a response that no alert fires";
     Reading "trigger-repeated" ("note") "a trigger that names a rule or a group twice";
     Arming "trigger-wide" ("note") "a response that a low level alone fires";
-    Reading "value-invalid" ("error") "a value that its element or attribute does not take";
-    Reading "white-list-host" ("warning") "a host name in the white list, which protects nothing";
+    Reading "value-invalid" ("error, warning") "a value that its element or attribute does not take";
+    Reading "white-list-host" ("warning") "an entry of the white list that is in no address";
     Reading "xml-attribute" ("error") "an attribute without value or quotes, or twice";
     Reading "xml-encoding" ("error, warning") "UTF-16; bytes that are not UTF-8";
     Reading "xml-mismatched-tag" ("error") "a closing tag of another name than the open element";

@@ -41,7 +41,10 @@ impl Diagnostic {
         for (name, text) in [
             ("help", self.help.clone()),
             ("wazuh", self.wazuh.clone()),
-            ("more", if look.page { format!("riposte check --explain {}", self.code) } else { String::new() }),
+            (
+                "more",
+                if look.page { format!("riposte check --explain {}", self.code) } else { String::new() },
+            ),
         ] {
             if !text.is_empty() {
                 group = group.element(Level::HELP.with_name(name).message(harmless(&text)));
@@ -199,7 +202,10 @@ error[command-undefined]: no command is named \"fire\"
         found.help.push('\u{7}');
         found.place.file = "a\u{1b}b".into();
         let text = found.to_string();
-        assert!(!text.contains(|c: char| c.is_control() && c != '\n') && !text.contains('\u{202e}'), "{text:?}");
+        assert!(
+            !text.contains(|c: char| c.is_control() && c != '\n') && !text.contains('\u{202e}'),
+            "{text:?}"
+        );
         assert!(found.rendered(Look { colour: true, page: false }).contains("\u{1b}["));
     }
 }
