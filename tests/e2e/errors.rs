@@ -66,7 +66,7 @@ fn a_program_that_others_may_write() {
     host.program("open.sh", "#!/bin/sh\n");
     let path = host.path("active-response/bin/open.sh");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o777)).unwrap();
-    refused(&host, &["executable-unfit", "open.sh", "chmod"]);
+    refused(&host, &["executable-mode", "open.sh", "chmod"]);
 }
 
 #[test]

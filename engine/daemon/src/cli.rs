@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use riposte_policy::config::Role;
 use riposte_policy::span::{self, Bare};
 
 use crate::manager;
@@ -11,6 +12,9 @@ use crate::manager;
 const EXIT_CODES: &str =
     "Exit codes: 0 done, 1 failed or findings, 2 usage, 3 no engine running, 4 not yet confirmed.";
 
+const CHECK_EXIT_CODES: &str =
+    "Exit codes: 0 nothing found, or only warnings and notes; 1 errors (with --strict warnings too), or a file that \
+     cannot be read; 2 usage. Colours go to a terminal only, and not when NO_COLOR is set.";
 const EXECD_EXIT_CODES: &str = "Exit codes: 0 done, or switched off in ossec.conf; 1 failed, or stopped and all undone, as wazuh-execd ends; 2 usage.";
 
 /// Active response for Wazuh, OSSEC and their kin: alerts in, sandboxed
@@ -45,7 +49,7 @@ pub enum Command {
     #[command(after_help = EXECD_EXIT_CODES, args_conflicts_with_subcommands = true)]
     Execd(Execd),
     /// Check the configuration and say what is wrong, where, and what to write instead (also `riposte -t`)
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = CHECK_EXIT_CODES)]
     Check(Check),
     /// Say which responses an alert fires, on what target, and why
     Explain(Explain),
@@ -196,6 +200,35 @@ pub struct Check {
     /// Print an array of findings as JSON
     #[arg(long)]
     pub json: bool,
+    /// Check it for this role
+    #[arg(long, value_enum, value_name = "run|execd|manager", default_value = "run", hide_possible_values = true)]
+    pub role: As,
+    /// Print what a finding means and how to mend it; without CODE list them all
+    #[arg(long, value_name = "CODE", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["json", "strict", "config"])]
+    pub explain: Option<String>,
+}
+
+/// For which role a configuration is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum As {
+    /// `riposte run`.
+    Run,
+    /// `riposte execd`.
+    Execd,
+    /// `riposte manager`.
+    Manager,
+}
+
+impl As {
+    /// The role.
+    #[must_use]
+    pub fn role(self) -> Role {
+        match self {
+            Self::Run => Role::Standalone,
+            Self::Execd => Role::Execd,
+            Self::Manager => Role::Manager,
+        }
+    }
 }
 
 /// `riposte explain`.

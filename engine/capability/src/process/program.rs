@@ -214,13 +214,39 @@ fn interpreter(path: &Path, real: &Path) -> Result<Interpreter, Unfit> {
         return Err(Unfit::CarriageReturn { path: path.to_owned() });
     }
     let line = String::from_utf8_lossy(line);
-    let interpreter = line.split_ascii_whitespace().next().unwrap_or_default();
-    match rustix::fs::stat(interpreter) {
-        Err(Errno::NOENT | Errno::NOTDIR) => {
-            Err(Unfit::NoInterpreter { path: path.to_owned(), interpreter: interpreter.to_owned() })
+    let line = line.trim_ascii();
+    let (interpreter, argument) = line.split_once([' ', '\t']).unwrap_or((line, ""));
+    if let Err(Errno::NOENT | Errno::NOTDIR) = rustix::fs::stat(interpreter) {
+        return Err(Unfit::NoInterpreter { path: path.to_owned(), interpreter: interpreter.to_owned() });
+    }
+    match through_env(interpreter, argument) {
+        Some(program) if !on_path(program) => {
+            Err(Unfit::NotOnPath { path: path.to_owned(), interpreter: program.to_owned() })
         }
         _ => Ok(Interpreter::Kernel),
     }
+}
+
+/// The program that a `#!/usr/bin/env PROGRAM` line means. The kernel hands on
+/// all that stands behind `env` as one word, unless `-S` splits it.
+fn through_env<'l>(interpreter: &str, argument: &'l str) -> Option<&'l str> {
+    if Path::new(interpreter).file_name()? != "env" {
+        return None;
+    }
+    let argument = argument.trim_ascii();
+    let program = match argument.strip_prefix("-S") {
+        Some(words) => words.split_ascii_whitespace().next()?,
+        None => argument,
+    };
+    // Other options and variables are for env to judge.
+    (!program.is_empty() && !program.starts_with('-') && !program.contains('=')).then_some(program)
+}
+
+fn on_path(program: &str) -> bool {
+    if program.contains('/') {
+        return rustix::fs::stat(program).is_ok();
+    }
+    super::PATH.split(':').any(|folder| rustix::fs::stat(Path::new(folder).join(program)).is_ok())
 }
 
 /// Whether a file that begins like this is a script somebody forgot the `#!`
@@ -289,6 +315,8 @@ pub enum Unfit {
     CarriageReturn { path: PathBuf },
     /// Its `#!` line names a program that is not there.
     NoInterpreter { path: PathBuf, interpreter: String },
+    /// Its `#!` line has `env` look for a program that is not on the `PATH`.
+    NotOnPath { path: PathBuf, interpreter: String },
 }
 
 impl fmt::Display for Unfit {
@@ -345,6 +373,13 @@ impl fmt::Display for Unfit {
                 "the first line of {} names the interpreter `{}`, which is not there: install it, or correct the line",
                 path.display(),
                 interpreter.escape_debug()
+            ),
+            Self::NotOnPath { path, interpreter } => write!(
+                f,
+                "the first line of {} has env look for `{}`, which none of {} holds: install it, or correct the line",
+                path.display(),
+                interpreter.escape_debug(),
+                super::PATH
             ),
         }
     }

@@ -212,6 +212,22 @@ async fn a_program_is_examined_again_before_each_start() {
 #[tokio::test]
 async fn the_kernels_refusal_is_explained() {
     let home = Home::new();
+    for (line, found) in [
+        ("#!/usr/bin/env no-such-program-here", false),
+        ("#!/usr/bin/env -S no-such-program-here -u", false),
+        // Without -S all of it is one name.
+        ("#!/usr/bin/env sh -u", false),
+        ("#!/usr/bin/env sh", true),
+        ("#! /usr/bin/env  -S sh -u ", true),
+        ("#!/usr/bin/env A=b sh", true),
+    ] {
+        home.file("through-env", 0o750, &format!("{line}\n"));
+        match Program::resolve(&home.bin(), "through-env") {
+            Ok(_) => assert!(found, "{line}"),
+            Err(unfit) => assert!(matches!(unfit, Unfit::NotOnPath { .. }) && !found, "{line}: {unfit}"),
+        }
+    }
+
     home.file("binary", 0o750, "\u{1}\u{2}of no machine\n");
     let program = Program::resolve(&home.bin(), "binary").unwrap();
     let launch = Launch { program: &program, arguments: &[], root: home.root(), caps: short() };

@@ -63,7 +63,7 @@ pub fn find(name: &str, runtime: Option<Runtime>, places: &Places) -> Result<Exe
         (None, None) if is_foreign(name) => Err(NotFound::Foreign(shown(name))),
         (None, None) => {
             let folders = if native { vec![programs, places.plugins()] } else { vec![places.plugins()] };
-            Err(NotFound::Missing { name: shown(name), folders })
+            Err(NotFound::Missing { name: shown(name), nearest: nearest(name, &folders), folders })
         }
     }
 }
@@ -76,7 +76,7 @@ fn is_in_folder(name: &str) -> bool {
 }
 
 fn missing(name: &str, places: &Places) -> NotFound {
-    NotFound::Missing { name: shown(name), folders: vec![places.programs()] }
+    NotFound::Missing { name: shown(name), nearest: None, folders: vec![places.programs()] }
 }
 
 fn answers_to(builtin: &Builtin, name: &str) -> bool {
@@ -108,6 +108,22 @@ fn program(folder: &Path, name: &str) -> Result<Option<String>, NotFound> {
     }
 }
 
+/// What was probably meant: a file with a name much like it, or a built-in.
+fn nearest(name: &str, folders: &[PathBuf]) -> Option<String> {
+    let files: Vec<String> = folders
+        .iter()
+        .filter_map(|folder| std::fs::read_dir(folder).ok())
+        .flat_map(|entries| entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()))
+        .collect();
+    let builtins = riposte_plugins::builtins();
+    let builtins = builtins.iter().flat_map(|builtin| [builtin.name].into_iter().chain(builtin.aliases.iter().copied()));
+    // Under another extension, or without one, it is most likely the same.
+    let stem = |name: &str| name.rsplit_once('.').map_or(name, |(stem, _)| stem).to_ascii_lowercase();
+    let same = files.iter().find(|file| stem(file) == stem(name));
+    let known = || files.iter().map(String::as_str).chain(builtins);
+    same.cloned().or_else(|| riposte_policy::diagnostic::nearest(name, known()).map(str::to_owned))
+}
+
 fn is_foreign(name: &str) -> bool {
     Path::new(name)
         .extension()
@@ -136,6 +152,8 @@ pub enum NotFound {
     Missing {
         /// The name.
         name: String,
+        /// What was probably meant.
+        nearest: Option<String>,
         /// Where it was looked for.
         folders: Vec<PathBuf>,
     },
@@ -167,6 +185,7 @@ impl NotFound {
     pub fn help(&self) -> String {
         match self {
             Self::NotAName(_) => "put the file into active-response/bin and write its name".to_owned(),
+            Self::Missing { nearest: Some(nearest), .. } => format!("did you mean {}?", shown(nearest)),
             Self::Missing { folders, .. } => {
                 let folders: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();
                 let builtins: Vec<_> =

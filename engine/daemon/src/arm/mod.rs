@@ -6,6 +6,8 @@
 
 pub mod breaker;
 pub mod executable;
+mod findings;
+mod script;
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -29,6 +31,7 @@ use tokio::sync::Semaphore;
 
 use self::breaker::Breaker;
 use self::executable::{Executable, NotFound};
+use self::findings::Findings;
 use crate::files::File;
 use crate::manager;
 use crate::places::Places;
@@ -49,7 +52,7 @@ pub struct Armed {
     commands: HashMap<Arc<str>, Arc<Ready>>,
     /// What the files were read as.
     role: Role,
-    /// A manager's rules, where the engine stands in for it.
+    /// A manager's rules, where there are any.
     rules: Ruleset,
 }
 
@@ -106,23 +109,33 @@ impl Armed {
             .map(|(file, bytes)| riposte_policy::config::Source { file, bytes: bytes.as_slice() })
             .collect();
         let mut config = Config::read_as(&sources, role);
-        let mut arming = Arming { places, components, files, found: Vec::new() };
+        let mut arming = Arming { places, components, found: Findings::new(files) };
+        let mut responses: HashMap<Arc<str>, Vec<&Response>> = HashMap::new();
+        for response in &config.responses {
+            responses.entry(Arc::clone(&response.command)).or_default().push(response);
+            arming.wide(response);
+        }
         let mut commands = HashMap::new();
         for command in &config.commands {
-            let responses = || config.responses.iter().filter(|response| response.command == command.name);
-            if let Some(ready) = arming.command(command, &responses().map(AsRef::as_ref).collect::<Vec<_>>())
-            {
+            let responses = responses.get(&command.name).map(Vec::as_slice).unwrap_or_default();
+            if let Some(ready) = arming.command(command, responses) {
                 commands.insert(Arc::clone(&command.name), Arc::new(ready));
             }
         }
-        let mut found = arming.found;
-        let mut rules = Ruleset::default();
-        if role == Role::Manager {
-            elsewhere(&config, &mut found);
-            rules = manager::rules::read(&places.root, files);
-            found.extend(rules.check(&config));
+        if role != Role::Execd {
+            arming.found.empty(&config);
         }
-        config.diagnostics.extend(found);
+        let mut rules = Ruleset::default();
+        if role == Role::Manager || role == Role::Standalone && manager::rules::are_in(&places.root) {
+            rules = manager::rules::read(&places.root, files);
+            for Diagnostic { severity, code, place, message, help, .. } in rules.check(&config) {
+                arming.found.say(severity, code, &place, message, help);
+            }
+        }
+        arming.found.add_to(&mut config.diagnostics);
+        if role == Role::Manager {
+            elsewhere(&mut config);
+        }
         let index = Index::new(&config.responses);
         Self { config, index, commands, role, rules }
     }
@@ -135,7 +148,7 @@ impl Armed {
         places: &Places,
         components: &Components,
     ) -> (Self, Vec<Diagnostic>) {
-        let mut arming = Arming { places, components, files: &[], found: Vec::new() };
+        let mut arming = Arming { places, components, found: Findings::new(&[]) };
         let mut all = self.commands.clone();
         for command in commands {
             if let Some(ready) = arming.command(command, &[]) {
@@ -144,7 +157,8 @@ impl Armed {
         }
         let (config, index) = (self.config.clone(), Index::new(&self.config.responses));
         let rules = self.rules.clone();
-        (Self { config, index, commands: all, role: self.role, rules }, arming.found)
+        let armed = Self { config, index, commands: all, role: self.role, rules };
+        (armed, arming.found.into_diagnostics())
     }
 
     /// Whether the engine can run with this: nothing in it is wrong, or only
@@ -180,7 +194,7 @@ impl Armed {
         let Some(response) = self.config.responses.get(position) else { return Vec::new() };
         let command = self.config.commands.iter().find(|command| command.name == response.command);
         let Some(command) = command else { return Vec::new() };
-        if alert.rule_number().is_some_and(|rule| !self.rules.responds(rule)) {
+        if self.role == Role::Manager && alert.rule_number().is_some_and(|rule| !self.rules.responds(rule)) {
             return Vec::new();
         }
         let stateful = self.ready(&command.name).is_none_or(|ready| ready.stateful);
@@ -252,8 +266,7 @@ const REFUSED: &str = "component-refused";
 struct Arming<'a> {
     places: &'a Places,
     components: &'a Components,
-    files: &'a [File],
-    found: Vec<Diagnostic>,
+    found: Findings<'a>,
 }
 
 impl Arming<'_> {
@@ -264,13 +277,13 @@ impl Arming<'_> {
             Ok(executable) => executable,
             Err(error) => {
                 let (severity, code) = match error {
-                    NotFound::Foreign(_) if used => (Severity::Warning, "executable-foreign"),
-                    _ if !used => (Severity::Note, "executable-missing"),
+                    NotFound::Foreign(_) => (Severity::Warning, "executable-foreign"),
                     NotFound::Several { .. } => (Severity::Error, "executable-ambiguous"),
                     _ => (Severity::Error, "executable-missing"),
                 };
+                let severity = if used { severity } else { Severity::Note };
                 let message = format!("command {:?}: {error}", command.name);
-                self.say(severity, code, at, message, error.help());
+                self.found.say(severity, code, at, message, error.help());
                 let NotFound::Foreign(name) = error else { return None };
                 return Some(ready(
                     command,
@@ -285,7 +298,7 @@ impl Arming<'_> {
                     let message =
                         format!("the built-in {} runs instead of {}", builtin.name, stock.display());
                     let help = "write runtime=\"native\" on <executable> to run the program".to_owned();
-                    self.say(Severity::Note, "executable-builtin", at, message, help);
+                    self.found.say(Severity::Note, "executable-builtin", at, message, help);
                 }
                 let own = definition(builtin);
                 let grants = command.capabilities.clone().or_else(|| own.as_ref()?.capabilities.clone());
@@ -296,7 +309,7 @@ impl Arming<'_> {
                     Ok(bytes) => bytes,
                     Err(error) => {
                         let message = format!("cannot read the component {}: {error}", path.display());
-                        self.say(Severity::Error, "executable-unreadable", at, message, String::new());
+                        self.found.say(Severity::Error, "executable-unreadable", at, message, String::new());
                         return None;
                     }
                 };
@@ -330,7 +343,7 @@ impl Arming<'_> {
             Ok(plugin) => plugin,
             Err(error) => {
                 let (message, help) = off(&command.name, &error);
-                self.say(Severity::Error, REFUSED, at, message, help);
+                self.found.say(Severity::Error, REFUSED, at, message, help);
                 return None;
             }
         };
@@ -338,10 +351,10 @@ impl Arming<'_> {
             let message =
                 format!("command {:?}: the grants are for any component of that name", command.name);
             let help = format!("write <capabilities sha256=\"{}\">", plugin.digest());
-            self.say(Severity::Warning, "digest-missing", at, message, help);
+            self.found.say(Severity::Warning, "digest-missing", at, message, help);
         }
         for warning in plugin.warnings() {
-            self.say(
+            self.found.say(
                 Severity::Warning,
                 "grant-unused",
                 at,
@@ -354,7 +367,7 @@ impl Arming<'_> {
             let message =
                 format!("command {:?}: answer and run limit native programs, not components", command.name);
             let help = "write cpu and wall instead".to_owned();
-            self.say(Severity::Warning, "limit-unused", at, message, help);
+            self.found.say(Severity::Warning, "limit-unused", at, message, help);
         }
         self.keep(&plugin, wasm);
         let reversible = plugin.kind() == Kind::Reversible;
@@ -364,9 +377,16 @@ impl Arming<'_> {
                 if timed {
                     let message = format!("command {:?} may be undone, as its built-in can", command.name);
                     let help = "write <timeout_allowed>yes</timeout_allowed> to say so".to_owned();
-                    self.say(Severity::Note, "timeout-allowed-assumed", at, message, help);
+                    self.found.say(Severity::Note, "timeout-allowed-assumed", at, message, help);
                 }
                 true
+            }
+            None if timed && !reversible => {
+                let message =
+                    format!("command {:?}: its component can undo nothing, so a timeout ends nothing", command.name);
+                let help = "remove the <timeout>".to_owned();
+                self.found.say(Severity::Warning, "timeout-unused", at, message, help);
+                false
             }
             None => {
                 self.no_rollback(command, timed);
@@ -382,8 +402,9 @@ impl Arming<'_> {
             Ok(program) => program,
             Err(unfit) => {
                 let severity = if responses.is_empty() { Severity::Warning } else { Severity::Error };
-                let message = format!("command {:?}: {unfit}", command.name);
-                self.say(severity, "executable-unfit", at, message, String::new());
+                let (what, help) = script::unfit(&unfit);
+                let message = format!("command {:?}: {what}", command.name);
+                self.found.say(severity, script::code(&unfit), at, message, help);
                 return None;
             }
         };
@@ -391,17 +412,20 @@ impl Arming<'_> {
             let message =
                 format!("{} has no `#!` line: /bin/sh runs it, as under Wazuh", program.path().display());
             let help = "write `#!/bin/sh`, or the interpreter that it is for, as its first line".to_owned();
-            self.say(Severity::Note, "executable-no-shebang", at, message, help);
+            self.found.say(Severity::Note, "executable-no-shebang", at, message, help);
+        }
+        let timed =
+            responses.iter().any(|response| response.timeout.is_some_and(|timeout| !timeout.is_zero()));
+        for (severity, code, what, help) in script::look(command, program.path(), timed) {
+            self.found.say(severity, code, at, format!("command {:?}: {what}", command.name), help.to_owned());
         }
         if command.capabilities.is_some() {
             let message =
                 format!("command {:?} runs a native program, which grants do not bind", command.name);
             let help = "remove <capabilities>, or make the response a component".to_owned();
-            self.say(Severity::Warning, "grant-unused", at, message, help);
+            self.found.say(Severity::Warning, "grant-unused", at, message, help);
         }
         if command.timeout_allowed.is_none() {
-            let timed =
-                responses.iter().any(|response| response.timeout.is_some_and(|timeout| !timeout.is_zero()));
             self.no_rollback(command, timed);
         }
         let native = NativeProgram::new(program, self.places.root.clone(), &command.limits);
@@ -413,7 +437,7 @@ impl Arming<'_> {
             let message =
                 format!("what {:?} does is never undone: its command does not allow a timeout", command.name);
             let help = "add <timeout_allowed>yes</timeout_allowed> to the command".to_owned();
-            self.say(Severity::Warning, "timeout-allowed-missing", &command.place, message, help);
+            self.found.say(Severity::Warning, "timeout-allowed-missing", &command.place, message, help);
         }
     }
 
@@ -429,34 +453,36 @@ impl Arming<'_> {
         }
     }
 
-    fn say(&mut self, severity: Severity, code: &'static str, place: &Place, message: String, help: String) {
-        let line = usize::try_from(place.line).unwrap_or(usize::MAX).saturating_sub(1);
-        let file = self.files.iter().find(|file| file.path.display().to_string() == *place.file);
-        let text = file.map(|file| String::from_utf8_lossy(&file.bytes)).unwrap_or_default();
-        let source = text.lines().nth(line).unwrap_or_default().chars().take(200).collect();
-        self.found.push(Diagnostic {
-            severity,
-            code,
-            place: place.clone(),
-            source,
-            message,
-            help,
-            wazuh: String::new(),
-        });
+    /// Notes a response that a low level alone fires.
+    fn wide(&mut self, response: &Response) {
+        let Some(level) = response.level.filter(|level| *level < NARROW) else { return };
+        if response.groups.is_empty() && response.rules.is_empty() {
+            let message = format!("every alert from level {level} on fires this response");
+            let help = "name the rules in <rules_id>, or raise the level".to_owned();
+            self.found.say(Severity::Note, "trigger-wide", &response.place, message, help);
+        }
     }
 }
 
+/// Levels from this on are rare enough to act on alone: attacks begin at 7 in
+/// Wazuh's classification of rules.
+const NARROW: u8 = 7;
+
 /// What only agents run need not be on a manager.
-fn elsewhere(config: &Config, found: &mut [Diagnostic]) {
-    for found in found.iter_mut().filter(|found| found.code.starts_with("executable-")) {
-        let sent = config.commands.iter().filter(|command| command.place == found.place).any(|command| {
-            let mut responses = config.responses.iter().filter(|response| response.command == command.name);
+fn elsewhere(config: &mut Config) {
+    let (commands, responses) = (&config.commands, &config.responses);
+    let sent = |place: &Place| {
+        commands.iter().filter(|command| command.place == *place).any(|command| {
+            let mut responses = responses.iter().filter(|response| response.command == command.name);
             responses.any(|response| {
                 let location = &response.location;
                 location.is_local() || location.is_all() || location.agent().is_some()
             })
-        });
-        if sent && found.severity != Severity::Note {
+        })
+    };
+    for found in &mut config.diagnostics {
+        let missing = ["executable-missing", "executable-foreign", "executable-ambiguous"].contains(&found.code);
+        if missing && found.severity != Severity::Note && sent(&found.place) {
             found.severity = Severity::Note;
             found.message.push_str("; agents may have it");
         }
@@ -467,7 +493,8 @@ fn elsewhere(config: &Config, found: &mut [Diagnostic]) {
 fn off(command: &str, error: &LoadError) -> (String, String) {
     let text = error.to_string();
     let (what, rest) = text.split_once('\n').unwrap_or((&text, ""));
-    (format!("command {command:?} is off: {what}"), rest.trim_end().to_owned())
+    let help: Vec<_> = rest.lines().map(str::trim).collect();
+    (format!("command {command:?} is off: {what}"), help.join("\n").trim().to_owned())
 }
 
 /// A command with what runs it.

@@ -1,11 +1,15 @@
 //! `riposte check`: what is wrong with a configuration, without running it.
 
-use std::io::{self, Write};
+use std::collections::HashSet;
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 
 use riposte_capability::firewall::fake::Fake;
 use riposte_capability::{Capabilities, Guard};
 use riposte_policy::Severity;
+use riposte_policy::config::Role;
+use riposte_policy::diagnostic::{self, CODES, Diagnostic, Look, Place};
 use riposte_runtime::{Components, Settings};
 
 use crate::arm::Armed;
@@ -13,37 +17,136 @@ use crate::claims::Nowhere;
 use crate::commands::{ask, locate};
 use crate::engine::COMPONENTS;
 use crate::exit::Exit;
+use crate::places::Places;
 use crate::{cli, files};
 
 /// Checks, prints, and says whether there are errors.
 pub fn check(check: &cli::Check) -> Exit {
+    if let Some(code) = &check.explain {
+        return explain(code);
+    }
     let (places, configs) = locate(&check.sources);
-    let armed = match arm(&places, &configs) {
+    let armed = match arm_as(&places, &configs, check.role.role()) {
         Ok(armed) => armed,
         Err(error) => {
             ask::complain(check.json, &error);
             return Exit::Failed;
         }
     };
-    let found = &armed.config.diagnostics;
+    let mut found = armed.config.diagnostics.clone();
+    found.extend(response_log(&places));
     let bad = |severity| severity == Severity::Error || check.sources.strict && severity == Severity::Warning;
-    let errors = found.iter().filter(|found| bad(found.severity)).count();
+    let good = !found.iter().any(|found| bad(found.severity));
     let mut out = io::stdout().lock();
     // A reader that went away has read enough.
     let _ = if check.json {
-        serde_json::to_writer(&mut out, found).map_err(io::Error::from).and_then(|()| writeln!(out))
+        serde_json::to_writer(&mut out, &found).map_err(io::Error::from).and_then(|()| writeln!(out))
     } else {
-        found.iter().try_for_each(|found| writeln!(out, "{found}")).and_then(|()| {
-            let (commands, responses) = (armed.config.commands.len(), armed.config.responses.len());
-            let verdict = if errors == 0 { "good".to_owned() } else { format!("{errors} to mend") };
-            writeln!(
-                out,
-                "commands: {commands}, responses: {responses}, findings: {}: {verdict}",
-                found.len()
-            )
-        })
+        out.write_all(text(&found, coloured()).as_bytes())
+            .and_then(|()| writeln!(out, "{}", totals(&armed, &found, check.sources.strict)))
     };
-    if errors == 0 { Exit::Done } else { Exit::Failed }
+    if good { Exit::Done } else { Exit::Failed }
+}
+
+/// Prints the page of a code; all codes when there is none.
+fn explain(code: &str) -> Exit {
+    let mut out = io::stdout().lock();
+    let page = if code.is_empty() {
+        let widest = CODES.iter().map(|code| code.code.len()).max().unwrap_or_default();
+        let line = |code: &diagnostic::Code| format!("{:widest$}  {}\n", code.code, code.summary);
+        Ok(CODES.iter().map(line).collect())
+    } else {
+        diagnostic::code(code).map(|code| code.page.to_owned())
+    };
+    match page {
+        Ok(page) => {
+            // A reader that went away has read enough.
+            let _ = out.write_all(page.as_bytes());
+            Exit::Done
+        }
+        Err(error) => {
+            ask::complain(false, &error.to_string());
+            Exit::Usage
+        }
+    }
+}
+
+/// The findings for people. The page of a code is named at its first finding.
+fn text(found: &[Diagnostic], colour: bool) -> String {
+    let mut named = HashSet::new();
+    let mut text = String::new();
+    for found in found {
+        text.push_str(&found.rendered(Look { colour, page: named.insert(found.code) }));
+        text.push('\n');
+    }
+    text
+}
+
+/// The last line.
+fn totals(armed: &Armed, found: &[Diagnostic], strict: bool) -> String {
+    let (commands, responses) = (armed.config.commands.len(), armed.config.responses.len());
+    let mut line = format!("{}, {}: ", counted(commands, "command"), counted(responses, "response"));
+    if found.is_empty() {
+        line.push_str("nothing found");
+    }
+    let mut joint = "";
+    for severity in [Severity::Error, Severity::Warning, Severity::Note] {
+        let count = found.iter().filter(|found| found.severity == severity).count();
+        if count != 0 {
+            // Writing to a string does not fail.
+            let _ = write!(line, "{joint}{}", counted(count, &severity.to_string()));
+            joint = ", ";
+        }
+    }
+    if strict && found.iter().any(|found| found.severity == Severity::Warning) {
+        line.push_str("; warnings count as errors");
+    }
+    line
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Whether to print colours: to a terminal, unless <https://no-color.org> says no.
+fn coloured() -> bool {
+    #[expect(clippy::disallowed_methods, reason = "NO_COLOR is how users of every program ask for no colours")]
+    let refused = std::env::var("NO_COLOR").is_ok_and(|value| !value.is_empty());
+    !refused && io::stdout().is_terminal()
+}
+
+/// What is wrong with the log of responses of a Wazuh installation.
+fn response_log(places: &Places) -> Option<Diagnostic> {
+    let log = places.response_log();
+    if !log.starts_with(&places.root) || !places.root.join("logs").is_dir() {
+        return None;
+    }
+    let (code, message, help) = match std::fs::metadata(&log) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => (
+            "log-missing",
+            "there is no log of responses here: Wazuh reads nothing of what they do until there is".to_owned(),
+            format!("touch {0} && chown wazuh:wazuh {0} && chmod 660 {0}", log.display()),
+        ),
+        Ok(found) if !found.is_file() => (
+            "log-unwritable",
+            "the log of responses is no file, so nothing can be written to it".to_owned(),
+            "put a file in its place".to_owned(),
+        ),
+        _ => {
+            let error = rustix::fs::access(&log, rustix::fs::Access::WRITE_OK).err()?;
+            let message = format!("the log of responses cannot be written: {}", io::Error::from(error));
+            ("log-unwritable", message, "let the user of the engine write it".to_owned())
+        }
+    };
+    Some(Diagnostic {
+        severity: Severity::Warning,
+        code,
+        place: Place { file: log.display().to_string().into(), line: 0, column: 0 },
+        source: String::new(),
+        message,
+        help,
+        wazuh: String::new(),
+    })
 }
 
 /// Reads and arms a configuration as `run` would, changing nothing.
@@ -51,12 +154,21 @@ pub fn check(check: &cli::Check) -> Exit {
 /// # Errors
 ///
 /// When a file cannot be read, or the sandbox not be set up.
-pub fn arm(places: &crate::places::Places, configs: &[std::path::PathBuf]) -> Result<Armed, String> {
+pub fn arm(places: &Places, configs: &[std::path::PathBuf]) -> Result<Armed, String> {
+    arm_as(places, configs, Role::Standalone)
+}
+
+/// The same for an engine that stands in for a part of Wazuh.
+///
+/// # Errors
+///
+/// As [`arm`].
+pub fn arm_as(places: &Places, configs: &[std::path::PathBuf], role: Role) -> Result<Armed, String> {
     let files = files::read(configs).map_err(|error| error.to_string())?;
     let claims = Arc::new(Nowhere);
     let firewall = Arc::new(Fake::new(Arc::clone(&claims) as _));
     let capabilities = Capabilities::new(claims, firewall, Arc::new(Guard::default()));
     let settings = Settings { cache: None, concurrency: COMPONENTS };
     let components = Components::new(&settings, Arc::new(capabilities)).map_err(|error| error.to_string())?;
-    Ok(Armed::new(&files, places, &components))
+    Ok(Armed::new_as(&files, places, &components, role))
 }

@@ -113,10 +113,10 @@ codes! {
     Arming "executable-line-ends" ("error, warning") "a script with Windows line ends";
     Arming "executable-missing" ("error, note") "no file has that name";
     Arming "executable-mode" ("error, warning, note") "a program that others may write, that nobody may run, or with another mode than Wazuh's";
+    Arming "executable-no-shebang" ("note") "a script without a `#!` line";
     Arming "executable-owner" ("error, warning") "a program that belongs to another user";
     Arming "executable-unfit" ("error, warning") "a file that cannot be run as a program";
     Arming "executable-unreadable" ("error") "a component that cannot be read";
-    Arming "executable-without-shebang" ("error, warning") "a script without a `#!` line";
     Reading "expect-unknown" ("warning") "`<expect>` with another field than srcip, user, filename";
     Reading "findings-many" ("error, warning, note") "more than 1,000 findings in one file";
     Reading "grant-beyond-guard" ("warning") "a grant that the guard narrows";
@@ -143,6 +143,10 @@ codes! {
     Reading "responses-unused" ("note") "responses in a file of execd, which fires nothing";
     Reading "root-attribute" ("note") "an attribute of a root, which narrows nothing";
     Reading "root-unknown" ("error") "a root of another name that holds responses";
+    Arming "rule-no-ar" ("warning") "a response for a rule that fires no response";
+    Arming "rule-no-log" ("warning") "a response for a rule that writes no alert";
+    Arming "rule-unknown" ("warning") "a response for a rule that is in no file";
+    Arming "rule-unlogged" ("warning") "a response for a rule whose alerts are never written";
     Arming "script-without-delete" ("warning") "a stateful script that never mentions delete";
     Arming "script-without-log" ("note") "a script that never mentions the log of responses";
     Reading "section-unknown" ("error") "a section whose name is nearly a known one";
@@ -185,16 +189,13 @@ mod tests {
     fn the_list_is_sorted_and_every_page_says_what_the_list_says() {
         assert!(CODES.is_sorted_by(|a, b| a.code < b.code));
         for code in CODES {
-            let title = format!("# {}\n", code.code);
-            assert!(code.page.starts_with(&title), "{}: the page begins otherwise", code.code);
-            assert!(
-                code.page.contains(&format!("({})", code.severities)),
-                "{}: the page does not say ({})",
-                code.code,
-                code.severities
-            );
+            let head = format!("# {}\n\nSeverity: {}.\n\n", code.code, code.severities);
+            assert!(code.page.starts_with(&head), "{}: the page begins otherwise", code.code);
+            for part in ["**Wazuh** ", "**Riposte** ", "**To mend it:** "] {
+                assert!(code.page.contains(part), "{}: {part}is missing", code.code);
+            }
             let lines = code.page.lines().count();
-            assert!((8..=30).contains(&lines), "{}: {lines} lines", code.code);
+            assert!((8..=32).contains(&lines), "{}: {lines} lines", code.code);
         }
     }
 }

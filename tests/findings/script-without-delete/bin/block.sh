@@ -1,0 +1,3 @@
+#!/bin/sh
+# add only
+echo "$1" >> logs/active-responses.log
