@@ -95,12 +95,7 @@ impl Runner {
 
 impl Armed {
     /// Reads configuration files and arms every command that a response names
-    /// or that is worth running by hand.
-    pub fn new(files: &[File], places: &Places, components: &Components) -> Self {
-        Self::new_as(files, places, components, Role::Standalone)
-    }
-
-    /// The same for an engine that stands in for a part of Wazuh.
+    /// or that is worth running by hand, for an engine of this role.
     pub fn new_as(files: &[File], places: &Places, components: &Components, role: Role) -> Self {
         let sources: Vec<_> =
             files.iter().map(|file| (file.path.display().to_string(), &file.bytes)).collect();
