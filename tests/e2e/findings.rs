@@ -152,7 +152,10 @@ fn the_ways_to_ask() {
     fs::write(home.path().join("etc/ossec.conf"), "<ossec_config><x y='1'/></ossec_config>").unwrap();
     let (plain, strict) = (check(&[]), check(&["--strict"]));
     assert_eq!((plain.code, strict.code), (0, 1), "{plain:?} {strict:?}");
-    assert!(strict.out.ends_with("0 commands, 0 responses: 1 warning; warnings count as errors\n"), "{strict:?}");
+    assert!(
+        strict.out.ends_with("0 commands, 0 responses: 1 warning; warnings count as errors\n"),
+        "{strict:?}"
+    );
     assert!(!plain.out.contains('\u{1b}'), "colours go to terminals only");
 
     let json = check(&["--json"]).json();

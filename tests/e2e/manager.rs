@@ -35,7 +35,8 @@ impl Manager {
     }
 
     fn configure(&self, responses: &str) {
-        self.host.configure(&format!("<cluster><node_name>node01</node_name></cluster>\n{COMMANDS}\n{responses}"));
+        self.host
+            .configure(&format!("<cluster><node_name>node01</node_name></cluster>\n{COMMANDS}\n{responses}"));
     }
 
     /// Plays the network daemon.
@@ -106,7 +107,9 @@ fn answer(agents: &[(u32, String, bool)], question: &str) -> String {
     match agents.iter().find(|agent| agent.0 == id) {
         Some((id, version, active)) => {
             let status = if *active { "active" } else { "disconnected" };
-            format!(r#"ok [{{"id":{id},"name":"a{id}","version":"{version}","connection_status":"{status}"}}]"#)
+            format!(
+                r#"ok [{{"id":{id},"name":"a{id}","version":"{version}","connection_status":"{status}"}}]"#
+            )
         }
         None => "ok []".to_owned(),
     }
@@ -130,7 +133,10 @@ impl Drop for Analysisd {
 
 /// An alert from an agent.
 fn from(agent: &str, alert: &str) -> String {
-    alert.replace(r#""agent":{"id":"000","name":"host"}"#, &format!(r#""agent":{{"id":"{agent}","name":"web","ip":"192.0.2.31"}}"#))
+    alert.replace(
+        r#""agent":{"id":"000","name":"host"}"#,
+        &format!(r#""agent":{{"id":"{agent}","name":"web","ip":"192.0.2.31"}}"#),
+    )
 }
 
 fn response(command: &str, rest: &str) -> String {
@@ -139,8 +145,10 @@ fn response(command: &str, rest: &str) -> String {
 
 #[test]
 fn an_agents_alert_goes_back_to_the_agent_byte_for_byte() {
-    let manager = Manager::new(&(response("block", "<location>local</location><timeout>600</timeout>")
-        + &response("tell", "<location>defined-agent</location><agent_id>7</agent_id>")))
+    let manager = Manager::new(
+        &(response("block", "<location>local</location><timeout>600</timeout>")
+            + &response("tell", "<location>defined-agent</location><agent_id>7</agent_id>")),
+    )
     .with_remoted()
     .with_agents(&[(3, "Wazuh v4.14.1", true), (7, "Wazuh v4.1.5", true)]);
     let engine = manager.start(&[]);
@@ -178,7 +186,10 @@ fn an_agents_alert_goes_back_to_the_agent_byte_for_byte() {
         let undone = manager.host.riposte(&["undo", &target]);
         assert_eq!(undone.code, 4, "{undone:?}");
         assert!(undone.out.contains(&format!("riposte undo {}", address(1))), "{undone:?}");
-        assert!(undone.out.contains(&format!("echo '{line}' | /var/ossec/active-response/bin/firewall-drop")), "{undone:?}");
+        assert!(
+            undone.out.contains(&format!("echo '{line}' | /var/ossec/active-response/bin/firewall-drop")),
+            "{undone:?}"
+        );
     }
     let shared = manager.host.read("etc/shared/ar.conf");
     assert!(shared.starts_with("restart-ossec0 - restart-ossec.sh - 0\n"), "{shared}");
@@ -193,7 +204,8 @@ fn an_agents_alert_goes_back_to_the_agent_byte_for_byte() {
 
 #[test]
 fn what_is_for_this_machine_runs_here() {
-    let manager = Manager::new(&(response("block", "<location>local</location><timeout>600</timeout>"))).with_remoted();
+    let manager =
+        Manager::new(&(response("block", "<location>local</location><timeout>600</timeout>"))).with_remoted();
     let _engine = manager.start(&[]);
     manager.host.alerts(&[sshd(1, &address(1))]);
     until("it is blocked", || manager.host.elements("drop4") == [address(1)]);
@@ -204,11 +216,17 @@ fn what_is_for_this_machine_runs_here() {
 fn all_is_one_message_for_each_connected_agent() {
     let manager = Manager::new(&response("block", "<location>all</location><timeout>60</timeout>"))
         .with_remoted()
-        .with_agents(&[(1, "Wazuh v4.9.0", true), (2, "Wazuh v4.9.0", false), (3, "Wazuh v4.2.0", true), (4, "", true)]);
+        .with_agents(&[
+            (1, "Wazuh v4.9.0", true),
+            (2, "Wazuh v4.9.0", false),
+            (3, "Wazuh v4.2.0", true),
+            (4, "", true),
+        ]);
     let _engine = manager.start(&[]);
     manager.host.alerts(&[from("002", &sshd(1, &address(1)))]);
-    let mut headers: Vec<_> =
-        [manager.datagram(), manager.datagram()].map(|text| text.split_once(" {").unwrap().0.to_owned()).to_vec();
+    let mut headers: Vec<_> = [manager.datagram(), manager.datagram()]
+        .map(|text| text.split_once(" {").unwrap().0.to_owned())
+        .to_vec();
     headers.sort();
     assert_eq!(headers, ["(local_source) [] NNS 001", "(local_source) [] NNS 003"]);
     until("both are written down", || manager.host.count("handed-over") == 2);
@@ -234,13 +252,24 @@ fn what_wazuh_skips_is_skipped_and_said() {
         from("003", &sshd(5, &address(5))),
     ]);
     assert!(manager.datagram().contains(&address(5)), "only the last one is sent");
-    until("all are decided", || manager.host.events("refused").len() == 2 && manager.host.events("undeliverable").len() == 2);
+    until("all are decided", || {
+        manager.host.events("refused").len() == 2 && manager.host.events("undeliverable").len() == 2
+    });
     let said = |kind: &str| -> BTreeMap<String, String> {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        manager.host.events(kind).iter().map(|event| (text(&event["alert_id"]), text(&event["detail"]))).collect()
+        manager
+            .host
+            .events(kind)
+            .iter()
+            .map(|event| (text(&event["alert_id"]), text(&event["detail"])))
+            .collect()
     };
     let (refused, undeliverable) = (said("refused"), said("undeliverable"));
-    assert!(refused["1763632800.1"].contains("(1271): Invalid IP Address '192.0.2.7;reboot'. Possible logging attack."), "{refused:?}");
+    assert!(
+        refused["1763632800.1"]
+            .contains("(1271): Invalid IP Address '192.0.2.7;reboot'. Possible logging attack."),
+        "{refused:?}"
+    );
     assert!(refused["1763632800.2"].contains("white_list"), "{refused:?}");
     assert!(undeliverable["1763632800.3"].contains("agent 005 is not connected"), "{undeliverable:?}");
     assert!(undeliverable["1763632800.4"].contains("knows no agent 006"), "{undeliverable:?}");
@@ -251,7 +280,9 @@ fn a_network_daemon_that_comes_later_gets_what_waited() {
     let mut manager = Manager::new(&response("block", "<location>local</location><timeout>60</timeout>"));
     let engine = manager.start(&["--assume-agents", "4.2"]);
     manager.host.alerts(&[from("003", &sshd(1, &address(1)))]);
-    until("the alert was read", || engine.log().contains("fired") || manager.host.riposte(&["status"]).code == 0);
+    until("the alert was read", || {
+        engine.log().contains("fired") || manager.host.riposte(&["status"]).code == 0
+    });
     manager.bind();
     assert!(manager.datagram().contains("block60"));
     until("it is written down", || manager.host.count("handed-over") == 1);
@@ -289,7 +320,10 @@ fn beside_a_running_manager_nothing_is_done_until_it_is_taken_over() {
     let enforce = || manager.host.riposte(&["manager", "--once", "--alerts", &alerts, "--enforce"]);
     let refused = enforce();
     assert_eq!(refused.code, 1, "{refused:?}");
-    assert!(refused.err.contains("block (etc/ossec.conf line") && refused.err.contains("riposte takeover"), "{refused:?}");
+    assert!(
+        refused.err.contains("block (etc/ossec.conf line") && refused.err.contains("riposte takeover"),
+        "{refused:?}"
+    );
 
     let before = std::fs::read(manager.host.path("etc/ossec.conf")).unwrap();
     let root = manager.host.path("").display().to_string();

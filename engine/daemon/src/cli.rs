@@ -12,8 +12,7 @@ use crate::manager;
 const EXIT_CODES: &str =
     "Exit codes: 0 done, 1 failed or findings, 2 usage, 3 no engine running, 4 not yet confirmed.";
 
-const CHECK_EXIT_CODES: &str =
-    "Exit codes: 0 nothing found, or only warnings and notes; 1 errors (with --strict warnings too), or a file that \
+const CHECK_EXIT_CODES: &str = "Exit codes: 0 nothing found, or only warnings and notes; 1 errors (with --strict warnings too), or a file that \
      cannot be read; 2 usage. Colours go to a terminal only, and not when NO_COLOR is set.";
 const EXECD_EXIT_CODES: &str = "Exit codes: 0 done, or switched off in ossec.conf; 1 failed, or stopped and all undone, as wazuh-execd ends; 2 usage.";
 
@@ -201,7 +200,13 @@ pub struct Check {
     #[arg(long)]
     pub json: bool,
     /// Check it for this role
-    #[arg(long, value_enum, value_name = "run|execd|manager", default_value = "run", hide_possible_values = true)]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "run|execd|manager",
+        default_value = "run",
+        hide_possible_values = true
+    )]
     pub role: As,
     /// Print what a finding means and how to mend it; without CODE list them all
     #[arg(long, value_name = "CODE", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["json", "strict", "config"])]

@@ -508,7 +508,8 @@ mod tests {
             assert_eq!(explain(&responses[1], &parsed), Why::Fires(vec![Match::Rule(651)]));
         }
         assert_eq!(fires(&responses, &alert("sshd")), [0, 1]);
-        let wazuh = |response: &Arc<Response>| Arc::new(Response { matching: Way::Wazuh, ..(**response).clone() });
+        let wazuh =
+            |response: &Arc<Response>| Arc::new(Response { matching: Way::Wazuh, ..(**response).clone() });
         assert_eq!(fires(&responses.each_ref().map(wazuh), &alert("ar_log")), [1]);
     }
 

@@ -21,8 +21,8 @@ use riposte_policy::diagnostic::{Diagnostic, Place, Severity};
 use riposte_policy::grant::Grants;
 use riposte_policy::limit::Limits;
 use riposte_policy::matching::Index;
-use riposte_policy::ruleset::Ruleset;
 use riposte_policy::order::Actor;
+use riposte_policy::ruleset::Ruleset;
 use riposte_policy::{Order, span};
 use riposte_runtime::native::NativeProgram;
 use riposte_runtime::{Components, Kind, LoadError, Plugin};
@@ -377,8 +377,10 @@ impl Arming<'_> {
                 true
             }
             None if timed && !reversible => {
-                let message =
-                    format!("command {:?}: its component can undo nothing, so a timeout ends nothing", command.name);
+                let message = format!(
+                    "command {:?}: its component can undo nothing, so a timeout ends nothing",
+                    command.name
+                );
                 let help = "remove the <timeout>".to_owned();
                 self.found.say(Severity::Warning, "timeout-unused", at, message, help);
                 false
@@ -412,7 +414,13 @@ impl Arming<'_> {
         let timed =
             responses.iter().any(|response| response.timeout.is_some_and(|timeout| !timeout.is_zero()));
         for (severity, code, what, help) in script::look(command, program.path(), timed) {
-            self.found.say(severity, code, at, format!("command {:?}: {what}", command.name), help.to_owned());
+            self.found.say(
+                severity,
+                code,
+                at,
+                format!("command {:?}: {what}", command.name),
+                help.to_owned(),
+            );
         }
         if command.capabilities.is_some() {
             let message =
@@ -476,7 +484,8 @@ fn elsewhere(config: &mut Config) {
         })
     };
     for found in &mut config.diagnostics {
-        let missing = ["executable-missing", "executable-foreign", "executable-ambiguous"].contains(&found.code);
+        let missing =
+            ["executable-missing", "executable-foreign", "executable-ambiguous"].contains(&found.code);
         if missing && found.severity != Severity::Note && sent(&found.place) {
             found.severity = Severity::Note;
             found.message.push_str("; agents may have it");

@@ -110,7 +110,10 @@ fn counted(count: usize, what: &str) -> String {
 
 /// Whether to print colours: to a terminal, unless <https://no-color.org> says no.
 fn coloured() -> bool {
-    #[expect(clippy::disallowed_methods, reason = "NO_COLOR is how users of every program ask for no colours")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "NO_COLOR is how users of every program ask for no colours"
+    )]
     let refused = std::env::var("NO_COLOR").is_ok_and(|value| !value.is_empty());
     !refused && io::stdout().is_terminal()
 }
@@ -124,7 +127,8 @@ fn response_log(places: &Places) -> Option<Diagnostic> {
     let (code, message, help) = match std::fs::metadata(&log) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => (
             "log-missing",
-            "there is no log of responses here: Wazuh reads nothing of what they do until there is".to_owned(),
+            "there is no log of responses here: Wazuh reads nothing of what they do until there is"
+                .to_owned(),
             format!("touch {0} && chown wazuh:wazuh {0} && chmod 660 {0}", log.display()),
         ),
         Ok(found) if !found.is_file() => (

@@ -159,7 +159,8 @@ fn and_elsewhere(answer: Answer, away: &[Entry]) -> Answer {
                "agent": entry.agent, "error": advice})
     }));
     let nothing_here = data.len() == away.len();
-    let message = if nothing_here { advice.join("\n") } else { format!("{}\n{}", answer.message, advice.join("\n")) };
+    let message =
+        if nothing_here { advice.join("\n") } else { format!("{}\n{}", answer.message, advice.join("\n")) };
     let result = if answer.result == Result::Failed { Result::Failed } else { Result::NotYet };
     Answer { result, message, data: Value::Array(data) }
 }

@@ -17,6 +17,8 @@ use crate::commands::ask;
 use crate::exit::Exit;
 use crate::files;
 
+/// The file below Wazuh's home.
+const PATH: &str = "etc/shared/ar.conf";
 /// The lines that every manager has (`src/config/active-response.c`).
 const FIXED: [&str; 6] = [
     "restart-ossec0 - restart-ossec.sh - 0",
@@ -36,7 +38,7 @@ pub fn ar_conf(args: &args::ArConf) -> Exit {
             return Ok(());
         }
         let path = path(&args.root);
-        place::replace(&path, &text, 0o640).map_err(|failed| failed.to_string())?;
+        place::replace(&args.root, PATH, &text, 0o640).map_err(|failed| failed.to_string())?;
         ask::say_text(&format!("{}: {} lines", path.display(), text.lines().count()));
         Ok(())
     });
@@ -52,7 +54,7 @@ pub fn ar_conf(args: &args::ArConf) -> Exit {
 /// The file below Wazuh's home.
 #[must_use]
 pub fn path(root: &Path) -> PathBuf {
-    root.join("etc/shared/ar.conf")
+    root.join(PATH)
 }
 
 /// A manager's own configuration, and what it hands over to us.
@@ -80,10 +82,10 @@ pub fn lasting(config: &Config, response: &Response) -> Option<Duration> {
 ///
 /// When the file cannot be read or written.
 pub fn complete(root: &Path, config: &Config) -> Result<usize, Failed> {
-    let path = path(root);
-    let found = place::read(&path)?.unwrap_or_default();
+    let found = place::read(root, PATH)?.unwrap_or_default();
     let wanted = text(config);
-    let missing: Vec<_> = wanted.lines().filter(|wanted| !found.lines().any(|line| line.trim_end() == *wanted)).collect();
+    let missing: Vec<_> =
+        wanted.lines().filter(|wanted| !found.lines().any(|line| line.trim_end() == *wanted)).collect();
     if missing.is_empty() {
         return Ok(0);
     }
@@ -95,7 +97,7 @@ pub fn complete(root: &Path, config: &Config) -> Result<usize, Failed> {
         text.push_str(line);
         text.push('\n');
     }
-    place::replace(&path, &text, 0o640)?;
+    place::replace(root, PATH, &text, 0o640)?;
     Ok(missing.len())
 }
 
@@ -106,7 +108,8 @@ fn text(config: &Config) -> String {
         let Some(command) = config.command(&response.command) else { continue };
         let timeout = lasting(config, response);
         let name = wire_name(&command.name, timeout);
-        let line = format!("{name} - {} - {}", command.executable, timeout.map_or(0, |timeout| timeout.as_secs()));
+        let line =
+            format!("{name} - {} - {}", command.executable, timeout.map_or(0, |timeout| timeout.as_secs()));
         // A file whose lines others could add to is no place for a line break.
         if !lines.contains(&line) && !line.contains(char::is_control) {
             lines.push(line);
@@ -151,7 +154,10 @@ mod tests {
     fn one_line_for_each_response_behind_the_fixed_ones() {
         let text = text(&config());
         let lines: Vec<_> = text.lines().skip(6).collect();
-        assert_eq!(lines, ["drop600 - firewall-drop - 600", "drop0 - firewall-drop - 0", "tell0 - tell.sh - 0"]);
+        assert_eq!(
+            lines,
+            ["drop600 - firewall-drop - 600", "drop0 - firewall-drop - 0", "tell0 - tell.sh - 0"]
+        );
         assert!(text.starts_with("restart-ossec0 - restart-ossec.sh - 0\n") && text.ends_with('\n'));
     }
 

@@ -19,7 +19,8 @@ pub fn stands(entry: &Entry, now_ms: i64) -> bool {
 pub fn advice(entry: &Entry) -> String {
     let (agent, id) = (&entry.agent, entry.id);
     let target = entry.keys.first().map_or("", String::as_str);
-    let mut said = format!("entry {id} was handed over to agent {agent}, and can only be undone there. On that machine");
+    let mut said =
+        format!("entry {id} was handed over to agent {agent}, and can only be undone there. On that machine");
     if !target.is_empty() {
         said.push_str(&format!(", where it runs Riposte: riposte undo {}\nelse", quoted(target)));
     }
@@ -33,11 +34,7 @@ pub fn advice(entry: &Entry) -> String {
         json!({"data": {}})
     };
     let line = Message { node: "", command: "delete", extra_args: &[], alert: &alert.to_string() }.delete();
-    said.push_str(&format!(
-        ": echo {} | /var/ossec/active-response/bin/{}",
-        quoted(&line),
-        quoted(&program)
-    ));
+    said.push_str(&format!(": echo {} | /var/ossec/active-response/bin/{}", quoted(&line), quoted(&program)));
     said
 }
 

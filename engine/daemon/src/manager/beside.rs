@@ -52,7 +52,7 @@ impl Beside {
         let Some((running, since)) = analysisd(root) else { return Self::default() };
         let path = root.join("etc/ossec.conf");
         // What cannot be read names nothing; the reader of configurations says why.
-        let text = place::read(&path).ok().flatten().unwrap_or_default();
+        let text = place::read(root, "etc/ossec.conf").ok().flatten().unwrap_or_default();
         let blocks = stock::blocks(&text).unwrap_or_default();
         let changed = path.metadata().ok().map(|found| (found.mtime(), found.mtime_nsec()));
         let outdated = since.is_some() && changed > since && blocks.iter().any(|block| block.taken);
@@ -68,7 +68,8 @@ impl Beside {
         if self.outdated {
             return Some(Conflict::Outdated);
         }
-        let ours = |named: &&Named| config.responses.iter().any(|response| *response.command == named.command);
+        let ours =
+            |named: &&Named| config.responses.iter().any(|response| *response.command == named.command);
         let both: Vec<_> = self.blocks.iter().filter(ours).cloned().collect();
         if both.is_empty() { None } else { Some(Conflict::Both(both)) }
     }

@@ -6,6 +6,7 @@
 //! timeout may so run twice.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use riposte_ledger::entry::Kind;
@@ -71,15 +72,25 @@ async fn hand_over(engine: &Engine, station: &Station, order: Order, receipt: Re
     let mut decided = true;
     for order in orders {
         let keys = keys(&order);
-        let handed =
-            if handled { Err(Not::Decided(Outcome::Handled)) } else { one(engine, station, &order, &keys).await };
+        let handed = if handled {
+            Err(Not::Decided(Outcome::Handled))
+        } else {
+            one(engine, station, &order, &keys).await
+        };
         match handed {
             Ok(outcome) | Err(Not::Decided(outcome)) => {
-                decided &= !matches!(outcome, Outcome::Undecided(_));
+                let undecided = matches!(outcome, Outcome::Undecided(_));
+                if undecided || matches!(outcome, Outcome::Failed { .. }) {
+                    engine.counters.failed.fetch_add(1, Ordering::Relaxed);
+                }
+                decided &= !undecided;
                 engine.report.outcome(&order, &keys, &outcome);
             }
             Err(Not::Undeliverable(why)) => {
-                decided &= !matches!(why, Undeliverable::Unreachable { .. });
+                if matches!(why, Undeliverable::Unreachable { .. }) {
+                    engine.counters.failed.fetch_add(1, Ordering::Relaxed);
+                    decided = false;
+                }
                 engine.report.undeliverable(&order, &why);
             }
         }
@@ -100,7 +111,8 @@ async fn each(station: &Station, order: &Order) -> Result<Vec<Order>, Undelivera
     let active = active.map_err(|why| Undeliverable::AgentsUnknown(why.to_string()))?;
     let named = |agent: u32| {
         let Some(response) = &order.response else { return false };
-        let local = alert::text(&order.alert, &pointer(&["agent", "id"])).filter(|_| response.location.is_local());
+        let local =
+            alert::text(&order.alert, &pointer(&["agent", "id"])).filter(|_| response.location.is_local());
         let defined = response.location.agent().map(|agent| &**agent);
         [local.as_deref(), defined].into_iter().flatten().any(|named| named.parse() == Ok(agent))
     };

@@ -74,7 +74,8 @@ fn prepare(args: &args::Manager) -> Result<(crate::cli::Run, Station), String> {
     }
     let read = files::read(&run.sources.config).map_err(|error| error.to_string())?;
     let names: Vec<_> = read.iter().map(|file| file.path.display().to_string()).collect();
-    let sources: Vec<_> = names.iter().zip(&read).map(|(file, read)| Source { file, bytes: &read.bytes }).collect();
+    let sources: Vec<_> =
+        names.iter().zip(&read).map(|(file, read)| Source { file, bytes: &read.bytes }).collect();
     let config = Config::read_as(&sources, Role::Manager);
     let beside = Beside::look(&root);
     if let Some(running) = &beside.running {
@@ -83,7 +84,8 @@ fn prepare(args: &args::Manager) -> Result<(crate::cli::Run, Station), String> {
             _ if args.enforce || run.shadow => {}
             conflict => {
                 run.shadow = true;
-                let why = conflict.map_or_else(|| "--enforce makes it act".to_owned(), |conflict| conflict.to_string());
+                let why = conflict
+                    .map_or_else(|| "--enforce makes it act".to_owned(), |conflict| conflict.to_string());
                 eprintln!("riposte: {running}: nothing is carried out, only what would be is shown; {why}");
             }
         }
@@ -174,7 +176,9 @@ mod tests {
     #[test]
     fn the_node_has_the_clusters_name_for_it() {
         let file = |text: &str| files::File { path: "f".into(), bytes: text.as_bytes().to_vec() };
-        let conf = file("<ossec_config><node_name>x</node_name><cluster><name>c</name><node_name> node01 </node_name></cluster></ossec_config>");
+        let conf = file(
+            "<ossec_config><node_name>x</node_name><cluster><name>c</name><node_name> node01 </node_name></cluster></ossec_config>",
+        );
         assert_eq!(node(&[file("<ossec_config/>"), conf]), "node01");
         assert_eq!(node(&[]), "");
     }

@@ -15,14 +15,22 @@ use super::place;
 use crate::commands::ask;
 use crate::exit::Exit;
 
+/// Below Wazuh's home: the manager's configuration, ours, and what is kept of
+/// each.
+const CONF: &str = "etc/ossec.conf";
+const OWN: &str = "etc/riposte.conf";
+const BACKUP: &str = "etc/ossec.conf.before-takeover";
+const EDITED: &str = "etc/riposte.conf.before-giveback";
 /// Around what is put into `etc/riposte.conf`.
-const BEGIN: &str = "<!-- riposte takeover: responses of ossec.conf; riposte giveback takes this part out -->\n";
+const BEGIN: &str =
+    "<!-- riposte takeover: responses of ossec.conf; riposte giveback takes this part out -->\n";
 const END: &str = "<!-- riposte takeover: end -->\n";
 const ROOT: &str = "<ossec_config>\n";
 const ROOT_END: &str = "</ossec_config>\n";
 
 /// What to do for the change to count.
-const RESTART: &str = "Restart the Wazuh manager (systemctl restart wazuh-manager), so that wazuh-analysisd reads it";
+const RESTART: &str =
+    "Restart the Wazuh manager (systemctl restart wazuh-manager), so that wazuh-analysisd reads it";
 
 /// Takes responses over.
 pub fn takeover(args: &args::Takeover) -> Exit {
@@ -47,12 +55,18 @@ fn ended(said: Result<String, String>) -> Exit {
     }
 }
 
-fn take(home: &args::Home, chosen: impl Fn(&Block<'_>) -> bool, commands: &[String]) -> Result<String, String> {
-    let (conf, own) = (home.root.join("etc/ossec.conf"), home.root.join("etc/riposte.conf"));
-    let text = there(&conf)?;
+fn take(
+    home: &args::Home,
+    chosen: impl Fn(&Block<'_>) -> bool,
+    commands: &[String],
+) -> Result<String, String> {
+    let (conf, own) = (home.root.join(CONF), home.root.join(OWN));
+    let text = there(&home.root)?;
     let in_file = |error: &dyn std::fmt::Display| format!("{}: {error}", conf.display());
     let known = stock::blocks(&text).map_err(|error| in_file(&error))?;
-    if let Some(unknown) = commands.iter().find(|command| !known.iter().any(|block| block.command == **command)) {
+    if let Some(unknown) =
+        commands.iter().find(|command| !known.iter().any(|block| block.command == **command))
+    {
         let mut names: Vec<_> = known.iter().map(|block| block.command.as_str()).collect();
         names.dedup();
         return Err(in_file(&format!("no response runs {unknown}; there are: {}", names.join(", "))));
@@ -61,23 +75,28 @@ fn take(home: &args::Home, chosen: impl Fn(&Block<'_>) -> bool, commands: &[Stri
     if blocks.is_empty() {
         return Ok(format!("{}: nothing to take over", conf.display()));
     }
-    let before = place::read(&own).map_err(|failed| failed.to_string())?;
+    let before = place::read(&home.root, OWN).map_err(|failed| failed.to_string())?;
     let ours = with_blocks(before.as_deref().unwrap_or_default(), &text, &taken, &blocks);
     if home.print {
         return Ok(format!("==> {} <==\n{ours}\n==> {} <==\n{taken}", own.display(), conf.display()));
     }
     let failed = |failed: place::Failed| failed.to_string();
-    let backup = backup(&home.root);
+    let backup = home.root.join(BACKUP);
     if !known.iter().any(|block| block.taken) || !backup.exists() {
-        place::replace(&backup, &text, 0o640).map_err(failed)?;
+        place::replace(&home.root, BACKUP, &text, 0o640).map_err(failed)?;
     }
-    place::replace(&own, &ours, 0o640).map_err(failed)?;
-    place::replace(&conf, &taken, 0o640).map_err(failed)?;
+    place::replace(&home.root, OWN, &ours, 0o640).map_err(failed)?;
+    place::replace(&home.root, CONF, &taken, 0o640).map_err(failed)?;
     let mut said = format!("Taken over, into {}:\n", own.display());
     for block in &blocks {
         let _ = writeln!(said, "  {} (line {})", block.command, block.line);
     }
-    let _ = writeln!(said, "{} has them switched off; as it was it is kept as {}.", conf.display(), backup.display());
+    let _ = writeln!(
+        said,
+        "{} has them switched off; as it was it is kept as {}.",
+        conf.display(),
+        backup.display()
+    );
     if let Some(shadowed) = shadowed(&taken) {
         let _ = writeln!(
             said,
@@ -90,10 +109,10 @@ fn take(home: &args::Home, chosen: impl Fn(&Block<'_>) -> bool, commands: &[Stri
 }
 
 fn give(home: &args::Home) -> Result<String, String> {
-    let (conf, own) = (home.root.join("etc/ossec.conf"), home.root.join("etc/riposte.conf"));
-    let text = there(&conf)?;
+    let (conf, own) = (home.root.join(CONF), home.root.join(OWN));
+    let text = there(&home.root)?;
     let (given, count) = stock::give_back(&text).map_err(|error| format!("{}: {error}", conf.display()))?;
-    let ours = place::read(&own).map_err(|failed| failed.to_string())?;
+    let ours = place::read(&home.root, OWN).map_err(|failed| failed.to_string())?;
     let part = ours.as_deref().and_then(part);
     if count == 0 && part.is_none() {
         return Ok(format!("{}: nothing was taken over", conf.display()));
@@ -108,23 +127,28 @@ fn give(home: &args::Home) -> Result<String, String> {
     }
     let failed = |failed: place::Failed| failed.to_string();
     let mut said = format!("Given back: {count}.\n");
-    place::replace(&conf, &given, 0o640).map_err(failed)?;
+    place::replace(&home.root, CONF, &given, 0o640).map_err(failed)?;
     if let (Some(rest), Some(part), Some(before)) = (&rest, part, &ours) {
         if part != whole(&text, &given) {
-            let kept = home.root.join("etc/riposte.conf.before-giveback");
-            place::replace(&kept, before, 0o640).map_err(failed)?;
-            let _ = writeln!(said, "{} was changed since; as it was it is kept as {}.", own.display(), kept.display());
+            let kept = home.root.join(EDITED);
+            place::replace(&home.root, EDITED, before, 0o640).map_err(failed)?;
+            let _ = writeln!(
+                said,
+                "{} was changed since; as it was it is kept as {}.",
+                own.display(),
+                kept.display()
+            );
         }
         if rest.trim().is_empty() {
-            place::remove(&own).map_err(failed)?;
+            place::remove(&home.root, OWN).map_err(failed)?;
         } else {
-            place::replace(&own, rest, 0o640).map_err(failed)?;
+            place::replace(&home.root, OWN, rest, 0o640).map_err(failed)?;
         }
     }
-    let backup = backup(&home.root);
-    match place::read(&backup).map_err(failed)? {
+    let backup = home.root.join(BACKUP);
+    match place::read(&home.root, BACKUP).map_err(failed)? {
         Some(before) if before == given => {
-            place::remove(&backup).map_err(failed)?;
+            place::remove(&home.root, BACKUP).map_err(failed)?;
             let _ = writeln!(said, "{} is byte for byte what it was before.", conf.display());
         }
         Some(_) => {
@@ -141,18 +165,14 @@ fn give(home: &args::Home) -> Result<String, String> {
     Ok(said)
 }
 
-fn there(conf: &Path) -> Result<String, String> {
-    match place::read(conf) {
+fn there(root: &Path) -> Result<String, String> {
+    match place::read(root, CONF) {
         Ok(Some(text)) => Ok(text),
         Ok(None) => {
-            Err(format!("{} is not there; name Wazuh's home with --root DIR", conf.display()))
+            Err(format!("{} is not there; name Wazuh's home with --root DIR", root.join(CONF).display()))
         }
         Err(failed) => Err(failed.to_string()),
     }
-}
-
-fn backup(root: &Path) -> std::path::PathBuf {
-    root.join("etc/ossec.conf.before-takeover")
 }
 
 /// Our file with `blocks`, which were taken from `before` and left `after`.
@@ -167,7 +187,11 @@ fn with_blocks(ours: &str, before: &str, after: &str, blocks: &[Block<'_>]) -> S
     let added: String = blocks.iter().map(entry).collect();
     let new = match old.strip_suffix(end.as_str()) {
         Some(start) => format!("{start}{added}{end}"),
-        None => format!("{}{}", old.strip_suffix(END).unwrap_or(old), section(blocks.iter()).replacen(BEGIN, "", 1)),
+        None => format!(
+            "{}{}",
+            old.strip_suffix(END).unwrap_or(old),
+            section(blocks.iter()).replacen(BEGIN, "", 1)
+        ),
     };
     ours.replacen(old, &new, 1)
 }
@@ -202,7 +226,8 @@ fn shadowed(text: &str) -> Option<String> {
     let blocks = stock::blocks(text).unwrap_or_default();
     let last = blocks.iter().rposition(|block| block.enabled)?;
     blocks.get(last + 1..).filter(|behind| !behind.is_empty())?;
-    let mut names: Vec<_> = blocks.iter().filter(|block| block.enabled).map(|block| block.command.as_str()).collect();
+    let mut names: Vec<_> =
+        blocks.iter().filter(|block| block.enabled).map(|block| block.command.as_str()).collect();
     names.dedup();
     Some(names.join(", "))
 }
@@ -213,7 +238,7 @@ mod tests {
     use super::*;
     use std::path::PathBuf;
 
-    const CONF: &str = "<ossec_config>\r\n  <global/>\r\n  <active-response>\r\n    <command>drop</command>\r\n    <location>local</location>\r\n  </active-response>\r\n  <active-response><disabled>no</disabled><command>tell</command></active-response>\r\n</ossec_config>\r\n";
+    const TEXT: &str = "<ossec_config>\r\n  <global/>\r\n  <active-response>\r\n    <command>drop</command>\r\n    <location>local</location>\r\n  </active-response>\r\n  <active-response><disabled>no</disabled><command>tell</command></active-response>\r\n</ossec_config>\r\n";
 
     struct Wazuh {
         _folder: tempfile::TempDir,
@@ -224,8 +249,9 @@ mod tests {
         fn new(own: Option<&str>) -> Self {
             let folder = tempfile::tempdir().unwrap();
             std::fs::create_dir(folder.path().join("etc")).unwrap();
-            let wazuh = Self { home: args::Home { root: folder.path().to_owned(), print: false }, _folder: folder };
-            std::fs::write(wazuh.path("ossec.conf"), CONF).unwrap();
+            let wazuh =
+                Self { home: args::Home { root: folder.path().to_owned(), print: false }, _folder: folder };
+            std::fs::write(wazuh.path("ossec.conf"), TEXT).unwrap();
             if let Some(own) = own {
                 std::fs::write(wazuh.path("riposte.conf"), own).unwrap();
             }
@@ -253,11 +279,13 @@ mod tests {
             wazuh.take(&[]).unwrap();
             let ours = wazuh.text("riposte.conf").unwrap();
             assert!(ours.starts_with(own.unwrap_or_default()));
-            assert!(ours.contains("    <command>drop</command>\r\n") && ours.contains("<command>tell</command>"));
-            assert_eq!(wazuh.text("ossec.conf.before-takeover").as_deref(), Some(CONF));
+            assert!(
+                ours.contains("    <command>drop</command>\r\n") && ours.contains("<command>tell</command>")
+            );
+            assert_eq!(wazuh.text("ossec.conf.before-takeover").as_deref(), Some(TEXT));
             let said = give(&wazuh.home).unwrap();
             assert!(said.contains("Given back: 2") && said.contains("byte for byte"), "{said}");
-            assert_eq!(wazuh.text("ossec.conf").as_deref(), Some(CONF));
+            assert_eq!(wazuh.text("ossec.conf").as_deref(), Some(TEXT));
             assert_eq!(wazuh.text("riposte.conf").as_deref(), own);
             let left = std::fs::read_dir(wazuh.home.root.join("etc")).unwrap().count();
             assert_eq!(left, if own.is_some() { 2 } else { 1 });
@@ -277,7 +305,7 @@ mod tests {
         }
         give(&steps.home).unwrap();
         assert!(give(&steps.home).unwrap().contains("nothing was taken over"));
-        assert_eq!(steps.text("ossec.conf").as_deref(), Some(CONF));
+        assert_eq!(steps.text("ossec.conf").as_deref(), Some(TEXT));
     }
 
     #[test]
@@ -290,9 +318,9 @@ mod tests {
         std::fs::write(wazuh.path("riposte.conf"), &tuned).unwrap();
         let said = give(&wazuh.home).unwrap();
         assert!(said.contains("was changed since"), "{said}");
-        assert_eq!(wazuh.text("ossec.conf").unwrap(), CONF.replace("<global/>", "<global></global>"));
+        assert_eq!(wazuh.text("ossec.conf").unwrap(), TEXT.replace("<global/>", "<global></global>"));
         assert_eq!(wazuh.text("riposte.conf.before-giveback"), Some(tuned));
-        assert_eq!(wazuh.text("ossec.conf.before-takeover").as_deref(), Some(CONF));
+        assert_eq!(wazuh.text("ossec.conf.before-takeover").as_deref(), Some(TEXT));
     }
 
     #[test]
@@ -301,7 +329,7 @@ mod tests {
         wazuh.home.print = true;
         let said = wazuh.take(&[]).unwrap();
         assert!(said.contains("<disabled>yes</disabled><!-- riposte takeover -->"), "{said}");
-        assert_eq!((wazuh.text("ossec.conf").as_deref(), wazuh.text("riposte.conf")), (Some(CONF), None));
+        assert_eq!((wazuh.text("ossec.conf").as_deref(), wazuh.text("riposte.conf")), (Some(TEXT), None));
     }
 
     #[test]

@@ -79,7 +79,10 @@ impl Report {
             Outcome::Refused(_) | Outcome::Unsupported(_) => {
                 tracing::warn!(command, rule, alert, "{outcome}");
             }
-            Outcome::InForce { .. } | Outcome::Done(_) | Outcome::HandedOver { .. } | Outcome::Shadow { .. } => {
+            Outcome::InForce { .. }
+            | Outcome::Done(_)
+            | Outcome::HandedOver { .. }
+            | Outcome::Shadow { .. } => {
                 let keys = keys.join(", ");
                 tracing::info!(command, rule, alert, entry = id, keys, "{outcome}");
             }

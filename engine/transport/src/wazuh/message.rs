@@ -388,6 +388,51 @@ mod tests {
     }
 
     #[test]
+    fn what_wazuh_sends_for_the_alerts_of_the_corpus() {
+        let Some(corpus) = std::env::var_os("RIPOSTE_CORPUS") else {
+            println!("skipped: set RIPOSTE_CORPUS");
+            return;
+        };
+        let read = |name: &str| {
+            #[expect(clippy::disallowed_methods, reason = "the corpus is the test's own input")]
+            let text = std::fs::read_to_string(std::path::Path::new(&corpus).join("wazuh").join(name));
+            text.unwrap()
+        };
+        let alerts = read("alerts.jsonl");
+        let mut equal = 0;
+        for sent in read("execq.jsonl").lines() {
+            let Ok(wanted) = serde_json::from_str::<serde_json::Value>(sent) else { continue };
+            // What a manager itself sends for an alert; others come from its API and its tests.
+            let of = |alert: &&str| sent.contains(&format!(r#""alert":{alert}}}"#));
+            let Some(alert) = alerts.lines().find(of) else { continue };
+            let origin = &wanted["origin"];
+            if origin["module"] != "wazuh-analysisd" || wanted["version"] != 1 {
+                continue;
+            }
+            let arguments = wanted["parameters"]["extra_args"].as_array().unwrap();
+            let arguments: Vec<String> =
+                arguments.iter().map(|argument| argument.as_str().unwrap().to_owned()).collect();
+            let message = Message {
+                node: origin["name"].as_str().unwrap(),
+                command: wanted["command"].as_str().unwrap(),
+                extra_args: &arguments,
+                alert,
+            };
+            assert_eq!(message.payload(version("4.14.7")).unwrap(), sent);
+            equal += 1;
+        }
+        assert!(equal >= 2, "{equal}");
+        for alert in alerts.lines() {
+            let sent = message(alert, &[]).payload(version("4.14.7")).unwrap();
+            let sent: serde_json::Value = serde_json::from_str(&sent).unwrap();
+            assert_eq!(
+                sent["parameters"]["alert"],
+                serde_json::from_str::<serde_json::Value>(alert).unwrap()
+            );
+        }
+    }
+
+    #[test]
     fn the_first_agents_of_4_2_are_protected_from_their_shell() {
         let proof = message(ALERT, &[]).payload(version("Wazuh v4.2.4")).unwrap();
         assert!(proof.contains(r"it\\x27s \\x245\\x21"), "{proof}");
