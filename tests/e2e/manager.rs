@@ -303,6 +303,53 @@ fn without_a_version_nothing_is_sent_unless_one_is_assumed() {
 }
 
 #[test]
+fn what_was_handed_over_is_not_sent_again_after_a_crash() {
+    let manager = Manager::new(&response("block", "<location>local</location><timeout>60</timeout>"))
+        .with_remoted()
+        .with_agents(&[(3, "Wazuh v4.9.0", true)]);
+    let engine = manager.start(&[]);
+    manager.host.alerts(&[from("003", &sshd(1, &address(1))), from("003", &sshd(2, &address(2)))]);
+    assert!(manager.datagram().contains("block60") && manager.datagram().contains("block60"));
+    until("both are written down", || manager.host.count("handed-over") == 2);
+    engine.kill();
+    let _engine = manager.start(&[]);
+    manager.host.alerts(&[from("003", &sshd(3, &address(3)))]);
+    assert!(manager.datagram().contains(&address(3)), "nothing is sent twice");
+    until("that too", || manager.host.count("handed-over") == 3);
+}
+
+#[test]
+fn an_operators_switches_count_for_agents_too() {
+    let manager = Manager::new(&response("block", "<location>local</location><timeout>60</timeout>"))
+        .with_remoted()
+        .with_agents(&[(3, "Wazuh v4.9.0", true)]);
+    let _engine = manager.start(&[]);
+    let act = |words: &[&str]| assert_eq!(manager.host.riposte(words).code, 0);
+    act(&["pause", "--command", "block"]);
+    manager.host.alerts(&[from("003", &sshd(1, &address(1)))]);
+    until("it is refused", || manager.host.events("refused").len() == 1);
+    act(&["resume", "--command", "block"]);
+    act(&["mode", "block", "shadow"]);
+    manager.host.alerts(&[from("003", &sshd(2, &address(2)))]);
+    until("it is shown", || manager.host.count("shadow") == 1);
+    act(&["mode", "block", "file"]);
+    act(&["allow", "add", &address(3)]);
+    manager.host.alerts(&[from("003", &sshd(3, &address(3))), from("003", &sshd(4, &address(4)))]);
+    assert!(manager.datagram().contains(&address(4)), "the others were not sent");
+}
+
+#[test]
+fn all_and_the_server_are_agents_and_this_machine() {
+    let manager = Manager::new(&response("block", "<location>server,all</location><timeout>60</timeout>"))
+        .with_remoted()
+        .with_agents(&[(1, "Wazuh v4.9.0", true)]);
+    let _engine = manager.start(&[]);
+    manager.host.alerts(&[from("001", &sshd(1, &address(1)))]);
+    assert!(manager.datagram().starts_with("(local_source) [] NNS 001 {"));
+    until("here too", || manager.host.elements("drop4") == [address(1)]);
+}
+
+#[test]
 fn beside_a_running_manager_nothing_is_done_until_it_is_taken_over() {
     let manager = Manager::new(&response("block", "<location>local</location><timeout>60</timeout>"))
         .with_remoted()

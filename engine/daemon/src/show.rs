@@ -143,6 +143,7 @@ pub async fn status(engine: &Engine) -> Answer {
         "version": env!("CARGO_PKG_VERSION"),
         "pid": std::process::id(),
         "since": time(engine.started_ms),
+        "shadow": engine.is_shadow(),
         "in_force": entries.len(),
         "stuck": stuck,
         "programs_running": engine.programs.running(),

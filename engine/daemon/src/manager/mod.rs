@@ -18,8 +18,8 @@ pub mod rules;
 pub mod takeover;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use riposte_policy::Config;
@@ -44,6 +44,8 @@ pub struct Station {
     /// Their socket.
     pub queue: ArQueue,
     root: PathBuf,
+    /// What was said last about `ar.conf`, so that it is not said every second.
+    unwritable: Mutex<Option<String>>,
 }
 
 /// Runs the engine in the place of a manager's dispatcher.
@@ -94,7 +96,7 @@ fn prepare(args: &args::Manager) -> Result<(crate::cli::Run, Station), String> {
     let wdb = args.wdb.clone().unwrap_or_else(|| root.join("queue/db/wdb"));
     let agents = Arc::new(Agents::new(wdb, args.assume_agents));
     let queue = ArQueue::new(queue, node(&read).into(), agents);
-    Ok((run, Station { queue, root }))
+    Ok((run, Station { queue, root, unwritable: Mutex::default() }))
 }
 
 /// Looks after what others may change, until the engine ends.
@@ -123,10 +125,12 @@ fn look(engine: &Engine, station: &Station) {
         return;
     }
     match ar_conf::complete(&station.root, &armed.config) {
-        Ok(0) => {}
-        Ok(lines) => engine.report.ar_conf(&ar_conf::path(&station.root), lines),
-        // The folder is made by the manager; without one nobody reads the file.
-        Err(error) => tracing::debug!("{error}"),
+        Ok(0) => station.written(),
+        Ok(lines) => {
+            engine.report.ar_conf(&ar_conf::path(&station.root), lines);
+            station.written();
+        }
+        Err(error) => station.unwritable(&error.to_string()),
     }
 }
 
@@ -139,6 +143,20 @@ impl Station {
         let station = Arc::new(self);
         tokio::spawn(dispatch::serve(Arc::clone(engine), Arc::clone(&station), leaving));
         tokio::spawn(keep(Arc::clone(engine), station));
+    }
+}
+
+impl Station {
+    fn written(&self) {
+        self.unwritable.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    fn unwritable(&self, why: &str) {
+        let mut said = self.unwritable.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.as_deref() != Some(why) {
+            tracing::error!("agents may not know the names of responses: {why}");
+            *said = Some(why.to_owned());
+        }
     }
 }
 
