@@ -153,7 +153,7 @@ fn an_agents_alert_goes_back_to_the_agent_byte_for_byte() {
     .with_agents(&[(3, "Wazuh v4.14.1", true), (7, "Wazuh v4.1.5", true)]);
     let engine = manager.start(&[]);
     let alert = from("003", &sshd(1, &address(1)));
-    manager.host.alerts(&[alert.clone()]);
+    manager.host.alerts(std::slice::from_ref(&alert));
     let mut got = [manager.datagram(), manager.datagram()];
     got.sort();
     assert_eq!(
