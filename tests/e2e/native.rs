@@ -166,3 +166,62 @@ fn a_program_names_only_keys_that_are_text() {
     until("it is refused", || host.events("refused").len() == 1);
     assert_eq!(host.count("in-force"), 0);
 }
+
+#[test]
+fn the_guard_sees_arguments_that_are_no_keys() {
+    let host = host(&[]);
+    host.program("args.sh", "#!/bin/sh\necho \"$3\" >>said\n");
+    host.configure(&command("args", "args.sh", 600, "<keys>/id</keys><expect>srcip</expect>"));
+    let _engine = host.start(&[]);
+    host.alerts(&[sshd(1, "127.0.0.1"), sshd(2, "198.18.0.1")]);
+    until("the honest one ran", || host.count("in-force") == 1);
+    until("the other was refused", || host.events("refused").len() == 1);
+    assert_eq!(host.read("said"), "198.18.0.1\n");
+}
+
+/// With Wazuh's key: what makes two of a program's runs the same is what it
+/// says itself.
+fn as_wazuh(command: &str) -> String {
+    format!("<riposte><key>wazuh</key></riposte>{command}")
+}
+
+#[test]
+fn with_wazuhs_key_any_line_is_an_answer() {
+    let host = host(&[]);
+    host.program(
+        "any.sh",
+        "#!/bin/bash\nread -r line\ncase $line in *'\"command\":\"delete\"'*) echo delete >>said; exit;; esac\necho blocking now\nread -r answer\ngrep -oE '\"command\":\"[a-z]+\"' <<<\"$answer\" >>said\n",
+    );
+    host.configure(&as_wazuh(&command("any", "any.sh", 600, r#"<limits answer="2m"/>"#)));
+    let _engine = host.start(&[]);
+    host.alerts(&[sshd(1, "198.18.0.1")]);
+    until("it is in force", || host.count("in-force") == 1);
+    // Another address, and yet the same: its key is the program's name alone.
+    host.alerts(&[sshd(2, "198.18.0.2")]);
+    until("the second was told to abort", || host.read("said").lines().count() == 2);
+    assert_eq!(host.read("said"), "\"command\":\"continue\"\n\"command\":\"abort\"\n");
+    until("it is merged", || host.count("merged") == 1);
+    assert_eq!(host.count("in-force"), 1);
+}
+
+#[test]
+fn with_wazuhs_key_a_program_that_refuses_its_alert_leaves_nothing() {
+    let host = host(&[]);
+    // It finds nothing to act on, as the definition does, and says so.
+    host.program("refuses.sh", "#!/bin/sh\nread -r line\necho ran >>said\nexit 255\n");
+    host.program("works.sh", "#!/bin/sh\nread -r line\necho worked >>said\n");
+    let limits = r#"<expect>srcip</expect><limits answer="2m"/>"#;
+    host.configure(&as_wazuh(&format!(
+        "{}{}",
+        command("refuses", "refuses.sh", 1, limits),
+        command("works", "works.sh", 1, limits)
+    )));
+    let _engine = host.start(&[]);
+    host.alerts(&[alert(1, r#""dstuser":"eve""#)]);
+    until("one was undone, the other never was there", || {
+        host.count("closed") == 1 && host.count("failed") == 1
+    });
+    let log = host.read("said");
+    assert_eq!(log.lines().filter(|line| *line == "ran").count(), 1, "{log}");
+    assert_eq!(log.lines().filter(|line| *line == "worked").count(), 2, "{log}");
+}

@@ -309,3 +309,18 @@ fn what_a_check_says_about_first_lines() {
     assert!(said.contains("carriage return") && said.contains(r"sed -i 's/\r$//'"), "{said}");
     assert!(said.contains("has no `#!` line: /bin/sh runs it"), "{said}");
 }
+
+#[test]
+fn a_script_that_never_reads_is_undone_however_large_its_message() {
+    let host = Host::new();
+    host.program("deaf.sh", "#!/bin/sh\n[ -e undoing ] || exec sleep 3600\n");
+    host.configure(&defined(&plain("deaf.sh", &[]), 600, r#"<limits answer="100ms"/>"#));
+    let _engine = host.start(&[]);
+    // Far more than a pipe holds.
+    host.alerts(&[alert(1, &format!(r#""srcip":"{IP}","text":"{}""#, "x".repeat(300_000)))]);
+    until("it is in force", || host.count("in-force") == 1);
+    host.write("undoing", "");
+    let undone = host.riposte(&["undo", IP, "--reason", "test"]);
+    assert_eq!(undone.code, 0, "{undone:?}");
+    assert_eq!(host.count("closed"), 1);
+}

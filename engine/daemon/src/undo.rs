@@ -10,7 +10,7 @@ use riposte_capability::process::Exit;
 use riposte_ledger::entry::Kind;
 use riposte_ledger::{Cause, Entry, LedgerError, Undo};
 use riposte_policy::Order;
-use riposte_policy::config::{Command, Mode, Way};
+use riposte_policy::config::{Command, Mode, Settings};
 use riposte_policy::grant::Digest;
 use riposte_policy::order::EntryId;
 use riposte_runtime::native::{Message, NativeProgram};
@@ -146,7 +146,7 @@ pub async fn by_program(engine: &Engine, order: &Order, program: &NativeProgram)
 /// What made an entry, ready to run: the very version for a component, also
 /// when the configuration has long named another.
 pub fn ready(engine: &Engine, entry: &Entry) -> Result<(Order, Arc<Ready>), String> {
-    let order = order(entry)?;
+    let order = order(entry, &engine.armed().config.settings)?;
     let runner = match entry.kind {
         Kind::Native => Runner::Native(engine.program(&order.command)?),
         Kind::Reversible | Kind::Oneshot => {
@@ -166,7 +166,7 @@ pub fn ready(engine: &Engine, entry: &Entry) -> Result<(Order, Arc<Ready>), Stri
 }
 
 /// The order that led to an entry.
-fn order(entry: &Entry) -> Result<Order, String> {
+fn order(entry: &Entry, settings: &Settings) -> Result<Order, String> {
     let command = Command::from_stored(&entry.definition).map_err(|error| error.to_string())?;
     Ok(Order {
         tenant: entry.tenant.as_str().into(),
@@ -183,9 +183,10 @@ fn order(entry: &Entry) -> Result<Order, String> {
         actor: entry.actor.clone(),
         reason: entry.reason.as_deref().map(Into::into),
         source: None,
-        message: None,
-        key: Way::Riposte,
-        offences: Way::Riposte,
+        message: entry.message.as_deref().map(Into::into),
+        // Only an add that is taken up again asks for these.
+        key: settings.key,
+        offences: settings.offences,
     })
 }
 

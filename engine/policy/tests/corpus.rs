@@ -2,7 +2,8 @@
 //! project: `RIPOSTE_CORPUS=FOLDER cargo test -p riposte-policy --test corpus`.
 //!
 //! The folder holds `configs/*.conf` with `configs/INDEX.tsv`, which says what
-//! Wazuh's own XML reader makes of each, and alerts, one on each line.
+//! Wazuh's own XML reader makes of each, and alerts, one on each line. Where
+//! Riposte reads a file otherwise, `docs/differences.md` says so and why.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
@@ -65,6 +66,16 @@ fn read_as(path: &Path, role: Role) -> Config {
     config
 }
 
+/// How many blocks name no command: the settings of an agent.
+fn agents_own(text: &str) -> usize {
+    let mut plain = String::new();
+    for (n, part) in text.split("<!--").enumerate() {
+        plain.push_str(if n == 0 { part } else { part.split_once("-->").map_or("", |(_, rest)| rest) });
+    }
+    let blocks = plain.split("<active-response>").skip(1);
+    blocks.filter(|block| !block.split("</active-response>").next().unwrap().contains("<command>")).count()
+}
+
 #[test]
 fn configurations() {
     let Some(folder) = corpus() else { return };
@@ -92,13 +103,22 @@ fn configurations() {
             let line = verdict.rsplit("line ").next().unwrap().trim_end_matches(')');
             assert_eq!(found.place.line.to_string(), line, "{name}: {verdict}");
         }
-        // Wazuh's reader counts what stands in a root, and also commands with
-        // errors: only files without either are compared.
+        // Wazuh's reader counts what stands in a root, also commands of one name
+        // and blocks with errors of their own: docs/differences.md, "duplicate
+        // names" and "one bad block".
         let counted =
             |what: &str| verdict.split(' ').find_map(|word| word.strip_prefix(what)?.parse::<usize>().ok());
-        let duplicates = config.diagnostics.iter().filter(|found| found.code == "command-duplicate").count();
         if counted("other=") == Some(0) && !config.has_errors() && malformed.is_none() {
-            assert_eq!(counted("command="), Some(config.commands.len() + duplicates), "{name}");
+            let count = |code: &str| config.diagnostics.iter().filter(|found| found.code == code).count();
+            let commands = config.commands.len() + count("command-duplicate");
+            assert_eq!(counted("command="), Some(commands), "{name}");
+            if count("active-response-disabled") == 0 {
+                let responses = config.responses.len()
+                    + count("response-disabled")
+                    + count("trigger-missing")
+                    + agents_own(&String::from_utf8_lossy(&bytes(&path)));
+                assert_eq!(counted("ar="), Some(responses), "{name}");
+            }
             compared += 1;
         }
     }

@@ -116,7 +116,8 @@ fn nearest(name: &str, folders: &[PathBuf]) -> Option<String> {
         .flat_map(|entries| entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()))
         .collect();
     let builtins = riposte_plugins::builtins();
-    let builtins = builtins.iter().flat_map(|builtin| [builtin.name].into_iter().chain(builtin.aliases.iter().copied()));
+    let builtins =
+        builtins.iter().flat_map(|builtin| [builtin.name].into_iter().chain(builtin.aliases.iter().copied()));
     // Under another extension, or without one, it is most likely the same.
     let stem = |name: &str| name.rsplit_once('.').map_or(name, |(stem, _)| stem).to_ascii_lowercase();
     let same = files.iter().find(|file| stem(file) == stem(name));

@@ -76,8 +76,9 @@ impl<'a> Findings<'a> {
         let files = self.files.iter().enumerate();
         let order: HashMap<String, usize> =
             files.map(|(number, file)| (file.path.display().to_string(), number)).collect();
-        diagnostics
-            .sort_by_key(|found| (order.get(&*found.place.file).copied(), found.place.line, found.place.column));
+        diagnostics.sort_by_key(|found| {
+            (order.get(&*found.place.file).copied(), found.place.line, found.place.column)
+        });
     }
 
     /// They alone.

@@ -51,8 +51,9 @@ pub(super) fn look(command: &Command, path: &Path, timed: bool) -> Vec<Finding> 
         found.extend(stateful(command, &lower));
     }
     if !lower.contains("active-responses.log") {
-        let what = "this script never mentions active-responses.log, so what it did stands in no log of Wazuh's";
-        let help = "append a line to logs/active-responses.log, which Wazuh's rules 601 to 657 read";
+        let what =
+            "this script never mentions active-responses.log, so what it did stands in no log of Wazuh's";
+        let help = "append a line to logs/active-responses.log, which Wazuh reads";
         found.push((Severity::Note, "script-without-log", what.to_owned(), help));
     }
     found
@@ -84,19 +85,23 @@ fn wazuh_group() -> Option<u32> {
 /// others pass over it.
 fn line_ends(first: &str, text: &str) -> Option<Finding> {
     let shell = first.split(|c: char| c == '/' || c.is_whitespace()).any(|word| word.ends_with("sh"));
-    let line = text.lines().count().min(text.split_inclusive('\n').position(|line| line.ends_with("\r\n"))? + 1);
-    let what = format!("line {line} of this shell script ends in a carriage return, which the shell takes for a part of the last word");
+    let line =
+        text.lines().count().min(text.split_inclusive('\n').position(|line| line.ends_with("\r\n"))? + 1);
+    let what = format!(
+        "line {line} of this shell script ends in a carriage return, which the shell takes for a part of the last word"
+    );
     shell.then_some((Severity::Warning, "executable-line-ends", what, "sed -i 's/\\r$//' the script"))
 }
 
 /// What a script that is undone after a time nearly always says.
 fn stateful(command: &Command, lower: &str) -> Vec<Finding> {
     let mut found = Vec::new();
-    let deletes = lower.contains("delete")
-        || lower.contains("disable") && command.protocol == Some(Protocol::Five);
+    let deletes =
+        lower.contains("delete") || lower.contains("disable") && command.protocol == Some(Protocol::Five);
     if !deletes {
         let what = "responses give this script a timeout, but it never mentions delete: it may undo nothing";
-        let help = "it is started again with \"command\":\"delete\" (or the argument delete) when the time is over";
+        let help =
+            "it is started again with \"command\":\"delete\" (or the argument delete) when the time is over";
         found.push((Severity::Warning, "script-without-delete", what.to_owned(), help));
     }
     if command.keys.is_empty() && command.expect.is_empty() && !lower.contains("check_keys") {

@@ -8,6 +8,7 @@ use riposte_ledger::{Admitted, NewEntry, Wait};
 use riposte_policy::config::{Mode, Way};
 use riposte_policy::keys::{self, Derived};
 use riposte_policy::{Address, Order, UserName, alert};
+use riposte_runtime::native::Message;
 use riposte_runtime::{Failure, Invocation, Kind};
 
 use super::{Instead, Intended};
@@ -35,9 +36,13 @@ pub(super) async fn admit(engine: &Arc<Engine>, order: &Order) -> Result<Intende
     let mut invocation = invocation(order, &ready, mode);
     let keys = keys(engine, &ready, order, &invocation).await?;
     spared(engine, &keys)?;
-    if matches!(ready.runner, Runner::Native(_)) {
+    if let Runner::Native(program) = &ready.runner {
         typed(order, &keys)?;
         guarded(engine, &keys)?;
+        // Its arguments may be others than its keys.
+        let targets = Message::new(order, program.name()).targets();
+        spared(engine, &targets)?;
+        guarded(engine, &targets)?;
     }
     invocation.named(&ready.command, &keys);
     let entry = new_entry(order, &ready, mode, keys.clone());

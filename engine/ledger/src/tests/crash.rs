@@ -12,7 +12,7 @@ use crate::{Admitted, Cause, Ledger, LedgerError, NewEntry, Opened, Settings, St
 
 /// What a killed process leaves: the files as they are at this moment, without
 /// whatever it still had in memory.
-fn killed(machine: &Machine) -> Machine {
+pub(super) fn killed(machine: &Machine) -> Machine {
     let after = Machine { folder: tempfile::tempdir().unwrap(), clock: Arc::clone(&machine.clock) };
     for suffix in ["", "-wal"] {
         let name = format!("ledger.db{suffix}");

@@ -5,6 +5,7 @@ use std::time::Duration;
 use riposte_policy::config::{Mode, Way};
 use riposte_policy::order::EntryId;
 
+use super::crash::killed;
 use super::{Machine, block, enter, entry, in_force, open_entries, state};
 use crate::entry::Kind;
 use crate::ledger::Offences;
@@ -127,6 +128,29 @@ async fn the_same_again_is_aborted_and_begins_anew_with_the_first_message() {
     assert_eq!(kept.alert.as_deref(), Some(r#"{"srcip":""}"#));
     is_due_in_a_second(&machine, &ledger, id).await;
     assert_eq!(entry(&ledger, id).await.message, None, "kept as long as it is needed");
+}
+
+#[tokio::test]
+async fn what_was_answered_survives_a_kill_at_every_step() {
+    let machine = Machine::new();
+    let ledger = machine.ledger();
+    let ends = machine.boot_ms() + 61_000;
+    let id = enter(&ledger, repeated(program("p", 60))).await;
+    let found = killed(&machine).open();
+    assert_eq!((found.recovery[0].id, found.recovery[0].due_boot_ms), (id, Some(ends)));
+    let said = ledger.rekey(id, vec!["k".into()]).await.unwrap();
+    let found = killed(&machine).open();
+    assert_eq!(entry(&found.ledger, id).await.keys, ["k"]);
+    assert_eq!(found.ledger.rekey(id, vec!["k".into()]).await, Ok(said), "begun again, not counted again");
+    let _ = ledger.added(id, None).await.unwrap();
+    machine.clock.advance(2 * SECOND);
+    let (same, _) = aborted(&ledger, repeated(program("p", 5)), &["k"]).await;
+    let found = killed(&machine).open();
+    assert_eq!((same, found.pending[0].id, found.pending[0].due_boot_ms), (id, id, ends + 2_000));
+    assert!(found.recovery.is_empty(), "who asked was merged");
+    let (_, said) = order(&found.ledger, repeated(program("p", 5)), &["k"]).await;
+    assert!(matches!(said, Rekeyed::InForce { due: Some(_), .. }), "{said:?}");
+    assert_eq!(entry(&found.ledger, id).await.offence, 3);
 }
 
 #[tokio::test]

@@ -268,6 +268,11 @@ fn executable(block: &Element, sound: &mut bool, findings: &mut Findings<'_>) ->
             block::invalid_at(attribute.spot, &attribute.name, &message, help, findings);
         }
     }
+    if program.runtime == Some(Runtime::Wasm) && program.protocol.is_some() {
+        *sound = false;
+        let help = "remove protocol=, or write runtime=\"native\". The command is not used.";
+        block::invalid_at(element.spot, "protocol", "a component is not spoken to by one", help, findings);
+    }
     let executable = element.value();
     let wrong = if executable.is_empty() {
         "it is empty"

@@ -64,10 +64,11 @@ fn documented(list: &Element, sound: &mut bool, findings: &mut Findings<'_>) -> 
     Some(spans.into())
 }
 
-/// At most five pieces between commas, each the number it begins with; the
-/// first piece that is none, or 0, ends the list.
+/// At most five pieces between commas, each the number it begins with; empty
+/// ones are passed over, and the first that is no number, or 0, ends the list.
 fn wazuh(list: &Element, sound: &mut bool, findings: &mut Findings<'_>) -> Option<Arc<[Duration]>> {
-    let pieces: Vec<&str> = list.value().split(',').map(str::trim).collect();
+    let pieces = list.value().split(',').map(str::trim).filter(|piece| !piece.is_empty());
+    let pieces: Vec<&str> = pieces.collect();
     too_many(pieces.len(), list, findings);
     let mut spans = Vec::new();
     for (number, piece) in (1..).zip(pieces.into_iter().take(MOST)) {

@@ -133,7 +133,7 @@ impl Reading {
             "active-response" => {
                 self.note_nested(section);
                 match response::read(section, self.role, &mut self.trusted, findings) {
-                    Block::Response(draft) => self.responses.push(draft),
+                    Block::Response(draft) => self.responses.push(*draft),
                     Block::Foreign { spot, offenders } => {
                         self.foreign = self.foreign.or(Some(spot));
                         self.offenders = self.offenders.take().or(offenders);

@@ -70,7 +70,7 @@ pub(super) struct Plan {
 #[derive(Debug)]
 pub(super) enum Block {
     /// A response.
-    Response(Draft),
+    Response(Box<Draft>),
     /// An agent's own settings.
     Agent {
         /// `<disabled>`, and where.
@@ -121,14 +121,14 @@ pub(super) fn read(
     if let Some(spot) = disabled {
         findings.note(spot, "response-disabled", "this response is switched off", "");
     }
-    Block::Response(Draft {
+    Block::Response(Box::new(Draft {
         spot: element.spot,
         command,
         command_spot,
         off: disabled.is_some(),
         triggers: Triggers::read(element, findings),
         plan: plan.filter(|_| sound),
-    })
+    }))
 }
 
 /// As `ExecdConfig` reads a block: two elements of it, whatever else it holds.

@@ -83,6 +83,7 @@ impl Triggers {
         let fires = Fires { level, groups, pattern, rules };
         if sound {
             self.differences(&fires, reader, findings);
+            self.differing_rules(&fires, reader, findings);
         }
         fires
     }
@@ -117,6 +118,27 @@ impl Triggers {
         let form: String = fires.groups.iter().map(|group| format!("{group},")).collect::<Vec<_>>().join("|");
         let help = format!("name each group whole, {}, or {settle}", shown(&form));
         findings.note(self.block, "matching-differs", message, help);
+    }
+}
+
+impl Triggers {
+    /// Numbers without a comma between them: Wazuh reads the first. Where its
+    /// way is asked for, reading the list has said so.
+    fn differing_rules(&self, fires: &Fires, reader: Reader, findings: &mut Findings<'_>) {
+        let Some(list) = self.rules.as_ref().filter(|_| reader.matching == Way::Riposte) else { return };
+        let pieces = || list.value.split(',').map(|piece| words(piece).collect::<Vec<_>>());
+        let [Some(read), Some(rule)] = pieces().find(|piece| piece.len() > 1).map_or([None, None], |piece| {
+            [piece.first(), piece.get(1)].map(|word| word.and_then(|word| word.parse::<u32>().ok()))
+        }) else {
+            return;
+        };
+        if fires.rules.contains(&rule) {
+            let message = format!(
+                "Wazuh 4.x reads one number between commas, here {read}: rule {rule} fires this response here alone"
+            );
+            let help = "write a comma between any two numbers.";
+            findings.note(list.spot, "matching-differs", message, help);
+        }
     }
 }
 

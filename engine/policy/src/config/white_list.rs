@@ -71,15 +71,19 @@ impl Listed {
     }
 
     /// The prefixes without what was taken out of them, and the patterns.
+    /// Those that are networks are among the prefixes too: who guards a call
+    /// knows prefixes only. A `!` leaves patterns alone, as in Wazuh.
     pub(super) fn finish(self) -> (Vec<Prefix>, Vec<HostPattern>) {
-        if self.taken_out.is_empty() {
-            return (self.prefixes, self.hosts);
+        let mut prefixes = self.prefixes;
+        if !self.taken_out.is_empty() {
+            let mut left: BTreeSet<Prefix> = prefixes.into_iter().collect();
+            for hole in self.taken_out {
+                take_out(&mut left, hole);
+            }
+            prefixes = left.into_iter().collect();
         }
-        let mut prefixes: BTreeSet<Prefix> = self.prefixes.into_iter().collect();
-        for hole in self.taken_out {
-            take_out(&mut prefixes, hole);
-        }
-        (prefixes.into_iter().collect(), self.hosts)
+        prefixes.extend(self.hosts.iter().flat_map(HostPattern::networks));
+        (prefixes, self.hosts)
     }
 }
 
@@ -137,6 +141,21 @@ impl HostPattern {
         self.alternatives().any(|(_, part, _)| part.contains(of_addresses) && part.chars().all(of_addresses))
     }
 
+    /// The networks among its alternatives: `^192.0.2.` is 192.0.2.0/24.
+    fn networks(&self) -> impl Iterator<Item = Prefix> {
+        self.alternatives().filter_map(|(begins, part, ends)| {
+            let octets = part.strip_suffix('.').filter(|_| begins && !ends)?;
+            let length = u8::try_from(octets.split('.').count().checked_mul(8)?).ok()?;
+            let zeros = match length {
+                8 => ".0.0.0",
+                16 => ".0.0",
+                24 => ".0",
+                _ => return None,
+            };
+            Prefix::new(format!("{octets}{zeros}").parse().ok()?, length)
+        })
+    }
+
     /// What an address must begin with, hold or end with. An empty one is in
     /// everything to Wazuh, which nobody means who ends a list with `|`.
     fn alternatives(&self) -> impl Iterator<Item = (bool, &str, bool)> {
@@ -192,6 +211,13 @@ mod tests {
         for text in ["^localhost.localdomain$", "dns.example", "^$", "|"] {
             assert!(!HostPattern::new(text).may_match(), "{text}");
         }
+        let networks = |text: &str| {
+            HostPattern::new(text).networks().map(|prefix| prefix.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            networks("^10.|^192.168.|^192.0.2.|192.0.|^198.51|^300.|^1.2.3.4.|^.|^7.$"),
+            ["10.0.0.0/8", "192.168.0.0/16", "192.0.2.0/24"]
+        );
         // Nothing is held by the end of a list.
         assert!(!holds("10.|", "192.0.2.7"));
     }

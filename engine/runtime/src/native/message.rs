@@ -171,6 +171,13 @@ impl Message {
         std::iter::once(verb.as_str().to_owned()).chain(positional.arguments()).collect()
     }
 
+    /// The address and the user among the arguments: what the program acts on
+    /// whatever the keys of its definition are.
+    #[must_use]
+    pub fn targets(&self) -> Vec<String> {
+        self.positional.as_ref().map(Positional::targets).unwrap_or_default()
+    }
+
     /// Whether the program is spoken to on stdin and listened to on stdout.
     /// OSSEC's programs are not.
     #[must_use]
@@ -350,7 +357,7 @@ mod tests {
     #[test]
     fn each_protocol_has_its_own_way_in() {
         let json = asked(Some(Protocol::Json), &[Expect::SourceIp]);
-        assert!(json.is_spoken() && json.arguments(Verb::Add).is_empty());
+        assert!(json.is_spoken() && json.arguments(Verb::Add).is_empty() && json.targets().is_empty());
         assert!(
             json.line(Verb::Delete)
                 .contains(r#""command":"delete","parameters":{"extra_args":["-a"],"alert":{"id":"#)
@@ -358,6 +365,7 @@ mod tests {
 
         let argv = asked(Some(Protocol::Argv), &[Expect::SourceIp]);
         assert!(!argv.is_spoken());
+        assert_eq!(argv.targets(), ["192.0.2.7"]);
         assert_eq!(
             argv.arguments(Verb::Delete),
             ["delete", "-", "192.0.2.7", "1510376401.0", "5710", "web?1", "-", "-a"]

@@ -24,6 +24,8 @@
 
 mod answer;
 mod cjson;
+#[cfg(test)]
+mod corpus;
 mod five;
 #[cfg(test)]
 mod fixture;

@@ -60,6 +60,12 @@ impl Positional {
         positional
     }
 
+    pub(super) fn targets(&self) -> Vec<String> {
+        let user = self.user.as_ref().map(|user| user.as_str().to_owned());
+        let address = self.address.map(|address| address.to_string());
+        user.into_iter().chain(address).collect()
+    }
+
     pub(super) fn arguments(&self) -> Vec<String> {
         let user = self.user.as_ref().map_or("", UserName::as_str);
         let address = self.address.map(|address| address.to_string()).unwrap_or_default();

@@ -311,11 +311,12 @@ async fn a_child_that_keeps_stdout_open_holds_nobody_up() {
 #[tokio::test]
 async fn a_program_that_ignores_its_end_is_killed() {
     let home = Home::new();
-    let mut native = home.shell("trap '' TERM; read -r a; echo up; while :; do sleep 3600; done", HOUR);
-    native.deadlines.run = SHORT;
+    let native = home.shell("trap '' TERM; echo up; while :; do sleep 3600; done", SHORT);
     let added = native.add(&large(), Way::Riposte, unasked).await.unwrap();
-    let ended = at_last(added).await;
-    assert_eq!((ended.exit, ended.by), (Exit::Signal(9), By::Deadline));
+    let mut running = added.running.expect("it cannot have ended");
+    let _ = running.first_line().await;
+    let ended = running.end().await;
+    assert_eq!((ended.exit, ended.by), (Exit::Signal(9), By::Engine));
 }
 
 #[tokio::test]

@@ -86,9 +86,12 @@ fn a_program_says_how_it_is_spoken_to() {
     for expect in ["<expect>srcip</expect>", "<expect />", "<expect></expect>"] {
         assert_eq!(protocol("<executable>b.sh</executable>", expect), Some(Protocol::Both));
     }
-    let config = read("<command><name>b</name><executable protocol=\"xml\">b.sh</executable></command>");
-    assert_eq!(codes(&config), ["value-invalid"]);
-    assert!(config.commands.is_empty());
+    for attributes in ["protocol=\"xml\"", "protocol=\"\"", "runtime=\"wasm\" protocol=\"json\""] {
+        let config =
+            read(&format!("<command><name>b</name><executable {attributes}>b</executable></command>"));
+        assert_eq!(codes(&config), ["value-invalid"], "{attributes}");
+        assert!(config.commands.is_empty());
+    }
 }
 
 #[test]

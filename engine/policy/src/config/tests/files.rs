@@ -24,7 +24,7 @@ fn a_manager_file() {
   <active-response>\r
     <command>firewall-drop</command>\r
     <location>local</location>\r
-    <rules_id>5710, 5711 5712,</rules_id>\r
+    <rules_id>5710, 5711, 5712,</rules_id>\r
     <timeout>600</timeout>\r
   </active-response>\r
 </ossec_config>\r
@@ -81,6 +81,8 @@ fn the_white_list() {
     }
     let config = list("198.51.100.0/24 !198.51.100.9 ^2001:db8:|^192.0.2.");
     assert_eq!((codes(&config), config.white_list_hosts.len()), (vec![], 1));
+    // The part of the pattern that is a network is guarded in every call.
+    assert!(config.white_list.contains(&"192.0.2.0/24".parse().unwrap()));
     let spares = |address: &str| config.spares(address.parse().unwrap());
     assert_eq!(spares("2001:db8::7").as_deref(), Some("white_list has \"^2001:db8:|^192.0.2.\""));
     assert!(spares("::ffff:192.0.2.7").is_some());

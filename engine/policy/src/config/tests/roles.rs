@@ -154,6 +154,7 @@ fn numbers_mean_what_they_mean_to_wazuh() {
     assert_eq!(list("1,5,abc,7"), (vec![1, 5], vec!["Adding offenders timeout: 0 (for #3)".to_owned()]));
     assert_eq!(list("0,5"), (vec![], vec!["Adding offenders timeout: 0 (for #1)".to_owned()]));
     assert_eq!(list("1,-2,3"), (vec![1], vec!["Adding offenders timeout: 0 (for #2)".to_owned()]));
+    assert_eq!(list("2, 7,,30"), (vec![2, 7, 30], vec![]));
     assert_eq!(list("1,2x,3"), (vec![1, 2, 3], vec![String::new()]));
     assert_eq!(list("1,2,3,4,5,6"), (vec![1, 2, 3, 4, 5], vec![String::new()]));
     // Levels above those of rules are taken, and rules up to what is no number.
