@@ -406,12 +406,22 @@ fn beside_a_running_manager_nothing_is_done_until_it_is_taken_over() {
 
 #[test]
 fn rules_that_call_for_no_response_fire_none() {
-    let manager = Manager::new(&response("block", "<location>server</location><level>3</level>"));
+    let manager = Manager::new(
+        &(response("block", "<location>server</location><level>3</level>")
+            + &response("tell", "<location>defined-agent</location><agent_id>9</agent_id>")
+                .replace("5712", "99")),
+    );
     manager.host.write(
         "ruleset/rules/0095-sshd_rules.xml",
         r#"<group name="sshd,"><rule id="5712" level="10"><options>no_ar</options></rule><rule id="5551" level="10"></rule></group>"#,
     );
     let _engine = manager.start(&[]);
+    for role in [&["--role", "manager"][..], &[]] {
+        let checked = manager.host.riposte(&[&["check", "--json"], role].concat()).json();
+        let codes: Vec<_> =
+            checked.as_array().unwrap().iter().map(|found| found["code"].as_str().unwrap()).collect();
+        assert!(codes.contains(&"rule-no-ar") && codes.contains(&"rule-unknown"), "{codes:?}");
+    }
     manager.host.alerts(&[sshd(1, &address(1)), sshd(2, &address(2)).replace("5712", "5551")]);
     until("the other fires", || manager.host.elements("drop4") == [address(2)]);
     assert_eq!(manager.host.entries().len(), 1);
