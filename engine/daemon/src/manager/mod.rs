@@ -192,6 +192,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_network_daemon_listens_where_its_version_does() {
+        let root = tempfile::tempdir().unwrap();
+        assert_eq!(queue(root.path()), root.path().join("queue/alerts/ar"));
+        let make = |folder: &str| {
+            std::fs::DirBuilder::new().recursive(true).create(root.path().join(folder)).unwrap()
+        };
+        make("queue/sockets/ar");
+        assert_eq!(queue(root.path()), root.path().join("queue/sockets/ar"));
+        make("queue/alerts/ar");
+        assert_eq!(
+            queue(root.path()),
+            root.path().join("queue/alerts/ar"),
+            "beside the older one it means nothing"
+        );
+    }
+
+    #[test]
     fn the_node_has_the_clusters_name_for_it() {
         let file = |text: &str| files::File { path: "f".into(), bytes: text.as_bytes().to_vec() };
         let conf = file(
