@@ -222,33 +222,3 @@ fn an_alert_for_what_is_in_force_extends_it() {
         set.contains("expires 1h")
     });
 }
-
-#[test]
-fn explain_says_what_fires_and_what_does_not() {
-    let host = Host::new();
-    host.configure(&format!("<global><white_list>198.18.0.0/24</white_list></global>{CONFIG}"));
-    let alerts = [
-        sshd(1, "198.18.1.1"),
-        sshd(2, "198.18.0.7"),
-        alert(3, r#""srcip":"-""#),
-        sshd(4, "198.18.1.1").replace("\"5712\"", "\"1\""),
-    ];
-    host.write("explained.json", alerts.join("\n"));
-    let path = host.path("explained.json").display().to_string();
-    let explained = host.riposte(&["explain", "--alert", &path, "--json"]);
-    assert_eq!(explained.code, 0, "{explained:?}");
-    let each: Vec<serde_json::Value> =
-        explained.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(each.len(), 4);
-    assert_eq!(
-        (&each[0]["fires"], &each[0]["keys"][0], &each[0]["timeout"]),
-        (&true.into(), &"198.18.1.1".into(), &600.into())
-    );
-    assert_eq!(each[1]["white_listed"], true);
-    assert_eq!(each[3]["fires"], false);
-    let words = host.riposte(&["explain", "--alert", &path]).out;
-    assert!(words.contains("firewall-drop#1 fires: rule 5712 is in rules_id"), "{words}");
-    assert!(words.contains("white_list holds it") && words.contains("does not fire: rule"), "{words}");
-    host.write("explained.json", "nonsense\n");
-    assert_eq!(host.riposte(&["explain", "--alert", &path]).code, 1);
-}

@@ -12,6 +12,14 @@ use crate::manager;
 const EXIT_CODES: &str =
     "Exit codes: 0 done, 1 failed or findings, 2 usage, 3 no engine running, 4 not yet confirmed.";
 
+const EXEC_HELP: &str = "The caller owns the rollback: what `add` did stays until the caller sends `delete`.\n\
+    With an engine running the response is handed over to it and listed there without a due time;\n\
+    without one it is made here, and nothing else remembers it.\n\
+    A link to riposte under the response's name in active-response/bin does the same.\n\
+    Exit codes: 0 done or aborted, 255 failed (the log and stderr say why).";
+
+const EXPLAIN_CODES: &str = "With an engine running under the same --home, its state is asked; nothing is changed.\n\
+    Exit codes: 0 explained, 1 something could not be read (bad lines are named), 2 usage.";
 const CHECK_EXIT_CODES: &str = "Exit codes: 0 nothing found, or only warnings and notes; 1 errors (with --strict warnings too), or a file that \
      cannot be read; 2 usage. Colours go to a terminal only, and not when NO_COLOR is set.";
 const EXECD_EXIT_CODES: &str = "Exit codes: 0 done, or switched off in ossec.conf; 1 failed, or stopped and all undone, as wazuh-execd ends; 2 usage.";
@@ -50,8 +58,12 @@ pub enum Command {
     /// Check the configuration and say what is wrong, where, and what to write instead (also `riposte -t`)
     #[command(after_help = CHECK_EXIT_CODES)]
     Check(Check),
-    /// Say which responses an alert fires, on what target, and why
+    /// Say what becomes of an alert under every response, and why; of a log of alerts, how often
+    #[command(after_help = EXPLAIN_CODES)]
     Explain(Explain),
+    /// Run a built-in response as Wazuh's program of that name: message on stdin, dialogue on stdout
+    #[command(after_help = EXEC_HELP)]
+    Exec(Exec),
     /// List what is in force
     List(List),
     /// Undo what is in force on an address, a user or an entry
@@ -244,9 +256,36 @@ pub struct Explain {
     /// File of alerts, one a line; `-` reads standard input
     #[arg(long, value_name = "FILE", default_value = "-")]
     pub alert: PathBuf,
+    /// Explain this entry of the ledger: its alert, and what came of it
+    #[arg(long, value_name = "ENTRY", conflicts_with_all = ["alert", "each", "totals"])]
+    pub id: Option<i64>,
+    /// Ask no engine: explain by the configuration alone
+    #[arg(long)]
+    pub offline: bool,
+    /// Explain every alert of a log, in place of counting them
+    #[arg(long)]
+    pub each: bool,
+    /// Count the alerts, also when there is only one; with --json the last object
+    #[arg(long)]
+    pub totals: bool,
     /// Print one JSON object per alert and response
     #[arg(long)]
     pub json: bool,
+}
+
+/// `riposte exec`.
+#[derive(Args, Clone, Debug)]
+pub struct Exec {
+    /// Name of a built-in response, or of the program of Wazuh or OSSEC that it stands in for
+    pub name: String,
+    /// End with 255 when nobody answers check_keys, as Wazuh's programs do
+    #[arg(long)]
+    pub strict: bool,
+    /// Wazuh's home, where logs/active-responses.log is [default: from a link's own path, else /var/ossec]
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+    #[command(flatten)]
+    pub at: Where,
 }
 
 /// `riposte list`.

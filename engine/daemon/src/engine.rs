@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
 
 use riposte_capability::firewall::Backend;
 use riposte_capability::process::Program;
@@ -29,6 +30,7 @@ use crate::intake::Counters;
 use crate::places::Places;
 use crate::programs::Programs;
 use crate::report::Report;
+use crate::respond::Scales;
 use crate::switches::Switches;
 use crate::timekeeper::Timekeeper;
 
@@ -111,6 +113,8 @@ pub struct Settings {
     pub strict: bool,
     /// End with the input.
     pub once: bool,
+    /// Drop alerts older than this.
+    pub max_age: Option<Duration>,
     /// Which part of Wazuh the engine stands in for.
     pub role: Role,
 }
@@ -257,17 +261,41 @@ impl Engine {
     /// Whether a response acts: the command line, then an operator's switch,
     /// then the file.
     #[must_use]
-    pub fn mode(&self, ready: &Ready, file: Mode) -> Mode {
-        self.mode_of(&ready.command.name, file)
-    }
-
-    /// The same for a command that this machine need not be able to run.
-    #[must_use]
     pub fn mode_of(&self, command: &str, file: Mode) -> Mode {
         if self.is_shadow() {
             return Mode::Shadow;
         }
         self.switches.mode(command).unwrap_or(file)
+    }
+
+    /// What an order is weighed against now, with this configuration.
+    #[must_use]
+    pub fn scales<'a>(&'a self, armed: &'a Armed) -> Scales<'a> {
+        Scales {
+            armed,
+            switches: &self.switches,
+            guard: self.capabilities.guard(),
+            now: self.now(),
+            shadow: self.is_shadow(),
+        }
+    }
+
+    /// Whether orders for this agent come here.
+    #[must_use]
+    pub fn stands_for(&self, agent: &str) -> bool {
+        self.transport.stands_for(agent)
+    }
+
+    /// Whether orders for this agent come here, or go on to it.
+    #[must_use]
+    pub fn reaches(&self, agent: &str) -> bool {
+        self.stands_for(agent) || self.routed.get().is_some()
+    }
+
+    /// Alerts older than this are dropped.
+    #[must_use]
+    pub fn max_age(&self) -> Option<Duration> {
+        self.settings.max_age
     }
 
     /// Reads the configuration again. The new one is used only when nothing in

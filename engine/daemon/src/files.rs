@@ -75,6 +75,20 @@ pub fn read_at_most(path: &Path, largest: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Reads the first bytes of a file, at most `most`.
+///
+/// # Errors
+///
+/// When it cannot be read.
+pub fn read_head(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    use std::io::Read;
+    #[expect(clippy::disallowed_methods, reason = "this module owns reading files the user names")]
+    let file = std::fs::File::open(path)?;
+    let mut bytes = Vec::new();
+    file.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// A configuration file cannot be read.
 #[derive(Debug)]
 pub struct Unreadable {

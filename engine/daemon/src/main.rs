@@ -18,6 +18,7 @@
 //! * [`claims`], [`switches`], [`programs`]: the ledger as capabilities see it,
 //!   an operator's switches, programs nobody waits for.
 //! * [`report`]: audit events, Wazuh's log, traces. [`outcome`]: what they tell.
+//! * [`exec`]: a built-in response as a program, in place of one of Wazuh's.
 //! * [`cli`], [`commands`], [`control`], [`show`], [`exit`]: what operators ask.
 //! * [`places`], [`files`]: where everything lies.
 
@@ -30,6 +31,7 @@ mod cli;
 mod commands;
 mod control;
 mod engine;
+mod exec;
 mod execd;
 mod exit;
 mod files;
@@ -56,6 +58,7 @@ use clap::Parser;
 use crate::cli::{Cli, Command};
 use crate::commands::{ask, check, explain};
 use crate::control::Request;
+use crate::exec::Called;
 use crate::exit::Exit;
 
 /// The system's allocator gives memory back to the kernel and asks for it again
@@ -64,15 +67,15 @@ use crate::exit::Exit;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // A link is known by its name, before any word of a command line counts.
+    match Called::by_link(std::env::args_os()) {
+        Some(Ok(called)) => return exec::exec(&called),
+        Some(Err(error)) => return misunderstood(&error),
+        None => {}
+    }
     let cli = match Cli::try_parse_from(arguments()) {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help and version are answers; anything else is a wrong command line.
-            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
-            // Nobody is left to tell when the terminal is gone.
-            let _ = error.print();
-            return exit.into();
-        }
+        Err(error) => return misunderstood(&error),
     };
     let exit = match &cli.command {
         Command::Run(args) => run::run(args),
@@ -83,6 +86,7 @@ fn main() -> ExitCode {
         Command::Execd(args) => execd::execd(args),
         Command::Check(args) => check::check(args),
         Command::Explain(args) => explain::explain(args),
+        Command::Exec(args) => return exec::exec(&Called::new(args, None)),
         Command::List(args) => ask::list(args),
         Command::Undo(args) => ask::undo(args),
         Command::Add(args) => ask::add(args),
@@ -93,6 +97,14 @@ fn main() -> ExitCode {
         Command::Reload(args) => ask::ask(&args.at, args.json, &Request::Reload),
         Command::Status(args) => ask::ask(&args.at, args.json, &Request::Status),
     };
+    exit.into()
+}
+
+/// Help and version are answers; anything else is a wrong command line.
+fn misunderstood(error: &clap::Error) -> ExitCode {
+    let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+    // Nobody is left to tell when the terminal is gone.
+    let _ = error.print();
     exit.into()
 }
 

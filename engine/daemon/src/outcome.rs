@@ -113,6 +113,23 @@ impl Outcome {
     }
 }
 
+impl Refused {
+    /// One word for programs.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Paused(_) => "paused",
+            Self::Allowed(_) => "allowed",
+            Self::Guarded(_) => "guarded",
+            Self::Untyped(_) => "untyped",
+            Self::Breaker(_) => "breaker",
+            Self::Full(_) => "full",
+            Self::Undoing(_) => "undoing",
+        }
+    }
+}
+
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::control::Answer;
 use crate::engine::Engine;
+use crate::outcome::Outcome;
 use crate::report::time;
 
 /// One entry for programs: id, tenant, command, keys, state, since, due,
@@ -78,6 +79,27 @@ pub fn table(entries: &[Entry]) -> String {
     }
     out.truncate(out.trim_end().len());
     out
+}
+
+/// What became of an order that somebody waits for.
+#[must_use]
+pub fn outcome(outcome: &Outcome) -> Answer {
+    let id = outcome.entry().map(|id| id.0);
+    let data = json!({"outcome": outcome.word(), "id": id, "detail": outcome.to_string()});
+    let answer = match outcome {
+        Outcome::InForce { .. }
+        | Outcome::Done(_)
+        | Outcome::HandedOver { .. }
+        | Outcome::Shadow { .. }
+        | Outcome::Already(_)
+        | Outcome::Handled => Answer::done(outcome.to_string()),
+        Outcome::NoKey(_)
+        | Outcome::Unsupported(_)
+        | Outcome::Refused(_)
+        | Outcome::Failed { .. }
+        | Outcome::Undecided(_) => Answer::failed(outcome.to_string()),
+    };
+    answer.with(data)
 }
 
 /// The allows in force.

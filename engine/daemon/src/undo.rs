@@ -104,7 +104,7 @@ async fn reverse(engine: &Arc<Engine>, begun: &Undo) -> Result<(), String> {
     match &ready.runner {
         Runner::Component(plugin) => {
             let _permit = engine.component_delete_permit().await;
-            let mut invocation = respond::invocation(&order, &ready, entry.mode);
+            let mut invocation = respond::invocation(&order, entry.mode);
             invocation.id = entry.id.to_string();
             invocation.entry = Some(entry.id);
             invocation.attempt = entry.attempt;

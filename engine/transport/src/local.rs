@@ -34,12 +34,18 @@ impl Local {
         let (queue, receiver) = mpsc::channel(capacity.max(1));
         (Self { identity, queue }, receiver)
     }
+
+    /// Whether this machine stands for `agent`.
+    #[must_use]
+    pub fn stands_for(&self, agent: &str) -> bool {
+        self.identity.stands_for(agent)
+    }
 }
 
 #[async_trait]
 impl Transport for Local {
     async fn send(&self, order: Order, receipt: Receipt) -> Result<(), Undeliverable> {
-        if !self.identity.stands_for(&order.agent) {
+        if !self.stands_for(&order.agent) {
             receipt.decided();
             return Err(Undeliverable::NoSuchAgent(order.agent.to_string()));
         }

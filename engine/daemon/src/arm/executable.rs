@@ -135,12 +135,12 @@ fn is_foreign(name: &str) -> bool {
 /// compiled program (Wazuh's are), or a script that says so at its beginning
 /// (OSSEC's do). A user's own script of that name does neither.
 fn is_stock(path: &Path) -> bool {
-    let Ok(bytes) = crate::files::read_at_most(path, 8 << 20) else { return false };
-    if bytes.starts_with(b"\x7fELF") {
+    // Only its beginning: it may be a link to this very program, which is large.
+    let Ok(head) = crate::files::read_head(path, 2048) else { return false };
+    if head.starts_with(b"\x7fELF") {
         return true;
     }
-    let head = bytes.get(..2048).unwrap_or(&bytes);
-    let says = |word: &[u8]| memchr::memmem::find(head, word).is_some();
+    let says = |word: &[u8]| memchr::memmem::find(&head, word).is_some();
     says(b"Author: Daniel B. Cid") || says(b"OSSEC") && says(b"Adds an IP to the")
 }
 

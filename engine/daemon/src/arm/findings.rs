@@ -88,18 +88,42 @@ impl<'a> Findings<'a> {
         diagnostics
     }
 
+    /// Where the element `tag` of the block at `block` stands, or else the block:
+    /// a later file may have said it. With `text` it is the one that holds that.
+    pub(super) fn inside(&mut self, block: &Place, tag: &str, text: Option<&str>) -> Place {
+        self.found_inside(block, tag, text).unwrap_or_else(|| block.clone())
+    }
+
+    fn found_inside(&mut self, block: &Place, tag: &str, text: Option<&str>) -> Option<Place> {
+        let (all, lines) = self.text(block)?;
+        let first = usize::try_from(block.line).ok()?.checked_sub(1)?;
+        let start = *lines.get(first)?;
+        let column = usize::try_from(block.column).ok()?.checked_sub(1)?;
+        let (skipped, _) = all.get(start..)?.char_indices().nth(column)?;
+        let begin = start + skipped;
+        let block_text = all.get(begin..)?;
+        let block_text = block_text.get(..block_text.find("</command")?)?;
+        let opening = format!("<{tag}");
+        let at = block_text.match_indices(&opening).map(|(at, _)| at).find(|at| {
+            let inner = block_text.get(at + opening.len()..).unwrap_or_default();
+            let value =
+                inner.split_once('>').map_or("", |(_, rest)| rest).split('<').next().unwrap_or_default();
+            inner.starts_with(|c: char| c.is_whitespace() || "/>".contains(c))
+                && text.is_none_or(|text| value.trim() == text)
+        })?;
+        let offset = begin + at;
+        let line = lines.partition_point(|from| *from <= offset);
+        let before = all.get(*lines.get(line.checked_sub(1)?)?..offset)?;
+        Some(Place {
+            line: u32::try_from(line).ok()?,
+            column: u32::try_from(before.chars().count()).ok()?.checked_add(1)?,
+            ..block.clone()
+        })
+    }
+
     /// The source line of a place, fit to print.
     fn line(&mut self, place: &Place) -> String {
-        let Some(file) = self.files.iter().find(|file| file.path.display().to_string() == *place.file) else {
-            return String::new();
-        };
-        let (text, lines) = self.texts.entry(place.file.to_string()).or_insert_with(|| {
-            let bytes = file.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&file.bytes);
-            let text = String::from_utf8_lossy(bytes);
-            let ends = memchr::memchr_iter(b'\n', text.as_bytes()).map(|end| end + 1);
-            let lines = std::iter::once(0).chain(ends).collect();
-            (text, lines)
-        });
+        let Some((text, lines)) = self.text(place) else { return String::new() };
         let number = usize::try_from(place.line).unwrap_or(usize::MAX);
         let from = number.checked_sub(1).and_then(|number| lines.get(number));
         let line = from.and_then(|from| text.get(*from..)).unwrap_or_default();
@@ -107,5 +131,61 @@ impl<'a> Findings<'a> {
         let line = line.strip_suffix('\r').unwrap_or(line);
         let harmless = |c: char| if c.is_control() && c != '\t' { '\u{fffd}' } else { c };
         line.chars().take(WIDEST).map(harmless).collect()
+    }
+
+    /// The text of the file of a place, and where its lines begin.
+    fn text(&mut self, place: &Place) -> Option<(&str, &[usize])> {
+        if !self.texts.contains_key(&*place.file) {
+            let file = self.files.iter().find(|file| file.path.display().to_string() == *place.file)?;
+            let bytes = file.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&file.bytes);
+            let text = String::from_utf8_lossy(bytes);
+            let ends = memchr::memchr_iter(b'\n', text.as_bytes()).map(|end| end + 1);
+            let lines = std::iter::once(0).chain(ends).collect();
+            self.texts.insert(place.file.to_string(), (text, lines));
+        }
+        self.texts.get(&*place.file).map(|(text, lines)| (&**text, lines.as_slice()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_element_of_a_block_is_found_where_it_stands() {
+        let text = "\u{feff}<!-- é --> <command>\n é<executable>a</executable>\n\
+                    <executables/><executable runtime='native'> b </executable>\n<limits/></command>\n\
+                    <command><capabilities/></command>";
+        let files = [File { path: "f".into(), bytes: text.as_bytes().to_vec() }];
+        let mut findings = Findings::new(&files);
+        let block = Place { file: "f".into(), line: 1, column: 12 };
+        let mut at = |tag: &str, text: Option<&str>| {
+            let place = findings.inside(&block, tag, text);
+            (place.line, place.column)
+        };
+        assert_eq!(at("executable", Some("a")), (2, 3));
+        assert_eq!(at("executable", Some("b")), (3, 15));
+        assert_eq!(at("limits", None), (4, 1));
+        // Another file says it, or nobody.
+        assert_eq!(at("executable", Some("c")), (1, 12));
+        assert_eq!(at("capabilities", None), (1, 12));
+        let elsewhere = Place { file: "g".into(), line: 7, column: 7 };
+        assert_eq!(findings.inside(&elsewhere, "executable", None), elsewhere);
+        let behind = Place { file: "f".into(), line: 99, column: 99 };
+        assert_eq!(findings.inside(&behind, "executable", None), behind);
+    }
+
+    #[test]
+    fn what_nobody_reads_is_counted_by_its_worst() {
+        let mut findings = Findings::new(&[]);
+        let place = Place { file: "f".into(), line: 1, column: 1 };
+        for n in 0..1_100 {
+            let severity = if n == 1_050 { Severity::Error } else { Severity::Note };
+            findings.say(severity, "executable-missing", &place, String::new(), String::new());
+        }
+        let found = findings.into_diagnostics();
+        assert_eq!(found.len(), 1_000);
+        let many: Vec<_> = found.iter().filter(|found| found.code == "findings-many").collect();
+        assert_eq!(many.iter().map(|found| found.severity).collect::<Vec<_>>(), [Severity::Error]);
     }
 }

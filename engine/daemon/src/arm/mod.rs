@@ -3,6 +3,10 @@
 //! Arming finds each executable, checks components against their grants and
 //! compiles them, so that nothing of this happens when an alert arrives. A
 //! command that cannot be armed is reported and the others are not affected.
+//!
+//! * `executable`: which file a name means; `script`: what can be seen of it;
+//! * `findings`: what was found, and where that stands in the files;
+//! * `breaker`: suspends what keeps failing.
 
 pub mod breaker;
 pub mod executable;
@@ -15,6 +19,7 @@ use std::sync::Arc;
 
 use riposte_capability::process::Program;
 use riposte_plugins::Builtin;
+use riposte_policy::Order;
 use riposte_policy::alert::Alert;
 use riposte_policy::config::{Command, Config, Mode, Response, Role, Way};
 use riposte_policy::diagnostic::{Diagnostic, Place, Severity};
@@ -23,7 +28,6 @@ use riposte_policy::limit::Limits;
 use riposte_policy::matching::Index;
 use riposte_policy::order::Actor;
 use riposte_policy::ruleset::Ruleset;
-use riposte_policy::{Order, span};
 use riposte_runtime::native::NativeProgram;
 use riposte_runtime::{Components, Kind, LoadError, Plugin};
 use riposte_transport::route;
@@ -267,7 +271,7 @@ struct Arming<'a> {
 impl Arming<'_> {
     fn command(&mut self, command: &Arc<Command>, responses: &[&Response]) -> Option<Ready> {
         let used = !responses.is_empty();
-        let at = &command.place;
+        let at = &self.found.inside(&command.place, "executable", Some(&command.executable));
         let executable = match executable::find(&command.executable, command.runtime, self.places) {
             Ok(executable) => executable,
             Err(error) => {
@@ -323,7 +327,9 @@ impl Arming<'_> {
         grants: Grants,
         builtin: bool,
     ) -> Option<Ready> {
-        let at = &command.place;
+        let at = &self.found.inside(&command.place, "executable", Some(&command.executable));
+        let granted = &self.found.inside(&command.place, "capabilities", None);
+        let limited = &self.found.inside(&command.place, "limits", None);
         let anything_granted = Grants { digests: Vec::new(), ..grants.clone() } != Grants::default();
         let pinned = !grants.digests.is_empty();
         // The ledger keeps the grants that the entry was made with, also where
@@ -346,13 +352,13 @@ impl Arming<'_> {
             let message =
                 format!("command {:?}: the grants are for any component of that name", command.name);
             let help = format!("write <capabilities sha256=\"{}\">", plugin.digest());
-            self.found.say(Severity::Warning, "digest-missing", at, message, help);
+            self.found.say(Severity::Warning, "digest-missing", granted, message, help);
         }
         for warning in plugin.warnings() {
             self.found.say(
                 Severity::Warning,
                 "grant-unused",
-                at,
+                granted,
                 format!("command {:?}: {warning}", command.name),
                 String::new(),
             );
@@ -362,9 +368,9 @@ impl Arming<'_> {
             let message =
                 format!("command {:?}: answer and run limit native programs, not components", command.name);
             let help = "write cpu and wall instead".to_owned();
-            self.found.say(Severity::Warning, "limit-unused", at, message, help);
+            self.found.say(Severity::Warning, "limit-unused", limited, message, help);
         }
-        self.keep(&plugin, wasm);
+        keep_version(self.places, &plugin, wasm);
         let reversible = plugin.kind() == Kind::Reversible;
         let stateful = match command.timeout_allowed {
             Some(allowed) => allowed,
@@ -372,7 +378,7 @@ impl Arming<'_> {
                 if timed {
                     let message = format!("command {:?} may be undone, as its built-in can", command.name);
                     let help = "write <timeout_allowed>yes</timeout_allowed> to say so".to_owned();
-                    self.found.say(Severity::Note, "timeout-allowed-assumed", at, message, help);
+                    self.found.say(Severity::Note, "timeout-allowed-assumed", &command.place, message, help);
                 }
                 true
             }
@@ -394,7 +400,7 @@ impl Arming<'_> {
     }
 
     fn native(&mut self, command: &Arc<Command>, responses: &[&Response], name: &str) -> Option<Ready> {
-        let at = &command.place;
+        let at = &self.found.inside(&command.place, "executable", Some(&command.executable));
         let program = match Program::resolve(&self.places.programs(), name) {
             Ok(program) => program,
             Err(unfit) => {
@@ -426,7 +432,8 @@ impl Arming<'_> {
             let message =
                 format!("command {:?} runs a native program, which grants do not bind", command.name);
             let help = "remove <capabilities>, or make the response a component".to_owned();
-            self.found.say(Severity::Warning, "grant-unused", at, message, help);
+            let granted = self.found.inside(&command.place, "capabilities", None);
+            self.found.say(Severity::Warning, "grant-unused", &granted, message, help);
         }
         if command.timeout_allowed.is_none() {
             self.no_rollback(command, timed);
@@ -441,18 +448,6 @@ impl Arming<'_> {
                 format!("what {:?} does is never undone: its command does not allow a timeout", command.name);
             let help = "add <timeout_allowed>yes</timeout_allowed> to the command".to_owned();
             self.found.say(Severity::Warning, "timeout-allowed-missing", &command.place, message, help);
-        }
-    }
-
-    /// Keeps the bytes, so that what this version does can be undone by it
-    /// when the file has long been replaced.
-    fn keep(&self, plugin: &Plugin, wasm: &[u8]) {
-        let path = self.places.versions().join(format!("{}.wasm", plugin.digest()));
-        if !self.places.versions().is_dir() || path.exists() {
-            return;
-        }
-        if let Err(error) = store(&path, wasm) {
-            tracing::warn!(path = %path.display(), %error, "cannot keep this version of the component");
         }
     }
 
@@ -523,6 +518,18 @@ pub fn definition(builtin: &Builtin) -> Option<Arc<Command>> {
     Config::read(&[source]).commands.first().map(Arc::clone)
 }
 
+/// Keeps a component's bytes, so that what this version does can be undone by
+/// it when the file has long been replaced.
+fn keep_version(places: &Places, plugin: &Plugin, wasm: &[u8]) {
+    let path = places.versions().join(format!("{}.wasm", plugin.digest()));
+    if !places.versions().is_dir() || path.exists() {
+        return;
+    }
+    if let Err(error) = store(&path, wasm) {
+        tracing::warn!(path = %path.display(), %error, "cannot keep this version of the component");
+    }
+}
+
 /// Writes a component's bytes so that they are whole or not there.
 fn store(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::io::Write;
@@ -547,10 +554,4 @@ pub fn prune(places: &Places, used: &HashSet<String>) {
             let _ = rustix::fs::unlink(&path);
         }
     }
-}
-
-/// A timeout in the words of an event.
-#[must_use]
-pub fn lasting(timeout: Option<std::time::Duration>) -> String {
-    timeout.map_or_else(|| "for good".to_owned(), |timeout| format!("for {}", span::shown(timeout)))
 }

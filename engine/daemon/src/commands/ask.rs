@@ -207,17 +207,3 @@ pub fn mode(change: &cli::ModeChange) -> Exit {
         Request::Mode { command: change.command.clone(), mode, reason: change.by_hand.reason.clone() };
     ask(&change.by_hand.at, change.by_hand.json, &request)
 }
-
-/// Alerts from a file, or from standard input for `-`.
-///
-/// # Errors
-///
-/// When they cannot be read.
-pub fn alerts(path: &Path) -> io::Result<Vec<u8>> {
-    if path != Path::new("-") {
-        return crate::files::read_at_most(path, 1 << 30);
-    }
-    let mut bytes = Vec::new();
-    io::stdin().lock().read_to_end(&mut bytes)?;
-    Ok(bytes)
-}

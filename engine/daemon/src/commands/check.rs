@@ -26,7 +26,7 @@ pub fn check(check: &cli::Check) -> Exit {
         return explain(code);
     }
     let (places, configs) = locate(&check.sources);
-    let armed = match arm_as(&places, &configs, check.role.role()) {
+    let armed = match arm(&places, &configs, check.role.role()) {
         Ok(armed) => armed,
         Err(error) => {
             ask::complain(check.json, &error);
@@ -153,26 +153,32 @@ fn response_log(places: &Places) -> Option<Diagnostic> {
     })
 }
 
-/// Reads and arms a configuration as `run` would, changing nothing.
+/// Reads and arms a configuration as an engine of this role would, changing nothing.
 ///
 /// # Errors
 ///
 /// When a file cannot be read, or the sandbox not be set up.
-pub fn arm(places: &Places, configs: &[std::path::PathBuf]) -> Result<Armed, String> {
-    arm_as(places, configs, Role::Standalone)
+pub fn arm(places: &Places, configs: &[std::path::PathBuf], role: Role) -> Result<Armed, String> {
+    arm_with(places, configs, role).map(|(armed, _)| armed)
 }
 
-/// The same for an engine that stands in for a part of Wazuh.
+/// The same, with the capabilities that its components would have: they act on
+/// nothing.
 ///
 /// # Errors
 ///
 /// As [`arm`].
-pub fn arm_as(places: &Places, configs: &[std::path::PathBuf], role: Role) -> Result<Armed, String> {
+pub fn arm_with(
+    places: &Places,
+    configs: &[std::path::PathBuf],
+    role: Role,
+) -> Result<(Armed, Arc<Capabilities>), String> {
     let files = files::read(configs).map_err(|error| error.to_string())?;
     let claims = Arc::new(Nowhere);
     let firewall = Arc::new(Fake::new(Arc::clone(&claims) as _));
-    let capabilities = Capabilities::new(claims, firewall, Arc::new(Guard::default()));
+    let capabilities = Arc::new(Capabilities::new(claims, firewall, Arc::new(Guard::default())));
     let settings = Settings { cache: None, concurrency: COMPONENTS };
-    let components = Components::new(&settings, Arc::new(capabilities)).map_err(|error| error.to_string())?;
-    Ok(Armed::new_as(&files, places, &components, role))
+    let components =
+        Components::new(&settings, Arc::clone(&capabilities)).map_err(|error| error.to_string())?;
+    Ok((Armed::new_as(&files, places, &components, role), capabilities))
 }

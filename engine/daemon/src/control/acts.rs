@@ -1,6 +1,7 @@
 //! What each request does.
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,9 +20,10 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::{Answer, Request, Result};
+use crate::commands::explain::explanation;
 use crate::engine::Engine;
+use crate::exec::hand_over;
 use crate::manager::away;
-use crate::outcome::Outcome;
 use crate::undo::Undone;
 use crate::{respond, show, undo};
 
@@ -50,7 +52,26 @@ pub async fn act(engine: &Arc<Engine>, uid: u32, request: Request) -> Answer {
         }
         Request::Reload => reload(engine, uid).await,
         Request::Status => show::status(engine).await,
+        Request::Program { name, step, alert, arguments } => {
+            hand_over::step(engine, uid, &name, step, &alert, arguments).await
+        }
+        Request::Explain { alert } => explain(engine, alert.as_deref()).await,
     }
+}
+
+async fn explain(engine: &Engine, alert: Option<&str>) -> Answer {
+    let mut explained = Vec::new();
+    if let Some(alert) = alert {
+        match Alert::parse(alert.as_bytes()) {
+            Ok(alert) => explained = explanation::live(engine, &alert).await,
+            Err(error) => return Answer::failed(format!("the alert cannot be read: {error}")),
+        }
+    }
+    // Whoever asks may stand in another folder.
+    let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+    let configs: Vec<_> = engine.configs().iter().map(absolute).collect();
+    let data = json!({"configs": configs, "root": engine.places.root, "explained": explained});
+    Answer::done("explained").with(data)
 }
 
 async fn list(engine: &Engine, all: bool) -> Answer {
@@ -285,22 +306,8 @@ async fn add(
         },
         Ok(Err(error)) => Answer::failed(format!("the response ended unexpectedly: {error}")),
         Ok(Ok(outcome)) => {
-            let id = outcome.entry().map(|id| id.0);
-            let data = json!({"outcome": outcome.word(), "id": id, "detail": outcome.to_string()});
-            let answer = match &outcome {
-                Outcome::InForce { .. }
-                | Outcome::Done(_)
-                | Outcome::HandedOver { .. }
-                | Outcome::Shadow { .. }
-                | Outcome::Already(_)
-                | Outcome::Handled => Answer::done(format!("{command}: {outcome}")),
-                Outcome::NoKey(_)
-                | Outcome::Unsupported(_)
-                | Outcome::Refused(_)
-                | Outcome::Failed { .. }
-                | Outcome::Undecided(_) => Answer::failed(format!("{command}: {outcome}")),
-            };
-            answer.with(data)
+            let answer = show::outcome(&outcome);
+            Answer { message: format!("{command}: {}", answer.message), ..answer }
         }
     }
 }

@@ -11,6 +11,8 @@ pub mod server;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::exec::hand_over::Step;
+
 /// Longest request in bytes: an alert of 1 MiB, quoted, and some words.
 pub const LONGEST: u64 = 4 << 20;
 
@@ -90,6 +92,23 @@ pub enum Request {
     Reload,
     /// What the engine is doing.
     Status,
+    /// One step of a program that was called as a command of Wazuh's.
+    Program {
+        /// Name of the built-in response.
+        name: String,
+        /// Which step.
+        step: Step,
+        /// The alert object.
+        alert: String,
+        /// `extra_args` of the message.
+        arguments: Vec<String>,
+    },
+    /// What would become of an alert; changes nothing. Without one: only which
+    /// configuration is in use.
+    Explain {
+        /// The alert object.
+        alert: Option<String>,
+    },
 }
 
 /// What came of it.

@@ -101,7 +101,7 @@ fn start(args: &cli::Execd) -> Result<Exit, String> {
         places,
         identity: Identity::new(&[], true),
         alerts: root.join(execq::PATH).display().to_string(),
-        settings: engine::Settings { shadow, strict, once: false, role: Role::Execd },
+        settings: engine::Settings { shadow, strict, role: Role::Execd, ..engine::Settings::default() },
         clock: Arc::clone(&clock),
     };
     let report = |report: crate::report::Report| report.with_ossec_log(log);

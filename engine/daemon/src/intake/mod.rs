@@ -6,7 +6,7 @@
 
 mod find;
 mod follow;
-mod lines;
+pub mod lines;
 mod progress;
 mod watch;
 
@@ -164,7 +164,7 @@ impl Reader<'_> {
         if fired.is_empty() {
             return passed();
         }
-        if self.is_stale(&alert) {
+        if is_stale(&alert, self.intake.max_age, self.engine.now().wall_ms) {
             counters.stale.fetch_add(1, Ordering::Relaxed);
             self.engine.report.stale(&alert);
             return passed();
@@ -185,17 +185,18 @@ impl Reader<'_> {
         }
     }
 
-    fn is_stale(&self, alert: &Alert<'_>) -> bool {
-        let (Some(max_age), Some(written)) = (self.intake.max_age, alert.timestamp_ms()) else {
-            return false;
-        };
-        let age = self.engine.now().wall_ms.saturating_sub(written);
-        u128::try_from(age).is_ok_and(|age| age > max_age.as_millis())
-    }
-
     fn stopped(&self) -> bool {
         self.engine.is_stopping()
     }
+}
+
+/// Whether an alert is older than `max_age` at `wall_ms`. One that does not say
+/// when it was written is not.
+#[must_use]
+pub fn is_stale(alert: &Alert<'_>, max_age: Option<Duration>, wall_ms: i64) -> bool {
+    let (Some(max_age), Some(written)) = (max_age, alert.timestamp_ms()) else { return false };
+    let age = wall_ms.saturating_sub(written);
+    u128::try_from(age).is_ok_and(|age| age > max_age.as_millis())
 }
 
 /// The alerts cannot be read.

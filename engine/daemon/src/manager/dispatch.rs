@@ -150,7 +150,8 @@ async fn one(engine: &Engine, station: &Station, order: &Order, keys: &[String])
     let source = alert::text(&order.alert, &pointer(&["data", "srcip"])).map(std::borrow::Cow::into_owned);
     let mut listed = keys.to_vec();
     listed.extend(source.filter(|source| source.parse::<Address>().is_ok()));
-    respond::spared(engine, &listed).map_err(Not::Decided)?;
+    let (armed, guard) = (engine.armed(), engine.capabilities.guard());
+    respond::spared(&armed.config, guard, &listed).map_err(Not::Decided)?;
     let wire = wire_name(name, order.timeout);
     let mode = engine.mode_of(name, order.mode);
     let entry = entry(order, mode, keys);

@@ -17,6 +17,7 @@ use riposte_transport::Undeliverable;
 use riposte_transport::wazuh::ossec_log::{Line, OssecLog};
 
 use self::wazuh_log::WazuhLog;
+use crate::exec::hand_over::caller_logs;
 use crate::outcome::Outcome;
 use crate::places::Places;
 
@@ -144,6 +145,9 @@ impl Report {
 
     /// A component has added: the dialogue that Wazuh's programs log.
     pub fn added(&self, order: &Order, keys: &[String], said: &[String]) {
+        if caller_logs(order.reason.as_deref()) {
+            return;
+        }
         let message = Message::json(order, &order.command.executable);
         let mut lines = vec!["Starting".to_owned(), message.line(Verb::Add)];
         lines.extend_from_slice(said);
@@ -157,6 +161,9 @@ impl Report {
 
     /// A component was to add and did not.
     pub fn not_added(&self, order: &Order, said: &[String], error: &str) {
+        if caller_logs(order.reason.as_deref()) {
+            return;
+        }
         let message = Message::json(order, &order.command.executable);
         let mut lines = vec!["Starting".to_owned(), message.line(Verb::Add)];
         lines.extend_from_slice(said);
@@ -166,13 +173,16 @@ impl Report {
 
     /// What a component logged while it named its keys, or in shadow.
     pub fn said(&self, order: &Order, said: &[String]) {
-        if !said.is_empty() {
+        if !said.is_empty() && !caller_logs(order.reason.as_deref()) {
             self.lines(&order.command.executable, said.to_vec());
         }
     }
 
     /// A component was asked to delete.
     pub fn deleted(&self, order: &Order, said: &[String]) {
+        if caller_logs(order.reason.as_deref()) {
+            return;
+        }
         let message = Message::json(order, &order.command.executable);
         let mut lines = vec!["Starting".to_owned(), message.line(Verb::Delete)];
         lines.extend_from_slice(said);

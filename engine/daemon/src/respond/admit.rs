@@ -3,48 +3,135 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use riposte_capability::Verdict as Guarded;
+use riposte_capability::{Guard, Verdict as Guarded};
+use riposte_ledger::clock::Now;
 use riposte_ledger::{Admitted, NewEntry, Wait};
 use riposte_policy::config::{Mode, Way};
 use riposte_policy::keys::{self, Derived};
-use riposte_policy::{Address, Order, UserName, alert};
+use riposte_policy::{Address, Config, Order, UserName, alert};
 use riposte_runtime::native::Message;
 use riposte_runtime::{Failure, Invocation, Kind};
 
 use super::{Instead, Intended};
 use crate::arm::breaker::Verdict;
-use crate::arm::{Ready, Runner};
+use crate::arm::{Armed, Ready, Runner};
 use crate::engine::Engine;
 use crate::outcome::{Outcome, Refused};
+use crate::switches::Switches;
 
 /// How long an order waits for the same target's undo to end.
 pub(super) const UNDO_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Keys, pause, breaker, white list and allows, guard, budgets; then the entry.
-pub(super) async fn admit(engine: &Arc<Engine>, order: &Order) -> Result<Intended, Instead> {
-    let ready = engine.armed().ready(&order.command.name).ok_or(Outcome::Refused(Refused::Off))?;
-    let mode = engine.mode(&ready, order.mode);
+/// What an order is weighed against: what an engine knows now, or a
+/// configuration alone.
+pub struct Scales<'a> {
+    /// The commands that can be run.
+    pub armed: &'a Armed,
+    /// What an operator switched.
+    pub switches: &'a Switches,
+    /// What is never acted against.
+    pub guard: &'a Guard,
+    /// The time.
+    pub now: Now,
+    /// Whether nothing acts, whatever the file says.
+    pub shadow: bool,
+}
+
+/// What an order is weighed for.
+#[derive(Clone, Copy)]
+pub(super) enum Purpose<'a> {
+    /// It is to be done, by this engine: the first thing against it ends the
+    /// weighing, and faults are counted.
+    Act(&'a Engine),
+    /// Somebody asks what would become of it: all that is against it is found,
+    /// and nothing is counted, logged or held up.
+    Ask,
+}
+
+/// An order that has a target.
+pub(super) struct Weighed {
+    pub(super) ready: Arc<Ready>,
+    pub(super) mode: Mode,
+    pub(super) invocation: Invocation,
+    /// Empty when what is against it is that there are none.
+    pub(super) keys: Vec<String>,
+    /// What is against it; always empty for [`Purpose::Act`].
+    pub(super) against: Vec<Instead>,
+}
+
+/// Pause, breaker, keys, white list and allows, guard: all that decides before
+/// the ledger does. The one place for these rules, whoever asks.
+pub(super) async fn weigh(
+    scales: &Scales<'_>,
+    order: &Order,
+    purpose: Purpose<'_>,
+) -> Result<Weighed, Instead> {
+    let mut against = Vec::new();
+    let mut hear = |step: Result<(), Instead>| match (step, purpose) {
+        (Err(instead), Purpose::Ask) => {
+            against.push(instead);
+            Ok(())
+        }
+        (step, _) => step,
+    };
+    let ready = scales.armed.ready(&order.command.name).ok_or(Outcome::Refused(Refused::Off))?;
+    let mode = mode(scales, &ready, order.mode);
     if let Runner::Unsupported(why) = &ready.runner {
         return Err(Outcome::Unsupported(why.clone()));
     }
-    if let Some(until) = engine.switches.paused(&ready.command.name, engine.now().wall_ms) {
-        return Err(Outcome::Refused(Refused::Paused(until)));
-    }
-    if let Verdict::Open(left) = ready.breaker.verdict(engine.now().boot_ms) {
-        return Err(Outcome::Refused(Refused::Breaker(left)));
-    }
-    let mut invocation = invocation(order, &ready, mode);
-    let keys = keys(engine, &ready, order, &invocation).await?;
-    spared(engine, &keys)?;
+    hear(unpaused(scales, &ready))?;
+    hear(unbroken(scales, &ready))?;
+    let mut invocation = invocation(order, mode);
+    let keys = match keys(&ready, order, &invocation, scales.now.boot_ms, purpose).await {
+        Ok(keys) => keys,
+        Err(instead) => {
+            hear(Err(instead))?;
+            Vec::new()
+        }
+    };
+    let config = &scales.armed.config;
+    hear(spared(config, scales.guard, &keys))?;
     if let Runner::Native(program) = &ready.runner {
-        typed(order, &keys)?;
-        guarded(engine, &keys)?;
+        hear(typed(order, &keys))?;
+        hear(guarded(scales.guard, &keys))?;
         // Its arguments may be others than its keys.
-        let targets = Message::new(order, program.name()).targets();
-        spared(engine, &targets)?;
-        guarded(engine, &targets)?;
+        let mut targets = Message::new(order, program.name()).targets();
+        targets.retain(|target| !keys.contains(target));
+        hear(spared(config, scales.guard, &targets))?;
+        hear(guarded(scales.guard, &targets))?;
     }
     invocation.named(&ready.command, &keys);
+    Ok(Weighed { ready, mode, invocation, keys, against })
+}
+
+/// Whether a response acts: the command line, then an operator's switch, then
+/// the file.
+fn mode(scales: &Scales<'_>, ready: &Ready, file: Mode) -> Mode {
+    if scales.shadow {
+        return Mode::Shadow;
+    }
+    scales.switches.mode(&ready.command.name).unwrap_or(file)
+}
+
+fn unpaused(scales: &Scales<'_>, ready: &Ready) -> Result<(), Instead> {
+    match scales.switches.paused(&ready.command.name, scales.now.wall_ms) {
+        Some(until) => Err(Outcome::Refused(Refused::Paused(until))),
+        None => Ok(()),
+    }
+}
+
+fn unbroken(scales: &Scales<'_>, ready: &Ready) -> Result<(), Instead> {
+    match ready.breaker.verdict(scales.now.boot_ms) {
+        Verdict::Open(left) => Err(Outcome::Refused(Refused::Breaker(left))),
+        Verdict::Closed => Ok(()),
+    }
+}
+
+/// Weighs an order, then enters it, unless the ledger knows better.
+pub(super) async fn admit(engine: &Arc<Engine>, order: &Order) -> Result<Intended, Instead> {
+    let armed = engine.armed();
+    let weighed = weigh(&engine.scales(&armed), order, Purpose::Act(engine)).await?;
+    let Weighed { ready, mode, mut invocation, keys, .. } = weighed;
     let entry = new_entry(order, &ready, mode, keys.clone());
     let admitted = loop {
         // A native program may act as soon as it starts: only a durable entry lets it.
@@ -87,17 +174,21 @@ pub(super) async fn admit(engine: &Arc<Engine>, order: &Order) -> Result<Intende
 
 /// What the response is about: the component's own answer, else the definition's.
 async fn keys(
-    engine: &Engine,
     ready: &Ready,
     order: &Order,
     invocation: &Invocation,
+    boot_ms: i64,
+    purpose: Purpose<'_>,
 ) -> Result<Vec<String>, Instead> {
     if let (Runner::Component(plugin), []) = (&ready.runner, ready.command.keys.as_slice())
         && plugin.kind() == Kind::Reversible
     {
-        let _permits = engine.component_permits(ready).await;
+        let _permits = match purpose {
+            Purpose::Act(engine) => engine.component_permits(ready).await,
+            Purpose::Ask => [None, None],
+        };
         let answer = plugin.keys(invocation).await;
-        if invocation.mode == Mode::Enforce {
+        if let (Purpose::Act(engine), Mode::Enforce) = (purpose, invocation.mode) {
             engine.report.said(order, &answer.log);
         }
         return match answer.result {
@@ -105,8 +196,8 @@ async fn keys(
             Ok(None) => Err(Outcome::NoKey(format!("{} acts on nothing in it", ready.command.name))),
             Err(Failure::Said { kind, message, .. }) if kind == "no-key" => Err(Outcome::NoKey(message)),
             Err(failure) => {
-                if failure.is_fault() {
-                    ready.breaker.failed(engine.now().boot_ms);
+                if failure.is_fault() && matches!(purpose, Purpose::Act(_)) {
+                    ready.breaker.failed(boot_ms);
                 }
                 Err(Outcome::Failed { id: None, error: failure.to_string() })
             }
@@ -123,15 +214,13 @@ async fn keys(
 }
 
 /// White list and allows, on every key that is an address.
-pub fn spared(engine: &Engine, keys: &[String]) -> Result<(), Instead> {
-    let armed = engine.armed();
+pub fn spared(config: &Config, guard: &Guard, keys: &[String]) -> Result<(), Instead> {
     for address in keys.iter().filter_map(|key| key.parse::<Address>().ok()) {
         // The guard knows the list's prefixes, the configuration its patterns too.
-        if let Some(why) = armed.config.spares(address) {
+        if let Some(why) = config.spares(address) {
             return Err(Outcome::Refused(Refused::Allowed(format!("{address}: {why}"))));
         }
-        if let Guarded::Never { rule: rule @ ("white_list" | "allow"), detail } =
-            engine.capabilities.guard().judge(address.into())
+        if let Guarded::Never { rule: rule @ ("white_list" | "allow"), detail } = guard.judge(address.into())
         {
             return Err(Outcome::Refused(Refused::Allowed(format!("{address}: {rule}, {detail}"))));
         }
@@ -165,15 +254,15 @@ fn typed(order: &Order, keys: &[String]) -> Result<(), Instead> {
 
 /// A native program gets only targets that the guard has passed, since what it
 /// then does is out of our hands.
-pub(super) fn guarded(engine: &Engine, keys: &[String]) -> Result<(), Instead> {
+pub(super) fn guarded(guard: &Guard, keys: &[String]) -> Result<(), Instead> {
     for key in keys {
         if let Ok(address) = key.parse::<Address>()
-            && let Guarded::Never { rule, detail } = engine.capabilities.guard().judge(address.into())
+            && let Guarded::Never { rule, detail } = guard.judge(address.into())
         {
             return Err(Outcome::Refused(Refused::Guarded(format!("{key}: {rule}, {detail}"))));
         }
         if let Ok(user) = key.parse::<UserName>()
-            && let Guarded::Never { rule, detail } = engine.capabilities.guard().judge_user(&user)
+            && let Guarded::Never { rule, detail } = guard.judge_user(&user)
         {
             return Err(Outcome::Refused(Refused::Guarded(format!("{key}: {rule}, {detail}"))));
         }
@@ -183,7 +272,7 @@ pub(super) fn guarded(engine: &Engine, keys: &[String]) -> Result<(), Instead> {
 
 /// The order as its component sees it.
 #[must_use]
-pub fn invocation(order: &Order, ready: &Ready, mode: Mode) -> Invocation {
+pub fn invocation(order: &Order, mode: Mode) -> Invocation {
     Invocation {
         command: Arc::clone(&order.command.name),
         id: String::new(),
@@ -193,14 +282,14 @@ pub fn invocation(order: &Order, ready: &Ready, mode: Mode) -> Invocation {
         offence: 1,
         tenant: Arc::clone(&order.tenant),
         location: order.location,
-        arguments: ready.command.extra_args.clone().into(),
+        arguments: order.command.extra_args.clone().into(),
         keys: Arc::new([]),
         alert: Arc::clone(&order.alert),
         mode,
     }
 }
 
-fn new_entry(order: &Order, ready: &Ready, mode: Mode, keys: Vec<String>) -> NewEntry {
+pub(super) fn new_entry(order: &Order, ready: &Ready, mode: Mode, keys: Vec<String>) -> NewEntry {
     let kind = match &ready.runner {
         Runner::Component(plugin) if plugin.kind() == Kind::Oneshot => riposte_ledger::entry::Kind::Oneshot,
         Runner::Component(_) => riposte_ledger::entry::Kind::Reversible,

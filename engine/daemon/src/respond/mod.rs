@@ -5,6 +5,7 @@
 //! ```
 
 mod admit;
+mod foresee;
 mod run;
 
 use std::sync::Arc;
@@ -20,7 +21,8 @@ use riposte_runtime::Invocation;
 use riposte_transport::{Receipt, Sign};
 
 use self::admit::admit;
-pub use self::admit::{invocation, spared};
+pub use self::admit::{Scales, invocation, spared};
+pub use self::foresee::{Foreseen, foresee};
 use crate::arm::{Ready, Runner};
 use crate::engine::Engine;
 use crate::outcome::Outcome;
@@ -133,7 +135,7 @@ pub async fn again(engine: &Arc<Engine>, entry: &Entry) -> Outcome {
             match attempt {
                 Err(error) => failed(error.to_string()),
                 Ok(attempt) => {
-                    let mut invocation = invocation(&order, &ready, entry.mode);
+                    let mut invocation = invocation(&order, entry.mode);
                     invocation.id = id.to_string();
                     invocation.entry = (entry.mode == Mode::Enforce).then_some(id);
                     invocation.attempt = attempt;

@@ -130,7 +130,10 @@ impl Intended {
                 return Err(self.ended(engine, refused).await);
             }
         };
-        if let Err(refused) = spared(engine, &keys).and_then(|()| guarded(engine, &keys)) {
+        let guard = engine.capabilities.guard();
+        if let Err(refused) =
+            spared(&engine.armed().config, guard, &keys).and_then(|()| guarded(guard, &keys))
+        {
             return Err(self.ended(engine, refused).await);
         }
         loop {
@@ -244,7 +247,7 @@ pub(super) enum Made {
     Aborted(Outcome),
 }
 
-fn would_be(change: &WouldBe) -> String {
+pub(super) fn would_be(change: &WouldBe) -> String {
     match change {
         WouldBe::Made(effect) => effect.to_string(),
         WouldBe::Undone(effect) => format!("undo {effect}"),

@@ -144,6 +144,21 @@ impl Ledger {
         reader::entries(&conn, filter).map_err(|error| LedgerError::sqlite(path, &error))
     }
 
+    /// Reads one entry, with its alert, and its effects in the order they were
+    /// recorded; without an engine, or beside one.
+    ///
+    /// # Errors
+    ///
+    /// When there is no ledger of a version that this program knows.
+    pub fn read_entry(path: &Path, id: EntryId) -> Result<Option<(Entry, Vec<EffectRow>)>, LedgerError> {
+        let conn = store::open_to_read(path)?;
+        let read = || {
+            let Some(entry) = reader::entry(&conn, id)? else { return Ok(None) };
+            Ok(Some((entry, reader::effects(&conn, id)?)))
+        };
+        read().map_err(|error| LedgerError::sqlite(path, &error))
+    }
+
     /// Enters `new`, unless the same is in force, under way or handled.
     ///
     /// # Errors

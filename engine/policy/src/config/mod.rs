@@ -265,6 +265,9 @@ pub struct Settings {
     /// `<execd>`: whether [`Role::Execd`] works although the stock part is
     /// switched off with `<disabled>yes</disabled>`.
     pub execd: Option<bool>,
+    /// `<exec_strict>`: whether a built-in that is called as a program of Wazuh's
+    /// fails, as that does, when nobody answers what it would act on.
+    pub exec_strict: bool,
     /// `<link>`: programs in `active-response/bin` that are links to the engine.
     pub links: Vec<String>,
 }
@@ -281,6 +284,7 @@ impl Settings {
             offences: execd,
             on_stop: if role == Role::Execd { OnStop::Revert } else { OnStop::Keep },
             execd: None,
+            exec_strict: false,
             links: Vec::new(),
         }
     }

@@ -10,7 +10,7 @@ use super::{OnStop, Settings, Way};
 use crate::diagnostic::shown;
 
 const SHAPE: Shape = Shape {
-    children: &["matching", "key", "offences", "on_stop", "execd", "link"],
+    children: &["matching", "key", "offences", "on_stop", "execd", "exec_strict", "link"],
     unenforced: &[],
     stock: false,
 };
@@ -18,7 +18,7 @@ const SHAPE: Shape = Shape {
 const MATCHING: &[(&str, Way)] = &[("documented", Way::Riposte), ("wazuh-4.x", Way::Wazuh)];
 const WAYS: &[(&str, Way)] = &[("riposte", Way::Riposte), ("wazuh", Way::Wazuh)];
 const ON_STOP: &[(&str, OnStop)] = &[("keep", OnStop::Keep), ("revert", OnStop::Revert)];
-const EXECD: &[(&str, bool)] = &[("yes", true), ("no", false)];
+const YES_NO: &[(&str, bool)] = &[("yes", true), ("no", false)];
 
 /// The settings of the files so far.
 #[derive(Debug, Default)]
@@ -60,8 +60,13 @@ impl Given {
                     }
                 }
                 "execd" => {
-                    if let Some(execd) = self.one("execd", element, EXECD, findings) {
+                    if let Some(execd) = self.one("execd", element, YES_NO, findings) {
                         self.settings.execd = Some(execd);
+                    }
+                }
+                "exec_strict" => {
+                    if let Some(strict) = self.one("exec_strict", element, YES_NO, findings) {
+                        self.settings.exec_strict = strict;
                     }
                 }
                 "link" => self.link(element, findings),

@@ -10,13 +10,14 @@ fn how_the_engine_does_what_differs() {
         (codes(&config), config.settings)
     };
     let all = "<matching>wazuh-4.x</matching><key>wazuh</key><offences>wazuh</offences><on_stop>revert</on_stop>\
-        <execd>yes</execd><link>firewall-drop</link><link>host-deny</link><link>host-deny</link>";
+        <execd>yes</execd><exec_strict>yes</exec_strict><link>firewall-drop</link><link>host-deny</link><link>host-deny</link>";
     let wazuh = Settings {
         matching: Way::Wazuh,
         key: Way::Wazuh,
         offences: Way::Wazuh,
         on_stop: OnStop::Revert,
         execd: Some(true),
+        exec_strict: true,
         links: vec!["firewall-drop".to_owned(), "host-deny".to_owned()],
     };
     assert_eq!(settings(all, Role::Standalone), (vec![], wazuh));

@@ -1,0 +1,84 @@
+//! What would become of an order, found by the code that decides it, without
+//! doing it.
+
+use riposte_ledger::NewEntry;
+use riposte_policy::Order;
+use riposte_policy::config::Mode;
+use riposte_runtime::{Failure, Invocation, Kind, Plugin};
+
+use super::admit::{Purpose, Scales, Weighed, new_entry, weigh};
+use super::run::would_be;
+use crate::arm::Runner;
+use crate::outcome::{Outcome, Refused};
+
+/// What would become of an order, before the ledger is asked.
+pub struct Foreseen {
+    /// Whether it would act.
+    pub mode: Mode,
+    /// Its target; empty when it has none.
+    pub keys: Vec<String>,
+    /// All that is against it.
+    pub against: Vec<Outcome>,
+    /// The effects that it would have.
+    pub would: Vec<String>,
+    /// What would be entered, when nothing is against it.
+    pub entry: Option<NewEntry>,
+}
+
+/// Weighs an order as [`super::respond`] does and changes nothing. With
+/// `rehearse` a component's `add` or `run` is asked too, as in shadow: every
+/// effect is recorded in place of being made, and what a grant or the guard
+/// refuses is refused.
+pub async fn foresee(scales: &Scales<'_>, order: &Order, rehearse: bool) -> Foreseen {
+    let weighed = match weigh(scales, order, Purpose::Ask).await {
+        Ok(weighed) => weighed,
+        Err(instead) => {
+            return Foreseen {
+                mode: order.mode,
+                keys: Vec::new(),
+                against: vec![instead],
+                would: Vec::new(),
+                entry: None,
+            };
+        }
+    };
+    let Weighed { ready, mode, invocation, keys, mut against } = weighed;
+    let mut would = Vec::new();
+    if rehearse && !keys.is_empty() {
+        match &ready.runner {
+            Runner::Component(plugin) => match rehearsed(plugin, invocation).await {
+                Ok(effects) => would = effects,
+                Err(instead) => against.push(instead),
+            },
+            Runner::Native(_) => would.push(format!("start of {}", ready.command.executable)),
+            Runner::Unsupported(_) => {}
+        }
+    }
+    // In Wazuh's way a program may name its target itself, later.
+    let named = !keys.is_empty() || against.is_empty();
+    let entry = named.then(|| new_entry(order, &ready, mode, keys.clone()));
+    Foreseen { mode, keys, against, would, entry }
+}
+
+/// The effects that a component would have.
+async fn rehearsed(plugin: &Plugin, invocation: Invocation) -> Result<Vec<String>, Outcome> {
+    let shadow = Invocation { mode: Mode::Shadow, entry: None, ..invocation };
+    let (result, would) = match plugin.kind() {
+        Kind::Reversible => {
+            let answer = plugin.add(&shadow).await;
+            (answer.result.map(drop), answer.would_be)
+        }
+        Kind::Oneshot => {
+            let answer = plugin.run(&shadow).await;
+            (answer.result, answer.would_be)
+        }
+    };
+    match result {
+        Ok(()) => Ok(would.iter().map(would_be).collect()),
+        // What the guard forbids is not the component's failure.
+        Err(Failure::Said { kind, message, .. }) if kind == "denied" && message.contains("(guard: ") => {
+            Err(Outcome::Refused(Refused::Guarded(message)))
+        }
+        Err(failure) => Err(Outcome::Failed { id: None, error: failure.to_string() }),
+    }
+}
