@@ -22,7 +22,7 @@ use riposte_plugins::Builtin;
 use riposte_policy::Order;
 use riposte_policy::alert::Alert;
 use riposte_policy::config::{Command, Config, Mode, Response, Role, Way};
-use riposte_policy::diagnostic::{Diagnostic, Place, Severity};
+use riposte_policy::diagnostic::{Diagnostic, Severity};
 use riposte_policy::grant::Grants;
 use riposte_policy::limit::Limits;
 use riposte_policy::matching::Index;
@@ -108,7 +108,7 @@ impl Armed {
             .map(|(file, bytes)| riposte_policy::config::Source { file, bytes: bytes.as_slice() })
             .collect();
         let mut config = Config::read_as(&sources, role);
-        let mut arming = Arming { places, components, found: Findings::new(files) };
+        let mut arming = Arming { places, components, role, found: Findings::new(files) };
         let mut responses: HashMap<Arc<str>, Vec<&Response>> = HashMap::new();
         for response in &config.responses {
             responses.entry(Arc::clone(&response.command)).or_default().push(response);
@@ -132,9 +132,6 @@ impl Armed {
             }
         }
         arming.found.add_to(&mut config.diagnostics);
-        if role == Role::Manager {
-            elsewhere(&mut config);
-        }
         let index = Index::new(&config.responses);
         Self { config, index, commands, role, rules }
     }
@@ -147,7 +144,7 @@ impl Armed {
         places: &Places,
         components: &Components,
     ) -> (Self, Vec<Diagnostic>) {
-        let mut arming = Arming { places, components, found: Findings::new(&[]) };
+        let mut arming = Arming { places, components, role: self.role, found: Findings::new(&[]) };
         let mut all = self.commands.clone();
         for command in commands {
             if let Some(ready) = arming.command(command, &[]) {
@@ -265,6 +262,7 @@ const REFUSED: &str = "component-refused";
 struct Arming<'a> {
     places: &'a Places,
     components: &'a Components,
+    role: Role,
     found: Findings<'a>,
 }
 
@@ -280,8 +278,11 @@ impl Arming<'_> {
                     NotFound::Several { .. } => (Severity::Error, "executable-ambiguous"),
                     _ => (Severity::Error, "executable-missing"),
                 };
-                let severity = if used { severity } else { Severity::Note };
-                let message = format!("command {:?}: {error}", command.name);
+                // What only agents run need not be on a manager.
+                let away = self.role == Role::Manager && responses.iter().any(|response| is_sent(response));
+                let severity = if used && !away { severity } else { Severity::Note };
+                let agents = if away { "; agents may have it" } else { "" };
+                let message = format!("command {:?}: {error}{agents}", command.name);
                 self.found.say(severity, code, at, message, error.help());
                 let NotFound::Foreign(name) = error else { return None };
                 return Some(ready(
@@ -466,26 +467,10 @@ impl Arming<'_> {
 /// Wazuh's classification of rules.
 const NARROW: u8 = 7;
 
-/// What only agents run need not be on a manager.
-fn elsewhere(config: &mut Config) {
-    let (commands, responses) = (&config.commands, &config.responses);
-    let sent = |place: &Place| {
-        commands.iter().filter(|command| command.place == *place).any(|command| {
-            let mut responses = responses.iter().filter(|response| response.command == command.name);
-            responses.any(|response| {
-                let location = &response.location;
-                location.is_local() || location.is_all() || location.agent().is_some()
-            })
-        })
-    };
-    for found in &mut config.diagnostics {
-        let missing =
-            ["executable-missing", "executable-foreign", "executable-ambiguous"].contains(&found.code);
-        if missing && found.severity != Severity::Note && sent(&found.place) {
-            found.severity = Severity::Note;
-            found.message.push_str("; agents may have it");
-        }
-    }
+/// Whether a response may run on an agent.
+fn is_sent(response: &Response) -> bool {
+    let location = &response.location;
+    location.is_local() || location.is_all() || location.agent().is_some()
 }
 
 /// What is wrong with a component, and what to do about it.
