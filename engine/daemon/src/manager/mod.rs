@@ -196,7 +196,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         assert_eq!(queue(root.path()), root.path().join("queue/alerts/ar"));
         let make = |folder: &str| {
-            std::fs::DirBuilder::new().recursive(true).create(root.path().join(folder)).unwrap()
+            std::fs::DirBuilder::new().recursive(true).create(root.path().join(folder)).unwrap();
         };
         make("queue/sockets/ar");
         assert_eq!(queue(root.path()), root.path().join("queue/sockets/ar"));
