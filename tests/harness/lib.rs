@@ -144,24 +144,16 @@ impl Host {
         let alerts = self.path("alerts.json");
         let mut command = self.riposte_command(&[role]);
         command.arg("--alerts").arg(&alerts).args(["--log", "debug"]).args(arguments);
-        let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let log = Arc::new(Mutex::new(String::new()));
-        let (lines, stderr) = (Arc::clone(&log), child.stderr.take().unwrap());
-        std::thread::spawn(move || {
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                let mut log = lines.lock().unwrap();
-                log.push_str(&line);
-                log.push('\n');
-            }
-        });
-        let mut engine = Engine { child, log };
-        until("the engine is ready", || {
-            if let Some(status) = engine.child.try_wait().unwrap() {
-                panic!("the engine ended with {status}:\n{}", engine.log());
-            }
-            engine.log().contains("ready")
-        });
-        engine
+        Engine::start(command)
+    }
+
+    /// Starts the engine in place of `wazuh-execd`, in a home of Wazuh's that
+    /// is this host's, and waits until it is ready.
+    #[must_use]
+    pub fn execd(&self, arguments: &[&str]) -> Engine {
+        let mut command = self.riposte_command(&["execd"]);
+        command.arg("--root").arg(self.dir.path()).args(["--log", "debug"]).args(arguments);
+        Engine::start(command)
     }
 
     /// Runs the engine over `alerts.json` with `--once`.
@@ -240,6 +232,34 @@ pub struct Engine {
 }
 
 impl Engine {
+    fn start(mut command: Command) -> Self {
+        let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let log = Arc::new(Mutex::new(String::new()));
+        let (lines, stderr) = (Arc::clone(&log), child.stderr.take().unwrap());
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                let mut log = lines.lock().unwrap();
+                log.push_str(&line);
+                log.push('\n');
+            }
+        });
+        let mut engine = Self { child, log };
+        until("the engine is ready", || {
+            if let Some(status) = engine.child.try_wait().unwrap() {
+                panic!("the engine ended with {status}:\n{}", engine.log());
+            }
+            engine.log().contains("ready")
+        });
+        engine
+    }
+
+    /// Sends a signal and waits for its end: the exit code.
+    pub fn end(mut self, signal: &str) -> Option<i32> {
+        self.signal(signal);
+        until("the engine has ended", || self.child.try_wait().unwrap().is_some());
+        self.child.wait().unwrap().code()
+    }
+
     /// What it said so far.
     #[must_use]
     pub fn log(&self) -> String {

@@ -55,6 +55,12 @@ impl Timekeeper {
         self.tell(Event::UndoFailed { id, attempts });
     }
 
+    /// Looks at the clock now, for tests that have moved it.
+    #[cfg(test)]
+    pub fn look_again(&self) {
+        self.tell(Event::Tick);
+    }
+
     fn tell(&self, event: Event) {
         // Nobody listens only while the engine ends, and then nothing is due.
         let _ = self.0.send(event);

@@ -66,8 +66,9 @@ impl Alert {
     ///
     /// Kind `no-key` when the alert has none: missing, empty or `-`.
     pub fn srcip(&self) -> Result<String, Error> {
-        self.first(&SOURCE_ADDRESS)
-            .ok_or_else(|| Error::no_key("the alert has no source address (data.srcip)"))
+        // A number is no address: Wazuh passes over it too.
+        let texts = SOURCE_ADDRESS.into_iter().filter(|pointer| self.number(pointer).is_none());
+        self.first(texts).ok_or_else(|| Error::no_key("the alert has no source address (data.srcip)"))
     }
 
     /// The user that the alert is about, as the alert writes it.
@@ -76,12 +77,15 @@ impl Alert {
     ///
     /// Kind `no-key` when the alert has none: missing, empty or `-`.
     pub fn user(&self) -> Result<String, Error> {
-        self.first(&USER).ok_or_else(|| Error::no_key("the alert has no user (data.dstuser)"))
+        self.first(USER).ok_or_else(|| Error::no_key("the alert has no user (data.dstuser)"))
     }
 
     /// The first text there is; `-` and the empty text stand for absence.
-    fn first(&self, pointers: &[&str]) -> Option<String> {
-        pointers.iter().filter_map(|pointer| self.text(pointer)).find(|text| !text.is_empty() && text != "-")
+    fn first<'a>(&self, pointers: impl IntoIterator<Item = &'a str>) -> Option<String> {
+        pointers
+            .into_iter()
+            .filter_map(|pointer| self.text(pointer))
+            .find(|text| !text.is_empty() && text != "-")
     }
 
     #[cfg(not(target_arch = "wasm32"))]
@@ -136,6 +140,7 @@ mod tests {
     #[test]
     fn the_source_address_of_each_product() {
         for json in [
+            r#"{"data":{"win":{"eventdata":{"ipAddress":5}},"srcip":"192.0.2.7"}}"#,
             r#"{"data":{"srcip":"192.0.2.7"}}"#,
             r#"{"srcip":"192.0.2.7"}"#,
             r#"{"data":{"srcip":"-"},"source":{"ip":"192.0.2.7"}}"#,

@@ -42,7 +42,8 @@ pub fn install(root: &Path, names: &[String]) -> Result<String, String> {
     let mut done = Vec::new();
 
     let stock = Edited::read(root.join(local::PATH))?;
-    let off = disabled(&stock.text).map_err(|why| format!("{}: {why}", stock.path.display()))?;
+    let off =
+        disabled(&stock.text, is_manager(&root)).map_err(|why| format!("{}: {why}", stock.path.display()))?;
     // Ours first: between the two, both would be off, never both on.
     let owner = stock.path.clone();
     let ours = Edited::read(root.join(OURS))?;
@@ -81,8 +82,9 @@ pub fn uninstall(root: &Path) -> Result<String, String> {
     }
     let stock = Edited::read(root.join(local::PATH))?;
     let owner = stock.path.clone();
+    let manager = is_manager(&root);
     done.extend(stock.put_back(
-        |before| disabled(before).ok(),
+        |before| disabled(before, manager).ok(),
         |now, before| enabled(now, before),
         &owner,
     )?);
@@ -101,10 +103,33 @@ fn is_program_of_ours(name: &str) -> bool {
     riposte_plugins::builtins().iter().any(|builtin| builtin.name == name || builtin.aliases.contains(&name))
 }
 
+/// Whether this is a manager's home, or an agent's.
+pub(super) fn is_manager(root: &Path) -> bool {
+    root.join("bin/wazuh-analysisd").exists()
+}
+
 /// `<disabled>yes</disabled>` in every block of the agent's own that says
 /// something about it; else in the first; else in a new one.
-fn disabled(text: &str) -> Result<String, String> {
-    let own: Vec<Block> = own(text);
+///
+/// On a manager, `wazuh-analysisd` reads the block too, and stops to respond at
+/// all when responses stand before it (`config/active-response.c`,
+/// `ReadActiveResponses`); `wazuh-execd` takes the first one that it finds. So
+/// there it stands before all others.
+fn disabled(text: &str, manager: bool) -> Result<String, String> {
+    let all = blocks(&plain(text), "active-response");
+    if let Some(first) = all.first()
+        && manager
+        && !first.is_agents_own()
+    {
+        let mut out = text.to_owned();
+        let block = "<active-response>\n    <disabled>yes</disabled>\n  </active-response>\n\n  ";
+        out.insert_str(first.span.start, block);
+        return Ok(out);
+    }
+    let mut own: Vec<Block> = own(text);
+    if manager {
+        own.truncate(1);
+    }
     let said: Vec<_> =
         own.iter().flat_map(|block| &block.children).filter(|child| child.name == "disabled").collect();
     let mut out = text.to_owned();
@@ -393,6 +418,31 @@ mod tests {
             let changed = read(&dir, local::PATH).unwrap();
             assert!(local::Local::read(&changed).unwrap().disabled, "{changed}");
             assert!(!changed.contains("<command>x</command><disabled>yes"), "{changed}");
+            uninstall(dir.path()).unwrap();
+            assert_eq!(read(&dir, local::PATH).unwrap(), conf);
+        }
+    }
+
+    #[test]
+    fn on_a_manager_the_block_stands_before_its_responses() {
+        let response = "  <active-response>\n    <command>x</command>\n    <location>local</location>\n  </active-response>\n";
+        let own = "  <active-response>\n    <disabled>no</disabled>\n  </active-response>\n";
+        for (conf, disabled_first) in [
+            (format!("<ossec_config>\n{response}{own}</ossec_config>\n"), 1),
+            (format!("<ossec_config>\n{own}{response}{own}</ossec_config>\n"), 0),
+        ] {
+            let dir = home(&conf);
+            std::fs::DirBuilder::new().create(dir.path().join("bin")).unwrap();
+            append(&dir.path().join("bin/wazuh-analysisd")).unwrap();
+            install(dir.path(), &[]).unwrap();
+            let changed = read(&dir, local::PATH).unwrap();
+            let all = blocks(&changed, "active-response");
+            assert_eq!(all.len(), blocks(&conf, "active-response").len() + disabled_first, "{changed}");
+            assert!(all[0].is_agents_own(), "{changed}");
+            assert!(local::Local::read(&changed).unwrap().disabled);
+            assert_eq!(changed.matches("<disabled>yes<").count(), 1, "{changed}");
+            install(dir.path(), &[]).unwrap();
+            assert_eq!(read(&dir, local::PATH).unwrap(), changed);
             uninstall(dir.path()).unwrap();
             assert_eq!(read(&dir, local::PATH).unwrap(), conf);
         }

@@ -11,12 +11,13 @@ use riposte_capability::process::{Caps, Launch, Program};
 use riposte_policy::config::Mode;
 use riposte_policy::order::Actor;
 use riposte_policy::{Order, alert};
-use riposte_runtime::native::{self, Verb};
 use riposte_transport::route;
 use riposte_transport::wazuh::ar_conf::{self, Table};
 use riposte_transport::wazuh::execq::{self, Datagram, Message, Request};
 use riposte_transport::wazuh::ossec_log::{Line, text};
 
+use super::install::is_manager;
+use super::local::{self, Local};
 use super::wire::{self, Made};
 use crate::arm::executable::{Executable, find};
 use crate::arm::{Armed, Ready, Runner, TENANT};
@@ -63,8 +64,21 @@ impl Intake {
         let armed = self.engine.armed();
         let known = self.armed.as_ref().is_some_and(|known| Arc::ptr_eq(known, &armed));
         if changed || !known {
+            self.read_offenders();
             self.arm(&armed);
             self.armed = Some(self.engine.armed());
+        }
+    }
+
+    /// `<repeated_offenders>` as it is now. A file that cannot be read, or says
+    /// nothing that can be, changes nothing.
+    fn read_offenders(&mut self) {
+        let path = self.engine.places.root.join(local::PATH);
+        let Ok(bytes) = files::read_at_most(&path, LARGEST) else { return };
+        let Ok(local) = Local::read(&String::from_utf8_lossy(&bytes)) else { return };
+        if *self.offenders != *local.offenders {
+            local.lines.iter().for_each(|line| self.engine.report.wazuh(line));
+            self.offenders = local.offenders.into();
         }
     }
 
@@ -105,6 +119,16 @@ impl Intake {
         }
     }
 
+    /// A datagram that arrived while the engine stops: the manager does not
+    /// send it again, so it is written down.
+    pub fn refuse_late(&self, datagram: &Datagram) {
+        let what = match datagram {
+            Datagram::Whole(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+            Datagram::TooLong(length) => format!("{length} bytes"),
+        };
+        self.engine.report.not_ordered("message-refused", &format!("the engine stops: {what}"));
+    }
+
     /// A message that could not be read.
     fn refuse(&self, line: &Line) {
         self.engine.report.wazuh(line);
@@ -132,12 +156,18 @@ impl Intake {
                 }
             }
         };
-        if let Ok(add) = native::Message::forwarded(&message.text, program) {
-            let path = format!("{}/{program}", ar_conf::PROGRAMS);
-            engine.report.wazuh(&text::executing_command(&path, add.line(Verb::Add).trim_end()));
-        }
+        engine.report.executing(&message.text, program);
         let order = self.of_message(message, &ready, timeout);
         engine.dispatch(order, Box::new(())).await;
+    }
+
+    /// The order that a message for a command that is ready becomes.
+    #[cfg(test)]
+    pub(super) fn order_for(&self, message: Message, program: &str) -> Order {
+        let command =
+            Made::default().command(&message.command, program, Duration::ZERO, &self.engine.armed().config);
+        self.engine.arm(std::slice::from_ref(&command));
+        self.of_message(message, &self.engine.armed().ready(&command.name).unwrap(), Duration::ZERO)
     }
 
     fn of_message(&self, message: Message, ready: &Ready, timeout: Duration) -> Order {
@@ -201,7 +231,7 @@ impl Intake {
         if self.engine.is_shadow() {
             return self.engine.report.not_ordered("restart", "shadow: nothing is started");
         }
-        let kind = if places.root.join("bin/wazuh-analysisd").exists() { "manager" } else { "agent" };
+        let kind = if is_manager(&places.root) { "manager" } else { "agent" };
         let path = format!("{}/{RESTART}", ar_conf::PROGRAMS);
         let started = Program::resolve(&places.programs(), RESTART).map_err(|unfit| unfit.to_string());
         let started = started.and_then(|program| {
@@ -270,7 +300,7 @@ impl ArConf {
     }
 }
 
-/// Largest `ar.conf` that is read, in bytes.
+/// Largest file that is read, in bytes.
 const LARGEST: u64 = 16 << 20;
 
 fn stamp(path: &Path) -> Option<Stamp> {

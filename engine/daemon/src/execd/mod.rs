@@ -35,6 +35,9 @@ use riposte_transport::route::Identity;
 use riposte_transport::wazuh::execq::{self, Execq, Standing};
 use riposte_transport::wazuh::ossec_log::{Line, OssecLog, text};
 
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
 use self::intake::Intake;
 use self::local::Local;
 use crate::cli::{self, ExecdAct};
@@ -42,8 +45,10 @@ use crate::engine::{self, Engine};
 use crate::exit::Exit;
 use crate::files::{self, File};
 use crate::places::Places;
-use crate::service::{self, Plan, Service, Serving, Stop};
+use crate::service::{self, Plan, Service, Serving, Signal, Stop};
 
+/// How long a stop waits for the message that is being read.
+const FAREWELL: Duration = Duration::from_secs(10);
 /// How often the socket and the links are looked at.
 const WATCH: Duration = Duration::from_secs(1);
 
@@ -163,10 +168,30 @@ async fn serve(mut serving: Serving, offenders: Arc<[Duration]>) -> Result<Exit,
     };
     let intake = Intake::new(Arc::clone(&engine), offenders);
     tracing::info!(socket = %path.display(), "ready");
-    let signal = match serving.until(answer(&engine, queue, intake)).await {
-        Stop::Told(signal) => signal,
-        Stop::Worked(never) => match never {},
-    };
+    // A task of its own, so that a stop comes between two messages, not into one.
+    let (stop, stopped) = oneshot::channel();
+    let mut answering = tokio::spawn(answer(Arc::clone(&engine), queue, intake, stopped));
+    match serving.until(&mut answering).await {
+        Stop::Told(signal) => {
+            drop(stop);
+            end(serving, signal, answering).await
+        }
+        Stop::Worked(ended) => {
+            serving.close().await?;
+            // It ends before it is told to only by a fault of ours.
+            Err(ended
+                .err()
+                .map_or_else(|| "no message is answered any more".to_owned(), |error| error.to_string()))
+        }
+    }
+}
+
+/// Ends as Wazuh does: what is in force is undone, in its words.
+async fn end(mut serving: Serving, signal: Signal, answering: JoinHandle<()>) -> Result<Exit, String> {
+    let engine = Arc::clone(&serving.engine);
+    if tokio::time::timeout(FAREWELL, answering).await.is_err() {
+        tracing::warn!("a message that was being read was left");
+    }
     let reverts = engine.armed().config.settings.on_stop == OnStop::Revert;
     if reverts {
         engine.report.wazuh(&text::shutdown());
@@ -178,12 +203,14 @@ async fn serve(mut serving: Serving, offenders: Arc<[Duration]>) -> Result<Exit,
     Ok(if reverts { Exit::Failed } else { Exit::Done })
 }
 
-/// Takes messages for ever, and looks around once a second.
-async fn answer(engine: &Arc<Engine>, mut queue: Execq, mut intake: Intake) -> std::convert::Infallible {
+/// Takes messages until told to stop, and looks around once a second.
+async fn answer(engine: Arc<Engine>, mut queue: Execq, mut intake: Intake, mut stop: oneshot::Receiver<()>) {
     let mut watch = tokio::time::interval(WATCH);
     watch.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
+            biased;
+            _ = &mut stop => break,
             received = queue.receive() => match received {
                 Ok(datagram) => intake.take(datagram).await,
                 Err(error) => {
@@ -193,11 +220,15 @@ async fn answer(engine: &Arc<Engine>, mut queue: Execq, mut intake: Intake) -> s
                 }
             },
             _ = watch.tick() => {
-                look_after(engine, &mut queue, &mut intake).await;
-                links::look_after(engine);
+                look_after(&engine, &mut queue, &mut intake).await;
+                links::look_after(&engine);
                 intake.follow();
             }
         }
+    }
+    // What was sent before senders could know is not lost without a word.
+    while let Ok(datagram) = queue.left() {
+        intake.refuse_late(&datagram);
     }
 }
 

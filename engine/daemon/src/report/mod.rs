@@ -1,6 +1,7 @@
 //! What is said about every step: an audit event, a line of Wazuh's log where
 //! Wazuh would write one, and a trace for the operator.
 
+mod ossec;
 pub mod wazuh_log;
 
 use std::path::Path;
@@ -14,7 +15,7 @@ use riposte_policy::alert::Alert;
 use riposte_policy::order::{Actor, EntryId};
 use riposte_runtime::native::{Added, Ended, Message, Verb};
 use riposte_transport::Undeliverable;
-use riposte_transport::wazuh::ossec_log::{Line, OssecLog};
+use riposte_transport::wazuh::ossec_log::OssecLog;
 
 use self::wazuh_log::WazuhLog;
 use crate::exec::hand_over::caller_logs;
@@ -49,14 +50,6 @@ impl Report {
     #[must_use]
     pub fn with_ossec_log(self, log: OssecLog) -> Self {
         Self { ossec: Some(log), ..self }
-    }
-
-    /// A line of `wazuh-execd`, where the engine stands in for it.
-    pub fn wazuh(&self, line: &Line) {
-        let Some(log) = &self.ossec else { return };
-        if let Err(unwritable) = log.write(self.clock.now().wall_ms, line) {
-            tracing::error!("{unwritable}");
-        }
     }
 
     /// A message that led to no order.
@@ -193,6 +186,7 @@ impl Report {
     /// How a program's add went. It writes the response log itself.
     pub fn program(&self, order: &Order, added: &Added) {
         tracing::debug!(command = %order.command.name, "{added}");
+        self.unspoken(order, added);
         self.event(Event { detail: Some(added.to_string()), ..of_order("program", order) });
     }
 
@@ -209,6 +203,7 @@ impl Report {
 
     /// An undo begins.
     pub fn undoing(&self, entry: &Entry, cause: &Cause) {
+        self.executing_after(entry, cause);
         self.event(Event { detail: Some(why(cause)), ..of_entry("undoing", entry) });
     }
 

@@ -9,7 +9,7 @@ use riposte_ledger::{Admitted, NewEntry, Wait};
 use riposte_policy::config::{Mode, Way};
 use riposte_policy::keys::{self, Derived};
 use riposte_policy::{Address, Config, Order, UserName, alert};
-use riposte_runtime::native::Message;
+use riposte_runtime::native::{self, Message};
 use riposte_runtime::{Failure, Invocation, Kind};
 
 use super::{Instead, Intended};
@@ -93,12 +93,12 @@ pub(super) async fn weigh(
     hear(spared(config, scales.guard, &keys))?;
     if let Runner::Native(program) = &ready.runner {
         hear(typed(order, &keys))?;
-        hear(guarded(scales.guard, &keys))?;
+        hear(guarded(scales.guard, order, &keys))?;
         // Its arguments may be others than its keys.
         let mut targets = Message::new(order, program.name()).targets();
         targets.retain(|target| !keys.contains(target));
         hear(spared(config, scales.guard, &targets))?;
-        hear(guarded(scales.guard, &targets))?;
+        hear(guarded(scales.guard, order, &targets))?;
     }
     invocation.named(&ready.command, &keys);
     Ok(Weighed { ready, mode, invocation, keys, against })
@@ -253,15 +253,22 @@ fn typed(order: &Order, keys: &[String]) -> Result<(), Instead> {
 }
 
 /// A native program gets only targets that the guard has passed, since what it
-/// then does is out of our hands.
-pub(super) fn guarded(guard: &Guard, keys: &[String]) -> Result<(), Instead> {
+/// then does is out of our hands. In Wazuh's way a program may name any text
+/// as a key of its own: there only a user of the alert is one.
+pub(super) fn guarded(guard: &Guard, order: &Order, keys: &[String]) -> Result<(), Instead> {
+    let users = ["/data/dstuser", "/data/srcuser"].into_iter().filter_map(|pointer| {
+        let user = alert::string(&order.alert, &pointer.parse().ok()?)?.into_owned();
+        Some(user)
+    });
+    let users: Vec<String> = users.collect();
     for key in keys {
         if let Ok(address) = key.parse::<Address>()
             && let Guarded::Never { rule, detail } = guard.judge(address.into())
         {
             return Err(Outcome::Refused(Refused::Guarded(format!("{key}: {rule}, {detail}"))));
         }
-        if let Ok(user) = key.parse::<UserName>()
+        if (order.key == Way::Riposte || users.contains(key))
+            && let Ok(user) = key.parse::<UserName>()
             && let Guarded::Never { rule, detail } = guard.judge_user(&user)
         {
             return Err(Outcome::Refused(Refused::Guarded(format!("{key}: {rule}, {detail}"))));
@@ -282,7 +289,7 @@ pub fn invocation(order: &Order, mode: Mode) -> Invocation {
         offence: 1,
         tenant: Arc::clone(&order.tenant),
         location: order.location,
-        arguments: order.command.extra_args.clone().into(),
+        arguments: native::extra_args(order).into(),
         keys: Arc::new([]),
         alert: Arc::clone(&order.alert),
         mode,

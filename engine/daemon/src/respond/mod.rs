@@ -46,6 +46,12 @@ pub async fn respond(engine: &Arc<Engine>, order: Order, receipt: Receipt) -> Ou
         engine.counters.failed.fetch_add(1, Ordering::Relaxed);
     }
     engine.report.outcome(&order, &keys, &outcome);
+    if engine.report.is_wordy()
+        && let Some(id) = outcome.entry()
+        && let Ok(Some(entry)) = engine.ledger.entry(id).await
+    {
+        engine.report.listed(&order, &outcome, &entry);
+    }
     outcome
 }
 

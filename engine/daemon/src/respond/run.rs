@@ -55,7 +55,7 @@ impl Intended {
         let message = Message::new(order, program.name());
         let mut instead = None;
         let decide = async |keys: Vec<String>| {
-            instead = self.rekey(engine, keys, order.key).await.err();
+            instead = self.rekey(engine, order, keys).await.err();
             if instead.is_some() { Decision::Abort } else { Decision::Continue }
         };
         let added = match program.add(&message, order.key, decide).await {
@@ -120,11 +120,11 @@ impl Intended {
 
     /// A native program named its keys: they replace those of the definition.
     /// When it must not go on, the entry ends here.
-    async fn rekey(&self, engine: &Engine, keys: Vec<String>, way: Way) -> Result<(), Instead> {
+    async fn rekey(&self, engine: &Engine, order: &Order, keys: Vec<String>) -> Result<(), Instead> {
         let keys = match Keys::new(&keys) {
             Ok(keys) => keys.as_slice().to_vec(),
             // Wazuh's key is the program's name alone then.
-            Err(NotKeys::None) if way == Way::Wazuh => Vec::new(),
+            Err(NotKeys::None) if order.key == Way::Wazuh => Vec::new(),
             Err(wrong) => {
                 let refused = Outcome::Refused(Refused::Untyped(format!("the program's keys: {wrong}")));
                 return Err(self.ended(engine, refused).await);
@@ -132,7 +132,7 @@ impl Intended {
         };
         let guard = engine.capabilities.guard();
         if let Err(refused) =
-            spared(&engine.armed().config, guard, &keys).and_then(|()| guarded(guard, &keys))
+            spared(&engine.armed().config, guard, &keys).and_then(|()| guarded(guard, order, &keys))
         {
             return Err(self.ended(engine, refused).await);
         }

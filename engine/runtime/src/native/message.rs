@@ -209,7 +209,8 @@ impl fmt::Display for NotAMessage {
 impl std::error::Error for NotAMessage {}
 
 /// The extra arguments that a manager sent, else those of the definition.
-fn extra_args(order: &Order) -> Vec<String> {
+#[must_use]
+pub fn extra_args(order: &Order) -> Vec<String> {
     sent_extra_args(order).unwrap_or_else(|| order.command.extra_args.clone())
 }
 

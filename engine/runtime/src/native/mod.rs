@@ -44,7 +44,7 @@ use riposte_policy::limit::Limits;
 use tokio::time::{Instant, sleep_until};
 
 pub use answer::keys_in;
-pub use message::{Message, NotAMessage, Verb};
+pub use message::{Message, NotAMessage, Verb, extra_args};
 pub use positional::Positional;
 pub use riposte_capability::process::{Ended, NotStarted, Running};
 

@@ -38,6 +38,12 @@ impl OssecLog {
         Ok(Self { path, debug, failing: Mutex::new(false) })
     }
 
+    /// Whether lines of level DEBUG are written.
+    #[must_use]
+    pub fn debugs(&self) -> bool {
+        self.debug
+    }
+
     /// Writes a line, with the time in milliseconds since 1970.
     ///
     /// # Errors
