@@ -51,13 +51,7 @@ fn start(args: &cli::Run, station: Option<Station>) -> Result<Exit, String> {
         places,
         identity: identity.clone(),
         alerts: intake.input.to_string(),
-        settings: engine::Settings {
-            shadow,
-            strict,
-            once: args.once,
-            role,
-            max_age: args.max_age,
-        },
+        settings: engine::Settings { shadow, strict, once: args.once, role, max_age: args.max_age },
         clock: Arc::new(SystemClock::new()),
     };
     let service = Service::open(plan, |report| report, |claims| service::firewall(claims, shadow))?;

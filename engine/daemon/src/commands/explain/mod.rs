@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 use riposte_capability::Capabilities;
 use riposte_ledger::clock::{Clock, SystemClock};
-use riposte_policy::config::Role;
 use riposte_policy::alert::Alert;
+use riposte_policy::config::Role;
 use serde_json::json;
 use tokio::runtime::Runtime;
 
