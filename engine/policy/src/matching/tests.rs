@@ -42,7 +42,8 @@ fn what_a_response_did_fires_only_what_names_its_rule() {
         assert_eq!(explain(&responses[1], &parsed), Why::Fires(vec![Match::Rule(651)]));
     }
     assert_eq!(fires(&responses, &alert("sshd")), [0, 1]);
-    let wazuh = |response: &Arc<Response>| Arc::new(Response { matching: Way::Wazuh, ..(**response).clone() });
+    let wazuh =
+        |response: &Arc<Response>| Arc::new(Response { matching: Way::Wazuh, ..(**response).clone() });
     assert_eq!(fires(&responses.each_ref().map(wazuh), &alert("ar_log")), [1]);
 }
 
