@@ -34,7 +34,7 @@ fn codes() -> impl Iterator<Item = &'static str> {
 /// `setup` has one thing on each line: `program NAME [mode OCTAL] [owner UID]
 /// [crlf] [elf]` of `bin/NAME`; `component NAME FROM` installs one of
 /// `tests/components`; `huge NAME` one that is too large; `link NAME TO`;
-/// `log missing`, `log folder`.
+/// `log missing`, `log folder`; `rules NAME` is a file of a manager's rules.
 fn home(code: &str) -> Option<TempDir> {
     let (from, home) = (folder(code), tempfile::tempdir().unwrap());
     let at = |name: &str| home.path().join(name);
@@ -78,6 +78,10 @@ fn home(code: &str) -> Option<TempDir> {
                 fs::File::create(path).unwrap().set_len((256 << 20) + 1).unwrap();
             }
             ["link", name, to] => symlink(to, at("active-response/bin").join(name)).unwrap(),
+            ["rules", name] => {
+                fs::create_dir_all(at("ruleset/rules")).unwrap();
+                fs::copy(from.join(name), at("ruleset/rules").join(name)).unwrap();
+            }
             ["log", "missing"] => fs::remove_file(at("logs/active-responses.log")).unwrap(),
             ["log", "folder"] => {
                 fs::remove_file(at("logs/active-responses.log")).unwrap();

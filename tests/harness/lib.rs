@@ -134,17 +134,27 @@ impl Host {
     /// Starts the engine on `alerts.json` and waits until it is ready.
     #[must_use]
     pub fn start(&self, arguments: &[&str]) -> Engine {
-        self.start_with(arguments, &[])
+        self.start_in("run", arguments, &[])
     }
 
     /// The same with these variables in its environment.
     #[must_use]
     pub fn start_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Engine {
+        self.start_in("run", arguments, environment)
+    }
+
+    /// The same in another role.
+    #[must_use]
+    pub fn start_as(&self, role: &str, arguments: &[&str]) -> Engine {
+        self.start_in(role, arguments, &[])
+    }
+
+    fn start_in(&self, role: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Engine {
         if !self.path("alerts.json").exists() {
             self.write("alerts.json", "");
         }
         let alerts = self.path("alerts.json");
-        let mut command = self.riposte_command(&["run"]);
+        let mut command = self.riposte_command(&[role]);
         command.arg("--alerts").arg(&alerts).args(["--log", "debug"]).args(arguments);
         command.envs(environment.iter().copied());
         Engine::start(command)

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use riposte_policy::config::Role;
 use riposte_policy::span::{self, Bare};
+
+use crate::manager;
 
 const EXIT_CODES: &str =
     "Exit codes: 0 done, 1 failed or findings, 2 usage, 3 no engine running, 4 not yet confirmed.";
@@ -37,6 +40,18 @@ pub enum Command {
     /// Run the engine: follow the alerts and respond
     #[command(after_help = EXIT_CODES)]
     Run(Run),
+    /// Run the engine in the place of a Wazuh manager's dispatcher: respond here and on stock agents
+    #[command(after_help = EXIT_CODES)]
+    Manager(manager::args::Manager),
+    /// Take responses over from a Wazuh manager
+    #[command(after_help = EXIT_CODES)]
+    Takeover(manager::args::Takeover),
+    /// Give responses back to a Wazuh manager
+    #[command(after_help = EXIT_CODES)]
+    Giveback(manager::args::Giveback),
+    /// The names by which a Wazuh manager's agents know responses (`ar.conf`)
+    #[command(after_help = EXIT_CODES)]
+    ArConf(manager::args::ArConf),
     /// Stand in for wazuh-execd: answer what reaches queue/alerts/execq
     #[command(after_help = EXECD_EXIT_CODES, args_conflicts_with_subcommands = true)]
     Execd(Execd),
@@ -199,9 +214,41 @@ pub struct Check {
     /// Print an array of findings as JSON
     #[arg(long)]
     pub json: bool,
+    /// Check it for this role
+    #[arg(
+        long,
+        value_enum,
+        value_name = "run|execd|manager",
+        default_value = "run",
+        hide_possible_values = true
+    )]
+    pub role: As,
     /// Print what a finding means and how to mend it; without CODE list them all
     #[arg(long, value_name = "CODE", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["json", "strict", "config"])]
     pub explain: Option<String>,
+}
+
+/// For which role a configuration is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum As {
+    /// `riposte run`.
+    Run,
+    /// `riposte execd`.
+    Execd,
+    /// `riposte manager`.
+    Manager,
+}
+
+impl As {
+    /// The role.
+    #[must_use]
+    pub fn role(self) -> Role {
+        match self {
+            Self::Run => Role::Standalone,
+            Self::Execd => Role::Execd,
+            Self::Manager => Role::Manager,
+        }
+    }
 }
 
 /// `riposte explain`.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use riposte_capability::firewall::Backend;
@@ -11,7 +11,7 @@ use riposte_capability::{Capabilities, Effect, Refusal, Repaired, firewall};
 use riposte_ledger::Ledger;
 use riposte_ledger::clock::{Clock, Now};
 use riposte_ledger::entry::EffectRow;
-use riposte_policy::config::{Command, Role};
+use riposte_policy::config::{Command, Mode, Role};
 use riposte_policy::diagnostic::Diagnostic;
 use riposte_policy::grant::Digest;
 use riposte_policy::order::EntryId;
@@ -19,6 +19,8 @@ use riposte_policy::{Order, Prefix, Severity};
 use riposte_runtime::native::NativeProgram;
 use riposte_runtime::{Components, Plugin};
 use riposte_transport::local::Local;
+use riposte_transport::route::Identity;
+use riposte_transport::routed::Routed;
 use riposte_transport::{Receipt, Transport};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
@@ -77,9 +79,13 @@ pub struct Engine {
     /// Where the alerts come from, for people.
     pub alerts: String,
     armed: RwLock<Arc<Armed>>,
+    transport: Arc<Local>,
+    /// For an engine that reaches other machines.
+    routed: OnceLock<Routed<Arc<Local>, Local>>,
+    /// Another dispatcher carries out the same: nothing is done until it stops.
+    pub yields: AtomicBool,
     /// Held while what is armed changes.
     arming: Mutex<()>,
-    transport: Local,
     clock: Arc<dyn Clock>,
     configs: Vec<PathBuf>,
     settings: Settings,
@@ -163,8 +169,10 @@ impl Engine {
             started_ms: parts.clock.now().wall_ms,
             alerts: parts.alerts,
             armed: RwLock::new(Arc::new(parts.armed)),
+            transport: Arc::new(parts.transport),
+            routed: OnceLock::new(),
+            yields: AtomicBool::new(false),
             arming: Mutex::new(()),
-            transport: parts.transport,
             clock: parts.clock,
             configs: parts.configs,
             settings: parts.settings,
@@ -221,10 +229,43 @@ impl Engine {
     pub async fn dispatch(&self, order: Order, receipt: Receipt) {
         let kept = order.clone();
         self.begin();
-        if let Err(undeliverable) = self.transport.send(order, receipt).await {
+        let sent = match self.routed.get() {
+            Some(routed) => routed.send(order, receipt).await,
+            None => self.transport.send(order, receipt).await,
+        };
+        if let Err(undeliverable) = sent {
             self.report.undeliverable(&kept, &undeliverable);
             self.responded();
         }
+    }
+
+    /// Sends orders for other machines than `identity` to `there`. Once, before
+    /// the first order.
+    pub fn reach(&self, identity: Identity, there: Local) {
+        // Refused when it was done before: the first carrier stays.
+        let _ = self.routed.set(Routed::new(identity, Arc::clone(&self.transport), there));
+    }
+
+    /// What the command line settled.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        self.settings
+    }
+
+    /// Whether nothing on this host is changed, and nothing is sent.
+    #[must_use]
+    pub fn is_shadow(&self) -> bool {
+        self.settings.shadow || self.yields.load(Ordering::Acquire)
+    }
+
+    /// Whether a response acts: the command line, then an operator's switch,
+    /// then the file.
+    #[must_use]
+    pub fn mode_of(&self, command: &str, file: Mode) -> Mode {
+        if self.is_shadow() {
+            return Mode::Shadow;
+        }
+        self.switches.mode(command).unwrap_or(file)
     }
 
     /// What an order is weighed against now, with this configuration.
@@ -235,7 +276,7 @@ impl Engine {
             switches: &self.switches,
             guard: self.capabilities.guard(),
             now: self.now(),
-            shadow: self.settings.shadow,
+            shadow: self.is_shadow(),
         }
     }
 
@@ -243,6 +284,12 @@ impl Engine {
     #[must_use]
     pub fn stands_for(&self, agent: &str) -> bool {
         self.transport.stands_for(agent)
+    }
+
+    /// Whether orders for this agent come here, or go on to it.
+    #[must_use]
+    pub fn reaches(&self, agent: &str) -> bool {
+        self.stands_for(agent) || self.routed.get().is_some()
     }
 
     /// Alerts older than this are dropped.
@@ -274,12 +321,6 @@ impl Engine {
         self.capabilities.guard().set_white_list(armed.config.white_list.clone());
         *self.armed.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(armed);
         Ok(found)
-    }
-
-    /// Whether nothing on this host is changed.
-    #[must_use]
-    pub fn is_shadow(&self) -> bool {
-        self.settings.shadow
     }
 
     /// Makes commands that stand in no file ready to run, until the next

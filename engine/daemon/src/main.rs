@@ -14,7 +14,7 @@
 //!
 //! * [`engine`]: everything one running engine holds.
 //! * [`service`]: start, serve, stop. [`run`]: the same with alerts,
-//!   [`execd`]: in place of `wazuh-execd`.
+//!   [`execd`]: in place of `wazuh-execd`, [`manager`]: in that of a manager's dispatcher.
 //! * [`claims`], [`switches`], [`programs`]: the ledger as capabilities see it,
 //!   an operator's switches, programs nobody waits for.
 //! * [`report`]: audit events, Wazuh's log, traces. [`outcome`]: what they tell.
@@ -36,6 +36,7 @@ mod execd;
 mod exit;
 mod files;
 mod intake;
+mod manager;
 mod outcome;
 mod places;
 mod programs;
@@ -78,6 +79,10 @@ fn main() -> ExitCode {
     };
     let exit = match &cli.command {
         Command::Run(args) => run::run(args),
+        Command::Manager(args) => manager::run(args),
+        Command::Takeover(args) => manager::takeover::takeover(args),
+        Command::Giveback(args) => manager::takeover::giveback(args),
+        Command::ArConf(args) => manager::ar_conf::ar_conf(args),
         Command::Execd(args) => execd::execd(args),
         Command::Check(args) => check::check(args),
         Command::Explain(args) => explain::explain(args),

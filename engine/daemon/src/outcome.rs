@@ -1,6 +1,7 @@
 //! What became of an order.
 
 use std::fmt;
+use std::sync::Arc;
 
 use riposte_ledger::LedgerError;
 use riposte_policy::order::EntryId;
@@ -18,6 +19,15 @@ pub enum Outcome {
     },
     /// Done once, nothing to undo.
     Done(EntryId),
+    /// Given to an agent of Wazuh's, which does and undoes it by itself.
+    HandedOver {
+        /// The entry.
+        id: EntryId,
+        /// The agent's number.
+        agent: Arc<str>,
+        /// The name by which the agent knows it.
+        command: String,
+    },
     /// Nothing was done; this would have been.
     Shadow {
         /// The entry.
@@ -74,6 +84,7 @@ impl Outcome {
         match self {
             Self::InForce { .. } => "in-force",
             Self::Done(_) => "done",
+            Self::HandedOver { .. } => "handed-over",
             Self::Shadow { .. } => "shadow",
             Self::Already(_) => "already",
             Self::Handled => "handled",
@@ -89,9 +100,11 @@ impl Outcome {
     #[must_use]
     pub fn entry(&self) -> Option<EntryId> {
         match self {
-            Self::InForce { id, .. } | Self::Done(id) | Self::Shadow { id, .. } | Self::Already(id) => {
-                Some(*id)
-            }
+            Self::InForce { id, .. }
+            | Self::Done(id)
+            | Self::HandedOver { id, .. }
+            | Self::Shadow { id, .. }
+            | Self::Already(id) => Some(*id),
             Self::Failed { id, .. } => *id,
             Self::Handled | Self::NoKey(_) | Self::Unsupported(_) | Self::Refused(_) | Self::Undecided(_) => {
                 None
@@ -125,6 +138,9 @@ impl fmt::Display for Outcome {
             }
             Self::InForce { until_ms: None, .. } => f.write_str("in force for good"),
             Self::Done(_) => f.write_str("done"),
+            Self::HandedOver { agent, command, .. } => {
+                write!(f, "handed over to agent {agent} as {command}")
+            }
             Self::Shadow { would, .. } if would.is_empty() => {
                 f.write_str("shadow: nothing would have been changed")
             }

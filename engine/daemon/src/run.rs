@@ -15,13 +15,19 @@ use crate::engine::{self, Engine};
 use crate::exit::Exit;
 use crate::files::{self, File};
 use crate::intake::{Input, Intake, IntakeError};
+use crate::manager::Station;
 use crate::places::Places;
 use crate::service::{self, Plan, Service, Serving, Stop};
 
 /// Runs the engine until its input ends (`--once`) or it is told to stop.
 pub fn run(args: &cli::Run) -> Exit {
+    run_as(args, None)
+}
+
+/// The same, reaching a manager's agents through `station`.
+pub fn run_as(args: &cli::Run, station: Option<Station>) -> Exit {
     service::trace(&args.log);
-    match start(args) {
+    match start(args, station) {
         Ok(exit) => exit,
         Err(error) => {
             eprintln!("riposte: {error}");
@@ -30,44 +36,46 @@ pub fn run(args: &cli::Run) -> Exit {
     }
 }
 
-fn start(args: &cli::Run) -> Result<Exit, String> {
+fn start(args: &cli::Run, station: Option<Station>) -> Result<Exit, String> {
+    let role = if station.is_some() { Role::Manager } else { Role::Standalone };
     let (places, configs) = locate(&args.sources);
     let files = files::read(&configs).map_err(|error| error.to_string())?;
-    well_formed(&files, args.sources.strict)?;
+    well_formed(&files, args.sources.strict, role)?;
     let intake = intake(args, &places)?;
     let (shadow, strict) = (args.shadow, args.sources.strict);
     let threads = service::threads()?;
+    let identity = Identity::new(&args.agent_id, args.all_local);
     let plan = Plan {
         files,
         configs,
         places,
-        identity: Identity::new(&args.agent_id, args.all_local),
+        identity: identity.clone(),
         alerts: intake.input.to_string(),
-        settings: engine::Settings {
-            shadow,
-            strict,
-            once: args.once,
-            role: Role::Standalone,
-            max_age: args.max_age,
-        },
+        settings: engine::Settings { shadow, strict, once: args.once, role, max_age: args.max_age },
         clock: Arc::new(SystemClock::new()),
     };
     let service = Service::open(plan, |report| report, |claims| service::firewall(claims, shadow))?;
-    let exit = threads.block_on(async { follow(service.begin().await?, intake).await });
+    let exit = threads.block_on(async {
+        let serving = service.begin().await?;
+        if let Some(station) = station {
+            station.connect(&serving.engine, identity);
+        }
+        follow(serving, intake).await
+    });
     // What is still running has been waited for; its programs end with it.
     threads.shutdown_timeout(std::time::Duration::from_secs(2));
     exit
 }
 
 /// Refuses a configuration that is wrong in itself, before anything is made.
-fn well_formed(files: &[File], strict: bool) -> Result<(), String> {
+fn well_formed(files: &[File], strict: bool, role: Role) -> Result<(), String> {
     let names: Vec<_> = files.iter().map(|file| file.path.display().to_string()).collect();
     let sources: Vec<_> = names
         .iter()
         .zip(files)
         .map(|(file, read)| riposte_policy::config::Source { file, bytes: &read.bytes })
         .collect();
-    let found = Config::read(&sources).diagnostics;
+    let found = Config::read_as(&sources, role).diagnostics;
     let bad = |found: &&Diagnostic| {
         found.severity == Severity::Error || strict && found.severity == Severity::Warning
     };

@@ -89,6 +89,7 @@ pub fn outcome(outcome: &Outcome) -> Answer {
     let answer = match outcome {
         Outcome::InForce { .. }
         | Outcome::Done(_)
+        | Outcome::HandedOver { .. }
         | Outcome::Shadow { .. }
         | Outcome::Already(_)
         | Outcome::Handled => Answer::done(outcome.to_string()),
@@ -164,6 +165,7 @@ pub async fn status(engine: &Engine) -> Answer {
         "version": env!("CARGO_PKG_VERSION"),
         "pid": std::process::id(),
         "since": time(engine.started_ms),
+        "shadow": engine.is_shadow(),
         "in_force": entries.len(),
         "stuck": stuck,
         "programs_running": engine.programs.running(),

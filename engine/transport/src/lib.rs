@@ -39,6 +39,13 @@ pub trait Transport: Send + Sync {
     async fn send(&self, order: Order, receipt: Receipt) -> Result<(), Undeliverable>;
 }
 
+#[async_trait]
+impl<T: Transport + ?Sized> Transport for std::sync::Arc<T> {
+    async fn send(&self, order: Order, receipt: Receipt) -> Result<(), Undeliverable> {
+        (**self).send(order, receipt).await
+    }
+}
+
 /// Tells the sender that an order is decided: admitted to the ledger, or
 /// refused with a reason. A receipt that is dropped unsigned, because the
 /// process ends or the ledger cannot be written, means that the alert is to be

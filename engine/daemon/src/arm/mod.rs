@@ -27,6 +27,7 @@ use riposte_policy::grant::Grants;
 use riposte_policy::limit::Limits;
 use riposte_policy::matching::Index;
 use riposte_policy::order::Actor;
+use riposte_policy::ruleset::Ruleset;
 use riposte_runtime::native::NativeProgram;
 use riposte_runtime::{Components, Kind, LoadError, Plugin};
 use riposte_transport::route;
@@ -36,6 +37,7 @@ use self::breaker::Breaker;
 use self::executable::{Executable, NotFound};
 use self::findings::Findings;
 use crate::files::File;
+use crate::manager;
 use crate::places::Places;
 
 /// Runs of one component command at a time, when its limits say nothing. Most of
@@ -54,6 +56,8 @@ pub struct Armed {
     commands: HashMap<Arc<str>, Arc<Ready>>,
     /// What the files were read as.
     role: Role,
+    /// A manager's rules, where there are any.
+    rules: Ruleset,
 }
 
 /// A command that can be run.
@@ -95,12 +99,7 @@ impl Runner {
 
 impl Armed {
     /// Reads configuration files and arms every command that a response names
-    /// or that is worth running by hand.
-    pub fn new(files: &[File], places: &Places, components: &Components) -> Self {
-        Self::new_as(files, places, components, Role::Standalone)
-    }
-
-    /// The same for an engine that stands in for a part of Wazuh.
+    /// or that is worth running by hand, for an engine of this role.
     pub fn new_as(files: &[File], places: &Places, components: &Components, role: Role) -> Self {
         let sources: Vec<_> =
             files.iter().map(|file| (file.path.display().to_string(), &file.bytes)).collect();
@@ -109,7 +108,7 @@ impl Armed {
             .map(|(file, bytes)| riposte_policy::config::Source { file, bytes: bytes.as_slice() })
             .collect();
         let mut config = Config::read_as(&sources, role);
-        let mut arming = Arming { places, components, found: Findings::new(files) };
+        let mut arming = Arming { places, components, role, found: Findings::new(files) };
         let mut responses: HashMap<Arc<str>, Vec<&Response>> = HashMap::new();
         for response in &config.responses {
             responses.entry(Arc::clone(&response.command)).or_default().push(response);
@@ -125,9 +124,16 @@ impl Armed {
         if role != Role::Execd {
             arming.found.empty(&config);
         }
+        let mut rules = Ruleset::default();
+        if role == Role::Manager || role == Role::Standalone && manager::rules::are_in(&places.root) {
+            rules = manager::rules::read(&places.root, files);
+            for Diagnostic { severity, code, place, message, help, .. } in rules.check(&config) {
+                arming.found.say(severity, code, &place, message, help);
+            }
+        }
         arming.found.add_to(&mut config.diagnostics);
         let index = Index::new(&config.responses);
-        Self { config, index, commands, role }
+        Self { config, index, commands, role, rules }
     }
 
     /// The same with commands that stand in no file. Also returns what is wrong
@@ -138,7 +144,7 @@ impl Armed {
         places: &Places,
         components: &Components,
     ) -> (Self, Vec<Diagnostic>) {
-        let mut arming = Arming { places, components, found: Findings::new(&[]) };
+        let mut arming = Arming { places, components, role: self.role, found: Findings::new(&[]) };
         let mut all = self.commands.clone();
         for command in commands {
             if let Some(ready) = arming.command(command, &[]) {
@@ -146,7 +152,9 @@ impl Armed {
             }
         }
         let (config, index) = (self.config.clone(), Index::new(&self.config.responses));
-        (Self { config, index, commands: all, role: self.role }, arming.found.into_diagnostics())
+        let rules = self.rules.clone();
+        let armed = Self { config, index, commands: all, role: self.role, rules };
+        (armed, arming.found.into_diagnostics())
     }
 
     /// Whether the engine can run with this: nothing in it is wrong, or only
@@ -182,10 +190,21 @@ impl Armed {
         let Some(response) = self.config.responses.get(position) else { return Vec::new() };
         let command = self.config.commands.iter().find(|command| command.name == response.command);
         let Some(command) = command else { return Vec::new() };
+        if self.role == Role::Manager && alert.rule_number().is_some_and(|rule| !self.rules.responds(rule)) {
+            return Vec::new();
+        }
         let stateful = self.ready(&command.name).is_none_or(|ready| ready.stateful);
         let from = Some(alert.agent_id()).filter(|id| !id.is_empty());
         let text: Arc<str> = alert.object().into();
-        let recipients = route::recipients(&response.location, from).into_iter();
+        let mut recipients = route::recipients(&response.location, from);
+        // Where there are agents, the server is none of them.
+        if self.role == Role::Manager
+            && response.location.is_all()
+            && !recipients.iter().any(|(_, word)| *word == "all")
+        {
+            recipients.push((route::SERVER.into(), "all"));
+        }
+        let recipients = recipients.into_iter();
         let order = |(agent, location)| Order {
             tenant: TENANT.into(),
             command: Arc::clone(command),
@@ -243,6 +262,7 @@ const REFUSED: &str = "component-refused";
 struct Arming<'a> {
     places: &'a Places,
     components: &'a Components,
+    role: Role,
     found: Findings<'a>,
 }
 
@@ -258,8 +278,11 @@ impl Arming<'_> {
                     NotFound::Several { .. } => (Severity::Error, "executable-ambiguous"),
                     _ => (Severity::Error, "executable-missing"),
                 };
-                let severity = if used { severity } else { Severity::Note };
-                let message = format!("command {:?}: {error}", command.name);
+                // What only agents run need not be on a manager.
+                let away = self.role == Role::Manager && responses.iter().any(|response| is_sent(response));
+                let severity = if used && !away { severity } else { Severity::Note };
+                let agents = if away { "; agents may have it" } else { "" };
+                let message = format!("command {:?}: {error}{agents}", command.name);
                 self.found.say(severity, code, at, message, error.help());
                 let NotFound::Foreign(name) = error else { return None };
                 return Some(ready(
@@ -443,6 +466,12 @@ impl Arming<'_> {
 /// Levels from this on are rare enough to act on alone: attacks begin at 7 in
 /// Wazuh's classification of rules.
 const NARROW: u8 = 7;
+
+/// Whether a response may run on an agent.
+fn is_sent(response: &Response) -> bool {
+    let location = &response.location;
+    location.is_local() || location.is_all() || location.agent().is_some()
+}
 
 /// What is wrong with a component, and what to do about it.
 fn off(command: &str, error: &LoadError) -> (String, String) {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use riposte_capability::firewall::fake::Fake;
 use riposte_capability::{Capabilities, Guard};
 use riposte_policy::Severity;
+use riposte_policy::config::Role;
 use riposte_policy::diagnostic::{self, CODES, Diagnostic, Look, Place};
 use riposte_runtime::{Components, Settings};
 
@@ -25,7 +26,7 @@ pub fn check(check: &cli::Check) -> Exit {
         return explain(code);
     }
     let (places, configs) = locate(&check.sources);
-    let armed = match arm(&places, &configs) {
+    let armed = match arm(&places, &configs, check.role.role()) {
         Ok(armed) => armed,
         Err(error) => {
             ask::complain(check.json, &error);
@@ -152,13 +153,13 @@ fn response_log(places: &Places) -> Option<Diagnostic> {
     })
 }
 
-/// Reads and arms a configuration as `run` would, changing nothing.
+/// Reads and arms a configuration as an engine of this role would, changing nothing.
 ///
 /// # Errors
 ///
 /// When a file cannot be read, or the sandbox not be set up.
-pub fn arm(places: &Places, configs: &[std::path::PathBuf]) -> Result<Armed, String> {
-    arm_with(places, configs).map(|(armed, _)| armed)
+pub fn arm(places: &Places, configs: &[std::path::PathBuf], role: Role) -> Result<Armed, String> {
+    arm_with(places, configs, role).map(|(armed, _)| armed)
 }
 
 /// The same, with the capabilities that its components would have: they act on
@@ -170,6 +171,7 @@ pub fn arm(places: &Places, configs: &[std::path::PathBuf]) -> Result<Armed, Str
 pub fn arm_with(
     places: &Places,
     configs: &[std::path::PathBuf],
+    role: Role,
 ) -> Result<(Armed, Arc<Capabilities>), String> {
     let files = files::read(configs).map_err(|error| error.to_string())?;
     let claims = Arc::new(Nowhere);
@@ -178,5 +180,5 @@ pub fn arm_with(
     let settings = Settings { cache: None, concurrency: COMPONENTS };
     let components =
         Components::new(&settings, Arc::clone(&capabilities)).map_err(|error| error.to_string())?;
-    Ok((Armed::new(&files, places, &components), capabilities))
+    Ok((Armed::new_as(&files, places, &components, role), capabilities))
 }

@@ -23,6 +23,7 @@ use super::{Answer, Request, Result};
 use crate::commands::explain::explanation;
 use crate::engine::Engine;
 use crate::exec::hand_over;
+use crate::manager::away;
 use crate::undo::Undone;
 use crate::{respond, show, undo};
 
@@ -114,7 +115,8 @@ async fn undo_target(
     };
     let shown_target = target.as_deref().map_or_else(|| "everything".to_owned(), shown);
     engine.report.act(uid, "undo", &format!("{shown_target}: {} entries", meant.len()), reason.as_deref());
-    if meant.is_empty() {
+    let away = handed_over(engine, target.as_deref()).await;
+    if meant.is_empty() && away.is_empty() {
         return match (&target, allow_for) {
             (None, _) | (_, Some(_)) => Answer::done("nothing is in force").with(json!([])),
             _ => Answer::failed(format!("nothing is in force on {shown_target}; riposte list shows what is")),
@@ -139,7 +141,49 @@ async fn undo_target(
             tracing::warn!(%error, "the offences of what was undone stay counted");
         }
     }
-    undone(&meant, &ended, in_time)
+    and_elsewhere(undone(&meant, &ended, in_time), &away)
+}
+
+/// What was handed over to other machines, and stands there, on a target.
+async fn handed_over(engine: &Engine, target: Option<&str>) -> Vec<Entry> {
+    let found = match target.and_then(Meant::parse) {
+        Some(Meant::Id(id)) => engine.ledger.entry(id).await.map(|entry| entry.into_iter().collect()),
+        Some(meant) => {
+            let target = match &meant {
+                Meant::Address(prefix) => prefix.to_string(),
+                Meant::User(user) => user.clone(),
+                Meant::Id(id) => id.to_string(),
+            };
+            let filter = Filter { target: Some(target), ..Filter::default() };
+            let entries = engine.ledger.entries(filter).await;
+            entries.map(|entries| entries.into_iter().filter(|entry| meant.matches(entry)).collect())
+        }
+        None => Ok(Vec::new()),
+    };
+    let mut entries: Vec<Entry> = found.unwrap_or_else(|error| {
+        tracing::warn!(%error, "what was handed over cannot be looked up");
+        Vec::new()
+    });
+    entries.retain(|entry| away::stands(entry, engine.now().wall_ms));
+    entries
+}
+
+/// The same answer, with what is to be done elsewhere.
+fn and_elsewhere(answer: Answer, away: &[Entry]) -> Answer {
+    if away.is_empty() {
+        return answer;
+    }
+    let advice: Vec<_> = away.iter().map(away::advice).collect();
+    let mut data = answer.data.as_array().cloned().unwrap_or_default();
+    data.extend(away.iter().zip(&advice).map(|(entry, advice)| {
+        json!({"id": entry.id.0, "command": entry.command, "keys": entry.keys, "state": entry.state.as_str(),
+               "agent": entry.agent, "error": advice})
+    }));
+    let nothing_here = data.len() == away.len();
+    let message =
+        if nothing_here { advice.join("\n") } else { format!("{}\n{}", answer.message, advice.join("\n")) };
+    let result = if answer.result == Result::Failed { Result::Failed } else { Result::NotYet };
+    Answer { result, message, data: Value::Array(data) }
 }
 
 fn undone(meant: &[Entry], ended: &[(EntryId, Undone)], in_time: bool) -> Answer {

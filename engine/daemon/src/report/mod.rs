@@ -73,7 +73,10 @@ impl Report {
             Outcome::Refused(_) | Outcome::Unsupported(_) => {
                 tracing::warn!(command, rule, alert, "{outcome}");
             }
-            Outcome::InForce { .. } | Outcome::Done(_) | Outcome::Shadow { .. } => {
+            Outcome::InForce { .. }
+            | Outcome::Done(_)
+            | Outcome::HandedOver { .. }
+            | Outcome::Shadow { .. } => {
                 let keys = keys.join(", ");
                 tracing::info!(command, rule, alert, entry = id, keys, "{outcome}");
             }
@@ -89,6 +92,26 @@ impl Report {
     pub fn undeliverable(&self, order: &Order, why: &Undeliverable) {
         tracing::warn!(command = %order.command.name, agent = %order.agent, "undeliverable: {why}");
         self.event(Event { detail: Some(why.to_string()), ..of_order("undeliverable", order) });
+    }
+
+    /// Another dispatcher has begun to carry out the same.
+    pub fn yields(&self, why: &str) {
+        tracing::error!("nothing is carried out any more: {why}");
+        self.event(Event { detail: Some(why.to_owned()), ..self.plain("yields") });
+    }
+
+    /// The other dispatcher has ended.
+    pub fn acts_again(&self) {
+        tracing::warn!("nobody else carries out the same any more; responses act again");
+        self.event(self.plain("acts-again"));
+    }
+
+    /// Names by which agents know responses were missing.
+    pub fn ar_conf(&self, path: &Path, lines: usize) {
+        let path = path.display();
+        tracing::info!(%path, lines, "names of responses were missing and were added");
+        let detail = Some(format!("{path}: {lines} lines added"));
+        self.event(Event { detail, ..self.plain("ar-conf") });
     }
 
     /// A line of the input is not an alert.

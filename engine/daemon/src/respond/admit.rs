@@ -214,7 +214,7 @@ async fn keys(
 }
 
 /// White list and allows, on every key that is an address.
-pub(super) fn spared(config: &Config, guard: &Guard, keys: &[String]) -> Result<(), Instead> {
+pub fn spared(config: &Config, guard: &Guard, keys: &[String]) -> Result<(), Instead> {
     for address in keys.iter().filter_map(|key| key.parse::<Address>().ok()) {
         // The guard knows the list's prefixes, the configuration its patterns too.
         if let Some(why) = config.spares(address) {

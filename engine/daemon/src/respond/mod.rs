@@ -21,7 +21,7 @@ use riposte_runtime::Invocation;
 use riposte_transport::{Receipt, Sign};
 
 use self::admit::admit;
-pub use self::admit::{Scales, invocation};
+pub use self::admit::{Scales, invocation, spared};
 pub use self::foresee::{Foreseen, foresee};
 use crate::arm::{Ready, Runner};
 use crate::engine::Engine;

@@ -184,7 +184,7 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// When it could not be recorded. It must then not be given.
+    /// When it could not be recorded. Whoever gave it already has to give it again.
     pub async fn handed_over(&self, new: NewEntry) -> Result<Handed, LedgerError> {
         self.ask(Wait::Durable, move |books| books.handed_over(&new)).await
     }

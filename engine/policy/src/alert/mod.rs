@@ -71,6 +71,17 @@ impl<'a> Alert<'a> {
         id.bytes().all(|b| b.is_ascii_digit()).then(|| id.parse().ok()).flatten()
     }
 
+    /// Whether it is about a line of `active-responses.log`: what a response did,
+    /// read by Wazuh's decoders `ar_log` and `ar_log_json`.
+    #[must_use]
+    pub fn is_of_a_response(&self) -> bool {
+        let Some(decoder) = self.fields.decoder else { return false };
+        match json::find(decoder.get(), &NAME) {
+            Found::Value(name) => matches!(name, r#""ar_log""# | r#""ar_log_json""#),
+            Found::Absent | Found::Ambiguous => false,
+        }
+    }
+
     /// `rule.level`, when it has one; 255 for anything above.
     #[must_use]
     pub fn level(&self) -> Option<u8> {
@@ -226,6 +237,8 @@ struct Fields<'a> {
     #[serde(borrow, default)]
     timestamp: Word<'a>,
     #[serde(borrow, default)]
+    decoder: Option<&'a RawValue>,
+    #[serde(borrow, default)]
     parameters: Option<&'a RawValue>,
 }
 
@@ -351,6 +364,8 @@ fn sent_alert<'a>(fields: &Fields<'a>) -> Option<&'a str> {
         _ => None,
     }
 }
+
+static NAME: LazyLock<Pointer> = LazyLock::new(|| Pointer::to_member(&["name"]));
 
 static SENT: LazyLock<Pointer> = LazyLock::new(|| Pointer::to_member(&["alert"]));
 

@@ -143,6 +143,10 @@ codes! {
     Reading "responses-unused" ("note") "responses in a file of execd, which fires nothing";
     Reading "root-attribute" ("note") "an attribute of a root, which narrows nothing";
     Reading "root-unknown" ("error") "a root of another name that holds responses";
+    Arming "rule-no-ar" ("warning") "a response for a rule that fires no response";
+    Arming "rule-no-log" ("warning") "a response for a rule that writes no alert";
+    Arming "rule-unknown" ("warning") "a response for a rule that is in no file";
+    Arming "rule-unlogged" ("warning") "a response for a rule whose alerts are never written";
     Arming "script-without-delete" ("warning") "a stateful script that never mentions delete";
     Arming "script-without-log" ("note") "a script that never mentions the log of responses";
     Reading "section-unknown" ("error") "a section whose name is nearly a known one";

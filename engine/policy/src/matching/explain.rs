@@ -18,6 +18,9 @@ pub enum Why {
     LevelZero,
     /// The rule has no level, which to Wazuh 4.x is level 0.
     NoLevel,
+    /// The alert is about what a response did, and the response does not name
+    /// its rule.
+    OfAResponse,
     /// None of its triggers matches; one miss for each trigger it has.
     Misses(Vec<Miss>),
 }
@@ -93,6 +96,13 @@ pub fn explain(response: &Response, alert: &Alert<'_>) -> Why {
         None if response.rules.is_empty() => {}
         None => misses.push(Miss::Rule { rule: alert.rule_id().to_owned(), wanted: response.rules.clone() }),
     }
+    if alert.is_of_a_response() {
+        return match response.matching {
+            Way::Wazuh if alert.level().is_none() => Why::NoLevel,
+            _ if matches.is_empty() => Why::OfAResponse,
+            _ => Why::Fires(matches),
+        };
+    }
     let level = response.level.map(|wanted| match alert.level() {
         Some(rule) if reaches(rule, wanted) => Ok(Match::Level { rule, wanted }),
         rule => Err(Miss::Level { rule, wanted }),
@@ -153,6 +163,9 @@ impl fmt::Display for Why {
             Self::NoLevel => {
                 f.write_str("does not fire: the rule has no level, and Wazuh 4.x takes that for level 0")
             }
+            Self::OfAResponse => f.write_str(
+                "does not fire: the alert is about what a response did, and only rules_id fires on that",
+            ),
             Self::Misses(misses) if misses.is_empty() => f.write_str("does not fire: it has no trigger"),
             Self::Misses(misses) => {
                 f.write_str("does not fire: ")?;

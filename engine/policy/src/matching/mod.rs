@@ -1,7 +1,9 @@
 //! From an alert to the responses that fire.
 //!
 //! The three triggers of a response are accumulative, as Wazuh documents them:
-//! any one of them fires it. Rules of level 0 never fire anything.
+//! any one of them fires it. Rules of level 0 never fire anything. An alert about
+//! what a response did fires only a response that names its rule: else each
+//! response could cause the next.
 //!
 //! A response with [`Way::Wazuh`] fires as the code of Wazuh 4.x has it
 //! (`analysisd/rules.c`, `Rule_AddAR`): its rule has a level, and is named, or
@@ -85,6 +87,15 @@ impl Index {
         if alert.level() == Some(0) {
             return fired;
         }
+        if alert.is_of_a_response() {
+            self.documented.named(alert, &mut fired);
+            if alert.level().is_some() {
+                self.wazuh.named(alert, &mut fired);
+            }
+            fired.sort_unstable();
+            fired.dedup();
+            return fired;
+        }
         self.documented.collect(alert, &mut fired);
         self.groups.collect(alert, &mut fired);
         // To Wazuh a rule without a level is one of level 0.
@@ -128,10 +139,15 @@ impl Triggers {
         }
     }
 
-    fn collect(&self, alert: &Alert<'_>, fired: &mut Vec<usize>) {
+    /// What names the rule.
+    fn named(&self, alert: &Alert<'_>, fired: &mut Vec<usize>) {
         if let Some(responses) = alert.rule_number().and_then(|rule| self.rules.get(&rule)) {
             fired.extend_from_slice(responses);
         }
+    }
+
+    fn collect(&self, alert: &Alert<'_>, fired: &mut Vec<usize>) {
+        self.named(alert, fired);
         let level = alert.level().map(|level| usize::from(level.min(HIGHEST)));
         if let Some(responses) = level.and_then(|level| self.levels.get(level)) {
             fired.extend_from_slice(responses);

@@ -27,6 +27,27 @@ fn fires(responses: &[Arc<Response>], alert: &str) -> Vec<usize> {
 }
 
 #[test]
+fn what_a_response_did_fires_only_what_names_its_rule() {
+    let responses = [response(Some(3), &["active_response"], &[]), response(Some(3), &[], &[651])];
+    let alert = |decoder: &str| {
+        format!(
+            r#"{{"rule":{{"id":"651","level":3,"groups":["active_response"]}},"decoder":{{"name":"{decoder}"}}}}"#
+        )
+    };
+    for decoder in ["ar_log", "ar_log_json"] {
+        let alert = alert(decoder);
+        assert_eq!(fires(&responses, &alert), [1]);
+        let parsed = Alert::parse(alert.as_bytes()).unwrap();
+        assert_eq!(explain(&responses[0], &parsed), Why::OfAResponse);
+        assert_eq!(explain(&responses[1], &parsed), Why::Fires(vec![Match::Rule(651)]));
+    }
+    assert_eq!(fires(&responses, &alert("sshd")), [0, 1]);
+    let wazuh =
+        |response: &Arc<Response>| Arc::new(Response { matching: Way::Wazuh, ..(**response).clone() });
+    assert_eq!(fires(&responses.each_ref().map(wazuh), &alert("ar_log")), [1]);
+}
+
+#[test]
 fn any_trigger_fires() {
     let responses = [
         response(Some(10), &["sshd"], &[5710]),

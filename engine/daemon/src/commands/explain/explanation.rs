@@ -281,7 +281,7 @@ fn elsewhere(engine: &Engine, explained: &mut Explanation, alert: &Alert<'_>) {
         );
         explained.causes.insert(0, Against::new("stale", text));
     }
-    if let Some(agent) = explained.agent.as_deref().filter(|agent| !engine.stands_for(agent)) {
+    if let Some(agent) = explained.agent.as_deref().filter(|agent| !engine.reaches(agent)) {
         let text = format!("it is for agent {agent}, and this engine does not stand for that one");
         explained.causes.insert(0, Against::new("elsewhere", text));
     }

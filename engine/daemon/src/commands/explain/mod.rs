@@ -16,6 +16,7 @@ use std::sync::Arc;
 use riposte_capability::Capabilities;
 use riposte_ledger::clock::{Clock, SystemClock};
 use riposte_policy::alert::Alert;
+use riposte_policy::config::Role;
 use serde_json::json;
 use tokio::runtime::Runtime;
 
@@ -313,7 +314,7 @@ impl<'a> Explaining<'a> {
     /// The configuration, read when it is first needed.
     fn arm(&mut self) -> Result<&Alone, String> {
         if self.alone.is_none() {
-            let (armed, capabilities) = check::arm_with(&self.places, &self.configs)?;
+            let (armed, capabilities) = check::arm_with(&self.places, &self.configs, Role::Standalone)?;
             capabilities.guard().set_white_list(armed.config.white_list.clone());
             capabilities.guard().refresh();
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

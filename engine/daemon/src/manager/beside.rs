@@ -1,0 +1,214 @@
+//! Whether a Wazuh manager carries out responses on this machine.
+//!
+//! `wazuh-analysisd` is found by the file with its process id, or by the socket
+//! on which it takes events. What it carries out is what its configuration
+//! said when it was started.
+
+use std::fmt;
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+
+use riposte_policy::Config;
+use riposte_policy::stock;
+use rustix::process::{Pid, test_kill_process};
+
+use super::place;
+
+/// What runs beside us.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Beside {
+    /// How it was found.
+    pub running: Option<Running>,
+    /// The responses it carries out.
+    pub blocks: Vec<Named>,
+    /// Whether it was started before responses were taken over.
+    pub outdated: bool,
+}
+
+/// A running `wazuh-analysisd`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Running {
+    /// By its process id.
+    Process(i32),
+    /// By its socket.
+    Socket,
+}
+
+/// One response of the manager's configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// The command.
+    pub command: String,
+    /// Its line in `etc/ossec.conf`.
+    pub line: usize,
+}
+
+impl Beside {
+    /// Looks around in Wazuh's home.
+    #[must_use]
+    pub fn look(root: &Path) -> Self {
+        let Some((running, since)) = analysisd(root) else { return Self::default() };
+        let path = root.join("etc/ossec.conf");
+        // What cannot be read names nothing; the reader of configurations says why.
+        let text = place::read(root, "etc/ossec.conf").ok().flatten().unwrap_or_default();
+        let blocks = stock::blocks(&text).unwrap_or_default();
+        let changed = path.metadata().ok().map(|found| (found.mtime(), found.mtime_nsec()));
+        let outdated = since.is_some() && changed > since && blocks.iter().any(|block| block.taken);
+        let blocks = blocks.into_iter().filter(|block| block.enabled);
+        let blocks = blocks.map(|block| Named { command: block.command, line: block.line }).collect();
+        Self { running: Some(running), blocks, outdated }
+    }
+
+    /// Why we may not carry out `config` beside it.
+    #[must_use]
+    pub fn conflict(&self, config: &Config) -> Option<Conflict> {
+        self.running.as_ref()?;
+        if self.outdated {
+            return Some(Conflict::Outdated);
+        }
+        let ours =
+            |named: &&Named| config.responses.iter().any(|response| *response.command == named.command);
+        let both: Vec<_> = self.blocks.iter().filter(ours).cloned().collect();
+        if both.is_empty() { None } else { Some(Conflict::Both(both)) }
+    }
+}
+
+/// Both would carry out the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Conflict {
+    /// These responses.
+    Both(Vec<Named>),
+    /// It still carries out what was taken over since it was started.
+    Outdated,
+}
+
+impl fmt::Display for Conflict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Both(named) => {
+                f.write_str("wazuh-analysisd runs and carries out the same responses: ")?;
+                for (n, Named { command, line }) in named.iter().enumerate() {
+                    let between = if n > 0 { ", " } else { "" };
+                    write!(f, "{between}{command} (etc/ossec.conf line {line})")?;
+                }
+                f.write_str("; hand them over with `riposte takeover --all`, restart the Wazuh manager, and start again")
+            }
+            Self::Outdated => f.write_str(
+                "wazuh-analysisd was started before the takeover and still carries out what was taken over; \
+                 restart the Wazuh manager, and start again",
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Process(id) => write!(f, "wazuh-analysisd runs as process {id}"),
+            Self::Socket => f.write_str("wazuh-analysisd listens on queue/sockets/queue"),
+        }
+    }
+}
+
+/// How it was found, and when it was started, where that is known.
+fn analysisd(root: &Path) -> Option<(Running, Option<(i64, i64)>)> {
+    let files = std::fs::read_dir(root.join("var/run")).into_iter().flatten().filter_map(Result::ok);
+    for file in files {
+        let name = file.file_name();
+        let name = name.to_string_lossy();
+        let id = ["wazuh-analysisd-", "ossec-analysisd-"].iter().find_map(|start| name.strip_prefix(start));
+        let id = id.and_then(|id| id.strip_suffix(".pid")).and_then(|id| id.parse::<i32>().ok());
+        if let Some(id) = id.filter(|id| is_alive(*id)) {
+            let since = file.metadata().ok().map(|found| (found.mtime(), found.mtime_nsec()));
+            return Some((Running::Process(id), since));
+        }
+    }
+    let listens = |path: &str| match UnixDatagram::unbound() {
+        Ok(socket) => match socket.connect(root.join(path)) {
+            Ok(()) => true,
+            Err(error) => error.kind() == ErrorKind::PermissionDenied,
+        },
+        Err(_) => false,
+    };
+    ["queue/sockets/queue", "queue/ossec/queue"].into_iter().any(listens).then_some((Running::Socket, None))
+}
+
+fn is_alive(id: i32) -> bool {
+    match Pid::from_raw(id).map(test_kill_process) {
+        Some(Ok(()) | Err(rustix::io::Errno::PERM)) => true,
+        Some(Err(_)) | None => false,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "tests make files of their own")]
+mod tests {
+    use super::*;
+    use riposte_policy::config::Source;
+    use std::path::PathBuf;
+
+    const CONF: &str = "<ossec_config>\n<command><name>drop</name><executable>drop</executable></command>\n\
+        <active-response><command>drop</command><location>local</location><level>6</level></active-response>\n\
+        <active-response><disabled>yes</disabled><command>tell</command><location>local</location></active-response>\n\
+        </ossec_config>";
+
+    fn home() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().to_owned();
+        for name in ["etc", "var/run", "queue/sockets"] {
+            std::fs::create_dir_all(root.join(name)).unwrap();
+        }
+        std::fs::write(root.join("etc/ossec.conf"), CONF).unwrap();
+        (folder, root)
+    }
+
+    fn runs(root: &Path) -> PathBuf {
+        let path = root.join(format!("var/run/wazuh-analysisd-{}.pid", std::process::id()));
+        std::fs::write(&path, "").unwrap();
+        path
+    }
+
+    #[test]
+    fn a_process_that_lives_is_found_and_what_it_carries_out() {
+        let (_folder, root) = home();
+        assert_eq!(Beside::look(&root), Beside::default());
+        std::fs::write(root.join("var/run/wazuh-analysisd-2147483646.pid"), "2147483646\n").unwrap();
+        assert_eq!(Beside::look(&root).running, None, "nobody has that number");
+        runs(&root);
+        let found = Beside::look(&root);
+        assert!(matches!(found.running, Some(Running::Process(_))));
+        assert_eq!(found.blocks, [Named { command: "drop".into(), line: 3 }]);
+        let conflict = found.conflict(&Config::read(&[Source::new("f", CONF)])).unwrap();
+        assert!(conflict.to_string().contains("drop (etc/ossec.conf line 3)"), "{conflict}");
+        assert_eq!(found.conflict(&Config::default()), None);
+    }
+
+    #[test]
+    fn a_socket_that_is_listened_on_is_found() {
+        let (_folder, root) = home();
+        let listening = UnixDatagram::bind(root.join("queue/sockets/queue")).unwrap();
+        assert_eq!(Beside::look(&root).running, Some(Running::Socket));
+        drop(listening);
+        assert_eq!(Beside::look(&root).running, None, "the file alone means nothing");
+    }
+
+    #[test]
+    fn one_that_was_started_before_the_takeover_still_acts() {
+        let (_folder, root) = home();
+        let process = runs(&root);
+        let (taken, _) = stock::take_over(CONF, |_| true).unwrap();
+        std::fs::write(root.join("etc/ossec.conf"), taken).unwrap();
+        let at = |path: &Path, seconds| {
+            let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+            std::fs::File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
+        };
+        let conf = root.join("etc/ossec.conf");
+        at(&process, 1_000);
+        at(&conf, 2_000);
+        assert_eq!(Beside::look(&root).conflict(&Config::default()), Some(Conflict::Outdated));
+        at(&process, 3_000);
+        assert_eq!(Beside::look(&root).conflict(&Config::default()), None);
+    }
+}
