@@ -253,13 +253,13 @@ async fn a_script_without_a_first_line_is_the_shells() {
         home.file("text", 0o750, text);
         let program = Program::resolve(&home.bin(), "text").unwrap();
         assert!(program.runs_by_shell());
-        let arguments = ["add".to_owned()];
-        let launch = Launch { program: &program, arguments: &arguments, root: home.root(), caps: short() };
-        let ended = launch.run(Vec::new()).await.unwrap();
-        assert_eq!(
-            (ended.exit, &*ended.output.bytes),
-            (Exit::Code(0), &b"active-response/bin/text add\n"[..])
-        );
+        let add = ["add".to_owned()];
+        let whole = program.path().display().to_string();
+        for (arguments, called) in [(&[][..], "active-response/bin/text "), (&add, &format!("{whole} add"))] {
+            let launch = Launch { program: &program, arguments, root: home.root(), caps: short() };
+            let ended = launch.run(Vec::new()).await.unwrap();
+            assert_eq!((ended.exit, &*ended.output.bytes), (Exit::Code(0), format!("{called}\n").as_bytes()));
+        }
     }
     home.file("empty", 0o750, "");
     let program = Program::resolve(&home.bin(), "empty").unwrap();
@@ -291,20 +291,22 @@ async fn from_another_root_a_script_is_called_by_its_path() {
 }
 
 #[tokio::test]
-async fn a_binary_is_called_as_wazuh_calls_it() {
+async fn a_binary_is_called_as_wazuh_calls_it_and_with_arguments_as_ossec_does() {
     let home = Home::new();
     let copied = Command::new("cp").arg("/bin/cat").arg(home.bin().join("cat")).status().unwrap();
     assert!(copied.success());
     let program = Program::resolve(&home.bin(), "cat").unwrap();
-    let mut running =
-        Launch { program: &program, arguments: &["-".to_owned()], root: home.root(), caps: short() }
-            .start()
-            .unwrap();
-    // Its name is readable only once it runs.
-    running.say(b"up\n".to_vec());
-    assert_eq!(running.first_line().await, line("up"));
-    let called = std::fs::read(format!("/proc/{}/cmdline", running.id())).unwrap();
-    assert_eq!(called, b"active-response/bin/cat\0-\0");
+    let whole = program.path().display().to_string();
+    let dash = ["-".to_owned()];
+    for (arguments, called) in [(&[][..], "active-response/bin/cat\0"), (&dash, &format!("{whole}\0-\0"))] {
+        let launch = Launch { program: &program, arguments, root: home.root(), caps: short() };
+        let mut running = launch.start().unwrap();
+        // Its name is readable only once it runs.
+        running.say(b"up\n".to_vec());
+        assert_eq!(running.first_line().await, line("up"));
+        let found = std::fs::read(format!("/proc/{}/cmdline", running.id())).unwrap();
+        assert_eq!(found, called.as_bytes());
+    }
 }
 
 #[tokio::test]
