@@ -1,11 +1,13 @@
 //! The `<active-response>` blocks of an `ossec.conf`, or the blocks of any
-//! other section, with their places in bytes: what `wazuh-execd` reads of it, and what an installation changes
-//! without touching anything else.
+//! other section, with their places in bytes: what `wazuh-execd` reads of it,
+//! and what an installation changes without touching anything else.
 //!
-//! The policy crate reads the same file for what it means, and says what is
-//! wrong in it; it keeps no byte offsets.
+//! [`riposte_policy::Config`] says what the same file means and what is wrong
+//! in it; it keeps no byte offsets.
 
 use std::ops::Range;
+
+use riposte_policy::tags::{Kind, tags};
 
 /// One section of an `<ossec_config>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,18 +49,17 @@ pub fn blocks(text: &str, section: &str) -> Vec<Block> {
     let mut blocks = Vec::new();
     let mut open: Vec<Open<'_>> = Vec::new();
     let mut block: Option<Block> = None;
-    let mut at = 0;
-    while let Some((tag, span)) = next_tag(text, at) {
-        at = span.end;
-        match tag {
-            Tag::Open(name) => {
+    for tag in tags(text) {
+        let (name, span) = (tag.name, tag.span);
+        match tag.kind {
+            Kind::Open => {
                 if path(&open) == ["ossec_config"] && name == section {
                     let inner = span.end..span.end;
                     block = Some(Block { span: span.clone(), inner, children: Vec::new() });
                 }
                 open.push(Open { name, inner: span.end });
             }
-            Tag::Close(name) => {
+            Kind::Close => {
                 // One that closes nothing is passed over, as is what was left open inside.
                 let Some(depth) = open.iter().rposition(|open| open.name == name) else { continue };
                 let Some(element) = open.get(depth).copied() else { continue };
@@ -76,7 +77,7 @@ pub fn blocks(text: &str, section: &str) -> Vec<Block> {
                     _ => {}
                 }
             }
-            Tag::Other => {}
+            Kind::Empty => {}
         }
     }
     blocks
@@ -85,14 +86,8 @@ pub fn blocks(text: &str, section: &str) -> Vec<Block> {
 /// Where a new block is to stand: before the end of the first root.
 #[must_use]
 pub fn end_of_root(text: &str) -> Option<usize> {
-    let mut at = 0;
-    while let Some((tag, span)) = next_tag(text, at) {
-        if matches!(tag, Tag::Close("ossec_config")) {
-            return Some(span.start);
-        }
-        at = span.end;
-    }
-    None
+    let end = tags(text).find(|tag| tag.kind == Kind::Close && tag.name == "ossec_config")?;
+    Some(end.span.start)
 }
 
 #[derive(Clone, Copy)]
@@ -103,47 +98,6 @@ struct Open<'a> {
 
 fn path<'a>(open: &[Open<'a>]) -> Vec<&'a str> {
     open.iter().map(|open| open.name).collect()
-}
-
-enum Tag<'a> {
-    Open(&'a str),
-    Close(&'a str),
-    /// A comment, a declaration, an element without content.
-    Other,
-}
-
-/// The next tag from `from` on, and where it stands.
-fn next_tag(text: &str, from: usize) -> Option<(Tag<'_>, Range<usize>)> {
-    let mut from = from;
-    loop {
-        let start = from + text.get(from..)?.find('<')?;
-        let rest = text.get(start..)?;
-        for (opening, closing) in [("<!--", "-->"), ("<![CDATA[", "]]>"), ("<?", "?>"), ("<!", ">")] {
-            if let Some(inner) = rest.strip_prefix(opening) {
-                let length = opening.len() + inner.find(closing)? + closing.len();
-                return Some((Tag::Other, start..start + length));
-            }
-        }
-        let (closes, body) = match rest.strip_prefix("</") {
-            Some(body) => (true, body),
-            None => (false, rest.get(1..)?),
-        };
-        let name = body.split(|c: char| c.is_whitespace() || matches!(c, '>' | '/' | '<')).next()?;
-        let begins = name.starts_with(|c: char| c.is_alphabetic() || c == '_');
-        // A bare `<` in a text is no tag.
-        let Some(end) = rest.find('>').filter(|_| begins) else {
-            from = start + 1;
-            continue;
-        };
-        let span = start..start + end + 1;
-        let empty = rest.get(..end)?.ends_with('/');
-        let tag = match (closes, empty) {
-            (true, _) => Tag::Close(name),
-            (false, true) => Tag::Other,
-            (false, false) => Tag::Open(name),
-        };
-        return Some((tag, span));
-    }
 }
 
 #[cfg(test)]

@@ -226,12 +226,22 @@ impl Lab {
         lines.lines().map(|line| line.split_once(" wazuh-execd: ").unwrap().1.to_owned()).collect()
     }
 
-    /// The audit events of one kind: what each says.
-    pub(super) fn events(&self, kind: &str) -> Vec<String> {
-        let events = self.read("riposte/log/audit.jsonl");
-        let events = events.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-        let events = events.filter(|event| event["kind"] == kind);
-        events.map(|event| event["detail"].as_str().unwrap_or_default().to_owned()).collect()
+    /// The audit events of one kind, once there are so many: what each says.
+    /// They are written by a thread of their own.
+    pub(super) async fn events(&self, kind: &str, least: usize) -> Vec<String> {
+        for _ in 0..20_000 {
+            let events = self.read("riposte/log/audit.jsonl");
+            let events =
+                events.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+            let events = events.filter(|event| event["kind"] == kind);
+            let found: Vec<_> =
+                events.map(|event| event["detail"].as_str().unwrap_or_default().to_owned()).collect();
+            if found.len() >= least {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("never {least} events {kind}");
     }
 
     /// SIGTERM.

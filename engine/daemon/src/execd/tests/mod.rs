@@ -127,9 +127,9 @@ async fn every_message_is_accounted_for() {
     lab.send(&message("nosuch", "198.51.100.1"), &Answer::Nothing(0)).await;
     lab.send(&message("!nosuch.sh", "198.51.100.1"), &Answer::Nothing(0)).await;
     lab.send(&message("shut-out7", "198.51.100.1"), &keys("one")).await;
-    assert_eq!(lab.events("message-refused").len(), 5, "{:?}", lab.log());
-    assert_eq!(lab.events("message-absent").len(), 1);
-    assert_eq!(lab.events("in-force").len(), 1);
+    assert_eq!(lab.events("message-refused", 5).await.len(), 5, "{:?}", lab.log());
+    assert_eq!(lab.events("message-absent", 1).await.len(), 1);
+    assert_eq!(lab.events("in-force", 1).await.len(), 1);
     let errors = ["(1210): ", "Message of 71680 bytes", "(1315): ", "(1311): ", "(1317): "];
     let log = lab.log();
     let found: Vec<_> = log.iter().filter(|line| line.starts_with("ERROR: ")).collect();
@@ -163,7 +163,7 @@ async fn restart_wazuh_starts_the_agents_script_and_nothing_else() {
         rustix::fs::unlink(lab.path("rec/restarted")).unwrap();
     }
     assert_eq!(lab.children(), []);
-    assert_eq!(lab.events("restart").len(), 2);
+    assert_eq!(lab.events("restart", 2).await.len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
