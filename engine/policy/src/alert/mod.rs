@@ -119,8 +119,8 @@ impl<'a> Alert<'a> {
     pub fn groups(&self) -> Vec<String> {
         let mut groups = Vec::new();
         self.each_group(|group| groups.push(group.to_owned()));
-        for (standard, _) in self.compliance() {
-            self.each_control(standard, |control| groups.push(format!("{standard}_{control}")));
+        for (standard, array) in self.compliance() {
+            json::each_text(array, &mut |control| groups.push(format!("{standard}_{}", control.trim())));
         }
         groups
     }
@@ -153,12 +153,6 @@ impl<'a> Alert<'a> {
         let rule = &self.rule;
         let arrays = [rule.pci_dss, rule.gdpr, rule.gpg13, rule.hipaa, rule.nist_800_53, rule.tsc, rule.cis];
         COMPLIANCE.into_iter().zip(arrays).filter_map(|(name, array)| Some((name, array?.get())))
-    }
-
-    fn each_control(&self, standard: &str, mut each: impl FnMut(&str)) {
-        for (_, array) in self.compliance().filter(|(name, _)| *name == standard) {
-            json::each_text(array, &mut each);
-        }
     }
 }
 
