@@ -6,6 +6,8 @@ SHELL := /bin/bash
 .PHONY: help build demo test bench fuzz fmt lint doc unit deny install clean-demo
 
 STAGE := tests/make/stage
+# Where Cargo builds: $CARGO_TARGET_DIR is honoured, as Cargo honours it.
+BUILT := $(or $(CARGO_TARGET_DIR),target)
 export PATH := $(CURDIR)/target/tools/bin:$(PATH)
 
 help: ## Show this
@@ -17,7 +19,7 @@ build: ## Build the one binary, target/release/riposte
 demo: ## Real alerts, real kernel firewall, in a private namespace: nothing of this host changes
 	@tests/make/tools demo
 	@$(STAGE) "build (release)" cargo build --release --locked -p riposte
-	@tests/demo/run target/release/riposte
+	@tests/demo/run $(BUILT)/release/riposte
 
 test: ## Everything CI runs
 	@tests/make/tools test
@@ -35,7 +37,7 @@ test: ## Everything CI runs
 bench: ## Ratios against what users run today, measured in one run
 	@tests/make/tools bench
 	@$(STAGE) "build (release)" cargo build --release --locked -p riposte -p riposte-bench
-	@tests/bench/run target/release
+	@tests/bench/run $(BUILT)/release
 
 fuzz: ## Fuzz every reader for TIME seconds each (600): docs/fuzzing.md
 	@tests/make/tools fuzz
@@ -46,4 +48,4 @@ fmt: ## Format everything
 	tests/make/components fmt --all
 
 install: build ## Install to /usr/local/bin
-	install -m 0755 target/release/riposte /usr/local/bin/riposte
+	install -m 0755 $(BUILT)/release/riposte /usr/local/bin/riposte
