@@ -87,7 +87,14 @@ impl Launch<'_> {
     /// kernel does not start it.
     pub fn start(&self) -> Result<Running, NotStarted> {
         let program = self.program.again().map_err(NotStarted::Unfit)?;
-        let mut child = self.command(&program).spawn().map_err(|error| self.explain(&program, &error))?;
+        // Who reads arguments was written for OSSEC, which starts programs by
+        // their whole path: they log it, and stock rules 601 to 607 look for it.
+        let (executable, called) = match self.arguments {
+            [] => (program.executable(self.root), program.called()),
+            _ => (program.path().to_owned(), program.path().display().to_string()),
+        };
+        let mut command = self.command(&program, executable, called);
+        let mut child = command.spawn().map_err(|error| self.explain(&program, &error))?;
         let (talk, hear) = mpsc::unbounded_channel();
         let (end, asked) = oneshot::channel();
         let (tell, progress) = watch::channel(Progress::default());
@@ -125,19 +132,14 @@ impl Launch<'_> {
     /// As [`Launch::start`].
     pub fn release(&self) -> Result<(), NotStarted> {
         let program = self.program.again().map_err(NotStarted::Unfit)?;
-        let mut command = self.command(&program);
+        // As Wazuh starts its own scripts, with arguments or without.
+        let mut command = self.command(&program, program.executable(self.root), program.called());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(false);
         command.spawn().map(drop).map_err(|error| self.explain(&program, &error))
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the module that starts programs")]
-    fn command(&self, program: &Program) -> Command {
-        // Who reads arguments was written for OSSEC, which starts programs by
-        // their whole path: they log it, and stock rules 601 to 607 look for it.
-        let (executable, called) = match self.arguments {
-            [] => (program.executable(self.root), program.called()),
-            _ => (program.path().to_owned(), program.path().display().to_string()),
-        };
+    fn command(&self, program: &Program, executable: PathBuf, called: String) -> Command {
         let mut command = if program.runs_by_shell() {
             // `$0` is the first argument then, as for a script with a `#!` line.
             let mut shell = Command::new(SHELL);
