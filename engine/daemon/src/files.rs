@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// One configuration file.
@@ -65,10 +66,8 @@ fn one(path: &Path) -> Result<File, Unreadable> {
 /// When it cannot be read or is larger.
 pub fn read_at_most(path: &Path, largest: u64) -> io::Result<Vec<u8>> {
     use std::io::Read;
-    #[expect(clippy::disallowed_methods, reason = "this module owns reading files the user names")]
-    let file = std::fs::File::open(path)?;
     let mut bytes = Vec::new();
-    file.take(largest + 1).read_to_end(&mut bytes)?;
+    open(path)?.take(largest + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > largest {
         return Err(io::Error::other(format!("it is larger than {largest} bytes")));
     }
@@ -82,11 +81,32 @@ pub fn read_at_most(path: &Path, largest: u64) -> io::Result<Vec<u8>> {
 /// When it cannot be read.
 pub fn read_head(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     use std::io::Read;
-    #[expect(clippy::disallowed_methods, reason = "this module owns reading files the user names")]
-    let file = std::fs::File::open(path)?;
     let mut bytes = Vec::new();
-    file.take(most).read_to_end(&mut bytes)?;
+    open(path)?.take(most).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Opens a file without waiting. A pipe that somebody put into a folder of
+/// Wazuh's, which its own user may write, would hold the engine for ever; only
+/// one that a shell made (`<(...)`, `/dev/stdin`) is waited for.
+fn open(path: &Path) -> io::Result<std::fs::File> {
+    let mut options = options();
+    options.read(true);
+    if path.starts_with("/dev") || path.starts_with("/proc") {
+        return options.open(path);
+    }
+    let nonblock = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
+    let file = options.custom_flags(nonblock).open(path)?;
+    let found = file.metadata()?;
+    if found.is_file() || found.is_dir() {
+        return Ok(file);
+    }
+    Err(io::Error::other("it is a pipe or a device, not a file; put a file in its place"))
+}
+
+fn options() -> std::fs::OpenOptions {
+    #[expect(clippy::disallowed_methods, reason = "this module owns reading files the user names")]
+    std::fs::OpenOptions::new()
 }
 
 /// A configuration file cannot be read.
@@ -104,3 +124,20 @@ impl fmt::Display for Unreadable {
 }
 
 impl std::error::Error for Unreadable {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipe_is_refused_and_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe");
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        for refused in [read_at_most(&pipe, 10), read_head(&pipe, 10)] {
+            assert!(refused.unwrap_err().to_string().contains("pipe"));
+        }
+        assert_eq!(read_at_most(Path::new("/dev/null"), 10).unwrap(), b"");
+    }
+}

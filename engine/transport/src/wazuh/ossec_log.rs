@@ -272,9 +272,11 @@ pub mod text {
 }
 
 fn append(path: &Path) -> io::Result<File> {
-    let nofollow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0);
+    // Wazuh's own user may write the folder: a link that it put there is not
+    // followed, and a pipe is not waited for.
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
     let mut options = options();
-    options.append(true).mode(0o640).custom_flags(nofollow);
+    options.append(true).mode(0o640).custom_flags(i32::try_from(flags.bits()).unwrap_or(0));
     match options.clone().create_new(true).open(path) {
         Ok(file) => {
             // A folder of Wazuh's belongs to its group, which reads its logs.
@@ -287,7 +289,10 @@ fn append(path: &Path) -> io::Result<File> {
             Ok(file)
         }
         // A link that leads nowhere exists too, and is not followed.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => options.open(path),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let file = options.open(path)?;
+            if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no regular file")) }
+        }
         Err(error) => Err(error),
     }
 }
@@ -379,6 +384,20 @@ mod tests {
             rustix::fs::unlink(&link).unwrap();
         }
         assert!(!victim.exists());
+    }
+
+    #[test]
+    fn a_pipe_in_its_place_is_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ossec.log");
+        let log = OssecLog::open(path.clone(), false).unwrap();
+        rustix::fs::unlink(&path).unwrap();
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        assert!(log.write(0, &text::disabled()).is_err());
+        rustix::fs::unlink(&path).unwrap();
+        log.write(0, &text::shutdown()).unwrap();
+        assert!(read(&path).contains("(1314)"));
     }
 
     #[test]
