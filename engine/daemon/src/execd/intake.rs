@@ -11,6 +11,7 @@ use riposte_capability::process::{Caps, Launch, Program};
 use riposte_policy::config::Mode;
 use riposte_policy::order::Actor;
 use riposte_policy::{Order, alert};
+use riposte_runtime::native;
 use riposte_transport::route;
 use riposte_transport::wazuh::ar_conf::{self, Table};
 use riposte_transport::wazuh::execq::{self, Datagram, Message, Request};
@@ -100,6 +101,11 @@ impl Intake {
             Ok(message) => message,
             Err(line) => return self.refuse(&line),
         };
+        // What no program could be told, such as half a surrogate pair, is no
+        // JSON to Wazuh either.
+        if native::Message::forwarded(&message.text, "").is_err() {
+            return self.refuse(&text::not_json(&message.text));
+        }
         self.follow();
         let (conf, engine) = (&mut self.conf, &self.engine);
         let (request, lines) = Request::find(&message.command, &mut self.table, || conf.read(engine));
