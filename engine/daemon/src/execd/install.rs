@@ -308,7 +308,10 @@ fn says_riposte(text: &str) -> bool {
 /// the file that is there, else of `owner`.
 fn replace(path: &Path, bytes: &[u8], owner: &Path) -> Result<(), String> {
     let write = || -> io::Result<()> {
-        let like = std::fs::metadata(path).or_else(|_| std::fs::metadata(owner))?;
+        // A link that somebody put there says nothing about the file.
+        let is_file = |found: &std::fs::Metadata| found.is_file();
+        let like = std::fs::symlink_metadata(path).ok().filter(is_file);
+        let like = like.map_or_else(|| std::fs::metadata(owner), Ok)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let partial = path.with_file_name(format!(".{name}.partial"));
         match rustix::fs::unlink(&partial) {
@@ -320,7 +323,7 @@ fn replace(path: &Path, bytes: &[u8], owner: &Path) -> Result<(), String> {
         file.write_all(bytes)?;
         let (user, group) = (rustix::fs::Uid::from_raw(like.uid()), rustix::fs::Gid::from_raw(like.gid()));
         rustix::fs::fchown(&file, Some(user), Some(group))?;
-        rustix::fs::fchmod(&file, rustix::fs::Mode::from_raw_mode(like.mode() & 0o7777))?;
+        rustix::fs::fchmod(&file, rustix::fs::Mode::from_raw_mode(like.mode() & 0o777))?;
         file.sync_all()?;
         rustix::fs::rename(&partial, path)?;
         if let Some(folder) = path.parent() {
