@@ -5,6 +5,9 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+
 /// One configuration file.
 #[derive(Debug)]
 pub struct File {
@@ -65,9 +68,27 @@ fn one(path: &Path) -> Result<File, Unreadable> {
 ///
 /// When it cannot be read or is larger.
 pub fn read_at_most(path: &Path, largest: u64) -> io::Result<Vec<u8>> {
+    all(open(path, OFlags::empty())?, largest)
+}
+
+/// The same, where the file is to be written anew: a link there could have been
+/// made by somebody who may not read what it leads to, but what is written.
+///
+/// # Errors
+///
+/// As [`read_at_most`], and when it is a link.
+pub fn read_itself(path: &Path, largest: u64) -> io::Result<Vec<u8>> {
+    let link = |error: io::Error| match Errno::from_io_error(&error) {
+        Some(Errno::LOOP) => io::Error::other("it is a link; put the file itself in its place"),
+        _ => error,
+    };
+    all(open(path, OFlags::NOFOLLOW).map_err(link)?, largest)
+}
+
+fn all(file: std::fs::File, largest: u64) -> io::Result<Vec<u8>> {
     use std::io::Read;
     let mut bytes = Vec::new();
-    open(path)?.take(largest + 1).read_to_end(&mut bytes)?;
+    file.take(largest + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > largest {
         return Err(io::Error::other(format!("it is larger than {largest} bytes")));
     }
@@ -82,21 +103,21 @@ pub fn read_at_most(path: &Path, largest: u64) -> io::Result<Vec<u8>> {
 pub fn read_head(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     use std::io::Read;
     let mut bytes = Vec::new();
-    open(path)?.take(most).read_to_end(&mut bytes)?;
+    open(path, OFlags::empty())?.take(most).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
 /// Opens a file without waiting. A pipe that somebody put into a folder of
 /// Wazuh's, which its own user may write, would hold the engine for ever; only
 /// one that a shell made (`<(...)`, `/dev/stdin`) is waited for.
-fn open(path: &Path) -> io::Result<std::fs::File> {
+fn open(path: &Path, more: OFlags) -> io::Result<std::fs::File> {
     let mut options = options();
     options.read(true);
     if path.starts_with("/dev") || path.starts_with("/proc") {
         return options.open(path);
     }
-    let nonblock = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
-    let file = options.custom_flags(nonblock).open(path)?;
+    let flags = i32::try_from((OFlags::NONBLOCK | more).bits()).unwrap_or(0);
+    let file = options.custom_flags(flags).open(path)?;
     let found = file.metadata()?;
     if found.is_file() || found.is_dir() {
         return Ok(file);
