@@ -20,6 +20,8 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
+use rustix::io::Errno;
+
 /// Lines waiting to be written. When the disk cannot keep up the writer is
 /// waited for: a log that drops lines is no evidence.
 const QUEUE: usize = 4096;
@@ -88,8 +90,13 @@ pub fn append(path: &Path) -> io::Result<File> {
     #[expect(clippy::disallowed_methods, reason = "this module owns the response log")]
     let mut options = std::fs::OpenOptions::new();
     options.append(true).create(true).mode(0o640).custom_flags(i32::try_from(flags.bits()).unwrap_or(0));
-    let file = options.open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no regular file")) }
+    let no_file = || io::Error::other("it is a pipe or a device, not a file; remove it");
+    let file = options.open(path).map_err(|error| match Errno::from_io_error(&error) {
+        // Nobody reads the pipe.
+        Some(Errno::NXIO) => no_file(),
+        _ => error,
+    })?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(no_file()) }
 }
 
 fn write(file: File, path: &Path, lines: &Receiver<Lines>) {

@@ -15,6 +15,8 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use rustix::io::Errno;
+
 /// The log.
 pub struct OssecLog {
     path: PathBuf,
@@ -290,8 +292,13 @@ fn append(path: &Path) -> io::Result<File> {
         }
         // A link that leads nowhere exists too, and is not followed.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let file = options.open(path)?;
-            if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no regular file")) }
+            let no_file = || io::Error::other("it is a pipe or a device, not a file; remove it");
+            let file = options.open(path).map_err(|error| match Errno::from_io_error(&error) {
+                // Nobody reads the pipe.
+                Some(Errno::NXIO) => no_file(),
+                _ => error,
+            })?;
+            if file.metadata()?.is_file() { Ok(file) } else { Err(no_file()) }
         }
         Err(error) => Err(error),
     }

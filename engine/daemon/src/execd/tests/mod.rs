@@ -236,6 +236,20 @@ async fn what_no_program_could_be_told_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_huge_table_holds_nobody_up() {
+    let names: String = (0..20_000).map(|n| format!("name{n} - firewall-drop - 7\n")).collect();
+    let mut lab = Lab::new(&format!("{}{names}", "\n".repeat(1000)), "", &[]).await;
+    assert_eq!(lab.log().len(), 257);
+    assert_eq!(lab.log()[256], "ERROR: 744 more lines of 'etc/shared/ar.conf' are like these.");
+    // Some are ready by now; every one of them is when it is asked for.
+    assert!(lab.engine.armed().all().count() <= 256);
+    for (n, name) in ["name0", "name9999", "name19999"].into_iter().enumerate() {
+        lab.send(&message(name, &format!("198.51.100.{}", n + 1)), &Answer::Nothing(0)).await;
+    }
+    assert_eq!(lab.open().await.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_component_gets_the_arguments_of_the_message() {
     let lab = Lab::new("", "", &[]).await;
     let text =
