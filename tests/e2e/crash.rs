@@ -176,6 +176,31 @@ fn undoing_is_undone_again() {
 }
 
 #[test]
+fn a_delete_that_hangs_does_not_hold_up_the_start() {
+    let host = Host::new();
+    host.program(
+        "hang.sh",
+        "#!/bin/sh\nread -r line\ncase $line in *'\"command\":\"delete\"'*) echo delete >>did; while [ -e hold ]; do sleep 1; done;; esac\n",
+    );
+    host.write("hold", "");
+    let quick = response("quick", "true.sh", TIMED, ALLOWED).replace("5712", "5710");
+    host.program("true.sh", "#!/bin/sh\n");
+    let hang = response("hang", "hang.sh", "<timeout>1</timeout>", ALLOWED);
+    host.configure(&format!("{hang}{quick}"));
+    let engine = host.start(&[]);
+    host.alerts(&[sshd(1, "198.18.0.1")]);
+    until("its delete hangs", || host.read("did") == "delete\n");
+    engine.kill();
+    let _engine = host.start(&[]);
+    until("it is asked again", || host.read("did") == "delete\ndelete\n");
+    host.alerts(&[sshd(2, "198.18.0.2").replace("5712", "5710")]);
+    until("another is in force", || host.count("in-force") == 1);
+    assert_eq!(host.count("undoing"), 1);
+    std::fs::remove_file(host.path("hold")).unwrap();
+    until("it is undone", || host.count("undoing") == 0);
+}
+
+#[test]
 fn for_good_stays_and_is_put_back() {
     let host = Host::new();
     host.configure(&response("firewall-drop", "firewall-drop", "", ""));

@@ -2,7 +2,11 @@
 
 use std::fmt;
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 /// One configuration file.
 #[derive(Debug)]
@@ -64,9 +68,25 @@ fn one(path: &Path) -> Result<File, Unreadable> {
 ///
 /// When it cannot be read or is larger.
 pub fn read_at_most(path: &Path, largest: u64) -> io::Result<Vec<u8>> {
+    all(open(path, OFlags::empty())?, largest)
+}
+
+/// The same, where the file is to be written anew: a link there could have been
+/// made by somebody who may not read what it leads to, but what is written.
+///
+/// # Errors
+///
+/// As [`read_at_most`], and when it is a link.
+pub fn read_itself(path: &Path, largest: u64) -> io::Result<Vec<u8>> {
+    let link = |error: io::Error| match Errno::from_io_error(&error) {
+        Some(Errno::LOOP) => io::Error::other("it is a link; put the file itself in its place"),
+        _ => error,
+    };
+    all(open(path, OFlags::NOFOLLOW).map_err(link)?, largest)
+}
+
+fn all(file: std::fs::File, largest: u64) -> io::Result<Vec<u8>> {
     use std::io::Read;
-    #[expect(clippy::disallowed_methods, reason = "this module owns reading files the user names")]
-    let file = std::fs::File::open(path)?;
     let mut bytes = Vec::new();
     file.take(largest + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > largest {
@@ -82,11 +102,32 @@ pub fn read_at_most(path: &Path, largest: u64) -> io::Result<Vec<u8>> {
 /// When it cannot be read.
 pub fn read_head(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     use std::io::Read;
-    #[expect(clippy::disallowed_methods, reason = "this module owns reading files the user names")]
-    let file = std::fs::File::open(path)?;
     let mut bytes = Vec::new();
-    file.take(most).read_to_end(&mut bytes)?;
+    open(path, OFlags::empty())?.take(most).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Opens a file without waiting. A pipe that somebody put into a folder of
+/// Wazuh's, which its own user may write, would hold the engine for ever; only
+/// one that a shell made (`<(...)`, `/dev/stdin`) is waited for.
+fn open(path: &Path, more: OFlags) -> io::Result<std::fs::File> {
+    let mut options = options();
+    options.read(true);
+    if path.starts_with("/dev") || path.starts_with("/proc") {
+        return options.open(path);
+    }
+    let flags = i32::try_from((OFlags::NONBLOCK | more).bits()).unwrap_or(0);
+    let file = options.custom_flags(flags).open(path)?;
+    let found = file.metadata()?;
+    if found.is_file() || found.is_dir() {
+        return Ok(file);
+    }
+    Err(io::Error::other("it is a pipe or a device, not a file; put a file in its place"))
+}
+
+fn options() -> std::fs::OpenOptions {
+    #[expect(clippy::disallowed_methods, reason = "this module owns reading files the user names")]
+    std::fs::OpenOptions::new()
 }
 
 /// A configuration file cannot be read.
@@ -104,3 +145,20 @@ impl fmt::Display for Unreadable {
 }
 
 impl std::error::Error for Unreadable {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipe_is_refused_and_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe");
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        for refused in [read_at_most(&pipe, 10), read_head(&pipe, 10)] {
+            assert!(refused.unwrap_err().to_string().contains("pipe"));
+        }
+        assert_eq!(read_at_most(Path::new("/dev/null"), 10).unwrap(), b"");
+    }
+}

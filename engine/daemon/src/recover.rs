@@ -13,6 +13,7 @@
 //! | intended, once-only, begun | not run again; closed as unknown and reported |
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use riposte_ledger::ledger::Pending;
 use riposte_ledger::{Cause, Entry, State};
@@ -21,6 +22,10 @@ use tokio::task::JoinSet;
 
 use crate::engine::Engine;
 use crate::{respond, undo};
+
+/// How long new work waits for the undos of a start. A program whose delete
+/// hangs is waited for, but not by everybody.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Takes up every entry that was open when the last engine ended.
 pub async fn recover(engine: &Arc<Engine>, found: Vec<Entry>, pending: Vec<Pending>) {
@@ -37,7 +42,11 @@ pub async fn recover(engine: &Arc<Engine>, found: Vec<Entry>, pending: Vec<Pendi
         // What fails is tried again by the timekeeper; nobody waits for that here.
         undos.spawn(async move { drop(undo::undo(&engine, entry.id, cause).await) });
     }
-    while undos.join_next().await.is_some() {}
+    let all = async { while undos.join_next().await.is_some() {} };
+    if tokio::time::timeout(PATIENCE, all).await.is_err() {
+        tracing::warn!(left = undos.len(), "undos that take long go on; the start does not wait for them");
+        undos.detach_all();
+    }
     engine.repair().await;
     for Pending { id, due_boot_ms } in pending {
         engine.timekeeper.in_force(id, due_boot_ms);

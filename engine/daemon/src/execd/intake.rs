@@ -11,6 +11,7 @@ use riposte_capability::process::{Caps, Launch, Program};
 use riposte_policy::config::Mode;
 use riposte_policy::order::Actor;
 use riposte_policy::{Order, alert};
+use riposte_runtime::native;
 use riposte_transport::route;
 use riposte_transport::wazuh::ar_conf::{self, Table};
 use riposte_transport::wazuh::execq::{self, Datagram, Message, Request};
@@ -24,6 +25,9 @@ use crate::arm::{Armed, Ready, Runner, TENANT};
 use crate::engine::Engine;
 use crate::files;
 
+/// Most commands that are made ready before they are asked for. A table that
+/// names more is no manager's, and must not keep messages waiting.
+const AHEAD: usize = 256;
 /// What starts the agent anew.
 const RESTART: &str = "restart.sh";
 
@@ -100,6 +104,11 @@ impl Intake {
             Ok(message) => message,
             Err(line) => return self.refuse(&line),
         };
+        // What no program could be told, such as half a surrogate pair, is no
+        // JSON to Wazuh either.
+        if native::Message::forwarded(&message.text, "").is_err() {
+            return self.refuse(&text::not_json(&message.text));
+        }
         self.follow();
         let (conf, engine) = (&mut self.conf, &self.engine);
         let (request, lines) = Request::find(&message.command, &mut self.table, || conf.read(engine));
@@ -208,6 +217,13 @@ impl Intake {
     fn arm(&mut self, armed: &Armed) {
         let mut missing = Vec::new();
         for (name, named) in self.table.iter() {
+            if missing.len() == AHEAD {
+                tracing::warn!(
+                    "{} names more than {AHEAD} programs; the others are looked at when they are asked for",
+                    ar_conf::PATH
+                );
+                break;
+            }
             let Some(program) = &named.program else { continue };
             let command = self.made.command(name, program, named.timeout, &armed.config);
             let is_ready = armed
@@ -295,11 +311,19 @@ impl ArConf {
                 )
         };
         let first = std::mem::replace(&mut self.first, false);
-        let (table, lines) = Table::read(&String::from_utf8_lossy(&bytes), first, here);
+        let (table, mut lines) = Table::read(&String::from_utf8_lossy(&bytes), first, here);
+        if lines.len() > SAID {
+            let more = lines.len() - SAID;
+            lines.truncate(SAID);
+            lines.push(Line::error(format!("{more} more lines of '{}' are like these.", ar_conf::PATH)));
+        }
         (Some(table), lines)
     }
 }
 
+/// Most lines that are logged about one reading: a file of empty lines, read
+/// again for every unknown name, must not fill the disk.
+const SAID: usize = 256;
 /// Largest file that is read, in bytes.
 const LARGEST: u64 = 16 << 20;
 

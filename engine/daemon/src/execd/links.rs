@@ -11,15 +11,18 @@ use crate::engine::Engine;
 /// What a program that had to make room is called from then on.
 const STOCK: &str = "stock";
 
-/// Puts the links right that `<link>` names, and says so.
-pub fn look_after(engine: &Engine) {
+/// Puts the links right that `<link>` names, and says so. What cannot be put
+/// right is said when it is not `known`, and is `known` then.
+pub fn look_after(engine: &Engine, known: &mut Vec<Line>) {
     let armed = engine.armed();
     let links = &armed.config.settings.links;
     if links.is_empty() || engine.is_shadow() {
         return;
     }
     let Ok(us) = us() else { return };
+    let before = std::mem::take(known);
     for name in links {
+        let mut fails = false;
         let done = make(&engine.places.programs(), name, &us);
         let what = match done {
             Ok(Made::Already) => continue,
@@ -27,9 +30,18 @@ pub fn look_after(engine: &Engine) {
             Ok(Made::InPlaceOf(stock)) => {
                 format!("was replaced. It is a link to Riposte again; what replaced it is '{stock}'.")
             }
-            Err(error) => format!("is no link to Riposte, and cannot be made one: {error}"),
+            Err(error) => {
+                fails = true;
+                format!("is no link to Riposte, and cannot be made one: {error}")
+            }
         };
         let line = Line::warning(format!("Program 'active-response/bin/{name}' {what}"));
+        if fails {
+            known.push(line.clone());
+            if before.contains(&line) {
+                continue;
+            }
+        }
         engine.report.wazuh(&line);
         engine.report.not_ordered("link", &line.text);
     }

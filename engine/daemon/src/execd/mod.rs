@@ -209,14 +209,29 @@ async fn end(mut serving: Serving, signal: Signal, answering: JoinHandle<()>) ->
     Ok(if reverts { Exit::Failed } else { Exit::Done })
 }
 
+/// What could not be put right when it was last looked at, so that it is said
+/// once and not every second.
+#[derive(Default)]
+struct Known {
+    queue: Option<Line>,
+    links: Vec<Line>,
+}
+
 /// Takes messages until told to stop, and looks around once a second.
 async fn answer(engine: Arc<Engine>, mut queue: Execq, mut intake: Intake, mut stop: oneshot::Receiver<()>) {
+    let mut known = Known::default();
     let mut watch = tokio::time::interval(WATCH);
     watch.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             biased;
             _ = &mut stop => break,
+            // Before the messages: a flood of them must not keep it from its turn.
+            _ = watch.tick() => {
+                look_after(&engine, &mut queue, &mut intake, &mut known).await;
+                links::look_after(&engine, &mut known.links);
+                intake.follow();
+            }
             received = queue.receive() => match received {
                 Ok(datagram) => intake.take(datagram).await,
                 Err(error) => {
@@ -225,11 +240,6 @@ async fn answer(engine: Arc<Engine>, mut queue: Execq, mut intake: Intake, mut s
                     tokio::time::sleep(WATCH).await;
                 }
             },
-            _ = watch.tick() => {
-                look_after(&engine, &mut queue, &mut intake).await;
-                links::look_after(&engine);
-                intake.follow();
-            }
         }
     }
     // What was sent before senders could know is not lost without a word.
@@ -240,9 +250,12 @@ async fn answer(engine: Arc<Engine>, mut queue: Execq, mut intake: Intake, mut s
 
 /// The socket is bound anew when senders no longer find it. What was sent to
 /// it before is still answered.
-async fn look_after(engine: &Engine, queue: &mut Execq, intake: &mut Intake) {
+async fn look_after(engine: &Engine, queue: &mut Execq, intake: &mut Intake, known: &mut Known) {
     let what = match queue.watch() {
-        Standing::Ours => return,
+        Standing::Ours => {
+            known.queue = None;
+            return;
+        }
         Standing::Stolen => "was bound by another process, most likely wazuh-execd",
         Standing::Removed => "was removed",
     };
@@ -256,6 +269,12 @@ async fn look_after(engine: &Engine, queue: &mut Execq, intake: &mut Intake) {
             engine.report.wazuh(&line);
             engine.report.not_ordered("queue-taken-back", &line.text);
         }
-        Err(error) => engine.report.wazuh(&text::queue(execq::PATH, &error)),
+        Err(error) => {
+            let line = text::queue(execq::PATH, &error);
+            if known.queue.as_ref() != Some(&line) {
+                engine.report.wazuh(&line);
+                known.queue = Some(line);
+            }
+        }
     }
 }

@@ -25,9 +25,12 @@ impl Made {
     pub fn command(&mut self, wire: &str, program: &str, timeout: Duration, host: &Config) -> Arc<Command> {
         let base = wire.strip_suffix(&timeout.as_secs().to_string()).filter(|base| !base.is_empty());
         let base = base.unwrap_or(wire);
-        let own = || host.commands.iter().filter(|command| stem(&command.executable) == stem(program));
+        let literal = || host.commands.iter().filter(|command| command.executable == program);
+        let own = || host.commands.iter().filter(|command| means(&command.executable, program));
         let named = |name: &str| host.commands.iter().find(|command| &*command.name == name);
-        let defined = own().find(|command| &*command.name == base).or_else(|| own().next());
+        let is_base = |command: &&Arc<Command>| &*command.name == base;
+        let defined = literal().find(is_base).or_else(|| literal().next());
+        let defined = defined.or_else(|| own().find(is_base)).or_else(|| own().next());
         if let Some(defined) = defined.or_else(|| named(base)).or_else(|| named(wire)) {
             return Arc::clone(defined);
         }
@@ -70,11 +73,20 @@ fn made(name: &str, program: &str, timed: bool) -> Command {
 /// Whether a definition of this host runs this program.
 #[must_use]
 pub fn defines(host: &Config, program: &str) -> bool {
-    host.commands.iter().any(|command| stem(&command.executable) == stem(program))
+    host.commands.iter().any(|command| means(&command.executable, program))
 }
 
-fn stem(name: &str) -> &str {
-    Path::new(name).file_stem().and_then(|stem| stem.to_str()).unwrap_or(name)
+/// Whether an executable of this host's files is meant by a program of the
+/// manager's: the same name in the same folder, where one of them may leave
+/// the extension out, or this host has a component for it. `block.sh` is not
+/// `block.py`, and not `team/block.sh`.
+fn means(executable: &str, program: &str) -> bool {
+    let (ours, theirs) = (Path::new(executable), Path::new(program));
+    let extension = |path: &Path| path.extension().map(std::ffi::OsStr::to_owned);
+    let (a, b) = (extension(ours), extension(theirs));
+    ours.parent() == theirs.parent()
+        && ours.file_stem() == theirs.file_stem()
+        && (a == b || a.is_none() || b.is_none() || a.is_some_and(|a| a == "wasm"))
 }
 
 #[cfg(test)]
@@ -137,5 +149,21 @@ mod tests {
         assert_eq!(&*made.command("two5", "block", seconds(5), &host).name, "two");
         assert_eq!(made.command("tell0", "whisper.sh", seconds(0), &host).executable, "shout.sh");
         assert!(defines(&host, "block.py") && !defines(&host, "whisper"));
+    }
+
+    #[test]
+    fn another_program_of_the_same_stem_is_not_meant() {
+        let mut made = Made::default();
+        let host = host(&[defined("short", "block"), defined("ours", "block.sh")].concat());
+        for (program, meant) in [
+            ("block.sh", "block.sh"),
+            ("block", "block"),
+            ("block.py", "block"),
+            ("team/block.sh", "team/block.sh"),
+        ] {
+            let wire = format!("!{program}");
+            assert_eq!(made.command(&wire, program, seconds(0), &host).executable, meant);
+        }
+        assert!(!defines(&host, "team/block.sh"));
     }
 }

@@ -20,6 +20,8 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
+use rustix::io::Errno;
+
 /// Lines waiting to be written. When the disk cannot keep up the writer is
 /// waited for: a log that drops lines is no evidence.
 const QUEUE: usize = 4096;
@@ -77,18 +79,24 @@ impl Drop for WazuhLog {
 
 /// Opens a file for appending, made with mode 0640 when it is not there.
 ///
+/// A log folder may belong to Wazuh's group: a link planted there is not
+/// followed by root, and a pipe that nobody reads is not waited for.
+///
 /// # Errors
 ///
-/// When it cannot be opened.
+/// When it cannot be opened, or is no file.
 pub fn append(path: &Path) -> io::Result<File> {
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
     #[expect(clippy::disallowed_methods, reason = "this module owns the response log")]
-    std::fs::OpenOptions::new().append(true).create(true).mode(0o640).custom_flags(libc_nofollow()).open(path)
-}
-
-/// A log folder may belong to Wazuh's group: a link planted there is not
-/// followed by root.
-fn libc_nofollow() -> i32 {
-    i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0)
+    let mut options = std::fs::OpenOptions::new();
+    options.append(true).create(true).mode(0o640).custom_flags(i32::try_from(flags.bits()).unwrap_or(0));
+    let no_file = || io::Error::other("it is a pipe or a device, not a file; remove it");
+    let file = options.open(path).map_err(|error| match Errno::from_io_error(&error) {
+        // Nobody reads the pipe.
+        Some(Errno::NXIO) => no_file(),
+        _ => error,
+    })?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(no_file()) }
 }
 
 fn write(file: File, path: &Path, lines: &Receiver<Lines>) {
@@ -238,5 +246,20 @@ mod tests {
         rustix::fs::rename(&path, dir.path().join("log.1")).unwrap();
         rustix::fs::symlink("/etc/passwd", &path).unwrap();
         assert!(follow(&file, &path).is_err());
+    }
+
+    #[test]
+    fn a_pipe_in_its_place_is_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let file = append(&path).unwrap();
+        rustix::fs::rename(&path, dir.path().join("log.1")).unwrap();
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        assert!(follow(&file, &path).is_err());
+        // Nor when somebody reads it.
+        let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NONBLOCK;
+        let _reader = rustix::fs::open(&path, flags, rustix::fs::Mode::empty()).unwrap();
+        assert!(append(&path).is_err());
     }
 }

@@ -8,7 +8,7 @@ use riposte_ledger::clock::Now;
 use riposte_ledger::{Admitted, NewEntry, Wait};
 use riposte_policy::config::{Mode, Way};
 use riposte_policy::keys::{self, Derived};
-use riposte_policy::{Address, Config, Order, UserName, alert};
+use riposte_policy::{Address, Config, Order, Prefix, UserName, alert};
 use riposte_runtime::native::{self, Message};
 use riposte_runtime::{Failure, Invocation, Kind};
 
@@ -93,12 +93,12 @@ pub(super) async fn weigh(
     hear(spared(config, scales.guard, &keys))?;
     if let Runner::Native(program) = &ready.runner {
         hear(typed(order, &keys))?;
-        hear(guarded(scales.guard, order, &keys))?;
+        hear(guarded(scales.guard, order, &keys, By::Definition))?;
         // Its arguments may be others than its keys.
         let mut targets = Message::new(order, program.name()).targets();
         targets.retain(|target| !keys.contains(target));
         hear(spared(config, scales.guard, &targets))?;
-        hear(guarded(scales.guard, order, &targets))?;
+        hear(guarded(scales.guard, order, &targets, By::Definition))?;
     }
     invocation.named(&ready.command, &keys);
     Ok(Weighed { ready, mode, invocation, keys, against })
@@ -230,7 +230,7 @@ pub fn spared(config: &Config, guard: &Guard, keys: &[String]) -> Result<(), Ins
 
 /// A source address that is none, or a user name that is none, is text that
 /// somebody made up: no program gets it as its target.
-fn typed(order: &Order, keys: &[String]) -> Result<(), Instead> {
+pub(super) fn typed(order: &Order, keys: &[String]) -> Result<(), Instead> {
     let named = |pointer: &str| {
         let pointer = pointer.parse().ok()?;
         let text = alert::string(&order.alert, &pointer)?.into_owned();
@@ -252,22 +252,33 @@ fn typed(order: &Order, keys: &[String]) -> Result<(), Instead> {
     Ok(())
 }
 
+/// Who named the keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    /// The definition, out of the alert.
+    Definition,
+    /// The program that acts on them.
+    Program,
+}
+
 /// A native program gets only targets that the guard has passed, since what it
 /// then does is out of our hands. In Wazuh's way a program may name any text
 /// as a key of its own: there only a user of the alert is one.
-pub(super) fn guarded(guard: &Guard, order: &Order, keys: &[String]) -> Result<(), Instead> {
+pub(super) fn guarded(guard: &Guard, order: &Order, keys: &[String], by: By) -> Result<(), Instead> {
+    let any_text = order.key == Way::Wazuh && by == By::Program;
     let users = ["/data/dstuser", "/data/srcuser"].into_iter().filter_map(|pointer| {
         let user = alert::string(&order.alert, &pointer.parse().ok()?)?.into_owned();
         Some(user)
     });
     let users: Vec<String> = users.collect();
     for key in keys {
-        if let Ok(address) = key.parse::<Address>()
-            && let Guarded::Never { rule, detail } = guard.judge(address.into())
+        // A program of Wazuh's hands a network on as it stands, like an address.
+        if let Ok(network) = key.parse::<Prefix>()
+            && let Guarded::Never { rule, detail } = guard.judge(network)
         {
             return Err(Outcome::Refused(Refused::Guarded(format!("{key}: {rule}, {detail}"))));
         }
-        if (order.key == Way::Riposte || users.contains(key))
+        if (!any_text || users.contains(key))
             && let Ok(user) = key.parse::<UserName>()
             && let Guarded::Never { rule, detail } = guard.judge_user(&user)
         {

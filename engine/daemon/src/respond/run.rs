@@ -10,7 +10,7 @@ use riposte_policy::{Keys, Order};
 use riposte_runtime::native::{Decision, Message, NativeProgram};
 use riposte_runtime::{Kind, Plugin};
 
-use super::admit::{UNDO_PATIENCE, guarded, spared};
+use super::admit::{By, UNDO_PATIENCE, guarded, spared, typed};
 use super::{Instead, Intended};
 use crate::arm::Runner;
 use crate::engine::Engine;
@@ -131,9 +131,10 @@ impl Intended {
             }
         };
         let guard = engine.capabilities.guard();
-        if let Err(refused) =
-            spared(&engine.armed().config, guard, &keys).and_then(|()| guarded(guard, order, &keys))
-        {
+        let passed = typed(order, &keys)
+            .and_then(|()| spared(&engine.armed().config, guard, &keys))
+            .and_then(|()| guarded(guard, order, &keys, By::Program));
+        if let Err(refused) = passed {
             return Err(self.ended(engine, refused).await);
         }
         loop {

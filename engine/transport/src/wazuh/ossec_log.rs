@@ -15,6 +15,8 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use rustix::io::Errno;
+
 /// The log.
 pub struct OssecLog {
     path: PathBuf,
@@ -272,9 +274,11 @@ pub mod text {
 }
 
 fn append(path: &Path) -> io::Result<File> {
-    let nofollow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0);
+    // Wazuh's own user may write the folder: a link that it put there is not
+    // followed, and a pipe is not waited for.
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
     let mut options = options();
-    options.append(true).mode(0o640).custom_flags(nofollow);
+    options.append(true).mode(0o640).custom_flags(i32::try_from(flags.bits()).unwrap_or(0));
     match options.clone().create_new(true).open(path) {
         Ok(file) => {
             // A folder of Wazuh's belongs to its group, which reads its logs.
@@ -287,7 +291,15 @@ fn append(path: &Path) -> io::Result<File> {
             Ok(file)
         }
         // A link that leads nowhere exists too, and is not followed.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => options.open(path),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let no_file = || io::Error::other("it is a pipe or a device, not a file; remove it");
+            let file = options.open(path).map_err(|error| match Errno::from_io_error(&error) {
+                // Nobody reads the pipe.
+                Some(Errno::NXIO) => no_file(),
+                _ => error,
+            })?;
+            if file.metadata()?.is_file() { Ok(file) } else { Err(no_file()) }
+        }
         Err(error) => Err(error),
     }
 }
@@ -379,6 +391,20 @@ mod tests {
             rustix::fs::unlink(&link).unwrap();
         }
         assert!(!victim.exists());
+    }
+
+    #[test]
+    fn a_pipe_in_its_place_is_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ossec.log");
+        let log = OssecLog::open(path.clone(), false).unwrap();
+        rustix::fs::unlink(&path).unwrap();
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        assert!(log.write(0, &text::disabled()).is_err());
+        rustix::fs::unlink(&path).unwrap();
+        log.write(0, &text::shutdown()).unwrap();
+        assert!(read(&path).contains("(1314)"));
     }
 
     #[test]

@@ -134,9 +134,9 @@ async fn its_exchanges() {
             "G12" => offenders(&table, &lines).await,
             "G13" => stop(&table, &lines).await,
             "G14" => restart(&table, &lines).await,
-            // What an address is, and what a program of Wazuh's does with its
-            // file: the programs' own tests.
-            "G16" | "G17" => continue,
+            "G16" => which_address(&lines).await,
+            // What a program of Wazuh's does with its file: ours is none of it.
+            "G17" => continue,
             _ => {
                 let translated = translated(id, &lines, vector["final"].as_str().unwrap(), &before);
                 let mut lab = Lab::new(&ar_conf(&table), "", &PROGRAMS).await;
@@ -148,7 +148,7 @@ async fn its_exchanges() {
         }
         ran += 1;
     }
-    assert_eq!(ran, 15);
+    assert_eq!(ran, 16);
 }
 
 fn hit(at: &str, command: &str, verb: &str) -> [String; 4] {
@@ -227,6 +227,43 @@ async fn stop(table: &str, lines: &[String]) {
     all.push(logged[1].clone());
     all.push("list empty".to_owned());
     run(table, "", all).await;
+}
+
+/// `{"data":…}  -> 192.0.2.66`, as the component blocks. Two rows differ, as
+/// docs/differences.md has it: a `-` counts as absent, and a text that the C
+/// library takes for an address is none.
+async fn which_address(lines: &[String]) {
+    let mut lab = Lab::new("firewall-drop5 - firewall-drop - 5\n", "", &[]).await;
+    for line in lines {
+        let (alert, wanted) =
+            line.split_once("  -> ").map(|(alert, rest)| (alert.trim(), rest.trim())).unwrap();
+        let wanted = match wanted {
+            "failure, no fallback" => Some("3.3.3.3"),
+            _ if wanted.starts_with("accepted as IPv4 (octal") => None,
+            address => Some(address),
+        };
+        assert_eq!(blocked(&mut lab, alert).await, Vec::from_iter(wanted), "{line}");
+    }
+    // The last row names more texts: of its address, and of what is none.
+    let last = lines.last().unwrap();
+    let (alert, texts) = last.split_once("  -> ").unwrap();
+    let texts: Vec<_> = texts.split('"').skip(1).step_by(2).collect();
+    assert_eq!(texts, ["1.2.3", "0x7f.1", "1.2.3.4/32", "[::1]", ""]);
+    for text in texts {
+        let alert = alert.replace("010.0.0.1", text);
+        assert_eq!(blocked(&mut lab, &alert).await, Vec::<String>::new(), "{text}");
+    }
+}
+
+/// What `firewall-drop` holds for this alert.
+async fn blocked(lab: &mut Lab, alert: &str) -> Vec<String> {
+    let message = format!(
+        r#"{{"version":1,"origin":{{"name":"n1","module":"wazuh-analysisd"}},"command":"firewall-drop5","parameters":{{"extra_args":[],"alert":{alert}}}}}"#
+    );
+    lab.send(&message, &Answer::Nothing(0)).await;
+    let keys = lab.open().await.into_iter().flat_map(|entry| entry.keys).collect();
+    lab.pass().await;
+    keys
 }
 
 async fn restart(table: &str, lines: &[String]) {

@@ -191,6 +191,65 @@ async fn a_component_acts_on_what_wazuhs_program_would() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_programs_own_keys_are_guarded() {
+    let user =
+        "</active-response><command><name>lock</name><executable>lock</executable><keys>/data/user</keys>
+        </command><active-response>";
+    let mut lab = Lab::new("shut-out7 - shut-out - 7\nlock7 - lock - 7\n", user, &["shut-out", "lock"]).await;
+    let alert = |data: &str| message("shut-out7", "x").replace(r#"{"srcip":"x"}"#, data);
+    for (data, key, verb) in [
+        (r#"{"srcip":"198.51.100.1"}"#, "198.51.100.0/24", "continue"),
+        (r#"{"srcip":"198.51.100.1"}"#, "198.51.0.0/8", "abort"),
+        (r#"{"srcip":"198.51.100.1"}"#, "127.0.0.0/25", "abort"),
+        // It reads another field than the one that was looked at.
+        (r#"{"win":{"eventdata":{"ipAddress":"198.51.100.1"}},"srcip":"127.1"}"#, "127.1", "abort"),
+        (r#"{"dstuser":"root"}"#, "root", "none"),
+        (r#"{"srcip":"198.51.100.1","srcuser":"root"}"#, "root", "abort"),
+        // Any text may be a key in Wazuh's way.
+        (r#"{"srcip":"198.51.100.1"}"#, "root", "continue"),
+    ] {
+        lab.send(&alert(data), &keys(key)).await;
+        let heard: Vec<_> = lab.children().into_iter().flat_map(|child| child.heard).collect();
+        let verbs: Vec<_> = heard.iter().filter_map(|line| line.split(r#""command":""#).nth(1)).collect();
+        match verbs.as_slice() {
+            [] => assert_eq!(verb, "none", "{data} {key}"),
+            [_, answer] => assert!(answer.starts_with(verb), "{data} {key}: {answer}"),
+            other => panic!("{data} {key}: {other:?}"),
+        }
+        lab.pass().await;
+        drop(lab.children());
+    }
+    // A user that the definition names is one, whatever the field is called.
+    let text = message("lock7", "x").replace(r#"{"srcip":"x"}"#, r#"{"user":"root"}"#);
+    lab.send(&text, &keys("root")).await;
+    assert_eq!(lab.children(), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_no_program_could_be_told_is_refused() {
+    let mut lab = Lab::new("shut-out7 - shut-out - 7\n", "", &["shut-out"]).await;
+    let text =
+        message("shut-out7", "198.51.100.1").replace(r#""extra_args":[]"#, r#""extra_args":["\ud800"]"#);
+    lab.send(&text, &keys("one")).await;
+    assert_eq!(lab.children(), []);
+    assert_eq!(lab.log(), [format!("ERROR: (1315): Invalid JSON message: '{text}'")]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_huge_table_holds_nobody_up() {
+    let names: String = (0..20_000).map(|n| format!("name{n} - firewall-drop - 7\n")).collect();
+    let mut lab = Lab::new(&format!("{}{names}", "\n".repeat(1000)), "", &[]).await;
+    assert_eq!(lab.log().len(), 257);
+    assert_eq!(lab.log()[256], "ERROR: 744 more lines of 'etc/shared/ar.conf' are like these.");
+    // Some are ready by now; every one of them is when it is asked for.
+    assert!(lab.engine.armed().all().count() <= 256);
+    for (n, name) in ["name0", "name9999", "name19999"].into_iter().enumerate() {
+        lab.send(&message(name, &format!("198.51.100.{}", n + 1)), &Answer::Nothing(0)).await;
+    }
+    assert_eq!(lab.open().await.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_component_gets_the_arguments_of_the_message() {
     let lab = Lab::new("", "", &[]).await;
     let text =
