@@ -290,16 +290,36 @@ fn a_network_daemon_that_comes_later_gets_what_waited() {
 
 #[test]
 fn without_a_version_nothing_is_sent_unless_one_is_assumed() {
-    let manager = Manager::new(&response("block", "<location>local</location>")).with_remoted();
+    let manager = Manager::new(&response("block", "<location>local</location>"))
+        .with_remoted()
+        .with_agents(&[(3, "", true)]);
     let engine = manager.start(&[]);
     manager.host.alerts(&[from("003", &sshd(1, &address(1)))]);
     until("it is reported", || manager.host.events("undeliverable").len() == 1);
     let said = manager.host.events("undeliverable")[0]["detail"].to_string();
-    assert!(said.contains("--assume-agents") && said.contains("queue/db/wdb"), "{said}");
+    assert!(said.contains("--assume-agents") && said.contains("never reported"), "{said}");
     engine.stop();
     let _engine = manager.start(&["--assume-agents", "4.1"]);
     manager.host.alerts(&[from("003", &sshd(2, &address(2)))]);
     assert!(manager.datagram().starts_with("(local_source) [] NRN 003 block0 - 198.18.0.2 "));
+}
+
+#[test]
+fn a_database_that_comes_later_answers_what_waited() {
+    let manager = Manager::new(
+        &(response("block", "<location>all</location><timeout>60</timeout>")
+            + &response("tell", "<location>local</location>")),
+    )
+    .with_remoted();
+    let engine = manager.start(&[]);
+    manager.host.alerts(&[from("003", &sshd(1, &address(1)))]);
+    until("the alert was read", || {
+        engine.log().contains("fired") || manager.host.riposte(&["status"]).code == 0
+    });
+    let manager = manager.with_agents(&[(3, "Wazuh v4.9.0", true)]);
+    let got = manager.datagram() + &manager.datagram();
+    assert!(got.contains("block60") && got.contains("tell0"), "{got}");
+    until("both are written down", || manager.host.count("handed-over") == 2);
 }
 
 #[test]
@@ -425,4 +445,14 @@ fn rules_that_call_for_no_response_fire_none() {
     manager.host.alerts(&[sshd(1, &address(1)), sshd(2, &address(2)).replace("5712", "5551")]);
     until("the other fires", || manager.host.elements("drop4") == [address(2)]);
     assert_eq!(manager.host.entries().len(), 1);
+    let alert = manager.host.path("alert").display().to_string();
+    std::fs::write(&alert, sshd(3, &address(3))).unwrap();
+    for ask in [&[][..], &["--offline"]] {
+        let explained = manager.host.riposte(&[&["explain", "--json", "--alert", &alert], ask].concat());
+        let first = explained.out.lines().find(|line| line.contains("block#1")).unwrap();
+        let explained: Value = serde_json::from_str(first).unwrap();
+        assert_eq!((&explained["acts"], &explained["causes"][0]["cause"]), (&false.into(), &"no-ar".into()));
+        let counted = manager.host.riposte(&[&["explain", "--totals", "--alert", &alert], ask].concat());
+        assert!(counted.out.contains("1 alerts, 0 of them fire"), "{counted:?}");
+    }
 }

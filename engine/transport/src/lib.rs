@@ -81,8 +81,8 @@ pub enum Undeliverable {
         /// Why.
         why: String,
     },
-    /// The agent takes no message of this length.
-    TooLong {
+    /// The agent takes no message of this length, or with such a path.
+    Unfit {
         /// The agent's number.
         agent: String,
         /// Which.
@@ -90,6 +90,8 @@ pub enum Undeliverable {
     },
     /// Which agents there are is not known.
     AgentsUnknown(String),
+    /// Who knows the agents does not answer. The receipt is not signed.
+    Unasked(String),
     /// Nobody takes the order off the queue. Its receipt is not signed.
     Unreachable {
         /// The queue's socket.
@@ -97,6 +99,14 @@ pub enum Undeliverable {
         /// Why.
         why: String,
     },
+}
+
+impl Undeliverable {
+    /// Whether somebody may take it later: then the alert stays unhandled.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        matches!(self, Self::Unasked(_) | Self::Unreachable { .. })
+    }
 }
 
 impl fmt::Display for Undeliverable {
@@ -115,8 +125,12 @@ impl fmt::Display for Undeliverable {
                 f,
                 "the version of agent {agent} is not known: {why}; with --assume-agents VERSION it is sent all the same"
             ),
-            Self::TooLong { agent, why } => write!(f, "agent {agent}: {why}"),
+            Self::Unfit { agent, why } => write!(f, "agent {agent}: {why}"),
             Self::AgentsUnknown(why) => write!(f, "which agents are connected is not known: {why}"),
+            Self::Unasked(why) => write!(
+                f,
+                "{why}; it runs on a running manager, and with --assume-agents VERSION an agent is sent to all the same. The alert stays unhandled"
+            ),
             Self::Unreachable { path, why } => write!(
                 f,
                 "nobody takes orders on {}: {why}; wazuh-remoted listens there on a running manager. The alert stays unhandled",

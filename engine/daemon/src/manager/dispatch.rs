@@ -62,6 +62,10 @@ async fn hand_over(engine: &Engine, station: &Station, order: Order, receipt: Re
         Ok(orders) => orders,
         Err(why) => {
             engine.report.undeliverable(&order, &why);
+            if why.passes() {
+                engine.counters.failed.fetch_add(1, Ordering::Relaxed);
+                return;
+            }
             return receipt.decided();
         }
     };
@@ -87,7 +91,7 @@ async fn hand_over(engine: &Engine, station: &Station, order: Order, receipt: Re
                 engine.report.outcome(&order, &keys, &outcome);
             }
             Err(Not::Undeliverable(why)) => {
-                if matches!(why, Undeliverable::Unreachable { .. }) {
+                if why.passes() {
                     engine.counters.failed.fetch_add(1, Ordering::Relaxed);
                     decided = false;
                 }
@@ -107,8 +111,7 @@ async fn each(station: &Station, order: &Order) -> Result<Vec<Order>, Undelivera
     if order.location != "all" {
         return Ok(vec![order.clone()]);
     }
-    let active = station.queue.agents().active().await;
-    let active = active.map_err(|why| Undeliverable::AgentsUnknown(why.to_string()))?;
+    let active = station.queue.active().await?;
     let named = |agent: u32| {
         let Some(response) = &order.response else { return false };
         let local =
