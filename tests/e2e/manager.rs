@@ -191,6 +191,9 @@ fn an_agents_alert_goes_back_to_the_agent_byte_for_byte() {
             "{undone:?}"
         );
     }
+    let all = manager.host.riposte(&["undo", "--all"]);
+    assert_eq!(all.code, 4, "{all:?}");
+    assert!(all.out.contains("they still stand: 1 (003)"), "the other has no way back: {all:?}");
     let shared = manager.host.read("etc/shared/ar.conf");
     assert!(shared.starts_with("restart-ossec0 - restart-ossec.sh - 0\n"), "{shared}");
     assert!(shared.ends_with("block600 - firewall-drop - 600\ntell0 - tell-somebody.sh - 0\n"), "{shared}");
@@ -200,6 +203,27 @@ fn an_agents_alert_goes_back_to_the_agent_byte_for_byte() {
         shared.starts_with("other0 - other - 0\n") && shared.contains("block600 - firewall-drop - 600\n")
     });
     drop(engine);
+}
+
+#[test]
+fn what_to_run_elsewhere_holds_no_text_of_an_attackers() {
+    let manager = Manager::new(
+        &("<command><name>path</name><executable>it's.sh</executable><keys>syscheck.path</keys></command>"
+            .to_owned()
+            + &response("path", "<location>local</location>")),
+    )
+    .with_remoted()
+    .with_agents(&[(3, "Wazuh v4.9.0", true)]);
+    let _engine = manager.start(&[]);
+    let path = "--all'; reboot #";
+    let alert = sshd(1, &address(1)).replacen('{', &format!(r#"{{"syscheck":{{"path":"{path}"}},"#), 1);
+    manager.host.alerts(&[from("003", &alert)]);
+    until("it is written down", || manager.host.count("handed-over") == 1);
+    let undone = manager.host.riposte(&["undo", &manager.host.entries()[0]["id"].to_string()]);
+    assert_eq!(undone.code, 4, "{undone:?}");
+    assert!(!undone.out.contains("riposte undo") && !undone.out.contains("echo"), "{undone:?}");
+    assert!(undone.out.contains(r"/var/ossec/active-response/bin/'it'\''s.sh'"), "{undone:?}");
+    assert!(undone.out.contains("(its key is \"--all'; reboot #\")"), "{undone:?}");
 }
 
 #[test]
