@@ -233,7 +233,7 @@ fn what_is_for_this_machine_runs_here() {
     let _engine = manager.start(&[]);
     manager.host.alerts(&[sshd(1, &address(1))]);
     until("it is blocked", || manager.host.elements("drop4") == [address(1)]);
-    assert_eq!(manager.host.count("in-force"), 1);
+    until("it is written down", || manager.host.count("in-force") == 1);
 }
 
 #[test]
@@ -274,10 +274,11 @@ fn what_wazuh_skips_is_skipped_and_said() {
         from("005", &sshd(3, &address(3))),
         from("006", &sshd(4, &address(4))),
         from("003", &sshd(5, &address(5))),
+        from("003", &sshd(6, &address(9)).replace("srcip", "SrcIP")),
     ]);
     assert!(manager.datagram().contains(&address(5)), "only the last one is sent");
     until("all are decided", || {
-        manager.host.events("refused").len() == 2 && manager.host.events("undeliverable").len() == 2
+        manager.host.events("refused").len() == 3 && manager.host.events("undeliverable").len() == 2
     });
     let said = |kind: &str| -> BTreeMap<String, String> {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -295,6 +296,7 @@ fn what_wazuh_skips_is_skipped_and_said() {
         "{refused:?}"
     );
     assert!(refused["1763632800.2"].contains("white_list"), "{refused:?}");
+    assert!(refused["1763632800.6"].contains("white_list"), "an agent reads that too: {refused:?}");
     assert!(undeliverable["1763632800.3"].contains("agent 005 is not connected"), "{undeliverable:?}");
     assert!(undeliverable["1763632800.4"].contains("knows no agent 006"), "{undeliverable:?}");
 }

@@ -16,7 +16,7 @@ use riposte_policy::config::Mode;
 use riposte_policy::keys::{self, Derived};
 use riposte_policy::{Address, Order};
 use riposte_transport::local::Delivered;
-use riposte_transport::wazuh::message::{Crafted, wire_name};
+use riposte_transport::wazuh::message::{Crafted, as_agents_read, wire_name};
 use riposte_transport::{Receipt, Transport, Undeliverable};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::Receiver;
@@ -150,7 +150,7 @@ async fn one(engine: &Engine, station: &Station, order: &Order, keys: &[String])
         return Err(refused(Refused::Untyped(crafted.to_string())));
     }
     // As in Wazuh, the source address counts whatever the command acts on.
-    let source = alert::text(&order.alert, &pointer(&["data", "srcip"])).map(std::borrow::Cow::into_owned);
+    let source = as_agents_read(&order.alert, "srcip").ok().flatten();
     let mut listed = keys.to_vec();
     listed.extend(source.filter(|source| source.parse::<Address>().is_ok()));
     let (armed, guard) = (engine.armed(), engine.capabilities.guard());

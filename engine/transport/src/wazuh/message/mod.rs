@@ -179,22 +179,44 @@ pub enum Crafted {
     User(String),
     /// `data.srcip` is neither address nor host name.
     Address(String),
+    /// This member of `data` stands there twice: who checks it and who acts on
+    /// it may read different ones.
+    Twice(&'static str),
 }
 
 impl Crafted {
     /// Looks at the fields that Wazuh looks at.
     #[must_use]
     pub fn find(alert: &str) -> Option<Self> {
-        let member = |name: &str| alert::text(alert, &Pointer::to_member(&["data", name]));
         let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-        if let Some(user) =
-            member("dstuser").filter(|user| !user.chars().all(|c| plain(c) || "@?".contains(c)))
-        {
-            return Some(Self::User(user.into_owned()));
-        }
-        let address = member("srcip").filter(|address| !address.chars().all(|c| plain(c) || c == ':'));
-        address.map(|address| Self::Address(address.into_owned()))
+        let user = match as_agents_read(alert, "dstuser") {
+            Ok(user) => user.filter(|user| !user.chars().all(|c| plain(c) || "@?".contains(c))),
+            Err(twice) => return Some(twice),
+        };
+        let address = match as_agents_read(alert, "srcip") {
+            Ok(address) => address.filter(|address| !address.chars().all(|c| plain(c) || c == ':')),
+            Err(twice) => return Some(twice),
+        };
+        user.map(Self::User).or(address.map(Self::Address))
     }
+}
+
+/// The text of a member of `data` as agents read it: their reader of JSON tells
+/// no `SrcIP` from `srcip` (cJSON's `cJSON_GetObjectItem`).
+///
+/// # Errors
+///
+/// When there are two.
+pub fn as_agents_read(alert: &str, name: &'static str) -> Result<Option<String>, Crafted> {
+    let one = |object: &str, name: &str| {
+        let mut all = members(object).unwrap_or_default().into_iter();
+        let mut named = all.by_ref().filter(|(key, _)| key.eq_ignore_ascii_case(name));
+        let found = named.next().map(|(_, value)| value.get().to_owned());
+        if named.next().is_some() { Err(()) } else { Ok(found) }
+    };
+    let data = one(alert, "data").map_err(|()| Crafted::Twice("data"))?.unwrap_or_default();
+    let value = one(&data, name).map_err(|()| Crafted::Twice(name))?;
+    Ok(value.filter(|value| value != "null").map(|value| serde_json::from_str(&value).unwrap_or(value)))
 }
 
 /// Wazuh's own words. The text is an attacker's: it is made safe to print.
@@ -204,6 +226,9 @@ impl fmt::Display for Crafted {
         match self {
             Self::User(text) => {
                 write!(f, "(1272): Invalid username '{}'. Possible logging attack.", inner(text))
+            }
+            Self::Twice(name) => {
+                write!(f, "the alert has two members {name}, and an agent may read either of them")
             }
             Self::Address(text) => {
                 write!(f, "(1271): Invalid IP Address '{}'. Possible logging attack.", inner(text))

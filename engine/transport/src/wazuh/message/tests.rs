@@ -192,3 +192,16 @@ fn versions_as_agents_report_them() {
         assert!(text.parse::<Version>().is_err(), "{text}");
     }
 }
+
+#[test]
+fn what_is_checked_is_what_an_agent_reads() {
+    let found = |data: &str| Crafted::find(&format!(r#"{{"rule":{{}},"data":{data}}}"#));
+    let address = |text: &str| Some(Crafted::Address(text.to_owned()));
+    assert_eq!(found(r#"{"srcip":"192.0.2.7","x":{"srcip":"a b"}}"#), None);
+    assert_eq!(found(r#"{"SrcIP":"a b"}"#), address("a b"));
+    assert_eq!(found(r#"{"srcip":"192.0.2.7","SRCIP":"192.0.2.8"}"#), Some(Crafted::Twice("srcip")));
+    assert_eq!(found(r#"{"dstuser":"a","dst\u0075ser":"b"}"#), Some(Crafted::Twice("dstuser")));
+    assert_eq!(found(r#"{"srcip":null}"#), None);
+    assert_eq!(found(r#"{"srcip":{"a":1}}"#), address(r#"{"a":1}"#));
+    assert_eq!(found(r#"{},"Data":{"srcip":"x"}"#), Some(Crafted::Twice("data")));
+}
