@@ -267,7 +267,7 @@ fn what_wazuh_skips_is_skipped_and_said() {
     )
     .with_remoted()
     .with_agents(&[(3, "Wazuh v4.9.0", true), (5, "Wazuh v4.9.0", false)]);
-    let _engine = manager.start(&[]);
+    let engine = manager.start(&[]);
     manager.host.alerts(&[
         from("003", &sshd(1, "192.0.2.7;reboot")),
         from("003", &sshd(2, &address(9))),
@@ -275,10 +275,11 @@ fn what_wazuh_skips_is_skipped_and_said() {
         from("006", &sshd(4, &address(4))),
         from("003", &sshd(5, &address(5))),
         from("003", &sshd(6, &address(9)).replace("srcip", "SrcIP")),
+        from(r"7\nforged", &sshd(7, &address(7))),
     ]);
     assert!(manager.datagram().contains(&address(5)), "only the last one is sent");
     until("all are decided", || {
-        manager.host.events("refused").len() == 3 && manager.host.events("undeliverable").len() == 2
+        manager.host.events("refused").len() == 3 && manager.host.events("undeliverable").len() == 3
     });
     let said = |kind: &str| -> BTreeMap<String, String> {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -298,6 +299,11 @@ fn what_wazuh_skips_is_skipped_and_said() {
     assert!(refused["1763632800.2"].contains("white_list"), "{refused:?}");
     assert!(refused["1763632800.6"].contains("white_list"), "an agent reads that too: {refused:?}");
     assert!(undeliverable["1763632800.3"].contains("agent 005 is not connected"), "{undeliverable:?}");
+    assert!(
+        undeliverable["1763632800.7"].contains(r#""7\nforged" is no agent's number"#),
+        "{undeliverable:?}"
+    );
+    assert!(!engine.log().contains("\nforged"), "{}", engine.log());
     assert!(undeliverable["1763632800.4"].contains("knows no agent 006"), "{undeliverable:?}");
 }
 

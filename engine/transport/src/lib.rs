@@ -23,6 +23,7 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use riposte_policy::Order;
+use riposte_policy::diagnostic::shown;
 
 /// Carries orders to the agent each of them names.
 #[async_trait]
@@ -68,6 +69,8 @@ impl Sign for () {
 pub enum Undeliverable {
     /// No machine here stands for that agent.
     NoSuchAgent(String),
+    /// What an alert calls its agent is no agent's number.
+    NoNumber(String),
     /// The receiving side has stopped.
     Stopped,
     /// The manager knows no agent of this number.
@@ -112,10 +115,14 @@ impl Undeliverable {
 impl fmt::Display for Undeliverable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NoSuchAgent(agent) if !agent.bytes().all(|b| b.is_ascii_alphanumeric()) => {
+                write!(f, "this machine does not stand for agent {}", shown(agent))
+            }
             Self::NoSuchAgent(agent) => write!(
                 f,
                 "this machine does not stand for agent {agent}; start with --agent-id {agent} or --all-local if it does"
             ),
+            Self::NoNumber(agent) => write!(f, "{} is no agent's number", shown(agent)),
             Self::Stopped => f.write_str("the engine is stopping"),
             Self::Unregistered(agent) => write!(f, "the manager knows no agent {agent}"),
             Self::NotConnected(agent) => {

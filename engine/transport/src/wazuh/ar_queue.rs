@@ -99,7 +99,7 @@ impl ArQueue {
     async fn prepare(&self, order: &Order) -> Result<Vec<u8>, Undeliverable> {
         let agent = order.agent.to_string();
         let number = agent.parse::<u32>().ok().filter(|number| *number > 0);
-        let Some(number) = number else { return Err(Undeliverable::NoSuchAgent(agent)) };
+        let Some(number) = number else { return Err(Undeliverable::NoNumber(agent)) };
         let known = match self.told(|| self.agents.about(number)).await {
             Ok(known) => known,
             Err(why) if why.passes() => return Err(Undeliverable::Unasked(why.to_string())),
