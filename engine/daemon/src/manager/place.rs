@@ -106,6 +106,14 @@ pub fn remove(root: &Path, below: &str) -> Result<(), Failed> {
     removed().map_err(|error: io::Error| Failed::new(root, below, "remove", &error))
 }
 
+/// Takes away what a [`replace`] that was killed left behind.
+pub fn tidy(root: &Path, below: &str) {
+    if let Ok((folder, name)) = folder(root, below) {
+        // Usually there is nothing.
+        let _ = rustix::fs::unlinkat(&folder, format!("{name}.riposte-partial"), AtFlags::empty());
+    }
+}
+
 /// Opened files and folders: no links, not kept by programs that are started.
 const PLAIN: OFlags = OFlags::NOFOLLOW.union(OFlags::CLOEXEC);
 

@@ -115,6 +115,9 @@ fn take(
 fn give(home: &args::Home) -> Result<String, String> {
     let (conf, own) = (home.root.join(CONF), home.root.join(OWN));
     let text = there(&home.root)?;
+    if !home.print {
+        [CONF, OWN, BACKUP, EDITED].into_iter().for_each(|below| place::tidy(&home.root, below));
+    }
     let (given, count) = stock::give_back(&text).map_err(|error| format!("{}: {error}", conf.display()))?;
     let ours = place::read(&home.root, OWN).map_err(|failed| failed.to_string())?;
     let part = ours.as_deref().and_then(part);
@@ -359,6 +362,7 @@ mod tests {
                 std::fs::write(wazuh.path("riposte.conf"), ours).unwrap();
             }
             std::fs::write(wazuh.path("ossec.conf.before-takeover"), TEXT).unwrap();
+            std::fs::write(wazuh.path("riposte.conf.riposte-partial"), "").unwrap();
             let said = give(&wazuh.home).unwrap();
             assert!(said.contains("interrupted") && !said.contains("changed since"), "{said}");
             assert_eq!(std::fs::read_dir(wazuh.home.root.join("etc")).unwrap().count(), 1);
