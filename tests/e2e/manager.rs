@@ -191,6 +191,9 @@ fn an_agents_alert_goes_back_to_the_agent_byte_for_byte() {
             "{undone:?}"
         );
     }
+    let all = manager.host.riposte(&["undo", "--all"]);
+    assert_eq!(all.code, 4, "{all:?}");
+    assert!(all.out.contains("they still stand: 1 (003)"), "the other has no way back: {all:?}");
     let shared = manager.host.read("etc/shared/ar.conf");
     assert!(shared.starts_with("restart-ossec0 - restart-ossec.sh - 0\n"), "{shared}");
     assert!(shared.ends_with("block600 - firewall-drop - 600\ntell0 - tell-somebody.sh - 0\n"), "{shared}");
@@ -203,13 +206,34 @@ fn an_agents_alert_goes_back_to_the_agent_byte_for_byte() {
 }
 
 #[test]
+fn what_to_run_elsewhere_holds_no_text_of_an_attackers() {
+    let manager = Manager::new(
+        &("<command><name>path</name><executable>it's.sh</executable><keys>syscheck.path</keys></command>"
+            .to_owned()
+            + &response("path", "<location>local</location>")),
+    )
+    .with_remoted()
+    .with_agents(&[(3, "Wazuh v4.9.0", true)]);
+    let _engine = manager.start(&[]);
+    let path = "--all'; reboot #";
+    let alert = sshd(1, &address(1)).replacen('{', &format!(r#"{{"syscheck":{{"path":"{path}"}},"#), 1);
+    manager.host.alerts(&[from("003", &alert)]);
+    until("it is written down", || manager.host.count("handed-over") == 1);
+    let undone = manager.host.riposte(&["undo", &manager.host.entries()[0]["id"].to_string()]);
+    assert_eq!(undone.code, 4, "{undone:?}");
+    assert!(!undone.out.contains("riposte undo") && !undone.out.contains("echo"), "{undone:?}");
+    assert!(undone.out.contains(r"/var/ossec/active-response/bin/'it'\''s.sh'"), "{undone:?}");
+    assert!(undone.out.contains("(its key is \"--all'; reboot #\")"), "{undone:?}");
+}
+
+#[test]
 fn what_is_for_this_machine_runs_here() {
     let manager =
         Manager::new(&(response("block", "<location>local</location><timeout>600</timeout>"))).with_remoted();
     let _engine = manager.start(&[]);
     manager.host.alerts(&[sshd(1, &address(1))]);
     until("it is blocked", || manager.host.elements("drop4") == [address(1)]);
-    assert_eq!(manager.host.count("in-force"), 1);
+    until("it is written down", || manager.host.count("in-force") == 1);
 }
 
 #[test]
@@ -243,17 +267,19 @@ fn what_wazuh_skips_is_skipped_and_said() {
     )
     .with_remoted()
     .with_agents(&[(3, "Wazuh v4.9.0", true), (5, "Wazuh v4.9.0", false)]);
-    let _engine = manager.start(&[]);
+    let engine = manager.start(&[]);
     manager.host.alerts(&[
         from("003", &sshd(1, "192.0.2.7;reboot")),
         from("003", &sshd(2, &address(9))),
         from("005", &sshd(3, &address(3))),
         from("006", &sshd(4, &address(4))),
         from("003", &sshd(5, &address(5))),
+        from("003", &sshd(6, &address(9)).replace("srcip", "SrcIP")),
+        from(r"7\nforged", &sshd(7, &address(7))),
     ]);
     assert!(manager.datagram().contains(&address(5)), "only the last one is sent");
     until("all are decided", || {
-        manager.host.events("refused").len() == 2 && manager.host.events("undeliverable").len() == 2
+        manager.host.events("refused").len() == 3 && manager.host.events("undeliverable").len() == 3
     });
     let said = |kind: &str| -> BTreeMap<String, String> {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -271,7 +297,13 @@ fn what_wazuh_skips_is_skipped_and_said() {
         "{refused:?}"
     );
     assert!(refused["1763632800.2"].contains("white_list"), "{refused:?}");
+    assert!(refused["1763632800.6"].contains("white_list"), "an agent reads that too: {refused:?}");
     assert!(undeliverable["1763632800.3"].contains("agent 005 is not connected"), "{undeliverable:?}");
+    assert!(
+        undeliverable["1763632800.7"].contains(r#""7\nforged" is no agent's number"#),
+        "{undeliverable:?}"
+    );
+    assert!(!engine.log().contains("\nforged"), "{}", engine.log());
     assert!(undeliverable["1763632800.4"].contains("knows no agent 006"), "{undeliverable:?}");
 }
 
@@ -290,16 +322,36 @@ fn a_network_daemon_that_comes_later_gets_what_waited() {
 
 #[test]
 fn without_a_version_nothing_is_sent_unless_one_is_assumed() {
-    let manager = Manager::new(&response("block", "<location>local</location>")).with_remoted();
+    let manager = Manager::new(&response("block", "<location>local</location>"))
+        .with_remoted()
+        .with_agents(&[(3, "", true)]);
     let engine = manager.start(&[]);
     manager.host.alerts(&[from("003", &sshd(1, &address(1)))]);
     until("it is reported", || manager.host.events("undeliverable").len() == 1);
     let said = manager.host.events("undeliverable")[0]["detail"].to_string();
-    assert!(said.contains("--assume-agents") && said.contains("queue/db/wdb"), "{said}");
+    assert!(said.contains("--assume-agents") && said.contains("never reported"), "{said}");
     engine.stop();
     let _engine = manager.start(&["--assume-agents", "4.1"]);
     manager.host.alerts(&[from("003", &sshd(2, &address(2)))]);
     assert!(manager.datagram().starts_with("(local_source) [] NRN 003 block0 - 198.18.0.2 "));
+}
+
+#[test]
+fn a_database_that_comes_later_answers_what_waited() {
+    let manager = Manager::new(
+        &(response("block", "<location>all</location><timeout>60</timeout>")
+            + &response("tell", "<location>local</location>")),
+    )
+    .with_remoted();
+    let engine = manager.start(&[]);
+    manager.host.alerts(&[from("003", &sshd(1, &address(1)))]);
+    until("the alert was read", || {
+        engine.log().contains("fired") || manager.host.riposte(&["status"]).code == 0
+    });
+    let manager = manager.with_agents(&[(3, "Wazuh v4.9.0", true)]);
+    let got = manager.datagram() + &manager.datagram();
+    assert!(got.contains("block60") && got.contains("tell0"), "{got}");
+    until("both are written down", || manager.host.count("handed-over") == 2);
 }
 
 #[test]
@@ -425,4 +477,14 @@ fn rules_that_call_for_no_response_fire_none() {
     manager.host.alerts(&[sshd(1, &address(1)), sshd(2, &address(2)).replace("5712", "5551")]);
     until("the other fires", || manager.host.elements("drop4") == [address(2)]);
     assert_eq!(manager.host.entries().len(), 1);
+    let alert = manager.host.path("alert").display().to_string();
+    std::fs::write(&alert, sshd(3, &address(3))).unwrap();
+    for ask in [&[][..], &["--offline"]] {
+        let explained = manager.host.riposte(&[&["explain", "--json", "--alert", &alert], ask].concat());
+        let first = explained.out.lines().find(|line| line.contains("block#1")).unwrap();
+        let explained: Value = serde_json::from_str(first).unwrap();
+        assert_eq!((&explained["acts"], &explained["causes"][0]["cause"]), (&false.into(), &"no-ar".into()));
+        let counted = manager.host.riposte(&[&["explain", "--totals", "--alert", &alert], ask].concat());
+        assert!(counted.out.contains("1 alerts, 0 of them fire"), "{counted:?}");
+    }
 }

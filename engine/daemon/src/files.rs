@@ -95,6 +95,28 @@ fn all(file: std::fs::File, largest: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Reads a regular file of at most `largest` bytes: one of a folder in which
+/// others may put what they like, a pipe that never ends for one.
+///
+/// # Errors
+///
+/// When it cannot be read, is larger, or is no regular file.
+pub fn read_regular(path: &Path, largest: u64) -> io::Result<Vec<u8>> {
+    use rustix::fs::{Mode, OFlags};
+    use std::io::Read;
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = std::fs::File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(largest + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > largest {
+        return Err(io::Error::other(format!("it is larger than {largest} bytes")));
+    }
+    Ok(bytes)
+}
+
 /// Reads the first bytes of a file, at most `most`.
 ///
 /// # Errors

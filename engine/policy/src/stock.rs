@@ -58,10 +58,13 @@ pub fn blocks(text: &str) -> Result<Vec<Block<'_>>, Unbalanced> {
     let mut open: Vec<Tag<'_>> = Vec::new();
     let mut found = Vec::new();
     let mut reading: Option<Reading> = None;
+    // Counted on, so that a file is gone through once however many blocks it has.
+    let (mut line, mut counted) = (1, 0);
     for tag in tags(text) {
+        let named = |depth: usize, name: &str| open.get(depth).is_some_and(|tag| tag.name == name);
         // `active-response` below a root, and what stands directly in it.
-        let path: Vec<&str> = open.iter().map(|tag| tag.name).collect();
-        let (outside, inside) = (path == ["ossec_config"], path == ["ossec_config", "active-response"]);
+        let outside = open.len() == 1 && named(0, "ossec_config");
+        let inside = open.len() == 2 && named(0, "ossec_config") && named(1, "active-response");
         match tag.kind {
             Kind::Open => {
                 if outside && tag.name == "active-response" {
@@ -75,9 +78,10 @@ pub fn blocks(text: &str) -> Result<Vec<Block<'_>>, Unbalanced> {
                 }
             }
             Kind::Close => {
-                let line = tags::line(text, tag.span.start);
-                let opened = open.pop().filter(|opened| opened.name == tag.name);
-                let Some(opened) = opened else { return Err(Unbalanced { line, name: tag.name.to_owned() }) };
+                let Some(opened) = open.pop().filter(|opened| opened.name == tag.name) else {
+                    let line = tags::line(text, tag.span.start);
+                    return Err(Unbalanced { line, name: tag.name.to_owned() });
+                };
                 match (open.len(), reading.as_mut()) {
                     (2, Some(reading)) => {
                         let inner = text.get(opened.span.end..tag.span.start).unwrap_or_default();
@@ -85,7 +89,9 @@ pub fn blocks(text: &str) -> Result<Vec<Block<'_>>, Unbalanced> {
                     }
                     (1, Some(_)) => {
                         let span = opened.span.start..tag.span.end;
-                        found.extend(reading.take().and_then(|reading| reading.block(text, span)));
+                        line += tags::line(text.get(counted..span.start).unwrap_or_default(), usize::MAX) - 1;
+                        counted = span.start;
+                        found.extend(reading.take().and_then(|reading| reading.block(text, span, line)));
                     }
                     _ => {}
                 }
@@ -116,13 +122,13 @@ impl Reading {
         }
     }
 
-    fn block(self, text: &str, span: Range<usize>) -> Option<Block<'_>> {
+    fn block(self, text: &str, span: Range<usize>, line: usize) -> Option<Block<'_>> {
         let disabled = self.disabled.as_ref();
         let behind = disabled.and_then(|disabled| text.get(disabled.span.end..)).unwrap_or_default();
         let taken = behind.starts_with(PUT_IN) || behind.starts_with(CHANGED);
         Some(Block {
             text: text.get(span.clone())?,
-            line: tags::line(text, span.start),
+            line,
             span,
             command: self.command?,
             enabled: disabled.is_none_or(|disabled| disabled.value != "yes"),

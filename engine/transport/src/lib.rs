@@ -23,6 +23,7 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use riposte_policy::Order;
+use riposte_policy::diagnostic::shown;
 
 /// Carries orders to the agent each of them names.
 #[async_trait]
@@ -68,6 +69,8 @@ impl Sign for () {
 pub enum Undeliverable {
     /// No machine here stands for that agent.
     NoSuchAgent(String),
+    /// What an alert calls its agent is no agent's number.
+    NoNumber(String),
     /// The receiving side has stopped.
     Stopped,
     /// The manager knows no agent of this number.
@@ -81,8 +84,8 @@ pub enum Undeliverable {
         /// Why.
         why: String,
     },
-    /// The agent takes no message of this length.
-    TooLong {
+    /// The agent takes no message of this length, or with such a path.
+    Unfit {
         /// The agent's number.
         agent: String,
         /// Which.
@@ -90,6 +93,8 @@ pub enum Undeliverable {
     },
     /// Which agents there are is not known.
     AgentsUnknown(String),
+    /// Who knows the agents does not answer. The receipt is not signed.
+    Unasked(String),
     /// Nobody takes the order off the queue. Its receipt is not signed.
     Unreachable {
         /// The queue's socket.
@@ -99,13 +104,25 @@ pub enum Undeliverable {
     },
 }
 
+impl Undeliverable {
+    /// Whether somebody may take it later: then the alert stays unhandled.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        matches!(self, Self::Unasked(_) | Self::Unreachable { .. })
+    }
+}
+
 impl fmt::Display for Undeliverable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NoSuchAgent(agent) if !agent.bytes().all(|b| b.is_ascii_alphanumeric()) => {
+                write!(f, "this machine does not stand for agent {}", shown(agent))
+            }
             Self::NoSuchAgent(agent) => write!(
                 f,
                 "this machine does not stand for agent {agent}; start with --agent-id {agent} or --all-local if it does"
             ),
+            Self::NoNumber(agent) => write!(f, "{} is no agent's number", shown(agent)),
             Self::Stopped => f.write_str("the engine is stopping"),
             Self::Unregistered(agent) => write!(f, "the manager knows no agent {agent}"),
             Self::NotConnected(agent) => {
@@ -115,8 +132,12 @@ impl fmt::Display for Undeliverable {
                 f,
                 "the version of agent {agent} is not known: {why}; with --assume-agents VERSION it is sent all the same"
             ),
-            Self::TooLong { agent, why } => write!(f, "agent {agent}: {why}"),
+            Self::Unfit { agent, why } => write!(f, "agent {agent}: {why}"),
             Self::AgentsUnknown(why) => write!(f, "which agents are connected is not known: {why}"),
+            Self::Unasked(why) => write!(
+                f,
+                "{why}; it runs on a running manager, and with --assume-agents VERSION an agent is sent to all the same. The alert stays unhandled"
+            ),
             Self::Unreachable { path, why } => write!(
                 f,
                 "nobody takes orders on {}: {why}; wazuh-remoted listens there on a running manager. The alert stays unhandled",

@@ -183,16 +183,27 @@ impl Armed {
         self.commands.values()
     }
 
+    /// Whether the rule of an alert calls for responses, as far as the rules are
+    /// known: they are in a manager's home.
+    #[must_use]
+    pub fn responds(&self, alert: &Alert<'_>) -> bool {
+        alert.rule_number().is_none_or(|rule| self.rules.responds(rule))
+    }
+
+    /// The responses that an alert fires, by their position in the configuration.
+    #[must_use]
+    pub fn fires(&self, alert: &Alert<'_>) -> Vec<usize> {
+        if self.responds(alert) { self.index.fires(alert) } else { Vec::new() }
+    }
+
     /// The orders for the response at `position` of the configuration: one for
-    /// each agent that its location names.
+    /// each agent that its location names. Whether it [fires](Armed::fires) is
+    /// not asked.
     #[must_use]
     pub fn orders(&self, position: usize, alert: &Alert<'_>) -> Vec<Order> {
         let Some(response) = self.config.responses.get(position) else { return Vec::new() };
         let command = self.config.commands.iter().find(|command| command.name == response.command);
         let Some(command) = command else { return Vec::new() };
-        if self.role == Role::Manager && alert.rule_number().is_some_and(|rule| !self.rules.responds(rule)) {
-            return Vec::new();
-        }
         let stateful = self.ready(&command.name).is_none_or(|ready| ready.stateful);
         let from = Some(alert.agent_id()).filter(|id| !id.is_empty());
         let text: Arc<str> = alert.object().into();

@@ -141,7 +141,11 @@ async fn undo_target(
             tracing::warn!(%error, "the offences of what was undone stay counted");
         }
     }
-    and_elsewhere(undone(&meant, &ended, in_time), &away)
+    let here = match meant.is_empty() {
+        true => Answer::done("nothing is in force here").with(json!([])),
+        false => undone(&meant, &ended, in_time),
+    };
+    and_elsewhere(here, &away, target.is_none())
 }
 
 /// What was handed over to other machines, and stands there, on a target.
@@ -158,7 +162,7 @@ async fn handed_over(engine: &Engine, target: Option<&str>) -> Vec<Entry> {
             let entries = engine.ledger.entries(filter).await;
             entries.map(|entries| entries.into_iter().filter(|entry| meant.matches(entry)).collect())
         }
-        None => Ok(Vec::new()),
+        None => all_handed_over(engine).await,
     };
     let mut entries: Vec<Entry> = found.unwrap_or_else(|error| {
         tracing::warn!(%error, "what was handed over cannot be looked up");
@@ -168,8 +172,24 @@ async fn handed_over(engine: &Engine, target: Option<&str>) -> Vec<Entry> {
     entries
 }
 
-/// The same answer, with what is to be done elsewhere.
-fn and_elsewhere(answer: Answer, away: &[Entry]) -> Answer {
+/// Everything that was handed over, stands, and can be undone, page by page.
+async fn all_handed_over(engine: &Engine) -> std::result::Result<Vec<Entry>, LedgerError> {
+    const PAGE: u32 = 1000;
+    let mut found = Vec::new();
+    let mut after = None;
+    loop {
+        let filter = Filter { after, limit: Some(PAGE), ..Filter::default() };
+        let page = engine.ledger.entries(filter).await?;
+        let Some(last) = page.last() else { return Ok(found) };
+        after = Some(last.id);
+        let now = engine.now().wall_ms;
+        found.extend(page.into_iter().filter(|entry| away::stands(entry, now) && away::undoes(entry)));
+    }
+}
+
+/// The same answer, with what is to be done elsewhere: in one sentence when
+/// everything is to be undone.
+fn and_elsewhere(answer: Answer, away: &[Entry], everything: bool) -> Answer {
     if away.is_empty() {
         return answer;
     }
@@ -180,8 +200,8 @@ fn and_elsewhere(answer: Answer, away: &[Entry]) -> Answer {
                "agent": entry.agent, "error": advice})
     }));
     let nothing_here = data.len() == away.len();
-    let message =
-        if nothing_here { advice.join("\n") } else { format!("{}\n{}", answer.message, advice.join("\n")) };
+    let elsewhere = if everything { away::summary(away) } else { advice.join("\n") };
+    let message = if nothing_here { elsewhere } else { format!("{}\n{elsewhere}", answer.message) };
     let result = if answer.result == Result::Failed { Result::Failed } else { Result::NotYet };
     Answer { result, message, data: Value::Array(data) }
 }

@@ -160,7 +160,7 @@ impl Reader<'_> {
         };
         counters.alerts.fetch_add(1, Ordering::Relaxed);
         let armed = self.engine.armed();
-        let fired = armed.index.fires(&alert);
+        let fired = armed.fires(&alert);
         if fired.is_empty() {
             return passed();
         }

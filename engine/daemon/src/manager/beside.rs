@@ -15,6 +15,7 @@ use riposte_policy::stock;
 use rustix::process::{Pid, test_kill_process};
 
 use super::place;
+use super::takeover::BACKUP;
 
 /// What runs beside us.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub struct Beside {
     pub blocks: Vec<Named>,
     /// Whether it was started before responses were taken over.
     pub outdated: bool,
+    /// Why it is not known what it carries out.
+    pub unknown: Option<String>,
 }
 
 /// A running `wazuh-analysisd`.
@@ -50,21 +53,32 @@ impl Beside {
     #[must_use]
     pub fn look(root: &Path) -> Self {
         let Some((running, since)) = analysisd(root) else { return Self::default() };
-        let path = root.join("etc/ossec.conf");
-        // What cannot be read names nothing; the reader of configurations says why.
-        let text = place::read(root, "etc/ossec.conf").ok().flatten().unwrap_or_default();
-        let blocks = stock::blocks(&text).unwrap_or_default();
-        let changed = path.metadata().ok().map(|found| (found.mtime(), found.mtime_nsec()));
-        let outdated = since.is_some() && changed > since && blocks.iter().any(|block| block.taken);
+        // It may carry out anything while we cannot read what.
+        let unknown =
+            |unknown| Self { running: Some(running.clone()), unknown: Some(unknown), ..Self::default() };
+        let text = match place::look(root, "etc/ossec.conf") {
+            Ok(text) => text.unwrap_or_default(),
+            Err(failed) => return unknown(failed.to_string()),
+        };
+        let blocks = match stock::blocks(&text) {
+            Ok(blocks) => blocks,
+            Err(unbalanced) => return unknown(format!("etc/ossec.conf: {unbalanced}")),
+        };
+        // Edits of other kinds are not ours to worry about.
+        let taken = place::written(root, BACKUP).or_else(|| place::written(root, "etc/ossec.conf"));
+        let outdated = since.is_some() && taken > since && blocks.iter().any(|block| block.taken);
         let blocks = blocks.into_iter().filter(|block| block.enabled);
         let blocks = blocks.map(|block| Named { command: block.command, line: block.line }).collect();
-        Self { running: Some(running), blocks, outdated }
+        Self { running: Some(running), blocks, outdated, unknown: None }
     }
 
     /// Why we may not carry out `config` beside it.
     #[must_use]
     pub fn conflict(&self, config: &Config) -> Option<Conflict> {
         self.running.as_ref()?;
+        if let Some(why) = &self.unknown {
+            return Some(Conflict::Unknown(why.clone()));
+        }
         if self.outdated {
             return Some(Conflict::Outdated);
         }
@@ -82,6 +96,8 @@ pub enum Conflict {
     Both(Vec<Named>),
     /// It still carries out what was taken over since it was started.
     Outdated,
+    /// What it carries out cannot be read.
+    Unknown(String),
 }
 
 impl fmt::Display for Conflict {
@@ -99,6 +115,9 @@ impl fmt::Display for Conflict {
                 "wazuh-analysisd was started before the takeover and still carries out what was taken over; \
                  restart the Wazuh manager, and start again",
             ),
+            Self::Unknown(why) => {
+                write!(f, "wazuh-analysisd runs, and what it carries out is not known: {why}")
+            }
         }
     }
 }
@@ -115,15 +134,18 @@ impl fmt::Display for Running {
 /// How it was found, and when it was started, where that is known.
 fn analysisd(root: &Path) -> Option<(Running, Option<(i64, i64)>)> {
     let files = std::fs::read_dir(root.join("var/run")).into_iter().flatten().filter_map(Result::ok);
-    for file in files {
+    let living = files.filter_map(|file| {
         let name = file.file_name();
         let name = name.to_string_lossy();
-        let id = ["wazuh-analysisd-", "ossec-analysisd-"].iter().find_map(|start| name.strip_prefix(start));
-        let id = id.and_then(|id| id.strip_suffix(".pid")).and_then(|id| id.parse::<i32>().ok());
-        if let Some(id) = id.filter(|id| is_alive(*id)) {
-            let since = file.metadata().ok().map(|found| (found.mtime(), found.mtime_nsec()));
-            return Some((Running::Process(id), since));
-        }
+        let id =
+            ["wazuh-analysisd-", "ossec-analysisd-"].iter().find_map(|start| name.strip_prefix(start))?;
+        let id = id.strip_suffix(".pid")?.parse::<i32>().ok().filter(|id| is_alive(*id))?;
+        let since = file.metadata().ok().map(|found| (found.mtime(), found.mtime_nsec()));
+        Some((Running::Process(id), since))
+    });
+    // A file left over from before may name a number that is somebody else's now.
+    if let Some(newest) = living.max_by_key(|(_, since)| *since) {
+        return Some(newest);
     }
     let listens = |path: &str| match UnixDatagram::unbound() {
         Ok(socket) => match socket.connect(root.join(path)) {
@@ -210,5 +232,47 @@ mod tests {
         assert_eq!(Beside::look(&root).conflict(&Config::default()), Some(Conflict::Outdated));
         at(&process, 3_000);
         assert_eq!(Beside::look(&root).conflict(&Config::default()), None);
+        // The file that is kept tells when it was; what is edited later means nothing.
+        let kept = root.join(BACKUP);
+        std::fs::write(&kept, CONF).unwrap();
+        at(&kept, 2_000);
+        at(&conf, 9_000);
+        assert_eq!(Beside::look(&root).conflict(&Config::default()), None);
+        at(&kept, 4_000);
+        assert_eq!(Beside::look(&root).conflict(&Config::default()), Some(Conflict::Outdated));
+    }
+
+    #[test]
+    fn of_two_files_the_newer_one_counts() {
+        let (_folder, root) = home();
+        let (mut ids, at) =
+            (vec![std::process::id(), std::os::unix::process::parent_id()], |path: PathBuf, seconds| {
+                let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+                std::fs::File::create(path).unwrap().set_modified(time).unwrap();
+            });
+        for _ in 0..2 {
+            for (n, id) in (1..).zip(&ids) {
+                at(root.join(format!("var/run/wazuh-analysisd-{id}.pid")), n * 1_000);
+            }
+            let newest = i32::try_from(ids[1]).unwrap();
+            assert_eq!(Beside::look(&root).running, Some(Running::Process(newest)));
+            ids.reverse();
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_may_be_anything() {
+        let (_folder, root) = home();
+        runs(&root);
+        let (conf, elsewhere) = (root.join("etc/ossec.conf"), root.join("elsewhere"));
+        std::fs::write(&conf, [b"<!-- caf\xe9 -->", CONF.as_bytes()].concat()).unwrap();
+        assert_eq!(Beside::look(&root).blocks.len(), 1, "its encoding hides nothing");
+        std::fs::rename(&conf, &elsewhere).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, &conf).unwrap();
+        let conflict = Beside::look(&root).conflict(&Config::default()).unwrap();
+        assert!(conflict.to_string().contains("it is a link"), "{conflict}");
+        std::fs::remove_file(&conf).unwrap();
+        std::fs::write(&conf, "<ossec_config>").unwrap();
+        assert!(matches!(Beside::look(&root).conflict(&Config::default()), Some(Conflict::Unknown(_))));
     }
 }

@@ -16,7 +16,7 @@ use riposte_policy::config::Mode;
 use riposte_policy::keys::{self, Derived};
 use riposte_policy::{Address, Order};
 use riposte_transport::local::Delivered;
-use riposte_transport::wazuh::message::{Crafted, wire_name};
+use riposte_transport::wazuh::message::{Crafted, as_agents_read, wire_name};
 use riposte_transport::{Receipt, Transport, Undeliverable};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::Receiver;
@@ -62,6 +62,10 @@ async fn hand_over(engine: &Engine, station: &Station, order: Order, receipt: Re
         Ok(orders) => orders,
         Err(why) => {
             engine.report.undeliverable(&order, &why);
+            if why.passes() {
+                engine.counters.failed.fetch_add(1, Ordering::Relaxed);
+                return;
+            }
             return receipt.decided();
         }
     };
@@ -87,7 +91,7 @@ async fn hand_over(engine: &Engine, station: &Station, order: Order, receipt: Re
                 engine.report.outcome(&order, &keys, &outcome);
             }
             Err(Not::Undeliverable(why)) => {
-                if matches!(why, Undeliverable::Unreachable { .. }) {
+                if why.passes() {
                     engine.counters.failed.fetch_add(1, Ordering::Relaxed);
                     decided = false;
                 }
@@ -107,8 +111,7 @@ async fn each(station: &Station, order: &Order) -> Result<Vec<Order>, Undelivera
     if order.location != "all" {
         return Ok(vec![order.clone()]);
     }
-    let active = station.queue.agents().active().await;
-    let active = active.map_err(|why| Undeliverable::AgentsUnknown(why.to_string()))?;
+    let active = station.queue.active().await?;
     let named = |agent: u32| {
         let Some(response) = &order.response else { return false };
         let local =
@@ -147,7 +150,7 @@ async fn one(engine: &Engine, station: &Station, order: &Order, keys: &[String])
         return Err(refused(Refused::Untyped(crafted.to_string())));
     }
     // As in Wazuh, the source address counts whatever the command acts on.
-    let source = alert::text(&order.alert, &pointer(&["data", "srcip"])).map(std::borrow::Cow::into_owned);
+    let source = as_agents_read(&order.alert, "srcip").ok().flatten();
     let mut listed = keys.to_vec();
     listed.extend(source.filter(|source| source.parse::<Address>().is_ok()));
     let (armed, guard) = (engine.armed(), engine.capabilities.guard());

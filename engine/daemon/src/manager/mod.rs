@@ -30,7 +30,7 @@ use riposte_transport::route::Identity;
 use riposte_transport::wazuh::agents::Agents;
 use riposte_transport::wazuh::ar_queue::ArQueue;
 
-use self::beside::Beside;
+use self::beside::{Beside, Conflict};
 use crate::commands::{ask, locate};
 use crate::engine::Engine;
 use crate::exit::Exit;
@@ -114,8 +114,18 @@ fn look(engine: &Engine, station: &Station) {
     let armed = engine.armed();
     if !engine.settings().shadow {
         let conflict = Beside::look(&station.root).conflict(&armed.config);
-        let before = engine.yields.swap(conflict.is_some(), Ordering::AcqRel);
+        // A file that is being written is read again at the next look; one that
+        // stays unreadable changes nothing about who acts.
+        let unknown = matches!(conflict, Some(Conflict::Unknown(_)));
+        let before = if unknown {
+            engine.yields.load(Ordering::Acquire)
+        } else {
+            engine.yields.swap(conflict.is_some(), Ordering::AcqRel)
+        };
         match (before, conflict) {
+            (_, Some(Conflict::Unknown(why))) => {
+                tracing::debug!("who carries out responses stays as it is: {why}");
+            }
             (false, Some(conflict)) => engine.report.yields(&conflict.to_string()),
             (true, None) => engine.report.acts_again(),
             _ => {}

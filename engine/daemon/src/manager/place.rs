@@ -9,6 +9,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, Gid, Mode, OFlags, RawMode, Uid};
@@ -24,24 +25,49 @@ const LARGEST: u64 = 16 << 20;
 /// When it cannot be read, or is not UTF-8, which could not be written back
 /// byte for byte.
 pub fn read(root: &Path, below: &str) -> Result<Option<String>, Failed> {
-    let text = || {
+    let text = |bytes| String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8"));
+    let text = bytes(root, below).and_then(|bytes| bytes.map(text).transpose());
+    text.map_err(|error| Failed::new(root, below, "read", &error))
+}
+
+/// The same to look at only: what is not UTF-8 is replaced.
+///
+/// # Errors
+///
+/// When it cannot be read.
+pub fn look(root: &Path, below: &str) -> Result<Option<String>, Failed> {
+    match bytes(root, below) {
+        Ok(bytes) => Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())),
+        Err(error) => Err(Failed::new(root, below, "read", &error)),
+    }
+}
+
+/// When the file was written last, in seconds and nanoseconds; `None` when it
+/// is not there, or is a link.
+pub fn written(root: &Path, below: &str) -> Option<(i64, i64)> {
+    let found = root.join(below).symlink_metadata().ok()?;
+    found.is_file().then(|| (found.mtime(), found.mtime_nsec()))
+}
+
+fn bytes(root: &Path, below: &str) -> io::Result<Option<Vec<u8>>> {
+    let read = || {
         let (folder, name) = folder(root, below)?;
         let file = rustix::fs::openat(&folder, name, OFlags::NONBLOCK | PLAIN, Mode::empty())?;
         let file = File::from(file);
         if !file.metadata()?.is_file() {
             return Err(io::Error::other("it is not a regular file"));
         }
-        let mut text = String::new();
-        file.take(LARGEST + 1).read_to_string(&mut text)?;
-        if text.len() as u64 > LARGEST {
+        let mut bytes = Vec::new();
+        file.take(LARGEST + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > LARGEST {
             return Err(io::Error::other(format!("it is larger than {LARGEST} bytes")));
         }
-        Ok(text)
+        Ok(bytes)
     };
-    match text() {
-        Ok(text) => Ok(Some(text)),
+    match read() {
+        Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Failed::new(root, below, "read", &error)),
+        Err(error) => Err(error),
     }
 }
 
@@ -78,6 +104,14 @@ pub fn remove(root: &Path, below: &str) -> Result<(), Failed> {
         Ok(rustix::fs::unlinkat(&folder, name, AtFlags::empty())?)
     };
     removed().map_err(|error: io::Error| Failed::new(root, below, "remove", &error))
+}
+
+/// Takes away what a [`replace`] that was killed left behind.
+pub fn tidy(root: &Path, below: &str) {
+    if let Ok((folder, name)) = folder(root, below) {
+        // Usually there is nothing.
+        let _ = rustix::fs::unlinkat(&folder, format!("{name}.riposte-partial"), AtFlags::empty());
+    }
 }
 
 /// Opened files and folders: no links, not kept by programs that are started.
@@ -153,7 +187,7 @@ impl std::error::Error for Failed {}
 #[cfg(test)]
 #[allow(clippy::disallowed_methods, reason = "tests make files of their own")]
 mod tests {
-    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
 

@@ -40,7 +40,7 @@ pub fn read(root: &Path, configs: &[File]) -> Ruleset {
             if selection.excludes(&below) {
                 continue;
             }
-            match files::read_at_most(&path, LARGEST) {
+            match files::read_regular(&path, LARGEST) {
                 Ok(bytes) => ruleset.read(&String::from_utf8_lossy(&bytes)),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(error) => tracing::warn!(path = %path.display(), %error, "these rules are not known"),
@@ -48,4 +48,21 @@ pub fn read(root: &Path, configs: &[File]) -> Ruleset {
         }
     }
     ruleset
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "tests make files of their own")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_file_of_rules_is_passed_over() {
+        let root = tempfile::tempdir().unwrap();
+        let rules = root.path().join("etc/rules");
+        std::fs::create_dir_all(rules.join("b.xml")).unwrap();
+        std::fs::write(rules.join("c.xml"), r#"<rule id="7" level="3"></rule>"#).unwrap();
+        let pipe = rules.join("a.xml");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RWXU).unwrap();
+        assert!(read(root.path(), &[]).rule(7).is_some());
+    }
 }

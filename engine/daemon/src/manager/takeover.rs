@@ -19,7 +19,7 @@ use crate::exit::Exit;
 /// each.
 const CONF: &str = "etc/ossec.conf";
 const OWN: &str = "etc/riposte.conf";
-const BACKUP: &str = "etc/ossec.conf.before-takeover";
+pub(super) const BACKUP: &str = "etc/ossec.conf.before-takeover";
 const EDITED: &str = "etc/riposte.conf.before-giveback";
 /// Around what is put into `etc/riposte.conf`.
 const BEGIN: &str =
@@ -82,9 +82,13 @@ fn take(
     }
     let failed = |failed: place::Failed| failed.to_string();
     let backup = home.root.join(BACKUP);
-    if !known.iter().any(|block| block.taken) || !backup.exists() {
-        place::replace(&home.root, BACKUP, &text, 0o640).map_err(failed)?;
-    }
+    // Written anew each time: when that was says since when a manager is outdated.
+    let kept = if known.iter().any(|block| block.taken) {
+        place::read(&home.root, BACKUP).map_err(failed)?
+    } else {
+        None
+    };
+    place::replace(&home.root, BACKUP, kept.as_deref().unwrap_or(&text), 0o640).map_err(failed)?;
     place::replace(&home.root, OWN, &ours, 0o640).map_err(failed)?;
     place::replace(&home.root, CONF, &taken, 0o640).map_err(failed)?;
     let mut said = format!("Taken over, into {}:\n", own.display());
@@ -111,10 +115,15 @@ fn take(
 fn give(home: &args::Home) -> Result<String, String> {
     let (conf, own) = (home.root.join(CONF), home.root.join(OWN));
     let text = there(&home.root)?;
+    if !home.print {
+        [CONF, OWN, BACKUP, EDITED].into_iter().for_each(|below| place::tidy(&home.root, below));
+    }
     let (given, count) = stock::give_back(&text).map_err(|error| format!("{}: {error}", conf.display()))?;
     let ours = place::read(&home.root, OWN).map_err(|failed| failed.to_string())?;
     let part = ours.as_deref().and_then(part);
-    if count == 0 && part.is_none() {
+    let before = place::read(&home.root, BACKUP).map_err(|failed| failed.to_string())?;
+    // A kept copy of what is there is left over from a command that was interrupted.
+    if count == 0 && part.is_none() && before.as_deref() != Some(&text) {
         return Ok(format!("{}: nothing was taken over", conf.display()));
     }
     let rest = match (&ours, part) {
@@ -126,10 +135,13 @@ fn give(home: &args::Home) -> Result<String, String> {
         return Ok(format!("==> {} <==\n{given}\n==> {} <==\n{rest}", conf.display(), own.display()));
     }
     let failed = |failed: place::Failed| failed.to_string();
-    let mut said = format!("Given back: {count}.\n");
+    let mut said = match count {
+        0 => "What an interrupted command left over is taken out.\n".to_owned(),
+        _ => format!("Given back: {count}.\n"),
+    };
     place::replace(&home.root, CONF, &given, 0o640).map_err(failed)?;
     if let (Some(rest), Some(part), Some(before)) = (&rest, part, &ours) {
-        if part != whole(&text, &given) {
+        if !copies(part, &given) {
             let kept = home.root.join(EDITED);
             place::replace(&home.root, EDITED, before, 0o640).map_err(failed)?;
             let _ = writeln!(
@@ -146,7 +158,7 @@ fn give(home: &args::Home) -> Result<String, String> {
         }
     }
     let backup = home.root.join(BACKUP);
-    match place::read(&home.root, BACKUP).map_err(failed)? {
+    match before {
         Some(before) if before == given => {
             place::remove(&home.root, BACKUP).map_err(failed)?;
             let _ = writeln!(said, "{} is byte for byte what it was before.", conf.display());
@@ -183,17 +195,42 @@ fn with_blocks(ours: &str, before: &str, after: &str, blocks: &[Block<'_>]) -> S
     if old == whole(before, &given) {
         return ours.replacen(old, &whole(after, &given), 1);
     }
+    // Otherwise only what is not there yet is added: it is there when the
+    // command was interrupted before, or when a block was enabled by hand.
+    let mut there: Vec<_> = stock::blocks(old).unwrap_or_default().iter().map(|block| block.text).collect();
+    let taken = stock::blocks(before).unwrap_or_default();
+    for block in taken.iter().zip(stock::blocks(&given).unwrap_or_default()).filter(|(taken, _)| taken.taken)
+    {
+        take_out(&mut there, block.1.text);
+    }
+    let missing: Vec<_> = blocks.iter().filter(|block| !take_out(&mut there, block.text)).collect();
+    if missing.is_empty() {
+        return ours.to_owned();
+    }
     let end = format!("{ROOT_END}{END}");
-    let added: String = blocks.iter().map(entry).collect();
+    let added: String = missing.iter().copied().map(entry).collect();
     let new = match old.strip_suffix(end.as_str()) {
         Some(start) => format!("{start}{added}{end}"),
         None => format!(
             "{}{}",
             old.strip_suffix(END).unwrap_or(old),
-            section(blocks.iter()).replacen(BEGIN, "", 1)
+            section(missing.into_iter()).replacen(BEGIN, "", 1)
         ),
     };
     ours.replacen(old, &new, 1)
+}
+
+/// Takes one `text` out of `texts`, and says whether there was one.
+fn take_out(texts: &mut Vec<&str>, text: &str) -> bool {
+    let found = texts.iter().position(|one| *one == text);
+    found.is_some_and(|at| !texts.remove(at).is_empty())
+}
+
+/// Whether our part holds nothing but copies of blocks in `given`.
+fn copies(part: &str, given: &str) -> bool {
+    let (ours, theirs) = (stock::blocks(part).unwrap_or_default(), stock::blocks(given).unwrap_or_default());
+    let mut theirs: Vec<_> = theirs.iter().map(|block| block.text).collect();
+    part == section(ours.iter()) && ours.iter().all(|block| take_out(&mut theirs, block.text))
 }
 
 /// The part for all blocks that are taken in `taken`, as they stand in `given`.
@@ -306,6 +343,35 @@ mod tests {
         give(&steps.home).unwrap();
         assert!(give(&steps.home).unwrap().contains("nothing was taken over"));
         assert_eq!(steps.text("ossec.conf").as_deref(), Some(TEXT));
+    }
+
+    #[test]
+    fn a_command_that_was_interrupted_is_repeated() {
+        let wazuh = Wazuh::new(None);
+        wazuh.take(&[]).unwrap();
+        let (ours, taken) = (wazuh.text("riposte.conf").unwrap(), wazuh.text("ossec.conf").unwrap());
+        // Taking over, between our file and the manager's.
+        std::fs::write(wazuh.path("ossec.conf"), TEXT).unwrap();
+        wazuh.take(&[]).unwrap();
+        assert_eq!(wazuh.text("riposte.conf").as_ref(), Some(&ours), "nothing stands there twice");
+        assert_eq!(wazuh.text("ossec.conf").as_ref(), Some(&taken));
+        // Giving back, between the manager's and ours, and behind ours.
+        std::fs::write(wazuh.path("ossec.conf"), TEXT).unwrap();
+        for ours in [Some(&ours), None] {
+            if let Some(ours) = ours {
+                std::fs::write(wazuh.path("riposte.conf"), ours).unwrap();
+            }
+            std::fs::write(wazuh.path("ossec.conf.before-takeover"), TEXT).unwrap();
+            std::fs::write(wazuh.path("riposte.conf.riposte-partial"), "").unwrap();
+            let said = give(&wazuh.home).unwrap();
+            assert!(said.contains("interrupted") && !said.contains("changed since"), "{said}");
+            assert_eq!(std::fs::read_dir(wazuh.home.root.join("etc")).unwrap().count(), 1);
+        }
+        // A block that was enabled by hand is taken over once more.
+        wazuh.take(&[]).unwrap();
+        std::fs::write(wazuh.path("ossec.conf"), TEXT.replace("<disabled>no</disabled>", "")).unwrap();
+        wazuh.take(&["drop"]).unwrap();
+        assert_eq!(wazuh.text("riposte.conf").unwrap().matches("<command>drop").count(), 1);
     }
 
     #[test]

@@ -90,7 +90,7 @@ impl Report {
 
     /// Nobody stands for the order's agent.
     pub fn undeliverable(&self, order: &Order, why: &Undeliverable) {
-        tracing::warn!(command = %order.command.name, agent = %order.agent, "undeliverable: {why}");
+        tracing::warn!(command = %order.command.name, agent = ?order.agent, "undeliverable: {why}");
         self.event(Event { detail: Some(why.to_string()), ..of_order("undeliverable", order) });
     }
 

@@ -170,8 +170,12 @@ fn response(
         return block;
     }
     findings.add(Warning, place, "it is muted", "it stands in a comment: take that away to use it.");
-    let inner = block.replace("<!-- ", "(").replace(" -->", ")");
-    format!("  <!-- muted in Wazuh 5\n{inner}  -->\n")
+    // Comments stand before it: within it, what they say would count once it is used.
+    let (comments, inner): (Vec<_>, Vec<_>) =
+        block.split_inclusive('\n').partition(|line| line.starts_with("    <!-- "));
+    // No comment may hold two hyphens: a name that does has a reference there.
+    let inner = inner.concat().replace("--", "-&#45;");
+    format!("{}  <!-- muted in Wazuh 5\n{inner}  -->\n", comments.concat())
 }
 
 /// The commands that the channels need.
@@ -256,7 +260,7 @@ pub(super) fn plain(place: &str, config: &ChannelConfig, findings: &mut Findings
         None
     };
     let fits = |text: &str| {
-        !text.is_empty() && text.len() <= 240 && text.trim() == text && !text.contains(char::is_control)
+        !text.is_empty() && text.len() <= 240 && text.trim() == text && !text.contains(unwritable)
     };
     if !fits(&config.name) || config.name.starts_with('!') {
         return refuse("a name that no command can have".to_owned());
@@ -264,7 +268,7 @@ pub(super) fn plain(place: &str, config: &ChannelConfig, findings: &mut Findings
     if !fits(&run.executable) || run.executable.contains(['/', '\\']) || run.executable.starts_with('.') {
         return refuse(format!("the executable {}, which is no file name", shown(&run.executable)));
     }
-    if run.extra_args.contains(|c: char| c.is_control() && !c.is_whitespace()) {
+    if run.extra_args.contains(|c: char| unwritable(c) && !c.is_whitespace()) {
         return refuse("arguments with control characters".to_owned());
     }
     match (run.location.as_str(), &run.agent_id) {
@@ -284,6 +288,11 @@ pub(super) fn plain(place: &str, config: &ChannelConfig, findings: &mut Findings
     }
 }
 
+/// What XML cannot hold, and what would break a line of it.
+fn unwritable(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}')
+}
+
 /// Text as element content.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
@@ -291,6 +300,6 @@ fn escaped(text: &str) -> String {
 
 /// Text as part of a comment, on one line.
 fn comment(text: &str) -> String {
-    let text: String = text.chars().take(500).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let text: String = text.chars().take(500).map(|c| if unwritable(c) { ' ' } else { c }).collect();
     text.replace("--", "- -").replace("--", "- -").trim_end_matches('-').to_owned()
 }

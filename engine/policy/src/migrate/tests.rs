@@ -163,13 +163,13 @@ fn what_the_indexer_answers_becomes_xml() {
     <!-- fired by the monitor ssh - - brute: d wazuh.rule.id:\"x\" -->
     <!-- TODO <rules_id>, <rules_group> or <level>: what fires it -->
   </active-response>
+    <!-- TODO <rules_id>, <rules_group> or <level>: what fires it -->
   <!-- muted in Wazuh 5
   <active-response>
     <disabled>no</disabled>
     <command>tell</command>
     <location>defined-agent</location>
     <agent_id>012</agent_id>
-    (TODO <rules_id>, <rules_group> or <level>: what fires it)
   </active-response>
   -->
 </ossec_config>
@@ -280,4 +280,27 @@ proptest! {
     fn no_documents_panic(text in r#"[\[\]{}:,"a-z0-9_ ]{0,60}"#) {
         let _ = from_five(&[("f", text.as_bytes())]);
     }
+}
+
+#[test]
+fn a_muted_name_with_two_hyphens_stays_in_its_comment() {
+    let channel = |name: &str| {
+        format!(
+            r#"{{"config":{{"name":"{name}","config_type":"active_response","is_enabled":false,"active_response":{{"executable":"x","location":"local","type":"stateless"}}}}}}"#
+        )
+    };
+    let four = from_five(&[("f", channel("a---b--").as_bytes())]);
+    let (before, muted) = four.xml.split_once("  <!-- muted in Wazuh 5\n").unwrap();
+    let (block, _) = muted.split_once("  -->").unwrap();
+    assert!(!block.contains("--"), "{block}");
+    let block = block.replace("</active-response>", "<level>7</level></active-response>");
+    let config = Config::read(&[Source::new("f", &format!("{before}{block}</ossec_config>"))]);
+    assert_eq!(
+        config.responses.first().map(|response| &*response.command),
+        Some("a---b--"),
+        "{:?}",
+        config.diagnostics
+    );
+    let four = from_five(&[("f", channel("a\\ufffe").as_bytes())]);
+    assert!(four.findings.iter().any(|found| found.what.contains("no command can have")));
 }

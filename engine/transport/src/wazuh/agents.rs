@@ -86,6 +86,8 @@ impl Agents {
                     .filter_map(|id| u32::try_from(id).ok())
                     .filter(|id| *id > last),
             );
+            // A number that comes twice is one agent.
+            active.dedup();
             if !more || active.len() == before {
                 break;
             }
@@ -125,8 +127,15 @@ impl Agents {
         let asking = tokio::time::timeout(PATIENCE, self.exchange(query));
         let answer = match asking.await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => return Err(self.unanswered(error.to_string())),
-            Err(_) => return Err(self.unanswered(format!("no answer within {} s", PATIENCE.as_secs()))),
+            Ok(Err(error)) => {
+                // What we made of an answer ourselves is no matter of time.
+                let passes = error.kind() != io::ErrorKind::Other;
+                return Err(Unanswered { passes, ..self.unanswered(error.to_string()) });
+            }
+            Err(_) => {
+                let why = format!("no answer within {} s", PATIENCE.as_secs());
+                return Err(Unanswered { passes: true, ..self.unanswered(why) });
+            }
         };
         let (status, rest) = answer.split_once(' ').unwrap_or((answer.trim(), "null"));
         let more = match status {
@@ -156,7 +165,7 @@ impl Agents {
     }
 
     fn unanswered(&self, why: String) -> Unanswered {
-        Unanswered { socket: self.socket.clone(), why }
+        Unanswered { socket: self.socket.clone(), why, passes: false }
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -170,6 +179,16 @@ impl Agents {
 pub struct Unanswered {
     socket: PathBuf,
     why: String,
+    passes: bool,
+}
+
+impl Unanswered {
+    /// Whether it passes with time: it is away, or slow. What it answered
+    /// stays.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        self.passes
+    }
 }
 
 impl fmt::Display for Unanswered {
@@ -246,7 +265,8 @@ mod tests {
         assert_eq!(agents.about(2).await, Ok(Some(Agent { version: version("4.1.5"), active: false })));
         assert_eq!(agents.about(3).await, Ok(Some(Agent { version: None, active: false })));
         assert_eq!(agents.about(4).await, Ok(None));
-        assert!(agents.about(5).await.unwrap_err().to_string().contains("err Error getting"));
+        let refused = agents.about(5).await.unwrap_err();
+        assert!(refused.to_string().contains("err Error getting") && !refused.passes());
         peer.await.unwrap();
     }
 
@@ -254,7 +274,7 @@ mod tests {
     async fn without_wazuh_db_only_an_assumption_helps() {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("none");
-        assert!(Agents::new(socket.clone(), None).about(1).await.is_err());
+        assert!(Agents::new(socket.clone(), None).about(1).await.unwrap_err().passes());
         let assuming = Agents::new(socket, Some("4.2".parse().unwrap()));
         assert_eq!(
             assuming.about(1).await,

@@ -18,9 +18,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use riposte_policy::Order;
+use tokio::time::Instant;
 
-use super::agents::Agents;
-use super::message::{Message, TooLong, Version, header, wire_name};
+use super::agents::{Agents, Unanswered};
+use super::message::{Message, Unfit, Version, header, wire_name};
 use crate::{Receipt, Transport, Undeliverable};
 
 /// How often an order is offered before it counts as undeliverable. With
@@ -53,18 +54,38 @@ impl ArQueue {
         Self { attempts, pause, ..self }
     }
 
-    /// Its agents.
-    #[must_use]
-    pub fn agents(&self) -> &Agents {
-        &self.agents
+    /// The connected agents, without the manager itself.
+    ///
+    /// # Errors
+    ///
+    /// When wazuh-db does not tell, for as long as an order is offered.
+    pub async fn active(&self) -> Result<Arc<[u32]>, Undeliverable> {
+        self.told(|| self.agents.active()).await.map_err(|why| match why.passes() {
+            true => Undeliverable::Unasked(why.to_string()),
+            false => Undeliverable::AgentsUnknown(why.to_string()),
+        })
+    }
+
+    /// Asks until there is an answer: wazuh-db restarts with the network daemon.
+    async fn told<T, F: Future<Output = Result<T, Unanswered>>>(
+        &self,
+        ask: impl Fn() -> F,
+    ) -> Result<T, Unanswered> {
+        let until = Instant::now() + self.pause * self.attempts;
+        loop {
+            match ask().await {
+                Err(why) if why.passes() && Instant::now() < until => tokio::time::sleep(self.pause).await,
+                told => return told,
+            }
+        }
     }
 
     /// The datagram for an order to an agent of this version, without its NUL.
     ///
     /// # Errors
     ///
-    /// When it does not fit.
-    pub fn datagram(&self, order: &Order, agent: u32, version: Version) -> Result<String, TooLong> {
+    /// When that agent cannot be told.
+    pub fn datagram(&self, order: &Order, agent: u32, version: Version) -> Result<String, Unfit> {
         let name = wire_name(&order.command.name, order.timeout);
         let message = Message {
             node: &self.node,
@@ -78,9 +99,10 @@ impl ArQueue {
     async fn prepare(&self, order: &Order) -> Result<Vec<u8>, Undeliverable> {
         let agent = order.agent.to_string();
         let number = agent.parse::<u32>().ok().filter(|number| *number > 0);
-        let Some(number) = number else { return Err(Undeliverable::NoSuchAgent(agent)) };
-        let known = match self.agents.about(number).await {
+        let Some(number) = number else { return Err(Undeliverable::NoNumber(agent)) };
+        let known = match self.told(|| self.agents.about(number)).await {
             Ok(known) => known,
+            Err(why) if why.passes() => return Err(Undeliverable::Unasked(why.to_string())),
             Err(why) => return Err(Undeliverable::VersionUnknown { agent, why: why.to_string() }),
         };
         let Some(known) = known else { return Err(Undeliverable::Unregistered(agent)) };
@@ -92,7 +114,7 @@ impl ArQueue {
         }
         match self.datagram(order, number, version) {
             Ok(text) => Ok([text.as_bytes(), &[0]].concat()),
-            Err(why) => Err(Undeliverable::TooLong { agent, why: why.to_string() }),
+            Err(why) => Err(Undeliverable::Unfit { agent, why: why.to_string() }),
         }
     }
 
@@ -135,7 +157,9 @@ impl Transport for ArQueue {
         let datagram = match self.prepare(&order).await {
             Ok(datagram) => datagram,
             Err(undeliverable) => {
-                receipt.decided();
+                if !undeliverable.passes() {
+                    receipt.decided();
+                }
                 return Err(undeliverable);
             }
         };

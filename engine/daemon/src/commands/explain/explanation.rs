@@ -199,6 +199,10 @@ async fn weighed(
         _ => None,
     });
     explained.keys = Some(keys).filter(|keys| !keys.is_empty());
+    if !armed.responds(alert) {
+        let text = format!("rule {} has the option no_ar, so it fires no response", alert.rule_id());
+        explained.causes.insert(0, Against::new("no-ar", text));
+    }
     if mode == Mode::Shadow {
         explained.causes.push(Against::new("shadow", "in shadow: it only says what it would do"));
     }

@@ -54,7 +54,7 @@ impl Totals {
             self.responses = responses.iter().map(|response| named(response.name.to_string())).collect();
         }
         self.alerts += 1;
-        let fired = scales.armed.index.fires(alert);
+        let fired = scales.armed.fires(alert);
         self.fired += u64::from(!fired.is_empty());
         for position in fired {
             let (Some(response), Some(counted)) = (responses.get(position), self.responses.get_mut(position))

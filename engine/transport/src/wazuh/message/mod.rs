@@ -58,8 +58,8 @@ impl Message<'_> {
     ///
     /// # Errors
     ///
-    /// When it does not fit.
-    pub fn payload(&self, version: Version) -> Result<String, TooLong> {
+    /// When it does not fit, or an old agent would take it for something else.
+    pub fn payload(&self, version: Version) -> Result<String, Unfit> {
         if version < Version::JSON {
             return self.text();
         }
@@ -74,7 +74,7 @@ impl Message<'_> {
     }
 
     /// For agents from 4.2 on.
-    fn json(&self) -> Result<String, TooLong> {
+    fn json(&self) -> Result<String, Unfit> {
         let whole = self.with_alert(self.alert);
         let size = whole.len();
         if size <= LONGEST_JSON {
@@ -89,7 +89,7 @@ impl Message<'_> {
                 return Ok(shorter);
             }
         }
-        Err(TooLong { size, longest: LONGEST_JSON })
+        Err(Unfit::TooLong { size, longest: LONGEST_JSON })
     }
 
     fn with_alert(&self, alert: &str) -> String {
@@ -108,48 +108,52 @@ impl Message<'_> {
         )
     }
 
-    /// For agents before 4.2: fields between blanks. A manager cuts it, and a
-    /// path that was cut names another file: here it is refused instead.
-    fn text(&self) -> Result<String, TooLong> {
+    /// For agents before 4.2: fields between blanks. A manager cuts it, and its
+    /// agents split a path at a blank: both name another file, which is refused
+    /// here. In the other fields, which name nothing to act on, a blank is `_`,
+    /// so that none can move what follows it.
+    fn text(&self) -> Result<String, Unfit> {
         let member = |path: &[&str]| alert::text(self.alert, &Pointer::to_member(path));
-        let word = |path: &[&str]| match member(path) {
-            Some(text) if !text.is_empty() => text.into_owned(),
-            _ => "-".to_owned(),
+        let word = |path: &[&str], absent: &str| match member(path) {
+            Some(text) if !text.is_empty() => one_word(&text),
+            _ => absent.to_owned(),
         };
-        let address = word(&["data", "srcip"]);
+        let address = word(&["data", "srcip"], "-");
         let address = address.strip_prefix("::ffff:").unwrap_or(&address);
+        let user = word(&["data", "dstuser"], "-");
         // `<epoch>.<number>` is what the alert's id is made of.
-        let id = member(&["id"]).filter(|id| !id.is_empty()).unwrap_or("0.0".into());
-        let rule = member(&["rule", "id"]).filter(|id| !id.is_empty()).unwrap_or("0".into());
+        let (id, rule) = (word(&["id"], "0.0"), word(&["rule", "id"], "0"));
         let filename = match member(&["decoder", "name"]) {
-            Some(name) if name.starts_with("syscheck_") => {
-                member(&["syscheck", "path"]).map(|path| shell_escaped(&path))
-            }
+            Some(name) if name.starts_with("syscheck_") => member(&["syscheck", "path"]),
             _ => None,
         };
-        let filename = filename.unwrap_or_else(|| "-".to_owned());
+        if let Some(path) = filename.as_ref().filter(|path| path.contains(splits)) {
+            return Err(Unfit::Path(shown(path)));
+        }
+        let filename = filename.filter(|path| !path.is_empty());
+        let filename = filename.map_or_else(|| "-".to_owned(), |path| shell_escaped(&path));
         let arguments = self.extra_args.join(" ");
         let arguments = if arguments.is_empty() { "-".to_owned() } else { shell_escaped(&arguments) };
-        let (user, location) = (word(&["data", "dstuser"]), self.location());
+        let location = self.location();
         let text = format!("{} {user} {address} {id} {rule} {location} {filename} {arguments}", self.command);
         // One message is one line to the agent.
         let text: String = text.chars().map(|c| if c.is_control() && c != '\t' { ' ' } else { c }).collect();
         let size = text.len();
-        if size <= LONGEST_TEXT { Ok(text) } else { Err(TooLong { size, longest: LONGEST_TEXT }) }
+        if size <= LONGEST_TEXT { Ok(text) } else { Err(Unfit::TooLong { size, longest: LONGEST_TEXT }) }
     }
 
     /// Where the event came from, as analysisd has it: `alerts.json` splits the
     /// agent off (`src/analysisd/format/json_extended.c`).
     fn location(&self) -> String {
         let member = |path: &[&str]| alert::text(self.alert, &Pointer::to_member(path)).unwrap_or_default();
-        let location = member(&["location"]);
+        let location = one_word(&member(&["location"]));
         let agent = member(&["agent", "id"]);
         if agent.is_empty() || agent.parse() == Ok(0) {
-            return if location.is_empty() { "-".to_owned() } else { location.into_owned() };
+            return if location.is_empty() { "-".to_owned() } else { location };
         }
         let ip = member(&["agent", "ip"]);
-        let ip = if ip.is_empty() { "any" } else { &ip };
-        format!("({}) {ip}->{location}", member(&["agent", "name"]))
+        let ip = if ip.is_empty() { "any".to_owned() } else { one_word(&ip) };
+        format!("({}) {ip}->{location}", one_word(&member(&["agent", "name"])))
     }
 }
 
@@ -175,22 +179,44 @@ pub enum Crafted {
     User(String),
     /// `data.srcip` is neither address nor host name.
     Address(String),
+    /// This member of `data` stands there twice: who checks it and who acts on
+    /// it may read different ones.
+    Twice(&'static str),
 }
 
 impl Crafted {
     /// Looks at the fields that Wazuh looks at.
     #[must_use]
     pub fn find(alert: &str) -> Option<Self> {
-        let member = |name: &str| alert::text(alert, &Pointer::to_member(&["data", name]));
         let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-        if let Some(user) =
-            member("dstuser").filter(|user| !user.chars().all(|c| plain(c) || "@?".contains(c)))
-        {
-            return Some(Self::User(user.into_owned()));
-        }
-        let address = member("srcip").filter(|address| !address.chars().all(|c| plain(c) || c == ':'));
-        address.map(|address| Self::Address(address.into_owned()))
+        let user = match as_agents_read(alert, "dstuser") {
+            Ok(user) => user.filter(|user| !user.chars().all(|c| plain(c) || "@?".contains(c))),
+            Err(twice) => return Some(twice),
+        };
+        let address = match as_agents_read(alert, "srcip") {
+            Ok(address) => address.filter(|address| !address.chars().all(|c| plain(c) || c == ':')),
+            Err(twice) => return Some(twice),
+        };
+        user.map(Self::User).or(address.map(Self::Address))
     }
+}
+
+/// The text of a member of `data` as agents read it: their reader of JSON tells
+/// no `SrcIP` from `srcip` (cJSON's `cJSON_GetObjectItem`).
+///
+/// # Errors
+///
+/// When there are two.
+pub fn as_agents_read(alert: &str, name: &'static str) -> Result<Option<String>, Crafted> {
+    let one = |object: &str, name: &str| {
+        let mut all = members(object).unwrap_or_default().into_iter();
+        let mut named = all.by_ref().filter(|(key, _)| key.eq_ignore_ascii_case(name));
+        let found = named.next().map(|(_, value)| value.get().to_owned());
+        if named.next().is_some() { Err(()) } else { Ok(found) }
+    };
+    let data = one(alert, "data").map_err(|()| Crafted::Twice("data"))?.unwrap_or_default();
+    let value = one(&data, name).map_err(|()| Crafted::Twice(name))?;
+    Ok(value.filter(|value| value != "null").map(|value| serde_json::from_str(&value).unwrap_or(value)))
 }
 
 /// Wazuh's own words. The text is an attacker's: it is made safe to print.
@@ -200,6 +226,9 @@ impl fmt::Display for Crafted {
         match self {
             Self::User(text) => {
                 write!(f, "(1272): Invalid username '{}'. Possible logging attack.", inner(text))
+            }
+            Self::Twice(name) => {
+                write!(f, "the alert has two members {name}, and an agent may read either of them")
             }
             Self::Address(text) => {
                 write!(f, "(1271): Invalid IP Address '{}'. Possible logging attack.", inner(text))
@@ -258,23 +287,35 @@ impl fmt::Display for NotAVersion {
 
 impl std::error::Error for NotAVersion {}
 
-/// The message does not fit, even without all that is expendable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooLong {
-    /// Its length in bytes, with everything in it.
-    pub size: usize,
-    /// What fits.
-    pub longest: usize,
+/// An agent of this version cannot be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unfit {
+    /// The message does not fit, even without all that is expendable.
+    TooLong {
+        /// Its length in bytes, with everything in it.
+        size: usize,
+        /// What fits.
+        longest: usize,
+    },
+    /// The file's path, safe to print, has a blank, and fields are split there.
+    Path(String),
 }
 
-impl fmt::Display for TooLong {
+impl fmt::Display for Unfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { size, longest } = self;
-        write!(f, "the message has {size} bytes, and an agent of this version takes {longest}")
+        match self {
+            Self::TooLong { size, longest } => {
+                write!(f, "the message has {size} bytes, and an agent of this version takes {longest}")
+            }
+            Self::Path(path) => write!(
+                f,
+                "an agent of this version splits the path {path} at its blank and would act on another file"
+            ),
+        }
     }
 }
 
-impl std::error::Error for TooLong {}
+impl std::error::Error for Unfit {}
 
 /// The object without the member at `path`; `None` when it has none, or is no
 /// object.
@@ -337,6 +378,16 @@ fn members(object: &str) -> Option<Vec<(String, &RawValue)>> {
 /// A JSON string.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
+}
+
+/// Where an agent before 4.2 splits, or what is turned into such a place.
+fn splits(c: char) -> bool {
+    c == ' ' || c.is_control()
+}
+
+/// A text as one field of the message to an agent before 4.2.
+fn one_word(text: &str) -> String {
+    text.replace(splits, "_")
 }
 
 /// Backslashes before what a shell would take for its own.

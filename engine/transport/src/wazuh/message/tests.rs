@@ -85,10 +85,10 @@ fn old_agents_get_fields_between_blanks() {
         message(ALERT, &arguments).payload(version("Wazuh v4.1.5")).unwrap(),
         r"firewall-drop600 eve 203.0.113.9 1795165200.4711 5712 (web) 192.0.2.31->/var/log/auth.log - -a \$\(b\)"
     );
-    let file = r#"{"rule":{"id":554},"agent":{"id":"000","name":"m"},"decoder":{"name":"syscheck_new_entry"},"syscheck":{"path":"/tmp/a;b\n'c'"},"location":"syscheck"}"#;
+    let file = r#"{"rule":{"id":554},"agent":{"id":"000","name":"m"},"decoder":{"name":"syscheck_new_entry"},"syscheck":{"path":"/tmp/a;b'c'"},"location":"syscheck"}"#;
     assert_eq!(
         message(file, &[]).payload(version("3.13.6")).unwrap(),
-        r"firewall-drop600 - - 0.0 554 syscheck /tmp/a\;b \'c\' -"
+        r"firewall-drop600 - - 0.0 554 syscheck /tmp/a\;b\'c\' -"
     );
     let any = r#"{"rule":{"id":"1"},"agent":{"id":"7","name":"x"},"id":"5.6","location":"l"}"#;
     assert_eq!(
@@ -103,7 +103,23 @@ fn a_cut_path_would_be_another_file() {
     let alert =
         format!(r#"{{"rule":{{}},"decoder":{{"name":"syscheck_deleted"}},"syscheck":{{"path":"{path}"}}}}"#);
     let error = message(&alert, &[]).payload(version("4.1.0")).unwrap_err();
-    assert!(error.size > 1_200 && error.longest == LONGEST_TEXT, "{error}");
+    let Unfit::TooLong { size, longest } = error else { panic!("{error}") };
+    assert!(size > 1_200 && longest == LONGEST_TEXT);
+}
+
+#[test]
+fn no_field_reaches_into_the_next_one() {
+    let file = r#"{"decoder":{"name":"syscheck_deleted"},"syscheck":{"path":"/tmp/a /etc/b"}}"#;
+    for path in [r"/tmp/a /etc/b", r"/tmp/a\n/etc/b"] {
+        let error = message(&file.replace("/tmp/a /etc/b", path), &[]).payload(version("4.1.0")).unwrap_err();
+        assert!(error.to_string().contains("another file"), "{error}");
+    }
+    assert!(message(file, &[]).payload(version("4.2.0")).is_ok(), "JSON has no such limit");
+    let crafted = r#"{"rule":{"id":"1 2"},"agent":{"id":"7","name":"x y","ip":"a b"},"id":"5.6 7","location":"df -P /etc/passwd","data":{"srcip":"1 2","dstuser":"e\nf"}}"#;
+    assert_eq!(
+        message(crafted, &[]).payload(version("4.0.0")).unwrap(),
+        "firewall-drop600 e_f 1_2 5.6_7 1_2 (x_y) a_b->df_-P_/etc/passwd - -"
+    );
 }
 
 #[test]
@@ -175,4 +191,17 @@ fn versions_as_agents_report_them() {
     for text in ["", "Wazuh", "v", "4", "4.x", "v99999999.1"] {
         assert!(text.parse::<Version>().is_err(), "{text}");
     }
+}
+
+#[test]
+fn what_is_checked_is_what_an_agent_reads() {
+    let found = |data: &str| Crafted::find(&format!(r#"{{"rule":{{}},"data":{data}}}"#));
+    let address = |text: &str| Some(Crafted::Address(text.to_owned()));
+    assert_eq!(found(r#"{"srcip":"192.0.2.7","x":{"srcip":"a b"}}"#), None);
+    assert_eq!(found(r#"{"SrcIP":"a b"}"#), address("a b"));
+    assert_eq!(found(r#"{"srcip":"192.0.2.7","SRCIP":"192.0.2.8"}"#), Some(Crafted::Twice("srcip")));
+    assert_eq!(found(r#"{"dstuser":"a","dst\u0075ser":"b"}"#), Some(Crafted::Twice("dstuser")));
+    assert_eq!(found(r#"{"srcip":null}"#), None);
+    assert_eq!(found(r#"{"srcip":{"a":1}}"#), address(r#"{"a":1}"#));
+    assert_eq!(found(r#"{},"Data":{"srcip":"x"}"#), Some(Crafted::Twice("data")));
 }
