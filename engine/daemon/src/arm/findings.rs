@@ -65,7 +65,7 @@ impl<'a> Findings<'a> {
         }
         let place = Place { file: file.path.display().to_string().into(), line: 1, column: 1 };
         let message = "there is no <command> and no <active-response> here, so nothing will ever be done";
-        let help = "name the file that has them with --config; docs/configuration.md begins with a whole one";
+        let help = "name the file that has them with --config; docs/configuration.md has a whole one";
         self.say(Severity::Warning, "config-empty", &place, message.to_owned(), help.to_owned());
     }
 
