@@ -187,4 +187,12 @@ fn the_ways_to_ask() {
     let missing = check(&["--config", "/nonexistent"]);
     assert_eq!(missing.code, 1, "{missing:?}");
     assert_eq!(check(&["--frobnicate"]).code, 2);
+    // An answer that was lost is no good answer.
+    fs::write(home.path().join("etc/ossec.conf"), "<ossec_config/>").unwrap();
+    for arguments in [&["check", "--json"][..], &["check"]] {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut command = Command::new(binary());
+        let status = command.args(arguments).args(["--home", "."]).current_dir(home.path()).stdout(full);
+        assert_eq!(status.stderr(Stdio::null()).status().unwrap().code(), Some(1), "{arguments:?}");
+    }
 }

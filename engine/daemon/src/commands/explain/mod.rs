@@ -202,6 +202,7 @@ impl<'a> Explaining<'a> {
             // A reader that went away has read enough.
             let _ = self.end(&mut out)?;
         }
+        ask::written(out.flush())?;
         Ok(self.exit())
     }
 
@@ -263,7 +264,7 @@ impl<'a> Explaining<'a> {
             eprintln!("riposte: {message}");
             Ok(())
         };
-        Ok(written.is_ok())
+        ask::written(written)
     }
 
     fn end(&mut self, out: &mut impl Write) -> Result<bool, String> {
@@ -283,7 +284,7 @@ impl<'a> Explaining<'a> {
         } else {
             Ok(())
         };
-        Ok(written.is_ok())
+        ask::written(written)
     }
 
     /// Explains one alert.
@@ -308,7 +309,7 @@ impl<'a> Explaining<'a> {
         } else {
             self.print(&all, out)
         };
-        Ok(written.is_ok())
+        ask::written(written)
     }
 
     fn print(&self, all: &[Explanation], out: &mut impl Write) -> io::Result<()> {
