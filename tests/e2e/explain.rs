@@ -244,6 +244,49 @@ fn a_past_alert_is_explained_from_the_ledger() {
 }
 
 #[test]
+fn an_alert_that_the_engine_cannot_take_ends_nothing() {
+    let host = host("");
+    let engine = host.start(&[]);
+    let large = alert(2, &format!(r#""srcip":"198.18.0.2","x":"{}""#, "x".repeat(5 << 20)));
+    let log = [sshd(1, "198.18.0.1"), large, sshd(3, "198.18.0.3")].join("\n");
+    let ended = explain(&host, &log, &["--json"]);
+    assert_eq!(ended.code, 1, "what could not be asked is a failure: {}", ended.err);
+    let all = objects(&ended);
+    assert_eq!(all.len(), 3, "{}", ended.out);
+    assert_eq!((&all[0]["acts"], &all[2]["acts"]), (&true.into(), &true.into()));
+    assert_eq!(all[1]["line"], 2);
+    assert!(all[1]["error"].as_str().unwrap().contains("--offline explains it"), "{}", all[1]);
+    let words = explain(&host, &log, &["--each"]);
+    assert!(words.code == 1 && words.out.contains("line 2: too large for the engine"), "{}", words.out);
+    engine.stop();
+}
+
+#[test]
+fn what_no_engine_would_start_with_is_said() {
+    let host = host(
+        "<active-response><command>no-such</command><location>local</location><level>3</level></active-response>",
+    );
+    let ended = explain(&host, &sshd(1, "198.18.0.1"), &[]);
+    assert!(ended.out.contains("no engine starts with this configuration: "), "{ended:?}");
+    assert!(ended.out.contains("command-undefined") && ended.code == 0, "{ended:?}");
+}
+
+#[test]
+fn a_past_alert_is_explained_by_the_files_of_the_engine() {
+    let host = host("");
+    let moved = host.path("elsewhere.conf");
+    std::fs::rename(host.path("etc/ossec.conf"), &moved).unwrap();
+    let engine = host.start(&["--config", &moved.display().to_string()]);
+    host.alerts(&[sshd(1, "198.18.0.1")]);
+    until("it is in force", || host.count("in-force") == 1);
+    let words = host.riposte(&["explain", "--id", "1"]).out;
+    assert!(words.contains("firewall-drop#1 fires: rule 5712 is in rules_id"), "{words}");
+    engine.stop();
+    let alone = host.riposte(&["explain", "--id", "1"]).out;
+    assert!(alone.contains("firewall-drop#1, which the configuration does not have"), "{alone}");
+}
+
+#[test]
 fn a_log_is_counted() {
     let host = host(
         "<global><white_list>198.18.9.0/24</white_list></global>
@@ -288,6 +331,11 @@ fn a_log_is_counted() {
     assert!(beside.out.contains(row), "{beside:?}");
     engine.stop();
     std::fs::rename(moved, host.path("etc/ossec.conf")).unwrap();
+
+    let none = explain(&host, "\n", &[]);
+    assert!(none.code == 0 && none.err.contains("there is no alert in this input"), "{none:?}");
+    let several = explain(&host, "{\n\"rule\": {}\n}\n", &[]);
+    assert!(several.code == 1 && several.err.contains("an alert is one line"), "{several:?}");
 
     let each = host.riposte(&["explain", "--alert", &path, "--each"]);
     assert_eq!(each.out.matches("\nalert ").count(), 210, "{}", each.out);

@@ -172,7 +172,27 @@ fn the_ways_to_ask() {
     let unknown = riposte(home.path(), &["--explain", "config-emtpy"]);
     assert_eq!(unknown.code, 2, "{unknown:?}");
     assert!(unknown.err.contains("did you mean config-empty?"), "{unknown:?}");
+    // A folder under a program's name is there, only no program.
+    let commands = "<command><name>x</name><executable>x.sh</executable></command>
+        <active-response><command>x</command><location>local</location><rules_id>1</rules_id></active-response>";
+    fs::write(home.path().join("etc/ossec.conf"), commands).unwrap();
+    fs::create_dir_all(home.path().join("active-response/bin/x.sh")).unwrap();
+    assert_eq!(check(&["--json"]).json()[0]["code"], "executable-unfit");
+    // What a folder names is read, or the reason is said.
+    fs::create_dir(home.path().join("conf.d")).unwrap();
+    fs::copy(home.path().join("etc/ossec.conf"), home.path().join("conf.d/a.conf")).unwrap();
+    symlink("nowhere", home.path().join("conf.d/b.conf")).unwrap();
+    let dangling = check(&["--config", "conf.d"]);
+    assert!(dangling.code == 1 && dangling.err.contains("conf.d/b.conf"), "{dangling:?}");
     let missing = check(&["--config", "/nonexistent"]);
     assert_eq!(missing.code, 1, "{missing:?}");
     assert_eq!(check(&["--frobnicate"]).code, 2);
+    // An answer that was lost is no good answer.
+    fs::write(home.path().join("etc/ossec.conf"), "<ossec_config/>").unwrap();
+    for arguments in [&["check", "--json"][..], &["check"]] {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut command = Command::new(binary());
+        let status = command.args(arguments).args(["--home", "."]).current_dir(home.path()).stdout(full);
+        assert_eq!(status.stderr(Stdio::null()).status().unwrap().code(), Some(1), "{arguments:?}");
+    }
 }

@@ -143,6 +143,23 @@ fn response(command: &str, rest: &str) -> String {
     format!("<active-response><command>{command}</command>{rest}<rules_id>5712</rules_id></active-response>")
 }
 
+/// To 4.x both must match, level and group.
+#[test]
+fn what_explain_counts_beside_a_manager_is_what_the_manager_fires() {
+    let manager = Manager::new(
+        "<active-response><command>block</command><location>server</location>
+         <level>3</level><rules_group>no-such-group,</rules_group></active-response>",
+    );
+    manager.host.write("log.json", [sshd(1, "198.18.0.1"), sshd(2, "198.18.0.2")].join("\n"));
+    let engine = manager.start(&[]);
+    let log = manager.host.path("log.json").display().to_string();
+    let counted = manager.host.riposte(&["explain", "--alert", &log]);
+    assert!(counted.out.contains("2 alerts, 0 of them fire a response"), "{counted:?}");
+    let each = manager.host.riposte(&["explain", "--alert", &log, "--json"]);
+    assert!(each.out.lines().count() == 2 && !each.out.contains("\"fires\":true"), "{each:?}");
+    engine.stop();
+}
+
 #[test]
 fn an_agents_alert_goes_back_to_the_agent_byte_for_byte() {
     let manager = Manager::new(

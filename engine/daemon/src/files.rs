@@ -48,7 +48,10 @@ fn members(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
-        if path.extension().is_some_and(|ext| ext == "conf" || ext == "xml") && path.is_file() {
+        // A link that leads nowhere is read, and so named: what it was to say
+        // would be missing without a word.
+        let named = path.extension().is_some_and(|ext| ext == "conf" || ext == "xml");
+        if named && std::fs::metadata(&path).map_or(true, |found| found.is_file()) {
             paths.push(path);
         }
     }

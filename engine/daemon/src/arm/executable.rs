@@ -61,11 +61,18 @@ pub fn find(name: &str, runtime: Option<Runtime>, places: &Places) -> Result<Exe
         (Some(program), _) => Ok(Executable::Native(program)),
         (None, Some(builtin)) => Ok(Executable::Builtin(builtin, None)),
         (None, None) if is_foreign(name) => Err(NotFound::Foreign(shown(name))),
+        // A folder, a device, a link that leads nowhere: looked at like a program,
+        // so that what is wrong with it is said.
+        (None, None) if native && is_there(&programs.join(name)) => Ok(Executable::Native(name.to_owned())),
         (None, None) => {
             let folders = if native { vec![programs, places.plugins()] } else { vec![places.plugins()] };
             Err(NotFound::Missing { name: shown(name), nearest: nearest(name, &folders), folders })
         }
     }
+}
+
+fn is_there(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok()
 }
 
 /// Whether it is a program in a folder below the programs', which only a

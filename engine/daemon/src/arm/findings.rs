@@ -19,6 +19,10 @@ pub(super) struct Findings<'a> {
     /// The text of each file, and where each line begins. Looked up for every
     /// finding, so read once.
     texts: HashMap<String, (Cow<'a, str>, Vec<usize>)>,
+    /// The block that was looked into last, and the byte where it begins: the
+    /// next one often stands behind it in the same line, and then its columns are
+    /// counted from there.
+    last: Option<(Place, usize)>,
     found: Vec<Diagnostic>,
     /// How bad the worst of those is that are no longer kept, and where.
     unkept: Option<(Severity, Place)>,
@@ -26,7 +30,7 @@ pub(super) struct Findings<'a> {
 
 impl<'a> Findings<'a> {
     pub(super) fn new(files: &'a [File]) -> Self {
-        Self { files, texts: HashMap::new(), found: Vec::new(), unkept: None }
+        Self { files, texts: HashMap::new(), last: None, found: Vec::new(), unkept: None }
     }
 
     /// Adds one finding.
@@ -61,7 +65,7 @@ impl<'a> Findings<'a> {
         }
         let place = Place { file: file.path.display().to_string().into(), line: 1, column: 1 };
         let message = "there is no <command> and no <active-response> here, so nothing will ever be done";
-        let help = "name the file that has them with --config; docs/configuration.md begins with an example";
+        let help = "name the file that has them with --config; docs/configuration.md has a whole one";
         self.say(Severity::Warning, "config-empty", &place, message.to_owned(), help.to_owned());
     }
 
@@ -95,12 +99,22 @@ impl<'a> Findings<'a> {
     }
 
     fn found_inside(&mut self, block: &Place, tag: &str, text: Option<&str>) -> Option<Place> {
+        let last = self.last.take();
         let (all, lines) = self.text(block)?;
         let first = usize::try_from(block.line).ok()?.checked_sub(1)?;
-        let start = *lines.get(first)?;
-        let column = usize::try_from(block.column).ok()?.checked_sub(1)?;
-        let (skipped, _) = all.get(start..)?.char_indices().nth(column)?;
+        let (counted, start) = match last {
+            Some((last, begin))
+                if (&last.file, last.line) == (&block.file, block.line) && last.column <= block.column =>
+            {
+                (last.column, begin)
+            }
+            _ => (1, *lines.get(first)?),
+        };
+        let columns = usize::try_from(block.column.checked_sub(counted)?).ok()?;
+        let (skipped, _) = all.get(start..)?.char_indices().nth(columns)?;
         let begin = start + skipped;
+        self.last = Some((block.clone(), begin));
+        let (all, lines) = self.text(block)?;
         let block_text = all.get(begin..)?;
         let block_text = block_text.get(..block_text.find("</command")?)?;
         let opening = format!("<{tag}");
@@ -113,10 +127,15 @@ impl<'a> Findings<'a> {
         })?;
         let offset = begin + at;
         let line = lines.partition_point(|from| *from <= offset);
-        let before = all.get(*lines.get(line.checked_sub(1)?)?..offset)?;
+        // In the line of the block its column is known.
+        let (from, counted) = match *lines.get(line.checked_sub(1)?)? {
+            from if from <= begin => (begin, block.column),
+            from => (from, 1),
+        };
+        let before = all.get(from..offset)?.chars().count();
         Some(Place {
             line: u32::try_from(line).ok()?,
-            column: u32::try_from(before.chars().count()).ok()?.checked_add(1)?,
+            column: u32::try_from(before).ok()?.checked_add(counted)?,
             ..block.clone()
         })
     }
@@ -127,10 +146,10 @@ impl<'a> Findings<'a> {
         let number = usize::try_from(place.line).unwrap_or(usize::MAX);
         let from = number.checked_sub(1).and_then(|number| lines.get(number));
         let line = from.and_then(|from| text.get(*from..)).unwrap_or_default();
-        let line = line.split('\n').next().unwrap_or_default();
-        let line = line.strip_suffix('\r').unwrap_or(line);
-        let harmless = |c: char| if c.is_control() && c != '\t' { '\u{fffd}' } else { c };
-        line.chars().take(WIDEST).map(harmless).collect()
+        // No further than is shown: a line may have many mebibytes.
+        let line: String = line.chars().take_while(|c| *c != '\n').take(WIDEST).collect();
+        let line = line.strip_suffix('\r').unwrap_or(&line);
+        line.replace(|c: char| c.is_control() && c != '\t', "\u{fffd}")
     }
 
     /// The text of the file of a place, and where its lines begin.
@@ -148,6 +167,7 @@ impl<'a> Findings<'a> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 mod tests {
     use super::*;
 
@@ -166,6 +186,8 @@ mod tests {
         assert_eq!(at("executable", Some("a")), (2, 3));
         assert_eq!(at("executable", Some("b")), (3, 15));
         assert_eq!(at("limits", None), (4, 1));
+        // Once more, from what was counted.
+        assert_eq!(at("executable", Some("a")), (2, 3));
         // Another file says it, or nobody.
         assert_eq!(at("executable", Some("c")), (1, 12));
         assert_eq!(at("capabilities", None), (1, 12));
@@ -173,6 +195,23 @@ mod tests {
         assert_eq!(findings.inside(&elsewhere, "executable", None), elsewhere);
         let behind = Place { file: "f".into(), line: 99, column: 99 };
         assert_eq!(findings.inside(&behind, "executable", None), behind);
+    }
+
+    /// Counting each column from the beginning of its line would take minutes.
+    #[test]
+    fn blocks_of_one_long_line_are_found_in_one_pass() {
+        let block = "<command>\u{e9}<executable>a</executable></command>";
+        let text = block.repeat(20_000);
+        let files = [File { path: "f".into(), bytes: text.into_bytes() }];
+        let mut findings = Findings::new(&files);
+        let wide = u32::try_from(block.chars().count()).unwrap();
+        for number in 0..20_000 {
+            let place = Place { file: "f".into(), line: 1, column: 1 + number * wide };
+            assert_eq!(findings.inside(&place, "executable", Some("a")).column, place.column + 10);
+        }
+        // One that stands before the last is counted anew.
+        let first = Place { file: "f".into(), line: 1, column: 1 };
+        assert_eq!(findings.inside(&first, "executable", Some("a")).column, 11);
     }
 
     #[test]

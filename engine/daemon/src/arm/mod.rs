@@ -172,6 +172,12 @@ impl Armed {
         })
     }
 
+    /// What the configuration was read for.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
     /// The command of this name, if it can be run.
     #[must_use]
     pub fn ready(&self, command: &str) -> Option<Arc<Ready>> {

@@ -57,6 +57,20 @@ pub fn complain(json: bool, error: &str) {
     eprintln!("riposte: {error}");
 }
 
+/// Whether somebody reads on: one that went away has read enough.
+///
+/// # Errors
+///
+/// When the output was lost for another reason, such as a disk that is full:
+/// what follows on it must not take silence for a good answer.
+pub fn written(result: io::Result<()>) -> std::result::Result<bool, String> {
+    match result {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(format!("cannot write the answer: {error}")),
+    }
+}
+
 /// Prints for programs. A reader that went away is not an error.
 pub fn say(value: &Value) {
     say_text(&value.to_string());

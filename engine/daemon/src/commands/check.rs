@@ -38,13 +38,16 @@ pub fn check(check: &cli::Check) -> Exit {
     let bad = |severity| severity == Severity::Error || check.sources.strict && severity == Severity::Warning;
     let good = !found.iter().any(|found| bad(found.severity));
     let mut out = io::stdout().lock();
-    // A reader that went away has read enough.
-    let _ = if check.json {
+    let written = if check.json {
         serde_json::to_writer(&mut out, &found).map_err(io::Error::from).and_then(|()| writeln!(out))
     } else {
         out.write_all(text(&found, coloured()).as_bytes())
             .and_then(|()| writeln!(out, "{}", totals(&armed, &found, check.sources.strict)))
     };
+    if let Err(error) = ask::written(written.and_then(|()| out.flush())) {
+        ask::complain(false, &error);
+        return Exit::Failed;
+    }
     if good { Exit::Done } else { Exit::Failed }
 }
 

@@ -70,7 +70,8 @@ async fn explain(engine: &Engine, alert: Option<&str>) -> Answer {
     // Whoever asks may stand in another folder.
     let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
     let configs: Vec<_> = engine.configs().iter().map(absolute).collect();
-    let data = json!({"configs": configs, "root": engine.places.root, "explained": explained});
+    let role = engine.armed().role().name();
+    let data = json!({"configs": configs, "root": engine.places.root, "role": role, "explained": explained});
     Answer::done("explained").with(data)
 }
 

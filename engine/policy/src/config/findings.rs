@@ -163,9 +163,10 @@ impl File<'_> {
     fn line(&self, number: u32) -> String {
         let from = usize::try_from(number).ok().and_then(|number| self.lines.get(number.checked_sub(1)?));
         let rest = from.and_then(|from| self.text.get(*from..)).unwrap_or_default();
-        let line = rest.split('\n').next().unwrap_or_default();
-        let line = line.strip_suffix('\r').unwrap_or(line);
-        line.chars().take(WIDEST).map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
+        // No further than is shown: a line may have many mebibytes.
+        let line: String = rest.chars().take_while(|c| *c != '\n').take(WIDEST).collect();
+        let line = line.strip_suffix('\r').unwrap_or(&line);
+        line.replace(|c: char| c.is_control() && c != '\t', "\u{fffd}")
     }
 }
 

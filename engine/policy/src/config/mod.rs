@@ -251,6 +251,24 @@ pub enum Role {
     Manager,
 }
 
+impl Role {
+    /// The word for it: that of `riposte NAME`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Standalone => "run",
+            Self::Execd => "execd",
+            Self::Manager => "manager",
+        }
+    }
+
+    /// The role of this name; one that stands alone for any other word.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        [Self::Execd, Self::Manager].into_iter().find(|role| role.name() == name).unwrap_or_default()
+    }
+}
+
 /// `<riposte>`: how the engine does what differs between it and Wazuh.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {

@@ -120,11 +120,15 @@ fn words(rest: &str, code: &str) -> usize {
     value.get(1..).and_then(|value| value.find(quote)).map_or(word, |end| before + end + 2)
 }
 
-/// Nothing that moves a cursor or turns the direction of writing.
+/// Nothing that moves a cursor, turns the direction of writing, begins a line or
+/// cannot be seen. Each character stays one.
 fn harmless(text: &str) -> String {
     let harmful = |c: char| {
         c.is_control() && !matches!(c, '\n' | '\t')
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            || matches!(
+                c,
+                '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            )
     };
     text.replace(harmful, "\u{fffd}")
 }
@@ -197,13 +201,14 @@ error[command-undefined]: no command is named \"fire\"
 
     #[test]
     fn control_characters_stay_harmless() {
-        let mut found = finding("<a>\u{1b}[2J\u{202e}</a>", 1, 1);
+        let mut found = finding("<a>\u{1b}[2J\u{202e}\u{61c}\u{200b}\u{2028}\u{feff}</a>", 1, 1);
         found.message.push('\u{1b}');
         found.help.push('\u{7}');
         found.place.file = "a\u{1b}b".into();
         let text = found.to_string();
         assert!(
-            !text.contains(|c: char| c.is_control() && c != '\n') && !text.contains('\u{202e}'),
+            !text.contains(|c: char| c.is_control() && c != '\n')
+                && !text.contains(['\u{202e}', '\u{61c}', '\u{200b}', '\u{2028}', '\u{feff}']),
             "{text:?}"
         );
         assert!(found.rendered(Look { colour: true, page: false }).contains("\u{1b}["));

@@ -13,7 +13,7 @@
 //! this one does not: it finds whatever the pattern describes.
 //!
 //! A search looks at each byte of the text once, whatever stands in it; the
-//! work for a byte is bounded by the length of the pattern, 2,048 bytes.
+//! work for a byte is bounded by the length of the pattern, 20,480 bytes.
 
 use std::fmt;
 
@@ -22,7 +22,7 @@ use memchr::memmem;
 use crate::diagnostic::shown;
 
 /// Longest pattern in bytes (`OS_PATTERN_MAXSIZE`).
-const LONGEST: usize = 2_048;
+const LONGEST: usize = 20_480;
 
 /// A pattern that is ready to be searched.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -85,7 +85,7 @@ pub struct Explanation {
 pub struct Against {
     /// One word: `paused`, `white-list`, `allowed`, `guarded`, `untyped`,
     /// `breaker`, `full`, `off`, `unsupported`, `no-key`, `in-force`,
-    /// `under-way`, `undoing`, `stale`, `elsewhere`, `shadow` or `failed`.
+    /// `under-way`, `undoing`, `handled`, `stale`, `elsewhere`, `shadow` or `failed`.
     pub cause: String,
     /// The same in a sentence.
     pub text: String,

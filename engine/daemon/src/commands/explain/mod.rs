@@ -25,7 +25,7 @@ use self::totals::Totals;
 use crate::arm::Armed;
 use crate::cli;
 use crate::commands::{ask, check, locate};
-use crate::control::{Request, Result as Asked, client};
+use crate::control::{self, Request, Result as Asked, client};
 use crate::exit::Exit;
 use crate::intake::lines::{Line, Lines, Text};
 use crate::places::Places;
@@ -41,6 +41,11 @@ const STEP: u64 = 32 << 20;
 
 /// What is said where no engine can be asked.
 const ALONE: &str = "no engine running: pauses, allows, budgets and what is in force are not known";
+
+/// What is said of an input that holds nothing.
+const EMPTY: &str = "there is no alert in this input";
+/// What is said of an input that holds something else.
+const NO_ALERT: &str = "there is no alert in this input: an alert is one line; jq -c . makes one of several";
 
 /// What is said of a table where an engine could be asked.
 const COUNTED: &str =
@@ -71,9 +76,14 @@ struct Explaining<'a> {
     aside: Option<String>,
     alone: Option<Alone>,
     totals: Totals,
-    /// The first alert, held back until it is known whether it is the only one.
-    first: Option<Vec<u8>>,
+    /// The first alert and its line, held back until it is known whether it is
+    /// the only one.
+    first: Option<(u64, Vec<u8>)>,
+    /// What the running engine is, or one that would be started.
+    role: Role,
     counting: bool,
+    /// Whether there was an alert.
+    read: bool,
     unreadable: bool,
 }
 
@@ -98,7 +108,9 @@ impl<'a> Explaining<'a> {
             alone: None,
             totals: Totals::default(),
             first: None,
+            role: Role::Standalone,
             counting: args.totals && !args.json,
+            read: false,
             unreadable: false,
         };
         if !args.offline {
@@ -106,9 +118,11 @@ impl<'a> Explaining<'a> {
         }
         if !explaining.live {
             // What is wrong with the configuration is said before any output.
-            explaining.arm()?;
+            let refused = explaining.arm()?.refused(args.sources.strict);
             let note = explaining.aside.as_deref().unwrap_or(ALONE);
-            if args.json { eprintln!("riposte: {note}") } else { ask::say_text(note) }
+            for note in std::iter::once(note).chain(refused.as_deref()) {
+                if args.json { eprintln!("riposte: {note}") } else { ask::say_text(note) }
+            }
         }
         Ok(explaining)
     }
@@ -130,6 +144,8 @@ impl<'a> Explaining<'a> {
                     if let Some(root) = answer.data["root"].as_str() {
                         self.places.root = root.into();
                     }
+                    // What is counted is counted as it reads them.
+                    self.role = Role::named(answer.data["role"].as_str().unwrap_or_default());
                 } else {
                     let theirs: Vec<_> = theirs.iter().map(|path| path.display().to_string()).collect();
                     self.aside = Some(format!(
@@ -186,6 +202,7 @@ impl<'a> Explaining<'a> {
             // A reader that went away has read enough.
             let _ = self.end(&mut out)?;
         }
+        ask::written(out.flush())?;
         Ok(self.exit())
     }
 
@@ -199,26 +216,27 @@ impl<'a> Explaining<'a> {
             Text::Whole(bytes) if bytes.trim_ascii().is_empty() => return Ok(true),
             Text::Whole(bytes) => String::from_utf8_lossy(bytes),
             Text::TooLong(length) => {
-                return self.bad(line.number, &format!("{length} bytes are too long"), out);
+                return self.bad(line.number, &format!("not an alert: {length} bytes are too long"), out);
             }
         };
         let alert = match Alert::parse(bytes.as_bytes()) {
             Ok(alert) => alert,
             Err(error) => return self.bad(line.number, &error.to_string(), out),
         };
+        self.read = true;
         if self.args.json || self.args.each {
             if self.args.totals {
                 self.count(&alert)?;
             }
-            return self.one(&alert, out);
+            return self.one(line.number, &alert, out);
         }
         if self.counting {
             return self.count(&alert).map(|()| true);
         }
         // One alert is explained, several are counted.
         match self.first.take() {
-            None => self.first = Some(alert.object().as_bytes().to_vec()),
-            Some(first) => {
+            None => self.first = Some((line.number, alert.object().as_bytes().to_vec())),
+            Some((_, first)) => {
                 self.counting = true;
                 if let Ok(first) = Alert::parse(&first) {
                     self.count(&first)?;
@@ -229,11 +247,15 @@ impl<'a> Explaining<'a> {
         Ok(true)
     }
 
-    /// A line that is no alert.
+    /// A line that is no alert, or that the engine does not take.
     fn bad(&mut self, number: u64, why: &str, out: &mut impl Write) -> Result<bool, String> {
         self.unreadable = true;
         self.totals.unreadable(number);
-        let message = format!("line {number}: not an alert: {why}");
+        self.say_bad(number, why, out)
+    }
+
+    fn say_bad(&self, number: u64, why: &str, out: &mut impl Write) -> Result<bool, String> {
+        let message = format!("line {number}: {why}");
         let written = if self.args.json {
             writeln!(out, "{}", json!({"line": number, "error": message}))
         } else if self.args.each {
@@ -242,14 +264,17 @@ impl<'a> Explaining<'a> {
             eprintln!("riposte: {message}");
             Ok(())
         };
-        Ok(written.is_ok())
+        ask::written(written)
     }
 
     fn end(&mut self, out: &mut impl Write) -> Result<bool, String> {
-        if let Some(first) = self.first.take()
+        if let Some((number, first)) = self.first.take()
             && let Ok(first) = Alert::parse(&first)
         {
-            return self.one(&first, out);
+            return self.one(number, &first, out);
+        }
+        if !self.read {
+            eprintln!("riposte: {}", if self.unreadable { NO_ALERT } else { EMPTY });
         }
         let written = if self.args.json && self.args.totals {
             writeln!(out, "{}", self.totals.json())
@@ -259,12 +284,23 @@ impl<'a> Explaining<'a> {
         } else {
             Ok(())
         };
-        Ok(written.is_ok())
+        ask::written(written)
     }
 
     /// Explains one alert.
-    fn one(&mut self, alert: &Alert<'_>, out: &mut impl Write) -> Result<bool, String> {
-        let all = if self.live { self.ask(alert)? } else { self.alone(alert)? };
+    fn one(&mut self, number: u64, alert: &Alert<'_>, out: &mut impl Write) -> Result<bool, String> {
+        let all = if self.live {
+            match self.ask(alert)? {
+                Ok(all) => all,
+                // This one alert; the others may be taken.
+                Err(why) => {
+                    self.unreadable = true;
+                    return self.say_bad(number, &why, out);
+                }
+            }
+        } else {
+            self.alone(alert)?
+        };
         let written = if self.args.json {
             all.iter().try_for_each(|one| {
                 serde_json::to_writer(&mut *out, one).map_err(io::Error::from)?;
@@ -273,7 +309,7 @@ impl<'a> Explaining<'a> {
         } else {
             self.print(&all, out)
         };
-        Ok(written.is_ok())
+        ask::written(written)
     }
 
     fn print(&self, all: &[Explanation], out: &mut impl Write) -> io::Result<()> {
@@ -290,13 +326,21 @@ impl<'a> Explaining<'a> {
         if not.is_empty() { Ok(()) } else { writeln!(out) }
     }
 
-    fn ask(&self, alert: &Alert<'_>) -> Result<Vec<Explanation>, String> {
+    /// Asks the engine. The inner error is about this alert alone.
+    fn ask(&self, alert: &Alert<'_>) -> Result<Result<Vec<Explanation>, String>, String> {
         let request = Request::Explain { alert: Some(alert.object().to_owned()) };
+        let length = serde_json::to_vec(&request).map_err(|error| error.to_string())?.len() as u64;
+        if length >= control::LONGEST {
+            return Ok(Err(format!(
+                "too large for the engine: {length} bytes, and it takes less than {}; --offline explains it",
+                control::LONGEST
+            )));
+        }
         let answer = client::ask(&self.places.socket(), &request).map_err(|error| error.to_string())?;
         if answer.result != Asked::Done {
-            return Err(answer.message);
+            return Ok(Err(answer.message));
         }
-        serde_json::from_value(answer.data["explained"].clone()).map_err(|error| error.to_string())
+        serde_json::from_value(answer.data["explained"].clone()).map(Ok).map_err(|error| error.to_string())
     }
 
     fn alone(&mut self, alert: &Alert<'_>) -> Result<Vec<Explanation>, String> {
@@ -314,7 +358,7 @@ impl<'a> Explaining<'a> {
     /// The configuration, read when it is first needed.
     fn arm(&mut self) -> Result<&Alone, String> {
         if self.alone.is_none() {
-            let (armed, capabilities) = check::arm_with(&self.places, &self.configs, Role::Standalone)?;
+            let (armed, capabilities) = check::arm_with(&self.places, &self.configs, self.role)?;
             capabilities.guard().set_white_list(armed.config.white_list.clone());
             capabilities.guard().refresh();
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -327,6 +371,20 @@ impl<'a> Explaining<'a> {
 }
 
 impl Alone {
+    /// That no engine would start with this configuration, and why.
+    fn refused(&self, strict: bool) -> Option<String> {
+        let mut bad = self.armed.fatal(strict);
+        let first = bad.next()?;
+        let more = match bad.count() {
+            0 => String::new(),
+            more => format!(", and {more} more"),
+        };
+        Some(format!(
+            "no engine starts with this configuration: {}: {}: {}{more}; riposte check says what to write instead",
+            first.place, first.code, first.message
+        ))
+    }
+
     fn scales(&self) -> Scales<'_> {
         Scales {
             armed: &self.armed,

@@ -1,12 +1,13 @@
 //! A response that was made: why, and what came of it.
 
 use std::fmt::Write;
+use std::path::PathBuf;
 
 use riposte_ledger::Entry;
 use riposte_ledger::entry::EffectRow;
 use riposte_policy::Config;
 use riposte_policy::alert::Alert;
-use riposte_policy::config::Source;
+use riposte_policy::config::{Role, Source};
 use riposte_policy::matching;
 use riposte_policy::order::EntryId;
 use serde_json::{Value, json};
@@ -14,7 +15,9 @@ use serde_json::{Value, json};
 use super::words::{on_one_line, plain};
 use crate::cli;
 use crate::commands::{ask, locate};
+use crate::control::{Request, client};
 use crate::exit::Exit;
+use crate::places::Places;
 use crate::report::time;
 use crate::{files, show};
 
@@ -36,7 +39,8 @@ pub fn explain(args: &cli::Explain, id: i64) -> Exit {
             return Exit::Failed;
         }
     };
-    let why = why(&entry, &configs);
+    let (configs, role) = in_use(args, &places, configs);
+    let why = why(&entry, &configs, role);
     if args.json {
         ask::say(&object(&entry, &effects, why.as_deref()));
     } else {
@@ -45,14 +49,28 @@ pub fn explain(args: &cli::Explain, id: i64) -> Exit {
     Exit::Done
 }
 
+/// The files that an engine under this home goes by, and for what: it may have
+/// been given others than those that would be read by default.
+fn in_use(args: &cli::Explain, places: &Places, configs: Vec<PathBuf>) -> (Vec<PathBuf>, Role) {
+    if args.offline || !args.sources.config.is_empty() {
+        return (configs, Role::Standalone);
+    }
+    let Ok(answer) = client::ask(&places.socket(), &Request::Explain { alert: None }) else {
+        return (configs, Role::Standalone);
+    };
+    let theirs: Vec<PathBuf> = serde_json::from_value(answer.data["configs"].clone()).unwrap_or_default();
+    let role = Role::named(answer.data["role"].as_str().unwrap_or_default());
+    (if theirs.is_empty() { configs } else { theirs }, role)
+}
+
 /// Which trigger fired it, by the configuration as it is now. None when that
 /// cannot be read or has no such response any more.
-fn why(entry: &Entry, configs: &[std::path::PathBuf]) -> Option<String> {
+fn why(entry: &Entry, configs: &[PathBuf], role: Role) -> Option<String> {
     let files = files::read(configs).ok()?;
     let names: Vec<_> = files.iter().map(|file| file.path.display().to_string()).collect();
     let sources: Vec<_> =
         names.iter().zip(&files).map(|(file, read)| Source { file, bytes: &read.bytes }).collect();
-    let config = Config::read(&sources);
+    let config = Config::read_as(&sources, role);
     let response =
         config.responses.iter().find(|response| Some(&*response.name) == entry.response.as_deref())?;
     let alert = Alert::parse(entry.alert.as_deref()?.as_bytes()).ok()?;
@@ -97,7 +115,7 @@ fn words(entry: &Entry, effects: &[EffectRow], why: Option<&str>) -> String {
             fact("response", format!("{response} (the alert's text is no longer kept)"));
         }
         (Some(response), None) => {
-            fact("response", format!("{response}, which the configuration no longer has"));
+            fact("response", format!("{response}, which the configuration does not have"));
         }
         (None, _) => fact("response", "none: it was asked for by hand".to_owned()),
     }

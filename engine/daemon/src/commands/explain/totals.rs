@@ -127,7 +127,10 @@ impl Totals {
     /// For people: a sentence and a table.
     #[must_use]
     pub fn text(&self) -> String {
-        let mut out = format!("{} alerts, {} of them fire a response\n", self.alerts, self.fired);
+        let mut out = match self.alerts {
+            1 => format!("1 alert, {} of them fires a response\n", self.fired),
+            alerts => format!("{alerts} alerts, {} of them fire a response\n", self.fired),
+        };
         if self.unreadable > 0 {
             let lines: Vec<_> = self.unreadable_lines.iter().map(u64::to_string).collect();
             let more = if self.unreadable > NAMED as u64 { ", ..." } else { "" };
