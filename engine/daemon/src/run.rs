@@ -8,6 +8,7 @@ use riposte_ledger::clock::SystemClock;
 use riposte_policy::config::Role;
 use riposte_policy::{Config, Diagnostic, Severity};
 use riposte_transport::route::Identity;
+use tokio::sync::oneshot::{self, Receiver};
 
 use crate::cli::{self, From};
 use crate::commands::locate;
@@ -120,9 +121,12 @@ fn readable(path: &PathBuf) -> std::io::Result<()> {
 async fn follow(mut serving: Serving, intake: Intake) -> Result<Exit, String> {
     let engine = Arc::clone(&serving.engine);
     let (once, standard) = (intake.once, intake.input == Input::Standard);
-    let reading = read(&engine, intake);
-    tracing::info!(socket = %engine.places.socket().display(), "ready");
+    let (positioned, reading) = read(&engine, intake);
     let work = async {
+        // What is written from now on is read. It fails when reading did, which is told below.
+        if positioned.await.is_ok() {
+            tracing::info!(socket = %engine.places.socket().display(), "ready");
+        }
         // The reading thread always answers; if it panicked it has read nothing more.
         let end = reading.await.unwrap_or(Ok(()));
         if !once && end.is_ok() {
@@ -158,18 +162,21 @@ async fn follow(mut serving: Serving, intake: Intake) -> Result<Exit, String> {
 }
 
 /// Reads the alerts on a thread of its own.
-fn read(engine: &Arc<Engine>, intake: Intake) -> tokio::sync::oneshot::Receiver<Result<(), IntakeError>> {
-    let (done, ended) = tokio::sync::oneshot::channel();
+fn read(engine: &Arc<Engine>, intake: Intake) -> (Receiver<()>, Receiver<Result<(), IntakeError>>) {
+    let (begun, positioned) = oneshot::channel();
+    let (done, ended) = oneshot::channel();
     let engine = Arc::clone(engine);
     let runtime = tokio::runtime::Handle::current();
     let thread = std::thread::Builder::new().name("intake".to_owned());
     let reading = thread.spawn(move || {
-        let read = intake.read(&engine, &runtime);
         // Nobody waits any more when the engine is stopping.
+        let read = intake.read(&engine, &runtime, || {
+            let _ = begun.send(());
+        });
         let _ = done.send(read);
     });
     if let Err(error) = reading {
         tracing::error!(%error, "cannot start reading");
     }
-    ended
+    (positioned, ended)
 }

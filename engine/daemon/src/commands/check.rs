@@ -177,11 +177,24 @@ pub fn arm_with(
     role: Role,
 ) -> Result<(Armed, Arc<Capabilities>), String> {
     let files = files::read(configs).map_err(|error| error.to_string())?;
+    arm_files(places, &files, role)
+}
+
+/// The same with files that are at hand, and perhaps not yet written.
+///
+/// # Errors
+///
+/// When the sandbox cannot be set up.
+pub fn arm_files(
+    places: &Places,
+    files: &[files::File],
+    role: Role,
+) -> Result<(Armed, Arc<Capabilities>), String> {
     let claims = Arc::new(Nowhere);
     let firewall = Arc::new(Fake::new(Arc::clone(&claims) as _));
     let capabilities = Arc::new(Capabilities::new(claims, firewall, Arc::new(Guard::default())));
     let settings = Settings { cache: None, concurrency: COMPONENTS };
     let components =
         Components::new(&settings, Arc::clone(&capabilities)).map_err(|error| error.to_string())?;
-    Ok((Armed::new_as(&files, places, &components, role), capabilities))
+    Ok((Armed::new_as(files, places, &components, role), capabilities))
 }

@@ -58,6 +58,10 @@ struct Program<'a, R> {
 impl<R: BufRead> Program<'_, R> {
     fn run(&mut self) -> Result<(), Failed> {
         self.log.say("Starting");
+        // Said before anything is waited for.
+        if called::builtin(&self.called.name).is_none() {
+            return Err(Failed::Unknown(self.called.name.clone()));
+        }
         let line = self.line()?.ok_or(Failed::NoInput)?;
         self.log.say(&line);
         let message = Message::parse(&line)?;
@@ -90,7 +94,7 @@ impl<R: BufRead> Program<'_, R> {
         let _ = writeln!(out, "{asking}").and_then(|()| out.flush());
         let Some(answer) = self.line()? else {
             if self.called.is_strict() {
-                return Err(Failed::NoInput);
+                return Err(Failed::NoAnswer);
             }
             eprintln!(
                 "riposte: {}: nobody answered check_keys: acting all the same (with --strict it ends with 255)",
@@ -147,8 +151,10 @@ impl Log {
 /// Why the program ends with 255.
 #[derive(Debug)]
 pub enum Failed {
-    /// Standard input ended before a message, or with `--strict` before an answer.
+    /// Standard input ended before a message.
     NoInput,
+    /// With `--strict`: it ended before an answer to check_keys.
+    NoAnswer,
     /// Standard input cannot be read.
     Unreadable(io::Error),
     /// It is not a message.
@@ -167,7 +173,7 @@ impl Failed {
     /// The line in the log, in Wazuh's words where it has some.
     fn logged(&self, name: &str) -> String {
         match self {
-            Self::NoInput | Self::Unreadable(_) => "Cannot read input from stdin".to_owned(),
+            Self::NoInput | Self::NoAnswer | Self::Unreadable(_) => "Cannot read input from stdin".to_owned(),
             Self::Format(_) => "Invalid input format".to_owned(),
             Self::Command => "Invalid value of 'command'".to_owned(),
             Self::NoKey(_) => no_key(name).to_owned(),
@@ -193,6 +199,7 @@ impl fmt::Display for Failed {
             Self::NoInput => {
                 f.write_str("nothing on standard input; it reads one message line of Wazuh's there")
             }
+            Self::NoAnswer => f.write_str("nobody answered check_keys; without --strict it acts all the same"),
             Self::Unreadable(error) => write!(f, "cannot read standard input: {error}"),
             Self::Format(why) => write!(f, "the line on standard input is not a message of Wazuh's: {why}"),
             Self::Command => f.write_str(

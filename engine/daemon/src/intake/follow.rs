@@ -35,9 +35,10 @@ enum Change {
 
 impl Reader<'_> {
     /// Reads the file, first what was written while nobody read it.
-    pub(super) fn follow(&self, path: &Path) -> Result<(), IntakeError> {
+    pub(super) fn follow(&self, path: &Path, positioned: impl FnOnce()) -> Result<(), IntakeError> {
         let watch = Watch::new(path);
         let mut open = self.resume(path)?;
+        positioned();
         loop {
             self.drain(&mut open)?;
             match change(&open, path) {

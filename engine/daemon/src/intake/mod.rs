@@ -82,15 +82,25 @@ pub struct Counters {
 
 impl Intake {
     /// Reads until the input ends or the engine stops. For a thread of its own.
+    /// Calls `positioned` once it is settled where it begins: what is written
+    /// after that is read.
     ///
     /// # Errors
     ///
     /// When the input cannot be read, or its position not be kept.
-    pub fn read(&self, engine: &Arc<Engine>, runtime: &Handle) -> Result<(), IntakeError> {
+    pub fn read(
+        &self,
+        engine: &Arc<Engine>,
+        runtime: &Handle,
+        positioned: impl FnOnce(),
+    ) -> Result<(), IntakeError> {
         let reader = Reader { intake: self, engine, runtime };
         match &self.input {
-            Input::Standard => reader.standard(),
-            Input::File(path) => reader.follow(path),
+            Input::Standard => {
+                positioned();
+                reader.standard()
+            }
+            Input::File(path) => reader.follow(path, positioned),
         }
     }
 }

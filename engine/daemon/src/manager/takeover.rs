@@ -6,14 +6,17 @@
 //! middle, both have them, and we refuse to act. Giving back goes the other way.
 
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use riposte_policy::config::Role;
 use riposte_policy::stock::{self, Block};
 
 use super::args;
 use super::place;
-use crate::commands::ask;
+use crate::commands::{ask, check};
 use crate::exit::Exit;
+use crate::files::File;
+use crate::places::Places;
 
 /// Below Wazuh's home: the manager's configuration, ours, and what is kept of
 /// each.
@@ -77,6 +80,7 @@ fn take(
     }
     let before = place::read(&home.root, OWN).map_err(|failed| failed.to_string())?;
     let ours = with_blocks(before.as_deref().unwrap_or_default(), &text, &taken, &blocks);
+    fit(&home.root, [(&conf, &taken), (&own, &ours)])?;
     if home.print {
         return Ok(format!("==> {} <==\n{ours}\n==> {} <==\n{taken}", own.display(), conf.display()));
     }
@@ -110,6 +114,24 @@ fn take(
     let root = home.root.display();
     let _ = writeln!(said, "{RESTART}, then run: riposte manager --root {root} --enforce");
     Ok(said)
+}
+
+/// Refuses what `riposte manager` would not start with: between the two nobody
+/// would respond.
+fn fit(root: &Path, files: [(&PathBuf, &String); 2]) -> Result<(), String> {
+    let files = files.map(|(path, text)| File { path: path.clone(), bytes: text.clone().into_bytes() });
+    let places = Places::new(None, Some(root), &[]);
+    let (armed, _) = check::arm_files(&places, &files, Role::Manager)?;
+    let fatal: Vec<_> = armed.fatal(false).map(ToString::to_string).collect();
+    match fatal.len() {
+        0 => Ok(()),
+        wrong => Err(format!(
+            "{}\nerrors in the configuration: {wrong}; riposte manager would not start with it, so nothing was taken \
+             over. Mend them first: riposte check --role manager --root {}",
+            fatal.join("\n"),
+            root.display()
+        )),
+    }
 }
 
 fn give(home: &args::Home) -> Result<String, String> {
