@@ -88,6 +88,35 @@ async fn a_ledger_of_version_1_keeps_all_it_has_and_goes_on() {
     assert!(conn.execute("UPDATE entry SET state = 'elsewhere' WHERE id = 4", ()).is_err());
 }
 
+/// Entries whose undo was begun or had failed when the version before stopped.
+#[tokio::test]
+async fn what_was_being_undone_is_undone_after_the_change_of_version() {
+    let machine = version_1();
+    let conn = Connection::open(machine.path()).unwrap();
+    conn.execute_batch(
+        "UPDATE entry SET state = 'undoing', cause = 'due', undo_attempts = 4 WHERE id = 1;
+         UPDATE entry SET state = 'undoing', cause = 'asked' WHERE id = 3;",
+    )
+    .unwrap();
+    drop(conn);
+    let opened = machine.open();
+    let [first, second, third] = [1, 2, 3].map(riposte_policy::order::EntryId);
+    let mut found: Vec<_> =
+        opened.recovery.iter().map(|entry| (entry.id, entry.state, entry.stuck)).collect();
+    found.sort_by_key(|(id, ..)| *id);
+    assert_eq!(
+        found,
+        [(first, State::Undoing, true), (second, State::Intended, false), (third, State::Undoing, false)]
+    );
+    for id in [first, third] {
+        let undo = opened.ledger.begin_undo(id, Cause::Recovery).await.unwrap();
+        let effect = &undo.effects[0];
+        let _ = opened.ledger.release(id, &effect.interface, &effect.target).await.unwrap();
+        opened.ledger.undone(id).await.unwrap();
+        assert_eq!(entry(&opened.ledger, id).await.state, State::Closed);
+    }
+}
+
 #[test]
 fn a_migrated_ledger_is_made_like_a_new_one() {
     let (old, new) = (version_1(), Machine::new());
