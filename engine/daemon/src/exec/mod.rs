@@ -199,7 +199,9 @@ impl fmt::Display for Failed {
             Self::NoInput => {
                 f.write_str("nothing on standard input; it reads one message line of Wazuh's there")
             }
-            Self::NoAnswer => f.write_str("nobody answered check_keys; without --strict it acts all the same"),
+            Self::NoAnswer => {
+                f.write_str("nobody answered check_keys; without --strict it acts all the same")
+            }
             Self::Unreadable(error) => write!(f, "cannot read standard input: {error}"),
             Self::Format(why) => write!(f, "the line on standard input is not a message of Wazuh's: {why}"),
             Self::Command => f.write_str(
