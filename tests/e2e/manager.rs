@@ -502,6 +502,6 @@ fn rules_that_call_for_no_response_fire_none() {
         let explained: Value = serde_json::from_str(first).unwrap();
         assert_eq!((&explained["acts"], &explained["causes"][0]["cause"]), (&false.into(), &"no-ar".into()));
         let counted = manager.host.riposte(&[&["explain", "--totals", "--alert", &alert], ask].concat());
-        assert!(counted.out.contains("1 alerts, 0 of them fire"), "{counted:?}");
+        assert!(counted.out.contains("1 alert, 0 of them fires"), "{counted:?}");
     }
 }

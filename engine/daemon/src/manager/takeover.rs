@@ -295,9 +295,8 @@ fn shadowed(text: &str) -> Option<String> {
 #[allow(clippy::disallowed_methods, reason = "tests make files of their own")]
 mod tests {
     use super::*;
-    use std::path::PathBuf;
 
-    const TEXT: &str = "<ossec_config>\r\n  <global/>\r\n  <active-response>\r\n    <command>drop</command>\r\n    <location>local</location>\r\n  </active-response>\r\n  <active-response><disabled>no</disabled><command>tell</command></active-response>\r\n</ossec_config>\r\n";
+    const TEXT: &str = "<ossec_config>\r\n  <global/><command><name>drop</name><executable>drop</executable></command><command><name>tell</name><executable>tell</executable></command>\r\n  <active-response>\r\n    <command>drop</command>\r\n    <location>local</location>\r\n  </active-response>\r\n  <active-response><disabled>no</disabled><command>tell</command><location>local</location></active-response>\r\n</ossec_config>\r\n";
 
     struct Wazuh {
         _folder: tempfile::TempDir,
@@ -418,6 +417,16 @@ mod tests {
         let said = wazuh.take(&[]).unwrap();
         assert!(said.contains("<disabled>yes</disabled><!-- riposte takeover -->"), "{said}");
         assert_eq!((wazuh.text("ossec.conf").as_deref(), wazuh.text("riposte.conf")), (Some(TEXT), None));
+    }
+
+    #[test]
+    fn what_the_engine_would_not_start_with_stays_with_wazuh() {
+        let wazuh = Wazuh::new(None);
+        let broken = TEXT.replace("<name>tell</name>", "<name>tel</name>");
+        std::fs::write(wazuh.path("ossec.conf"), &broken).unwrap();
+        let error = wazuh.take(&[]).unwrap_err();
+        assert!(error.contains("command-undefined") && error.contains("nothing was taken over"), "{error}");
+        assert_eq!((wazuh.text("ossec.conf"), wazuh.text("riposte.conf")), (Some(broken), None));
     }
 
     #[test]
