@@ -98,9 +98,12 @@ fn add_by_hand() {
     // For good: listed, undoable, no due time.
     let added = host.riposte(&["add", "firewall-drop", "--srcip", "198.18.0.9"]);
     assert_eq!(added.code, 0, "{added:?}");
-    let entries = host.entries();
-    let permanent = entries.iter().find(|entry| entry["keys"][0] == "198.18.0.9").unwrap();
-    assert!(permanent["due"].is_null() && permanent["state"] == "in-force", "{permanent}");
+    // What an answer says reaches the file with the next commit.
+    until("it is in force for good", || {
+        let entries = host.entries();
+        let permanent = entries.iter().find(|entry| entry["keys"][0] == "198.18.0.9").unwrap();
+        permanent["due"].is_null() && permanent["state"] == "in-force"
+    });
     assert_eq!(host.riposte(&["undo", "198.18.0.9"]).code, 0);
     assert_eq!(host.elements("drop4"), ["198.18.0.1"]);
 }
