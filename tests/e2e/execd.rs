@@ -120,6 +120,7 @@ fn the_log_says_what_wazuhs_says_in_its_order() {
     until("the last one was answered", || host.count("in-force") == 1 && has(&host, "Adding command"));
     let lines = log(&host);
     let wanted = [
+        "INFO: Started (pid: ",
         "ERROR: (1313): Invalid active response config: 'etc/shared/ar.conf'.",
         "ERROR: (1315): Invalid JSON message: 'hello'",
         "ERROR: (1316): Invalid AR command: '{}'",
@@ -137,19 +138,22 @@ fn the_log_says_what_wazuhs_says_in_its_order() {
     for (line, wanted) in lines.iter().zip(wanted) {
         assert!(line.starts_with(wanted), "{line} is not {wanted}");
     }
-    assert!(lines[11].ends_with("to the timeout list, with a timeout of '600s'."), "{}", lines[11]);
+    assert!(lines[12].ends_with("to the timeout list, with a timeout of '600s'."), "{}", lines[12]);
 }
 
 #[test]
 fn a_stolen_or_removed_socket_is_taken_back() {
     let host = agent("firewall-drop600 - firewall-drop - 600\n");
-    let _engine = host.execd(&[]);
     let path = host.path("queue/alerts/execq");
+    let stock = UnixDatagram::bind(&path).unwrap();
+    let _engine = host.execd(&[]);
+    assert!(has(&host, "It is ours now."), "{:?}", log(&host));
+    drop(stock);
     fs::remove_file(&path).unwrap();
     // As wazuh-execd binds it.
     let thief = UnixDatagram::bind(&path).unwrap();
     until("it is reported", || {
-        has(&host, "WARNING: Queue 'queue/alerts/execq' was bound by another process")
+        has(&host, "was bound by another process, most likely wazuh-execd. It is ours again.")
     });
     send(&host, &message("firewall-drop600", "198.18.0.1"));
     until("it is blocked", || host.elements("drop4") == ["198.18.0.1"]);

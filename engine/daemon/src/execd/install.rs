@@ -262,7 +262,10 @@ impl Edited {
             replace(&kept, self.text.as_bytes(), owner)?;
         }
         replace(&self.path, wanted.as_bytes(), owner)?;
-        Ok(Some(format!("{path} is changed; as it was, it is {}", kept.display())))
+        Ok(Some(match self.exists {
+            true => format!("{path} is changed; as it was, it is {}", kept.display()),
+            false => format!("{path} is made"),
+        }))
     }
 
     /// Puts the file back: byte for byte when it is what `changed` makes of the

@@ -163,6 +163,14 @@ fn read(files: &[File]) -> Config {
 async fn serve(mut serving: Serving, offenders: Arc<[Duration]>) -> Result<Exit, String> {
     let engine = Arc::clone(&serving.engine);
     let path = engine.places.root.join(execq::PATH);
+    engine.report.wazuh(&text::started(std::process::id()));
+    if Execq::is_taken(&path) {
+        let line = format!(
+            "Queue '{}' was bound by another process, most likely wazuh-execd. It is ours now.",
+            execq::PATH
+        );
+        engine.report.wazuh(&Line::warning(line));
+    }
     let queue = match Execq::bind(&path) {
         Ok(queue) => queue,
         Err(error) => {

@@ -108,11 +108,18 @@ fn take(
     if let Some(shadowed) = shadowed(&taken) {
         let _ = writeln!(
             said,
-            "Wazuh 4.x lets a block that is switched off switch off those before it: {shadowed} stay enabled and may do nothing. Take them over too."
+            "Wazuh 4.x lets a block that is switched off switch off those before it. Enabled, and perhaps without effect: {shadowed}. Take over these too."
         );
     }
     let root = home.root.display();
-    let _ = writeln!(said, "{RESTART}, then run: riposte manager --root {root} --enforce");
+    if stock::blocks(&taken).unwrap_or_default().iter().any(|block| block.enabled) {
+        let _ = writeln!(
+            said,
+            "{RESTART}. While it carries out the others, riposte manager only shows what it would do; riposte takeover --all ends that."
+        );
+    } else {
+        let _ = writeln!(said, "{RESTART}, then run: riposte manager --root {root} --enforce");
+    }
     Ok(said)
 }
 

@@ -68,6 +68,12 @@ impl Execq {
         Ok(Self { socket, path: path.to_owned(), bound })
     }
 
+    /// Whether another process listens at `path` now.
+    #[must_use]
+    pub fn is_taken(path: &Path) -> bool {
+        std::os::unix::net::UnixDatagram::unbound().is_ok_and(|socket| socket.connect(path).is_ok())
+    }
+
     /// The next datagram. When dropped before it is there, none is lost.
     ///
     /// # Errors

@@ -217,6 +217,12 @@ pub mod text {
         Line::info("(1350): Active response disabled.")
     }
 
+    /// It works now, as this process (`debug_messages.h`, `STARTUP_MSG`).
+    #[must_use]
+    pub fn started(pid: u32) -> Line {
+        Line::info(format!("Started (pid: {pid})."))
+    }
+
     /// A value of `<repeated_offenders>`, in minutes.
     #[must_use]
     pub fn offenders(minutes: u64, number: usize) -> Line {
