@@ -361,7 +361,7 @@ mod tests {
     fn step_by_step_and_twice_is_the_same() {
         let (steps, once) = (Wazuh::new(None), Wazuh::new(None));
         let said = steps.take(&["tell"]).unwrap();
-        assert!(said.contains("drop stay enabled"), "{said}");
+        assert!(said.contains("without effect: drop.") && said.contains("riposte takeover --all"), "{said}");
         steps.take(&["drop"]).unwrap();
         assert!(steps.take(&["drop"]).unwrap().contains("nothing to take over"));
         once.take(&[]).unwrap();
