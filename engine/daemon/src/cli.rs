@@ -68,6 +68,7 @@ pub enum Command {
     #[command(after_help = EXIT_CODES)]
     Migrate(Migrate),
     /// List what is in force
+    #[command(after_help = EXIT_CODES)]
     List(List),
     /// Undo what is in force on an address, a user or an entry
     #[command(visible_aliases = ["unban", "unblock"], after_help = EXIT_CODES)]
@@ -79,14 +80,19 @@ pub enum Command {
     #[command(subcommand)]
     Allow(Allow),
     /// Stop responding; what is in force is still undone on time
+    #[command(after_help = EXIT_CODES)]
     Pause(Pause),
     /// Respond again
+    #[command(after_help = EXIT_CODES)]
     Resume(Resume),
     /// Switch a command between acting and only saying what it would do
+    #[command(after_help = EXIT_CODES)]
     Mode(ModeChange),
     /// Read the configuration again; the old one stays in use when the new one has errors
+    #[command(after_help = EXIT_CODES)]
     Reload(Simple),
     /// What the engine is doing, and every path in use
+    #[command(after_help = EXIT_CODES)]
     Status(Simple),
 }
 
@@ -183,6 +189,7 @@ pub struct Root {
 #[derive(Clone, Debug, Subcommand)]
 pub enum ExecdAct {
     /// Switch the stock active response off and this one on
+    #[command(after_help = EXIT_CODES)]
     Install {
         #[command(flatten)]
         root: Root,
@@ -191,6 +198,7 @@ pub enum ExecdAct {
         link: Vec<String>,
     },
     /// Put everything back as it was before
+    #[command(after_help = EXIT_CODES)]
     Uninstall {
         #[command(flatten)]
         root: Root,
@@ -392,6 +400,7 @@ pub struct ByHand {
 #[derive(Clone, Debug, Subcommand)]
 pub enum Allow {
     /// Never act against this address or prefix
+    #[command(after_help = EXIT_CODES)]
     Add {
         /// An address or a prefix
         target: String,
@@ -402,11 +411,13 @@ pub enum Allow {
         by_hand: ByHand,
     },
     /// The addresses allowed now
+    #[command(after_help = EXIT_CODES)]
     List {
         #[command(flatten)]
         simple: Simple,
     },
     /// Take an allow back
+    #[command(after_help = EXIT_CODES)]
     Delete {
         /// The address or prefix as it was allowed
         target: String,
@@ -481,6 +492,17 @@ mod tests {
     #[test]
     fn the_definition_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_says_its_exit_codes() {
+        fn each(command: &clap::Command) {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let leaf = command.get_subcommands().next().is_none();
+            assert!(!leaf || help.contains("xit codes: "), "{}", command.get_name());
+            command.get_subcommands().for_each(each);
+        }
+        each(&Cli::command());
     }
 
     #[test]
