@@ -7,9 +7,10 @@ use clap::{Args, Parser, Subcommand};
 use riposte_policy::config::Role;
 use riposte_policy::span::{self, Bare};
 
-use crate::manager;
+use crate::{execd, manager};
 
-const EXIT_CODES: &str =
+/// What most commands end with.
+pub const EXIT_CODES: &str =
     "Exit codes: 0 done, 1 failed or findings, 2 usage, 3 no engine running, 4 not yet confirmed.";
 
 const EXEC_HELP: &str = "The caller owns the rollback: what `add` did stays until the caller sends `delete`.\n\
@@ -22,7 +23,6 @@ const EXPLAIN_CODES: &str = "With an engine running under the same --home, its s
     Exit codes: 0 explained, 1 something could not be read (bad lines are named), 2 usage.";
 const CHECK_EXIT_CODES: &str = "Exit codes: 0 nothing found, or only warnings and notes; 1 errors (with --strict warnings too), or a file that \
      cannot be read; 2 usage. Colours go to a terminal only, and not when NO_COLOR is set.";
-const EXECD_EXIT_CODES: &str = "Exit codes: 0 done, or switched off in ossec.conf; 1 failed, or stopped and all undone, as wazuh-execd ends; 2 usage.";
 
 /// Active response for Wazuh, OSSEC and their kin: alerts in, sandboxed
 /// responses out, undone on time.
@@ -53,8 +53,8 @@ pub enum Command {
     #[command(after_help = EXIT_CODES)]
     ArConf(manager::args::ArConf),
     /// Stand in for wazuh-execd: answer what reaches queue/alerts/execq
-    #[command(after_help = EXECD_EXIT_CODES, args_conflicts_with_subcommands = true)]
-    Execd(Execd),
+    #[command(after_help = execd::args::EXIT_CODES, args_conflicts_with_subcommands = true)]
+    Execd(execd::args::Execd),
     /// Check the configuration and say what is wrong, where, and what to write instead (also `riposte -t`)
     #[command(after_help = CHECK_EXIT_CODES)]
     Check(Check),
@@ -152,57 +152,6 @@ pub struct Run {
     /// How much to say on standard error
     #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = ["error", "warn", "info", "debug", "trace"])]
     pub log: String,
-}
-
-/// `riposte execd`.
-#[derive(Args, Clone, Debug)]
-pub struct Execd {
-    #[command(subcommand)]
-    pub act: Option<ExecdAct>,
-    #[command(flatten)]
-    pub root: Root,
-    /// Configuration read after ROOT/etc/ossec.conf and ROOT/etc/riposte.conf; may be repeated
-    #[arg(long, short, value_name = "PATH")]
-    pub config: Vec<PathBuf>,
-    /// Treat warnings as errors
-    #[arg(long)]
-    pub strict: bool,
-    /// Change nothing on this host: journal and show what would be done
-    #[arg(long)]
-    pub shadow: bool,
-    /// How much to say on standard error; `debug` also in ROOT/logs/ossec.log
-    #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = ["error", "warn", "info", "debug", "trace"])]
-    pub log: String,
-    #[command(flatten)]
-    pub at: Where,
-}
-
-/// Wazuh's home.
-#[derive(Args, Clone, Debug)]
-pub struct Root {
-    /// Wazuh's home
-    #[arg(long, value_name = "DIR", default_value = "/var/ossec")]
-    pub root: PathBuf,
-}
-
-/// What is done about the installation.
-#[derive(Clone, Debug, Subcommand)]
-pub enum ExecdAct {
-    /// Switch the stock active response off and this one on
-    #[command(after_help = EXIT_CODES)]
-    Install {
-        #[command(flatten)]
-        root: Root,
-        /// Make active-response/bin/NAME a link to this program; may be repeated
-        #[arg(long, value_name = "NAME")]
-        link: Vec<String>,
-    },
-    /// Put everything back as it was before
-    #[command(after_help = EXIT_CODES)]
-    Uninstall {
-        #[command(flatten)]
-        root: Root,
-    },
 }
 
 /// Where to begin in an input that was never read before.

@@ -69,7 +69,8 @@ fn one(path: &Path) -> Result<File, Unreadable> {
 ///
 /// # Errors
 ///
-/// When it cannot be read or is larger.
+/// When it cannot be read or is larger, or is a pipe or a device outside of
+/// `/dev` and `/proc`.
 pub fn read_at_most(path: &Path, largest: u64) -> io::Result<Vec<u8>> {
     all(open(path, OFlags::empty())?, largest)
 }
@@ -90,28 +91,6 @@ pub fn read_itself(path: &Path, largest: u64) -> io::Result<Vec<u8>> {
 
 fn all(file: std::fs::File, largest: u64) -> io::Result<Vec<u8>> {
     use std::io::Read;
-    let mut bytes = Vec::new();
-    file.take(largest + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > largest {
-        return Err(io::Error::other(format!("it is larger than {largest} bytes")));
-    }
-    Ok(bytes)
-}
-
-/// Reads a regular file of at most `largest` bytes: one of a folder in which
-/// others may put what they like, a pipe that never ends for one.
-///
-/// # Errors
-///
-/// When it cannot be read, is larger, or is no regular file.
-pub fn read_regular(path: &Path, largest: u64) -> io::Result<Vec<u8>> {
-    use rustix::fs::{Mode, OFlags};
-    use std::io::Read;
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = std::fs::File::from(rustix::fs::open(path, flags, Mode::empty())?);
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
     let mut bytes = Vec::new();
     file.take(largest + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > largest {

@@ -7,13 +7,14 @@
 //!
 //! # Layout
 //!
-//! * [`execd`]: start, serve, stop.
+//! * [`execd`]: start, serve, stop; [`args`]: its command line.
 //! * [`intake`]: a datagram to an order; [`wire`]: which command a name means.
 //! * [`local`]: what the local `ossec.conf` says to `wazuh-execd`; `blocks`:
 //!   where it says so.
 //! * [`links`]: programs that are links to the engine, and stay so.
 //! * [`install`]: switching the stock part off and this one on, and back.
 
+pub mod args;
 mod blocks;
 pub mod install;
 pub mod intake;
@@ -38,9 +39,9 @@ use riposte_transport::wazuh::ossec_log::{Line, OssecLog, text};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use self::args::{Execd, ExecdAct};
 use self::intake::Intake;
 use self::local::Local;
-use crate::cli::{self, ExecdAct};
 use crate::engine::{self, Engine};
 use crate::exit::Exit;
 use crate::files::{self, File};
@@ -53,7 +54,7 @@ const FAREWELL: Duration = Duration::from_secs(10);
 const WATCH: Duration = Duration::from_secs(1);
 
 /// Stands in for `wazuh-execd` until it is told to stop, or installs that.
-pub fn execd(args: &cli::Execd) -> Exit {
+pub fn execd(args: &Execd) -> Exit {
     let done = match &args.act {
         None => {
             service::trace(&args.log);
@@ -73,7 +74,7 @@ fn said(text: &str) -> Exit {
     Exit::Done
 }
 
-fn start(args: &cli::Execd) -> Result<Exit, String> {
+fn start(args: &Execd) -> Result<Exit, String> {
     let root = wazuh_home(&args.root.root)?;
     let configs = configs(&root, &args.config);
     let places = Places::new(args.at.home.as_deref(), Some(&root), &configs);

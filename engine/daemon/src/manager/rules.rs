@@ -40,7 +40,7 @@ pub fn read(root: &Path, configs: &[File]) -> Ruleset {
             if selection.excludes(&below) {
                 continue;
             }
-            match files::read_regular(&path, LARGEST) {
+            match files::read_at_most(&path, LARGEST) {
                 Ok(bytes) => ruleset.read(&String::from_utf8_lossy(&bytes)),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(error) => tracing::warn!(path = %path.display(), %error, "these rules are not known"),
