@@ -73,6 +73,10 @@ impl Claims for Always {
         Ok(self.0)
     }
 
+    async fn prior(&self, _: EntryId, _: &Effect) -> Result<Option<String>, NotRecorded> {
+        Ok(None)
+    }
+
     fn standing(&self, _: &Effect) -> Standing {
         self.0
     }

@@ -67,6 +67,14 @@ pub trait Claims: Send + Sync {
     /// When it could not be recorded; the effect then stays.
     async fn release(&self, entry: EntryId, effect: &Effect) -> Result<Standing, NotRecorded>;
 
+    /// The state before the first claim on `effect`, as `entry` recorded or
+    /// inherited it; also after its release. `None`: it recorded none.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be read.
+    async fn prior(&self, entry: EntryId, effect: &Effect) -> Result<Option<String>, NotRecorded>;
+
     /// What the host should show now, over all claims. Backends ask at the
     /// moment they write, so that concurrent claims and releases of one target
     /// end in the state that the last of them recorded.
@@ -99,7 +107,10 @@ impl Standing {
 /// Claims that are forgotten with the process and on which no time passes: for
 /// tests of whatever makes effects.
 #[derive(Debug, Default)]
-pub struct Memory(Mutex<HashMap<Effect, BTreeMap<EntryId, Standing>>>);
+pub struct Memory {
+    claims: Mutex<HashMap<Effect, BTreeMap<EntryId, Standing>>>,
+    priors: Mutex<HashMap<(EntryId, Effect), String>>,
+}
 
 impl Memory {
     /// Records that `entry` holds `effect`, with this standing, until told
@@ -123,7 +134,7 @@ impl Memory {
     }
 
     fn claims(&self) -> MutexGuard<'_, HashMap<Effect, BTreeMap<EntryId, Standing>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.claims.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -134,9 +145,17 @@ impl Claims for Memory {
         &self,
         entry: EntryId,
         effect: &Effect,
-        _prior: Option<&str>,
+        prior: Option<&str>,
     ) -> Result<Standing, NotRecorded> {
         let before = self.standing(effect);
+        let mut priors = self.priors.lock().unwrap_or_else(PoisonError::into_inner);
+        let other =
+            self.claims().get(effect).and_then(|holders| holders.keys().find(|id| **id != entry).copied());
+        let inherited = other.and_then(|other| priors.get(&(other, effect.clone())).cloned());
+        if let Some(prior) = inherited.or_else(|| prior.map(str::to_owned)) {
+            priors.entry((entry, effect.clone())).or_insert(prior);
+        }
+        drop(priors);
         self.claims().entry(effect.clone()).or_default().entry(entry).or_insert(Standing::Permanent);
         Ok(before)
     }
@@ -144,6 +163,11 @@ impl Claims for Memory {
     async fn release(&self, entry: EntryId, effect: &Effect) -> Result<Standing, NotRecorded> {
         self.set(entry, effect, Standing::Free);
         Ok(self.standing(effect))
+    }
+
+    async fn prior(&self, entry: EntryId, effect: &Effect) -> Result<Option<String>, NotRecorded> {
+        let priors = self.priors.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(priors.get(&(entry, effect.clone())).cloned())
     }
 
     fn standing(&self, effect: &Effect) -> Standing {

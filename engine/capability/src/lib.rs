@@ -11,60 +11,182 @@
 //! * [`refusal`]: why something was not done, in the words of the WIT.
 //! * [`claim`]: who holds what; implemented over the ledger.
 //! * [`guard`]: what is never acted against, whoever asks.
+//! * [`backends`]: what does it on this host, one field for each interface.
+//! * [`held`]: effects that replace a state and give it back, for all of
+//!   [`routes`], [`accounts`], [`lines`], [`quarantine`], [`isolation`].
 //! * [`firewall`]: blocking addresses: the calls, the nftables backend, a fake.
+//! * [`services`], [`processes`], [`exec`], [`state`], [`secret`], [`mail`]:
+//!   calls that act at once, or only tell.
 //! * [`process`]: starting programs.
 //! * `netlink`: the kernel's message format, for the firewall and the guard.
 
 #![forbid(unsafe_code)]
 
+pub mod accounts;
+pub mod backends;
 pub mod claim;
+pub mod exec;
 pub mod firewall;
 pub mod guard;
+pub mod held;
+pub mod isolation;
+pub mod lines;
+pub mod mail;
 #[cfg(all(test, target_os = "linux"))]
 mod namespace;
 #[cfg(target_os = "linux")]
 mod netlink;
 pub mod process;
+pub mod processes;
+pub mod quarantine;
 pub mod refusal;
+pub mod routes;
+pub mod secret;
+pub mod services;
 pub mod session;
+pub mod state;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use riposte_policy::order::EntryId;
 
+pub use backends::Backends;
 pub use claim::{Claims, Effect, Standing};
 pub use guard::{Guard, Verdict};
 pub use refusal::Refusal;
 pub use session::{Phase, Recorder, Session, WouldBe};
 
+use accounts::Accounts;
+use exec::Exec;
 use firewall::{Element, Firewall, Target};
+use held::{Holding, Turns};
+use isolation::Isolation;
+use lines::Lines;
+use mail::Mail;
+use processes::Processes;
+use quarantine::Quarantine;
+use routes::Routes;
+use secret::Secrets;
+use services::Services;
+use state::State;
 
 /// All that can be done to this host. One for all runs; a run brings its
 /// [`Session`] to each call.
 pub struct Capabilities {
     claims: Arc<dyn Claims>,
-    firewall: Arc<dyn firewall::Backend>,
+    backends: Backends,
     guard: Arc<Guard>,
+    turns: Turns,
 }
+
+/// Every interface of which effects are recorded.
+const INTERFACES: [&str; 6] = [
+    firewall::INTERFACE,
+    routes::INTERFACE,
+    accounts::INTERFACE,
+    lines::INTERFACE,
+    quarantine::INTERFACE,
+    isolation::INTERFACE,
+];
 
 impl Capabilities {
     /// Puts the parts together. The backends must ask the same `claims`.
     #[must_use]
-    pub fn new(claims: Arc<dyn Claims>, firewall: Arc<dyn firewall::Backend>, guard: Arc<Guard>) -> Self {
-        Self { claims, firewall, guard }
+    pub fn new(claims: Arc<dyn Claims>, backends: Backends, guard: Arc<Guard>) -> Self {
+        Self { claims, backends, guard, turns: Turns::default() }
     }
 
     /// The calls of the WIT interface `firewall`.
     #[must_use]
     pub fn firewall(&self) -> Firewall<'_> {
-        Firewall::new(self.claims.as_ref(), self.firewall.as_ref(), &self.guard)
+        Firewall::new(self.claims.as_ref(), self.backends.firewall.as_ref(), &self.guard)
+    }
+
+    /// The calls of the WIT interface `routes`.
+    #[must_use]
+    pub fn routes(&self) -> Routes<'_> {
+        Routes::new(self.holding(routes::INTERFACE, self.backends.routes.as_ref()), &self.guard)
+    }
+
+    /// The calls of the WIT interface `accounts`.
+    #[must_use]
+    pub fn accounts(&self) -> Accounts<'_> {
+        Accounts::new(self.holding(accounts::INTERFACE, self.backends.accounts.as_ref()), &self.guard)
+    }
+
+    /// The calls of the WIT interface `lines`.
+    #[must_use]
+    pub fn lines(&self) -> Lines<'_> {
+        Lines::new(self.holding(lines::INTERFACE, self.backends.lines.as_ref()), &self.guard)
+    }
+
+    /// The calls of the WIT interface `quarantine`.
+    #[must_use]
+    pub fn quarantine(&self) -> Quarantine<'_> {
+        Quarantine::new(self.holding(quarantine::INTERFACE, self.backends.quarantine.as_ref()), &self.guard)
+    }
+
+    /// The calls of the WIT interface `isolation`.
+    #[must_use]
+    pub fn isolation(&self) -> Isolation<'_> {
+        Isolation::new(self.holding(isolation::INTERFACE, self.backends.isolation.as_ref()), &self.guard)
+    }
+
+    /// The calls of the WIT interface `services`.
+    #[must_use]
+    pub fn services(&self) -> Services<'_> {
+        Services::new(self.backends.services.as_ref())
+    }
+
+    /// The calls of the WIT interface `processes`.
+    #[must_use]
+    pub fn processes(&self) -> Processes<'_> {
+        Processes::new(self.backends.processes.as_ref())
+    }
+
+    /// The calls of the WIT interface `exec`.
+    #[must_use]
+    pub fn exec(&self) -> Exec<'_> {
+        Exec::new(self.backends.exec.as_ref())
+    }
+
+    /// The calls of the WIT interface `state`.
+    #[must_use]
+    pub fn state(&self) -> State<'_> {
+        State::new(self.backends.state.as_ref())
+    }
+
+    /// The calls of the WIT interface `secret`.
+    #[must_use]
+    pub fn secrets(&self) -> Secrets<'_> {
+        Secrets::new(self.backends.secrets.as_ref())
+    }
+
+    /// The calls of the WIT interface `mail`.
+    #[must_use]
+    pub fn mail(&self) -> Mail<'_> {
+        Mail::new(self.backends.mail.as_ref())
     }
 
     /// What is never acted against.
     #[must_use]
     pub fn guard(&self) -> &Guard {
         &self.guard
+    }
+
+    /// An effect as the ledger recorded it; `None` when this engine does not
+    /// know the interface.
+    #[must_use]
+    pub fn recorded(interface: &str, target: &str) -> Option<Effect> {
+        let interface = INTERFACES.into_iter().find(|known| *known == interface)?;
+        Some(Effect { interface, target: target.to_owned() })
+    }
+
+    /// Every interface of which effects are recorded.
+    #[must_use]
+    pub fn interfaces() -> &'static [&'static str] {
+        &INTERFACES
     }
 
     /// The engine itself takes back what `entry` did, without its component:
@@ -77,8 +199,28 @@ impl Capabilities {
     /// When the effect is of an interface that this engine does not know, when
     /// the release could not be recorded, or when the backend failed.
     pub async fn reverse(&self, entry: EntryId, effect: &Effect) -> Result<bool, Refusal> {
+        if let Some(holding) = self.held(effect.interface) {
+            return holding.release(entry, effect).await;
+        }
         let target = target_of(effect)?;
-        firewall::release(self.claims.as_ref(), self.firewall.as_ref(), entry, target).await
+        firewall::release(self.claims.as_ref(), self.backends.firewall.as_ref(), entry, target).await
+    }
+
+    /// The interface, when its effects are [`held`].
+    fn held(&self, interface: &str) -> Option<Holding<'_>> {
+        let (interface, backend) = match interface {
+            routes::INTERFACE => (routes::INTERFACE, &self.backends.routes),
+            accounts::INTERFACE => (accounts::INTERFACE, &self.backends.accounts),
+            lines::INTERFACE => (lines::INTERFACE, &self.backends.lines),
+            quarantine::INTERFACE => (quarantine::INTERFACE, &self.backends.quarantine),
+            isolation::INTERFACE => (isolation::INTERFACE, &self.backends.isolation),
+            _ => return None,
+        };
+        Some(self.holding(interface, backend.as_ref()))
+    }
+
+    fn holding<'a>(&'a self, interface: &'static str, backend: &'a dyn held::Backend) -> Holding<'a> {
+        Holding { interface, claims: self.claims.as_ref(), backend, turns: &self.turns }
     }
 
     /// Makes the host agree with the claims on these effects: after a due time
@@ -89,7 +231,7 @@ impl Capabilities {
     ///
     /// The first failure of a backend; the other effects were settled.
     pub async fn settle(&self, effects: &[Effect]) -> Result<(), Refusal> {
-        self.firewall.sync(targets_of(effects)).await
+        self.backends.firewall.sync(targets_of(effects)).await
     }
 
     /// Compares the host with `effects`, which must be everything that is
@@ -103,7 +245,7 @@ impl Capabilities {
     /// When the host could not be read, or the first failure of a backend; the
     /// other effects were settled.
     pub async fn repair(&self, effects: &[Effect]) -> Result<Repaired, Refusal> {
-        let listed = self.firewall.list().await?;
+        let listed = self.backends.firewall.list().await?;
         let mut repaired = Repaired::default();
         let mut correct = HashSet::new();
         let mut wrong = Vec::new();
@@ -122,7 +264,7 @@ impl Capabilities {
                 wrong.push(target);
             }
         }
-        self.firewall.sync(wrong).await?;
+        self.backends.firewall.sync(wrong).await?;
         Ok(repaired)
     }
 }
@@ -136,12 +278,13 @@ pub struct Repaired {
     pub removed: usize,
 }
 
-/// The targets of those effects that this engine knows.
+/// The targets of those effects that are the firewall's.
 fn targets_of(effects: &[Effect]) -> Vec<Target> {
+    let effects = effects.iter().filter(|effect| effect.interface == firewall::INTERFACE);
     let known = |effect: &Effect| {
         target_of(effect).inspect_err(|refusal| tracing::error!(%effect, %refusal, "effect left alone")).ok()
     };
-    effects.iter().filter_map(known).collect()
+    effects.filter_map(known).collect()
 }
 
 fn target_of(effect: &Effect) -> Result<Target, Refusal> {

@@ -12,6 +12,10 @@ use crate::refusal::Refusal;
 /// What decides every call of one run of a component.
 #[derive(Clone, Debug)]
 pub struct Session {
+    /// The command's name.
+    pub command: Arc<str>,
+    /// The tenant's name.
+    pub tenant: Arc<str>,
     /// The entry that will hold the effects; `None` while there is none, in
     /// [`Phase::Keys`] and in shadow.
     pub entry: Option<EntryId>,

@@ -24,7 +24,7 @@ fn bench() -> Bench {
     guard.set_white_list(vec!["198.51.100.7".parse().unwrap()]);
     let caps = Capabilities::new(
         Arc::clone(&claims) as Arc<dyn Claims>,
-        Arc::clone(&fake) as Arc<dyn firewall::Backend>,
+        Backends::only_firewall(Arc::clone(&fake) as Arc<dyn firewall::Backend>),
         guard,
     );
     Bench { claims, fake, caps }
@@ -33,6 +33,8 @@ fn bench() -> Bench {
 fn session(entry: i64) -> Session {
     let firewall = FirewallGrant { widest4: 24, widest6: 48, ..FirewallGrant::default() };
     Session {
+        command: "test".into(),
+        tenant: "default".into(),
         entry: Some(EntryId(entry)),
         phase: Phase::Effects,
         mode: Mode::Enforce,

@@ -25,6 +25,10 @@ impl Claims for InLedger {
         after.map(standing).map_err(not_recorded)
     }
 
+    async fn prior(&self, entry: EntryId, effect: &Effect) -> Result<Option<String>, NotRecorded> {
+        self.0.prior(entry, effect.interface, &effect.target).await.map_err(not_recorded)
+    }
+
     fn standing(&self, effect: &Effect) -> Standing {
         standing(self.0.standing(effect.interface, &effect.target))
     }
@@ -54,6 +58,10 @@ impl Claims for Nowhere {
 
     async fn release(&self, _: EntryId, _: &Effect) -> Result<Standing, NotRecorded> {
         Err(NotRecorded("no engine is running".to_owned()))
+    }
+
+    async fn prior(&self, _: EntryId, _: &Effect) -> Result<Option<String>, NotRecorded> {
+        Ok(None)
     }
 
     fn standing(&self, _: &Effect) -> Standing {

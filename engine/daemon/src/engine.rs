@@ -495,8 +495,7 @@ impl Engine {
 
 /// A recorded effect as capabilities know it.
 fn effect(row: &EffectRow) -> Option<Effect> {
-    (row.interface == firewall::INTERFACE)
-        .then(|| Effect { interface: firewall::INTERFACE, target: row.target.clone() })
+    Capabilities::recorded(&row.interface, &row.target)
 }
 
 /// The word for a location, as the ledger kept it.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use riposte_capability::firewall::nftables::Nftables;
 use riposte_capability::firewall::{Backend, Unavailable};
-use riposte_capability::{Capabilities, Claims, Guard, Refusal};
+use riposte_capability::{Backends, Capabilities, Claims, Guard, Refusal};
 use riposte_ledger::clock::Clock;
 use riposte_ledger::entry::Filter;
 use riposte_ledger::ledger::Pending;
@@ -124,7 +124,8 @@ impl Service {
         let firewall = firewall(&claims);
         let guard = Arc::new(Guard::new());
         guard.refresh();
-        let capabilities = Arc::new(Capabilities::new(claims, Arc::clone(&firewall), guard));
+        let capabilities =
+            Arc::new(Capabilities::new(claims, Backends::only_firewall(Arc::clone(&firewall)), guard));
         let sandbox = Settings { cache: Some(places.compiled()), concurrency: COMPONENTS };
         let components =
             Components::new(&sandbox, Arc::clone(&capabilities)).map_err(|error| error.to_string())?;

@@ -6,7 +6,20 @@ mod imports {
     wasmtime::component::bindgen!({
         path: "../../wit",
         world: "active-response:plugin/capabilities",
-        imports: { "active-response:plugin/firewall": async },
+        imports: {
+            "active-response:plugin/accounts": async,
+            "active-response:plugin/exec": async,
+            "active-response:plugin/firewall": async,
+            "active-response:plugin/isolation": async,
+            "active-response:plugin/lines": async,
+            "active-response:plugin/mail": async,
+            "active-response:plugin/processes": async,
+            "active-response:plugin/quarantine": async,
+            "active-response:plugin/routes": async,
+            "active-response:plugin/secret": async,
+            "active-response:plugin/services": async,
+            "active-response:plugin/state": async,
+        },
     });
 }
 
@@ -39,4 +52,7 @@ mod exports {
 
 pub(crate) use exports::oneshot::OneshotHostPre;
 pub(crate) use exports::reversible::ReversibleHostPre;
-pub(crate) use imports::active_response::plugin::{alert, firewall, invocation, log, types};
+pub(crate) use imports::active_response::plugin::{
+    accounts, alert, config, exec, firewall, invocation, isolation, lines, log, mail, processes, quarantine,
+    routes, secret, services, state, types,
+};

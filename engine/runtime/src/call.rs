@@ -123,6 +123,8 @@ impl Plugin {
 
     fn store(&self, invocation: &Invocation, phase: Phase, meter: &Arc<Meter>) -> Store<State> {
         let session = Session {
+            command: Arc::clone(&invocation.command),
+            tenant: Arc::clone(&invocation.tenant),
             entry: invocation.entry,
             phase,
             mode: invocation.mode,

@@ -24,11 +24,61 @@ struct Granted {
 }
 
 /// Every interface that a grant opens.
-const GRANTED: [Granted; 1] = [Granted {
-    interface: "firewall",
-    element: r#"<firewall set="drop"/>"#,
-    held: |grants| grants.firewall.is_some(),
-}];
+const GRANTED: [Granted; 13] = [
+    Granted {
+        interface: "firewall",
+        element: r#"<firewall set="drop"/>"#,
+        held: |grants| grants.firewall.is_some(),
+    },
+    Granted { interface: "routes", element: r#"<route/>"#, held: |grants| grants.routes.is_some() },
+    Granted {
+        interface: "accounts",
+        element: r#"<account users="*"/>"#,
+        held: |grants| grants.accounts.is_some(),
+    },
+    Granted {
+        interface: "services",
+        element: r#"<service unit="NAME.service"/>"#,
+        held: |grants| !grants.services.is_empty(),
+    },
+    Granted {
+        interface: "lines",
+        element: r#"<lines file="/PATH"/>"#,
+        held: |grants| !grants.lines.is_empty(),
+    },
+    Granted {
+        interface: "processes",
+        element: r#"<process names="NAME"/>"#,
+        held: |grants| grants.processes.is_some(),
+    },
+    Granted {
+        interface: "exec",
+        element: r#"<exec program="/PATH"/>"#,
+        held: |grants| !grants.exec.is_empty(),
+    },
+    Granted { interface: "state", element: r#"<state/>"#, held: |grants| grants.state.is_some() },
+    Granted {
+        interface: "config",
+        element: r#"<config name="NAME" value="VALUE"/>"#,
+        held: |grants| !grants.config.is_empty(),
+    },
+    Granted {
+        interface: "secret",
+        element: r#"<secret name="NAME" file="/PATH"/>"#,
+        held: |grants| !grants.secrets.is_empty(),
+    },
+    Granted {
+        interface: "quarantine",
+        element: r#"<quarantine folders="/PATH"/>"#,
+        held: |grants| grants.quarantine.is_some(),
+    },
+    Granted { interface: "isolation", element: r#"<isolation/>"#, held: |grants| grants.isolation.is_some() },
+    Granted {
+        interface: "mail",
+        element: r#"<mail server="HOST" from="ADDRESS" to="ADDRESS"/>"#,
+        held: |grants| grants.mail.is_some(),
+    },
+];
 
 /// What a plugin is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

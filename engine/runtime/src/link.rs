@@ -6,7 +6,10 @@
 use riposte_policy::grant::Grants;
 use wasmtime::component::{HasSelf, Linker};
 
-use crate::bindings::{alert, firewall, invocation, log, types};
+use crate::bindings::{
+    accounts, alert, config, exec, firewall, invocation, isolation, lines, log, mail, processes, quarantine,
+    routes, secret, services, state, types,
+};
 use crate::state::State;
 
 /// Links what every component gets, what `grants` hold, and WASI when `wasi`
@@ -21,8 +24,28 @@ pub(crate) fn linker(
     invocation::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     alert::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     log::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
-    if grants.firewall.is_some() {
-        firewall::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+    /// Links the interface of this name when it is granted.
+    macro_rules! link {
+        ($($interface:ident: $granted:expr;)*) => {
+            $(if $granted {
+                $interface::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+            })*
+        };
+    }
+    link! {
+        firewall: grants.firewall.is_some();
+        routes: grants.routes.is_some();
+        accounts: grants.accounts.is_some();
+        services: !grants.services.is_empty();
+        lines: !grants.lines.is_empty();
+        processes: grants.processes.is_some();
+        exec: !grants.exec.is_empty();
+        state: grants.state.is_some();
+        config: !grants.config.is_empty();
+        secret: !grants.secrets.is_empty();
+        quarantine: grants.quarantine.is_some();
+        isolation: grants.isolation.is_some();
+        mail: grants.mail.is_some();
     }
     if wasi {
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;

@@ -100,7 +100,11 @@ fn a_cache_that_others_can_write_is_refused() {
     let settings = Settings { cache: Some(folder.path().to_owned()), ..Settings::default() };
     let claims: Arc<dyn Claims> = Arc::new(Nobody);
     let firewall = Arc::new(Fake::new(Arc::clone(&claims)));
-    let capabilities = Arc::new(Capabilities::new(claims, firewall, Arc::new(Guard::new())));
+    let capabilities = Arc::new(Capabilities::new(
+        claims,
+        riposte_capability::Backends::only_firewall(firewall),
+        Arc::new(Guard::new()),
+    ));
     let error = Components::new(&settings, capabilities).err().unwrap();
     assert!(matches!(error, RuntimeError::Cache(_)));
     assert!(error.to_string().contains("may be written by others (mode 777)"), "{error}");
@@ -117,6 +121,14 @@ impl Claims for Nobody {
     async fn release(&self, _: EntryId, _: &Effect) -> Result<Standing, NotRecorded> {
         Err(NotRecorded("nobody".to_owned()))
     }
+    async fn prior(
+        &self,
+        _: riposte_policy::order::EntryId,
+        _: &riposte_capability::Effect,
+    ) -> Result<Option<String>, riposte_capability::claim::NotRecorded> {
+        Ok(None)
+    }
+
     fn standing(&self, _: &Effect) -> Standing {
         Standing::Free
     }

@@ -44,7 +44,10 @@ pub mod oneshot {
     });
 }
 
-pub use reversible::active_response::plugin::{alert, firewall, invocation, log, types};
+pub use reversible::active_response::plugin::{
+    accounts, alert, config, exec, firewall, invocation, isolation, lines, log, mail, processes, quarantine,
+    routes, secret, services, state, types,
+};
 
 /// A plugin, as the generated code calls it.
 pub struct Exported<T>(PhantomData<T>);

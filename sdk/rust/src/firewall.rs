@@ -10,7 +10,10 @@ use crate::Error;
 /// `denied` when the grant or the guard excludes the address, `invalid-input`
 /// when it is none.
 pub fn block(address: &str) -> Result<bool, Error> {
-    call("block", address)
+    #[cfg(target_arch = "wasm32")]
+    return Ok(crate::bindings::firewall::block(address)?);
+    #[cfg(not(target_arch = "wasm32"))]
+    crate::host::with(|host| host.make("firewall.block", address))
 }
 
 /// Ends what [`block`] began; `false` when this response did not hold it.
@@ -19,7 +22,10 @@ pub fn block(address: &str) -> Result<bool, Error> {
 ///
 /// When the address may still be blocked for this response.
 pub fn unblock(address: &str) -> Result<bool, Error> {
-    call("unblock", address)
+    #[cfg(target_arch = "wasm32")]
+    return Ok(crate::bindings::firewall::unblock(address)?);
+    #[cfg(not(target_arch = "wasm32"))]
+    crate::host::with(|host| host.undo("firewall.unblock", address))
 }
 
 /// Whether packets from `address` are dropped now.
@@ -28,21 +34,8 @@ pub fn unblock(address: &str) -> Result<bool, Error> {
 ///
 /// `denied` outside the grant, `invalid-input` when it is no address.
 pub fn blocked(address: &str) -> Result<bool, Error> {
-    call("blocked", address)
-}
-
-#[cfg(target_arch = "wasm32")]
-#[inline(always)] // so that only the functions that a plugin calls are imported
-fn call(function: &str, address: &str) -> Result<bool, Error> {
-    use crate::bindings::firewall;
-    Ok(match function {
-        "block" => firewall::block(address),
-        "unblock" => firewall::unblock(address),
-        _ => firewall::blocked(address),
-    }?)
-}
-
-#[cfg(not(target_arch = "wasm32"))]
-fn call(function: &str, address: &str) -> Result<bool, Error> {
-    crate::host::with(|host| host.firewall(function, address))
+    #[cfg(target_arch = "wasm32")]
+    return Ok(crate::bindings::firewall::blocked(address)?);
+    #[cfg(not(target_arch = "wasm32"))]
+    crate::host::with(|host| host.holds("firewall.blocked", address))
 }

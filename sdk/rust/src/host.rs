@@ -11,6 +11,7 @@
 //! assert_eq!(host::calls(), ["firewall.block 192.0.2.7", "firewall.block 192.0.2.7"]);
 //! ```
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
@@ -77,30 +78,73 @@ pub fn set_invocation(invocation: Invocation) {
     with(|host| host.invocation = invocation);
 }
 
+/// From now on, `function` (`exec.run`) answers with this value, which has to
+/// be of the type that the function returns.
+pub fn answer_with<T: Any + Clone>(function: &str, value: T) {
+    let answer: Answer = Box::new(move || Box::new(value.clone()));
+    with(|host| host.answers.retain(|(answered, _)| answered != function));
+    with(|host| host.answers.push((function.to_owned(), answer)));
+}
+
+/// From now on, `config.get` answers with `value` for `name`.
+pub fn set_config(name: &str, value: &str) {
+    with(|host| host.config.push((name.to_owned(), value.to_owned())));
+}
+
+type Answer = Box<dyn Fn() -> Box<dyn Any>>;
+
 #[derive(Default)]
 pub(crate) struct Host {
     pub(crate) calls: Vec<String>,
-    blocked: BTreeSet<String>,
+    /// What is held, by interface and target.
+    held: BTreeSet<(String, String)>,
     refusals: Vec<(String, Error)>,
+    answers: Vec<(String, Answer)>,
+    config: Vec<(String, String)>,
     invocation: Invocation,
 }
 
 impl Host {
-    pub(crate) fn firewall(&mut self, function: &str, address: &str) -> Result<bool, Error> {
-        let name = format!("firewall.{function}");
-        self.calls.push(format!("{name} {address}"));
-        if let Some((_, error)) = self.refusals.iter().find(|(refused, _)| *refused == name) {
-            return Err(error.clone());
-        }
-        if address.parse::<std::net::IpAddr>().is_err() {
-            return Err(Error::invalid(format!("{address:?} is not an IP address")));
-        }
-        Ok(match function {
-            "block" => self.blocked.insert(address.to_owned()),
-            "unblock" => self.blocked.remove(address),
-            _ => self.blocked.contains(address),
-        })
+    /// A call that makes an effect: `false` when it is there already.
+    pub(crate) fn make(&mut self, function: &str, target: &str) -> Result<bool, Error> {
+        self.called(function, target)?;
+        Ok(self.held.insert(key(function, target)))
     }
+
+    /// A call that takes it back: `false` when it is not there.
+    pub(crate) fn undo(&mut self, function: &str, target: &str) -> Result<bool, Error> {
+        self.called(function, target)?;
+        Ok(self.held.remove(&key(function, target)))
+    }
+
+    /// A call that asks for it.
+    pub(crate) fn holds(&mut self, function: &str, target: &str) -> Result<bool, Error> {
+        self.called(function, target)?;
+        Ok(self.held.contains(&key(function, target)))
+    }
+
+    /// A call with an answer of its own: what [`answer_with`] set, or nothing.
+    pub(crate) fn answer<T: Any + Default>(&mut self, function: &str, target: &str) -> Result<T, Error> {
+        self.called(function, target)?;
+        let answer = self.answers.iter().find(|(answered, _)| answered == function);
+        let value = answer.and_then(|(_, answer)| answer().downcast::<T>().ok());
+        Ok(value.map(|value| *value).unwrap_or_default())
+    }
+
+    pub(crate) fn config(&self, name: &str) -> Option<String> {
+        self.config.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+    }
+
+    fn called(&mut self, function: &str, target: &str) -> Result<(), Error> {
+        self.calls.push(format!("{function} {target}"));
+        let refusal = self.refusals.iter().find(|(refused, _)| refused == function);
+        refusal.map_or(Ok(()), |(_, error)| Err(error.clone()))
+    }
+}
+
+fn key(function: &str, target: &str) -> (String, String) {
+    let interface = function.split('.').next().unwrap_or_default();
+    (interface.to_owned(), target.to_owned())
 }
 
 pub(crate) fn with<T>(f: impl FnOnce(&mut Host) -> T) -> T {

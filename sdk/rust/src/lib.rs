@@ -6,18 +6,33 @@
 //!   [`export_oneshot!`] make a component of it.
 //! * [`Alert`]: what it answers.
 //! * [`Error`]: why it could not.
-//! * [`firewall`], [`log`], [`invocation`]: what it may call.
+//! * [`log`], [`invocation`], [`config`]: what it may always call.
+//! * [`firewall`], [`routes`], [`accounts`], [`services`], [`lines`],
+//!   [`processes`], [`exec`], [`state`], [`secret`], [`quarantine`],
+//!   [`isolation`], [`mail`]: what it may call when the command grants it.
 //! * `host`: the host of native tests, which records every call.
 // The generated bindings of the component are the only unsafe code.
 #![cfg_attr(not(target_arch = "wasm32"), forbid(unsafe_code))]
 #![deny(unsafe_code)]
 
+pub mod accounts;
 mod alert;
+pub mod config;
 mod error;
+pub mod exec;
 pub mod firewall;
 pub mod invocation;
+pub mod isolation;
+pub mod lines;
 pub mod log;
+pub mod mail;
+pub mod processes;
+pub mod quarantine;
 mod response;
+pub mod routes;
+pub mod secret;
+pub mod services;
+pub mod state;
 
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use riposte_capability::claim::Memory;
 use riposte_capability::firewall::{Backend, Element, Target};
-use riposte_capability::{Capabilities, Guard, Refusal};
+use riposte_capability::{Backends, Capabilities, Guard, Refusal};
 use riposte_policy::Config;
 use riposte_policy::config::{Mode, Source};
 use riposte_policy::order::EntryId;
@@ -75,7 +75,11 @@ pub(crate) fn measure(programs: &Path) -> Duration {
 
 fn plugin() -> Arc<Plugin> {
     let claims = Arc::new(Memory::default());
-    let capabilities = Arc::new(Capabilities::new(claims, Arc::new(Nothing), Arc::new(Guard::new())));
+    let capabilities = Arc::new(Capabilities::new(
+        claims,
+        Backends::only_firewall(Arc::new(Nothing)),
+        Arc::new(Guard::new()),
+    ));
     let components = Components::new(&Settings::default(), capabilities).unwrap();
     let builtin = riposte_plugins::builtins()[0];
     let definition = Config::read(&[Source::new(builtin.name, builtin.definition)]);

@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 
 use riposte_capability::firewall::fake::Fake;
-use riposte_capability::{Capabilities, Guard};
+use riposte_capability::{Backends, Capabilities, Guard};
 use riposte_policy::Severity;
 use riposte_policy::config::Role;
 use riposte_policy::diagnostic::{self, CODES, Diagnostic, Look, Place};
@@ -192,7 +192,8 @@ pub fn arm_files(
 ) -> Result<(Armed, Arc<Capabilities>), String> {
     let claims = Arc::new(Nowhere);
     let firewall = Arc::new(Fake::new(Arc::clone(&claims) as _));
-    let capabilities = Arc::new(Capabilities::new(claims, firewall, Arc::new(Guard::default())));
+    let capabilities =
+        Arc::new(Capabilities::new(claims, Backends::only_firewall(firewall), Arc::new(Guard::default())));
     let settings = Settings { cache: None, concurrency: COMPONENTS };
     let components =
         Components::new(&settings, Arc::clone(&capabilities)).map_err(|error| error.to_string())?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use riposte_capability::claim::Memory;
 use riposte_capability::firewall::nftables::Nftables;
 use riposte_capability::firewall::{Backend, Unavailable};
-use riposte_capability::{Capabilities, Guard};
+use riposte_capability::{Backends, Capabilities, Guard};
 use riposte_policy::config::Mode;
 use riposte_policy::order::EntryId;
 use riposte_runtime::{Components, Failure, Invocation, Kind, Plugin, Settings};
@@ -132,7 +132,7 @@ impl Here {
         };
         let guard = Arc::new(Guard::new());
         guard.refresh();
-        let capabilities = Arc::new(Capabilities::new(claims, firewall, guard));
+        let capabilities = Arc::new(Capabilities::new(claims, Backends::only_firewall(firewall), guard));
         let components = components(called, &capabilities).map_err(failed)?;
         let definition = arm::definition(found);
         let grants = definition.as_ref().and_then(|command| command.capabilities.clone()).unwrap_or_default();

@@ -232,10 +232,10 @@ impl Stored {
 
 impl StoredGrants {
     fn of(grants: &Grants) -> Self {
-        let Grants { digests, firewall } = grants;
+        let Grants { digests, firewall, .. } = grants;
         Self {
             sha256: digests.iter().map(Digest::to_string).collect(),
-            firewall: firewall.as_ref().map(|FirewallGrant { set, widest4, widest6 }| StoredFirewall {
+            firewall: firewall.as_ref().map(|FirewallGrant { set, widest4, widest6, .. }| StoredFirewall {
                 set: set.to_string(),
                 widest4: *widest4,
                 widest6: *widest6,
@@ -251,9 +251,13 @@ impl StoredGrants {
             if widest4 > 32 || widest6 > 128 {
                 return Err(unreadable(&"a prefix has more bits than an address"));
             }
-            Ok(FirewallGrant { set, widest4, widest6 })
+            Ok(FirewallGrant { set, widest4, widest6, ..FirewallGrant::default() })
         });
-        Ok(Grants { digests: digests.collect::<Result<_, _>>()?, firewall: firewall.transpose()? })
+        Ok(Grants {
+            digests: digests.collect::<Result<_, _>>()?,
+            firewall: firewall.transpose()?,
+            ..Grants::default()
+        })
     }
 }
 
@@ -270,7 +274,7 @@ mod tests {
     fn grants() -> impl Strategy<Value = Grants> {
         let firewall =
             ("[a-z][a-z0-9_-]{0,14}", 0_u8..=32, 0_u8..=128).prop_map(|(set, widest4, widest6)| {
-                FirewallGrant { set: set.parse().unwrap(), widest4, widest6 }
+                FirewallGrant { set: set.parse().unwrap(), widest4, widest6, ..FirewallGrant::default() }
             });
         let digests = prop::collection::vec(any::<[u8; 32]>().prop_map(Digest), 0..3);
         (digests, prop::option::of(firewall)).prop_map(|(digests, firewall)| Grants { digests, firewall })
@@ -317,8 +321,11 @@ mod tests {
     fn the_form_does_not_change_by_itself() {
         let mut command = crate::config::tests::command("block");
         command.keys = vec!["/data/srcip".parse().unwrap()];
-        command.capabilities =
-            Some(Grants { digests: vec![Digest([1; 32])], firewall: Some(FirewallGrant::default()) });
+        command.capabilities = Some(Grants {
+            digests: vec![Digest([1; 32])],
+            firewall: Some(FirewallGrant::default()),
+            ..Grants::default()
+        });
         let text = command.to_stored();
         let digest = "01".repeat(32);
         let expected = format!(

@@ -12,7 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use riposte_capability::claim::{Claims, Effect, NotRecorded, Standing};
 use riposte_capability::firewall::fake::Fake;
-use riposte_capability::{Capabilities, Guard};
+use riposte_capability::{Backends, Capabilities, Guard};
 use riposte_policy::config::Mode;
 use riposte_policy::grant::{FirewallGrant, Grants};
 use riposte_policy::limit::Limits;
@@ -37,7 +37,11 @@ impl Machine {
     pub(crate) fn with(settings: &Settings) -> Self {
         let claims = Arc::new(Held::default());
         let firewall = Arc::new(Fake::new(Arc::clone(&claims) as Arc<dyn Claims>));
-        let capabilities = Capabilities::new(claims, Arc::clone(&firewall) as _, Arc::new(Guard::new()));
+        let capabilities = Capabilities::new(
+            claims,
+            Backends::only_firewall(Arc::clone(&firewall) as _),
+            Arc::new(Guard::new()),
+        );
         Self { components: Components::new(settings, Arc::new(capabilities)).unwrap(), firewall }
     }
 
@@ -105,6 +109,10 @@ impl Claims for Held {
         let mut held = self.0.lock().unwrap();
         held.entry(effect.clone()).or_default().remove(&entry);
         Ok(Self::standing_in(&held, effect))
+    }
+
+    async fn prior(&self, _: EntryId, _: &Effect) -> Result<Option<String>, NotRecorded> {
+        Ok(None)
     }
 
     fn standing(&self, effect: &Effect) -> Standing {

@@ -186,7 +186,8 @@ fn grants() {
     assert_eq!(codes(&config), [""; 0]);
     let grants = config.commands[0].capabilities.clone().unwrap();
     assert_eq!(grants.digests, [Digest([0x9f; 32]); 2]);
-    let firewall = FirewallGrant { set: "web".parse().unwrap(), widest4: 24, widest6: 64 };
+    let firewall =
+        FirewallGrant { set: "web".parse().unwrap(), widest4: 24, widest6: 64, ..FirewallGrant::default() };
     assert_eq!(grants.firewall, Some(firewall));
     assert_eq!(defined("<capabilities/>").commands[0].capabilities, Some(Grants::default()));
     let config = defined("<capabilities><firewall widest4=\"8\"/></capabilities>");

@@ -58,7 +58,7 @@ impl Host {
     fn capabilities(&self) -> Capabilities {
         Capabilities::new(
             Arc::clone(&self.claims) as Arc<dyn Claims>,
-            Arc::clone(&self.nftables) as Arc<dyn Backend>,
+            crate::Backends::only_firewall(Arc::clone(&self.nftables) as Arc<dyn Backend>),
             Arc::new(Guard::new()),
         )
     }

@@ -3,9 +3,15 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// The `<capabilities>` of a command: each field is one capability, absent
-/// when it is not granted. Whoever adds a field adds its WIT interface, its
-/// check in `riposte-capability` and its row in `docs/capabilities.md`;
+mod kinds;
+mod pattern;
+
+pub use kinds::*;
+pub use pattern::{Arguments, Pattern};
+
+/// The `<capabilities>` of a command: each field is one capability, absent or
+/// empty when it is not granted. Whoever adds a field adds its WIT interface,
+/// its check in `riposte-capability` and its row in `docs/capabilities.md`;
 /// nothing is accepted here that is not enforced there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Grants {
@@ -15,24 +21,34 @@ pub struct Grants {
     pub digests: Vec<Digest>,
     /// `<firewall set="drop" widest4="24" widest6="48"/>`.
     pub firewall: Option<FirewallGrant>,
-}
-
-/// May block addresses in the engine's own nftables set.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FirewallGrant {
-    /// Name of the set: 1 to 15 of `[a-z0-9_-]`, beginning with a letter.
-    /// Default `drop`.
-    pub set: SetName,
-    /// Fewest leading bits an IPv4 prefix may have. Default 32: addresses only.
-    pub widest4: u8,
-    /// Fewest leading bits an IPv6 prefix may have. Default 128: addresses only.
-    pub widest6: u8,
-}
-
-impl Default for FirewallGrant {
-    fn default() -> Self {
-        Self { set: SetName("drop".to_owned()), widest4: 32, widest6: 128 }
-    }
+    /// `<route/>`.
+    pub routes: Option<RouteGrant>,
+    /// `<account/>`.
+    pub accounts: Option<AccountGrant>,
+    /// `<service/>`, once for each unit.
+    pub services: Vec<ServiceGrant>,
+    /// `<lines/>`, once for each file.
+    pub lines: Vec<LinesGrant>,
+    /// `<process/>`.
+    pub processes: Option<ProcessGrant>,
+    /// `<exec/>`, once for each program and shape of arguments.
+    pub exec: Vec<ExecGrant>,
+    /// `<state/>`.
+    pub state: Option<StateGrant>,
+    /// `<config/>`, once for each name.
+    pub config: Vec<ConfigValue>,
+    /// `<secret/>`, once for each name.
+    pub secrets: Vec<SecretGrant>,
+    /// `<quarantine/>`.
+    pub quarantine: Option<QuarantineGrant>,
+    /// `<isolation/>`.
+    pub isolation: Option<IsolationGrant>,
+    /// `<mail/>`.
+    pub mail: Option<MailGrant>,
+    /// `<folder/>`, once for each folder.
+    pub folders: Vec<FolderGrant>,
+    /// `<http/>`, once for each host.
+    pub http: Vec<HttpGrant>,
 }
 
 /// Name of a set of blocked addresses.

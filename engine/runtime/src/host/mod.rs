@@ -1,10 +1,13 @@
 //! The functions that a component imports: forwards, with no decision made.
+//! Those that a grant opens are in `effects`.
+
+mod effects;
 
 use riposte_capability::Refusal;
 use riposte_policy::alert as lookup;
 use riposte_policy::keys::Pointer;
 
-use crate::bindings::{alert, firewall, invocation, log, types};
+use crate::bindings::{alert, config, invocation, log, types};
 use crate::state::State;
 
 impl types::Host for State {}
@@ -89,15 +92,15 @@ impl log::Host for State {
     }
 }
 
-impl firewall::Host for State {
-    async fn block(&mut self, address: String) -> Result<bool, types::Error> {
-        Ok(self.capabilities.firewall().block(&self.session, &address).await?)
+impl config::Host for State {
+    fn get(&mut self, name: String) -> Option<String> {
+        let values = &self.session.grants.config;
+        values.iter().find(|value| value.name == name).map(|value| value.value.clone())
     }
-    async fn unblock(&mut self, address: String) -> Result<bool, types::Error> {
-        Ok(self.capabilities.firewall().unblock(&self.session, &address).await?)
-    }
-    async fn blocked(&mut self, address: String) -> Result<bool, types::Error> {
-        Ok(self.capabilities.firewall().blocked(&self.session, &address).await?)
+    fn names(&mut self) -> Vec<String> {
+        let mut names: Vec<_> = self.session.grants.config.iter().map(|value| value.name.clone()).collect();
+        names.sort_unstable();
+        names
     }
 }
 

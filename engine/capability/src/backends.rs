@@ -1,0 +1,56 @@
+//! What does it on this host, one field for each interface.
+
+use std::sync::Arc;
+
+use crate::refusal::Refusal;
+use crate::{exec, firewall, held, mail, processes, secret, services, state};
+
+/// The backends of all interfaces. What a host lacks is
+/// [`Backends::unavailable`], never silence.
+#[derive(Clone)]
+#[allow(missing_docs, reason = "each field is the interface of its name")]
+pub struct Backends {
+    pub firewall: Arc<dyn firewall::Backend>,
+    pub routes: Arc<dyn held::Backend>,
+    pub accounts: Arc<dyn held::Backend>,
+    pub lines: Arc<dyn held::Backend>,
+    pub quarantine: Arc<dyn held::Backend>,
+    pub isolation: Arc<dyn held::Backend>,
+    pub services: Arc<dyn services::Backend>,
+    pub processes: Arc<dyn processes::Backend>,
+    pub exec: Arc<dyn exec::Backend>,
+    pub state: Arc<dyn state::Backend>,
+    pub secrets: Arc<dyn secret::Backend>,
+    pub mail: Arc<dyn mail::Backend>,
+}
+
+impl Backends {
+    /// A host that can do nothing: every call of every interface is refused
+    /// with `why`. To be taken as the rest of a value that names the fields
+    /// that are there.
+    #[must_use]
+    pub fn unavailable(why: &Refusal) -> Self {
+        let held: Arc<dyn held::Backend> = Arc::new(held::Unavailable(why.clone()));
+        Self {
+            firewall: Arc::new(firewall::Unavailable(why.clone())),
+            routes: Arc::clone(&held),
+            accounts: Arc::clone(&held),
+            lines: Arc::clone(&held),
+            quarantine: Arc::clone(&held),
+            isolation: held,
+            services: Arc::new(services::Unavailable(why.clone())),
+            processes: Arc::new(processes::Unavailable(why.clone())),
+            exec: Arc::new(exec::Unavailable(why.clone())),
+            state: Arc::new(state::Unavailable(why.clone())),
+            secrets: Arc::new(secret::Unavailable(why.clone())),
+            mail: Arc::new(mail::Unavailable(why.clone())),
+        }
+    }
+
+    /// A host that can block addresses and nothing else.
+    #[must_use]
+    pub fn only_firewall(firewall: Arc<dyn firewall::Backend>) -> Self {
+        let why = Refusal::unsupported("this is not done here: only addresses are blocked");
+        Self { firewall, ..Self::unavailable(&why) }
+    }
+}
