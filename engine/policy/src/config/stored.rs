@@ -277,7 +277,11 @@ mod tests {
                 FirewallGrant { set: set.parse().unwrap(), widest4, widest6, ..FirewallGrant::default() }
             });
         let digests = prop::collection::vec(any::<[u8; 32]>().prop_map(Digest), 0..3);
-        (digests, prop::option::of(firewall)).prop_map(|(digests, firewall)| Grants { digests, firewall })
+        (digests, prop::option::of(firewall)).prop_map(|(digests, firewall)| Grants {
+            digests,
+            firewall,
+            ..Grants::default()
+        })
     }
 
     prop_compose! {
