@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+mod allows;
 mod kinds;
 mod pattern;
 
