@@ -3,7 +3,7 @@
 //! * `kinds`: one type for each capability; `allows`: what each lets through;
 //! * [`language`]: the elements and attributes that give them, as one table;
 //! * `render`: grants as the XML that gives them, which `config` reads;
-//! * [`host`], `pattern`: how hosts, names and arguments are written.
+//! * [`spelling`], `pattern`: how hosts, names and arguments are written.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,13 +11,13 @@ use std::str::FromStr;
 mod allows;
 #[cfg(test)]
 pub(crate) mod arbitrary;
-pub mod host;
 mod kinds;
 pub mod language;
 #[cfg(test)]
 mod narrowing;
 mod pattern;
 mod render;
+pub mod spelling;
 
 pub use kinds::*;
 pub use pattern::{Arguments, Pattern};

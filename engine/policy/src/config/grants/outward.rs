@@ -7,14 +7,14 @@ use super::attributes::{Attributes, Wrong};
 use super::values;
 use crate::diagnostic::shown;
 use crate::grant::language::METHODS;
-use crate::grant::{HttpGrant, MailGrant, MailSecurity, PrivateNetworks, host};
+use crate::grant::{HttpGrant, MailGrant, MailSecurity, PrivateNetworks, spelling};
 use crate::span::{self, Bare};
 
 /// Longest time that one request may be given.
 const LONGEST: Duration = Duration::from_secs(600);
 
 pub(super) fn mail(read: &mut Attributes<'_, '_, '_>) -> Option<MailGrant> {
-    let server = read.read("server", |text| Ok(host::canonical(text)?));
+    let server = read.read("server", |text| Ok(spelling::canonical(text)?));
     let port = read.read("port", values::port);
     let words = [("none", MailSecurity::None), ("starttls", MailSecurity::StartTls), ("tls", MailSecurity::Tls)];
     let security = read.choose("security", &words);
@@ -72,7 +72,7 @@ fn mailbox(text: &str) -> Result<String, Wrong> {
     if !(1..=64).contains(&local.len()) || !local.chars().all(plain) || dots {
         return Err(wrong());
     }
-    let domain = host::canonical(domain).map_err(|_| wrong())?;
+    let domain = spelling::canonical(domain).map_err(|_| wrong())?;
     if domain.parse::<crate::address::Address>().is_ok() {
         return Err(wrong());
     }
@@ -80,7 +80,7 @@ fn mailbox(text: &str) -> Result<String, Wrong> {
 }
 
 pub(super) fn http(read: &mut Attributes<'_, '_, '_>) -> Option<HttpGrant> {
-    let host = read.read("host", |text| Ok(host::canonical_pattern(text)?));
+    let host = read.read("host", |text| Ok(spelling::canonical_pattern(text)?));
     let tls = read.choose("scheme", &[("https", true), ("http", false)]).unwrap_or(true);
     let port = read.read("port", values::port);
     let known: Vec<_> = METHODS.iter().map(|name| (*name, *name)).collect();
