@@ -9,7 +9,7 @@ use super::xml::Element;
 use super::{OnStop, Settings, Way};
 use crate::diagnostic::shown;
 
-const SHAPE: Shape = Shape {
+pub(super) const SHAPE: Shape = Shape {
     children: &["matching", "key", "offences", "on_stop", "execd", "exec_strict", "link"],
     unenforced: &[],
     stock: false,
