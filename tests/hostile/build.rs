@@ -8,7 +8,19 @@ use riposte_build_components::{BuildError, Source, Target, build};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::{Resolve, WorldId};
 
-const PLAIN: [&str; 11] = [
+const PLAIN: [&str; 23] = [
+    "ask-accounts",
+    "ask-exec",
+    "ask-firewall",
+    "ask-isolation",
+    "ask-lines",
+    "ask-mail",
+    "ask-processes",
+    "ask-quarantine",
+    "ask-routes",
+    "ask-secret",
+    "ask-services",
+    "ask-state",
     "bigreceipt",
     "cheat",
     "deaf-delete",
@@ -21,7 +33,21 @@ const PLAIN: [&str; 11] = [
     "spin",
     "ungranted",
 ];
-const WASI: [&str; 3] = ["exits", "once-asleep", "sleeper"];
+const WASI: [&str; 13] = [
+    "ask-folder",
+    "connect",
+    "datagram",
+    "environment",
+    "exits",
+    "flood-empty",
+    "flood-output",
+    "listen",
+    "lookup",
+    "once-asleep",
+    "remembers",
+    "sleeper",
+    "threads",
+];
 
 fn main() -> Result<(), BuildError> {
     println!("cargo::rerun-if-changed=build.rs");
