@@ -289,8 +289,7 @@ fn real_path(file: impl AsFd, path: &Path) -> Result<PathBuf, Unfit> {
 #[cfg(not(target_os = "linux"))]
 fn real_path(file: impl AsFd, path: &Path) -> Result<PathBuf, Unfit> {
     let real = std::path::absolute(path).and_then(|path| path.canonicalize());
-    let real =
-        real.map_err(|error| Unfit::Unreadable { path: path.to_owned(), error: error.to_string() })?;
+    let real = real.map_err(|error| Unfit::Unreadable { path: path.to_owned(), error: error.to_string() })?;
     let opened = rustix::fs::fstat(file).map_err(|error| unreadable(path, error))?;
     if identity(&stat(&real)?) == identity(&opened) {
         return Ok(real);

@@ -1,19 +1,25 @@
 //! The folder of compiled code.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use hmac::{Hmac, KeyInit, Mac};
+use riposte_policy::grant::Digest;
 use rustix::fd::OwnedFd;
 use rustix::fs::{self, AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 use wasmtime::component::Component;
 
-use super::{CacheError, HEADER, MAC, Name, Why};
+use super::{CacheError, Why};
 
+/// First bytes of every file: changes with the layout.
+const MAGIC: &[u8; 16] = b"riposte-code\0\0\0\x01";
+const MAC: usize = 32;
+const HEADER: usize = MAGIC.len() + 32 + 32;
 const KEY_FILE: &CStr = c"key";
 
 /// A folder of compiled components.
@@ -42,7 +48,10 @@ impl Cache {
         }
         let mode = Mode::from_raw_mode(stat.st_mode);
         if mode.intersects(Mode::WGRP | Mode::WOTH) {
-            return Err(CacheError { path: path.to_owned(), why: Why::Writable(u32::from(mode.as_raw_mode() & 0o777)) });
+            return Err(CacheError {
+                path: path.to_owned(),
+                why: Why::Writable(u32::from(mode.as_raw_mode() & 0o777)),
+            });
         }
         let key = key(&folder).map_err(|e| wrong("has a `key` that cannot be read or made", e))?;
         Ok(Self { path: path.to_owned(), folder, key })
@@ -101,6 +110,40 @@ impl Cache {
         };
         parts.iter().for_each(|part| mac.update(part));
         mac
+    }
+}
+
+/// Under which name, and with which header, one component is kept for one
+/// engine.
+pub(super) struct Name {
+    pub(super) file: CString,
+    header: [u8; HEADER],
+}
+
+impl Name {
+    pub(super) fn new(engine: &wasmtime::Engine, component: Digest) -> Self {
+        let mut compatibility = Sha256Hasher(Sha256::new());
+        engine.precompile_compatibility_hash().hash(&mut compatibility);
+        let compatibility = Digest(compatibility.0.finalize().into());
+        let mut header = [0; HEADER];
+        let parts = MAGIC.iter().chain(&component.0).chain(&compatibility.0);
+        header.iter_mut().zip(parts).for_each(|(byte, part)| *byte = *part);
+        // Half of the second digest tells engines apart; all of it is in the header.
+        let file: String = format!("{component}-{compatibility}").chars().take(64 + 1 + 32).collect();
+        Self { file: CString::new(file).unwrap_or_default(), header }
+    }
+}
+
+/// Hashes what is meant for a hash map with a hash that has no collisions.
+struct Sha256Hasher(Sha256);
+
+impl Hasher for Sha256Hasher {
+    fn finish(&self) -> u64 {
+        0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
     }
 }
 

@@ -11,9 +11,7 @@ mod cache;
 #[cfg(not(unix))]
 mod elsewhere;
 
-use std::ffi::CString;
 use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
 
 use riposte_policy::grant::Digest;
@@ -24,13 +22,12 @@ use wasmtime::component::Component;
 
 #[cfg(unix)]
 pub(crate) use cache::Cache;
+#[cfg(unix)]
+use cache::Name;
 #[cfg(not(unix))]
 pub(crate) use elsewhere::Cache;
-
-/// First bytes of every file: changes with the layout.
-const MAGIC: &[u8; 16] = b"riposte-code\0\0\0\x01";
-const MAC: usize = 32;
-const HEADER: usize = MAGIC.len() + 32 + 32;
+#[cfg(not(unix))]
+use elsewhere::Name;
 
 /// The SHA-256 of a component's bytes.
 pub(crate) fn digest(wasm: &[u8]) -> Digest {
@@ -59,40 +56,6 @@ pub(crate) fn component(
         tracing::warn!(%folder, error, "compiled code was not kept: it is compiled again at the next start");
     }
     Ok(component)
-}
-
-/// Under which name, and with which header, one component is kept for one
-/// engine.
-struct Name {
-    file: CString,
-    header: [u8; HEADER],
-}
-
-impl Name {
-    fn new(engine: &wasmtime::Engine, component: Digest) -> Self {
-        let mut compatibility = Sha256Hasher(Sha256::new());
-        engine.precompile_compatibility_hash().hash(&mut compatibility);
-        let compatibility = Digest(compatibility.0.finalize().into());
-        let mut header = [0; HEADER];
-        let parts = MAGIC.iter().chain(&component.0).chain(&compatibility.0);
-        header.iter_mut().zip(parts).for_each(|(byte, part)| *byte = *part);
-        // Half of the second digest tells engines apart; all of it is in the header.
-        let file: String = format!("{component}-{compatibility}").chars().take(64 + 1 + 32).collect();
-        Self { file: CString::new(file).unwrap_or_default(), header }
-    }
-}
-
-/// Hashes what is meant for a hash map with a hash that has no collisions.
-struct Sha256Hasher(Sha256);
-
-impl Hasher for Sha256Hasher {
-    fn finish(&self) -> u64 {
-        0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
-    }
 }
 
 /// Why the folder for compiled code cannot be used.
