@@ -45,7 +45,7 @@ impl Bus {
         let connecting = Builder::address(self.address.as_str()).method_timeout(ANSWER).build();
         let connected = match tokio::time::timeout(ANSWER, connecting).await {
             Ok(Ok(connection)) => connection,
-            Ok(Err(zbus::Error::InputOutput(error)))
+            Ok(Err(zbus::Error::Connection(error, _)))
                 if matches!(
                     error.kind(),
                     std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused

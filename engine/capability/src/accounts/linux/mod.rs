@@ -168,3 +168,6 @@ fn program(name: &str) -> Result<Program, Refusal> {
         "accounts cannot be locked without {name}: install it (Debian: passwd, Fedora: shadow-utils, Alpine: shadow)"
     )))
 }
+
+#[cfg(test)]
+mod tests;
