@@ -18,12 +18,15 @@
 //! * [`services`], [`processes`], [`exec`], [`state`], [`secret`], [`mail`]:
 //!   calls that act at once, or only tell.
 //! * [`process`]: starting programs.
+//! * `bus`: the system's message bus, for what asks systemd or logind.
 //! * `netlink`: the kernel's message format, for the firewall and the guard.
 
 #![forbid(unsafe_code)]
 
 pub mod accounts;
 pub mod backends;
+#[cfg(target_os = "linux")]
+pub mod bus;
 pub mod claim;
 pub mod exec;
 pub mod firewall;
@@ -112,7 +115,8 @@ impl Capabilities {
     /// The calls of the WIT interface `accounts`.
     #[must_use]
     pub fn accounts(&self) -> Accounts<'_> {
-        Accounts::new(self.holding(accounts::INTERFACE, self.backends.accounts.as_ref()), &self.guard)
+        let holding = self.holding(accounts::INTERFACE, self.backends.accounts.as_ref());
+        Accounts::new(holding, self.backends.sessions.as_ref(), &self.guard)
     }
 
     /// The calls of the WIT interface `lines`.
