@@ -19,6 +19,7 @@
 //!   calls that act at once, or only tell.
 //! * [`process`]: starting programs.
 //! * `netlink`: the kernel's message format, for the firewall and the guard.
+//! * `path`, `place`: paths that responses name, and the folders they lead to.
 
 #![forbid(unsafe_code)]
 
@@ -36,6 +37,9 @@ pub mod mail;
 mod namespace;
 #[cfg(target_os = "linux")]
 mod netlink;
+mod path;
+#[cfg(target_os = "linux")]
+mod place;
 pub mod process;
 pub mod processes;
 pub mod quarantine;
