@@ -128,7 +128,7 @@ impl Capabilities {
     /// The calls of the WIT interface `quarantine`.
     #[must_use]
     pub fn quarantine(&self) -> Quarantine<'_> {
-        Quarantine::new(self.holding(quarantine::INTERFACE, self.backends.quarantine.as_ref()), &self.guard)
+        Quarantine::new(self.holding(quarantine::INTERFACE, self.backends.quarantine.as_ref()))
     }
 
     /// The calls of the WIT interface `isolation`.
