@@ -18,6 +18,7 @@
 //! * [`services`], [`processes`], [`exec`], [`state`], [`secret`], [`mail`]:
 //!   calls that act at once, or only tell.
 //! * [`process`]: starting programs.
+//! * [`folders`]: which folders a component sees, opened for WASI.
 //! * `netlink`: the kernel's message format, for the firewall and the guard.
 //! * `path`, `place`: paths that responses name, and the folders they lead to.
 
@@ -28,6 +29,8 @@ pub mod backends;
 pub mod claim;
 pub mod exec;
 pub mod firewall;
+#[cfg(target_os = "linux")]
+pub mod folders;
 pub mod guard;
 pub mod held;
 pub mod isolation;
