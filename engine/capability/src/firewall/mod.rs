@@ -30,6 +30,8 @@ pub mod nftables;
 mod program;
 mod reconciled;
 mod registry;
+#[cfg(all(test, target_os = "linux"))]
+mod testing;
 
 use std::fmt;
 use std::time::Duration;
