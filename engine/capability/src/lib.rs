@@ -56,7 +56,7 @@ pub mod services;
 pub mod session;
 pub mod state;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use riposte_policy::order::EntryId;
@@ -242,13 +242,19 @@ impl Capabilities {
     ///
     /// The first failure of a backend; the other effects were settled.
     pub async fn settle(&self, effects: &[Effect]) -> Result<(), Refusal> {
-        self.backends.firewall.sync(targets_of(effects)).await
+        let mut outcome = self.backends.firewall.sync(targets_of(effects)).await;
+        for effect in effects {
+            if let Some(holding) = self.held(effect.interface) {
+                outcome = outcome.and(holding.backend.settle(&effect.target).await);
+            }
+        }
+        outcome
     }
 
     /// Compares the host with `effects`, which must be everything that is
     /// claimed, and settles each difference: what is missing is made again,
     /// what differs is renewed, and what nobody claims is removed, since the
-    /// tables are the engine's own. For the start, and for whenever
+    /// mark is the engine's own. For the start, and for whenever
     /// [`firewall::Backend::rebuilt`] has grown.
     ///
     /// # Errors
@@ -256,7 +262,21 @@ impl Capabilities {
     /// When the host could not be read, or the first failure of a backend; the
     /// other effects were settled.
     pub async fn repair(&self, effects: &[Effect]) -> Result<Repaired, Refusal> {
-        let listed = self.backends.firewall.list().await?;
+        let mut repaired = Repaired::default();
+        let mut outcome = self.repair_firewall(effects).await.map(|found| repaired.add(found));
+        for holding in INTERFACES.iter().filter_map(|interface| self.held(interface)) {
+            let held = holding.repair(effects.iter()).await;
+            outcome = outcome.and(held.map(|found| repaired.add(found)));
+        }
+        outcome.map(|()| repaired)
+    }
+
+    async fn repair_firewall(&self, effects: &[Effect]) -> Result<Repaired, Refusal> {
+        let firewall = self.backends.firewall.as_ref();
+        let targets = targets_of(effects);
+        let kinds: BTreeSet<_> = targets.iter().map(Target::backend).collect();
+        firewall.used(&kinds.into_iter().collect::<Vec<_>>());
+        let listed = firewall.list().await?;
         let mut repaired = Repaired::default();
         let mut correct = HashSet::new();
         let mut wrong = Vec::new();
@@ -265,17 +285,17 @@ impl Capabilities {
             if standing == Standing::Free {
                 repaired.removed += 1;
                 wrong.push(target);
-            } else if firewall::agrees(standing, remaining) {
+            } else if firewall::agrees(target.backend(), standing, remaining) {
                 correct.insert(target);
             }
         }
-        for target in targets_of(effects) {
+        for target in targets {
             if !correct.contains(&target) {
                 repaired.written += 1;
                 wrong.push(target);
             }
         }
-        self.backends.firewall.sync(wrong).await?;
+        firewall.sync(wrong).await?;
         Ok(repaired)
     }
 }
@@ -287,6 +307,13 @@ pub struct Repaired {
     pub written: usize,
     /// How many effects nobody claimed.
     pub removed: usize,
+}
+
+impl Repaired {
+    fn add(&mut self, other: Self) {
+        self.written += other.written;
+        self.removed += other.removed;
+    }
 }
 
 /// The targets of those effects that are the firewall's.
