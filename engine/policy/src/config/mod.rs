@@ -5,7 +5,7 @@
 //! them, the message says. The parts:
 //!
 //! * `read`: files to sections, and what sections say about each other;
-//! * `command`, `grants`, `response`, `settings`, `white_list`: one block each;
+//! * `command`, `grants`, `guard`, `response`, `settings`, `white_list`: one block each;
 //!   `block`: what they share;
 //! * `triggers`, `places`, `offenders`, `packages`: parts of a response;
 //! * `names`: the commands that responses name; `location`: where one runs;
@@ -21,6 +21,7 @@ mod block;
 mod command;
 mod findings;
 mod grants;
+mod guard;
 mod location;
 mod names;
 mod offenders;
@@ -45,6 +46,7 @@ use crate::keys::Pointer;
 use crate::limit::Limits;
 use crate::osregex::Pattern;
 
+pub use guard::{Guarding, OVERRIDABLE, Overridden, Override, USERS_BELOW};
 pub use location::Location;
 pub use stored::StoredError;
 pub use suggest::nearest;
@@ -288,6 +290,8 @@ pub struct Settings {
     pub exec_strict: bool,
     /// `<link>`: programs in `active-response/bin` that are links to the engine.
     pub links: Vec<String>,
+    /// `<guard>`: what is protected besides what the host itself shows.
+    pub guard: Guarding,
 }
 
 impl Settings {
@@ -304,6 +308,7 @@ impl Settings {
             execd: None,
             exec_strict: false,
             links: Vec::new(),
+            guard: Guarding::default(),
         }
     }
 }

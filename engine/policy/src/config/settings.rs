@@ -10,7 +10,7 @@ use super::{OnStop, Settings, Way};
 use crate::diagnostic::shown;
 
 const SHAPE: Shape = Shape {
-    children: &["matching", "key", "offences", "on_stop", "execd", "exec_strict", "link"],
+    children: &["matching", "key", "offences", "on_stop", "execd", "exec_strict", "link", "guard"],
     unenforced: &[],
     stock: false,
 };
@@ -70,10 +70,16 @@ impl Given {
                     }
                 }
                 "link" => self.link(element, findings),
+                "guard" => self.settings.guard.read(element, findings),
                 // Reported by the shape.
                 _ => {}
             }
         }
+    }
+
+    /// Reads the managers that Wazuh's `<client>` names.
+    pub(super) fn client(&mut self, client: &Element) {
+        self.settings.guard.client(client);
     }
 
     /// Whose way of matching holds, and whether a file says so.
