@@ -111,6 +111,8 @@ pub struct Inspection {
     pub needs: Vec<&'static str>,
     /// Whether it imports WASI, which it gets empty.
     pub wasi: bool,
+    /// Whether it can use folders: it imports WASI's file system.
+    pub folders: bool,
     /// Interfaces that it imports and this engine does not link.
     unknown: Vec<Missing>,
 }
@@ -134,7 +136,7 @@ impl Inspection {
             }
         };
 
-        let mut found = Self { kind, digest, needs: Vec::new(), wasi: false, unknown: Vec::new() };
+        let mut found = Self { kind, digest, needs: Vec::new(), wasi: false, folders: false, unknown: Vec::new() };
         for (name, _) in ty.imports(engine) {
             found.sort(name);
         }
@@ -149,7 +151,10 @@ impl Inspection {
                 Some(granted) => self.needs.push(granted.element),
                 None => self.unknown.push(Missing::Unknown(import.to_owned())),
             },
-            None if linked_wasi(import) => self.wasi = true,
+            None if linked_wasi(import) => {
+                self.wasi = true;
+                self.folders |= import.starts_with("wasi:filesystem/");
+            }
             None if import.starts_with("wasi:http/") => self.unknown.push(Missing::Http(import.to_owned())),
             None => self.unknown.push(Missing::Unknown(import.to_owned())),
         }
@@ -166,6 +171,9 @@ impl Inspection {
 
     /// What `grants` hold and the component never uses.
     pub(crate) fn unused(&self, grants: &Grants) -> Vec<String> {
+        let folders = (!grants.folders.is_empty() && !self.folders).then(|| {
+            "<folder> is granted, but the component never opens a file: remove the grant".to_owned()
+        });
         GRANTED
             .iter()
             .filter(|granted| (granted.held)(grants) && !self.needs.contains(&granted.element))
@@ -173,6 +181,7 @@ impl Inspection {
                 let interface = granted.interface;
                 format!("<{interface}> is granted, but the component never uses it: remove the grant")
             })
+            .chain(folders)
             .collect()
     }
 }
@@ -332,6 +341,7 @@ mod tests {
             digest: Digest([0; 32]),
             needs: vec![],
             wasi: false,
+            folders: false,
             unknown: vec![],
         }
     }
