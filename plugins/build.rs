@@ -11,7 +11,14 @@ fn main() -> Result<(), BuildError> {
         // would be that of another checkout when they share a target folder.
         Path::new(".."),
         Path::new("components"),
-        &["firewall-drop"],
-        &[(Source::Package("firewall-drop"), Target::Plain)],
+        &["disable-account", "firewall-drop", "kill-process", "restart", "restart-ossec", "restart-wazuh"],
+        &[
+            (Source::Package("disable-account"), Target::Plain),
+            (Source::Package("firewall-drop"), Target::Plain),
+            (Source::Package("kill-process"), Target::Plain),
+            (Source::Package("restart"), Target::Plain),
+            (Source::Package("restart-ossec"), Target::Plain),
+            (Source::Package("restart-wazuh"), Target::Plain),
+        ],
     )
 }

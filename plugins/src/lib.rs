@@ -24,14 +24,49 @@ pub fn builtins() -> &'static [Builtin] {
     &BUILTINS
 }
 
-static BUILTINS: [Builtin; 1] = [Builtin {
-    name: "firewall-drop",
-    // Wazuh 3 and OSSEC; the name of its source; the same over firewalld;
-    // Wazuh 5. All drop what comes from the source address, until the delete.
-    aliases: &["firewall-drop.sh", "default-firewall-drop", "firewalld-drop", "block-ip"],
-    wasm: include_bytes!(concat!(env!("OUT_DIR"), "/firewall-drop.wasm")),
-    definition: include_str!("../components/firewall-drop/definition.xml"),
-}];
+static BUILTINS: [Builtin; 6] = [
+    Builtin {
+        name: "disable-account",
+        // Wazuh 3 and OSSEC.
+        aliases: &["disable-account.sh"],
+        wasm: include_bytes!(concat!(env!("OUT_DIR"), "/disable-account.wasm")),
+        definition: include_str!("../components/disable-account/definition.xml"),
+    },
+    Builtin {
+        name: "firewall-drop",
+        // Wazuh 3 and OSSEC; the name of its source; the same over firewalld;
+        // Wazuh 5. All drop what comes from the source address, until the delete.
+        aliases: &["firewall-drop.sh", "default-firewall-drop", "firewalld-drop", "block-ip"],
+        wasm: include_bytes!(concat!(env!("OUT_DIR"), "/firewall-drop.wasm")),
+        definition: include_str!("../components/firewall-drop/definition.xml"),
+    },
+    Builtin {
+        name: "kill-process",
+        aliases: &[],
+        wasm: include_bytes!(concat!(env!("OUT_DIR"), "/kill-process.wasm")),
+        definition: include_str!("../components/kill-process/definition.xml"),
+    },
+    Builtin {
+        name: "restart",
+        aliases: &[],
+        wasm: include_bytes!(concat!(env!("OUT_DIR"), "/restart.wasm")),
+        definition: include_str!("../components/restart/definition.xml"),
+    },
+    Builtin {
+        name: "restart-ossec",
+        // OSSEC, and Wazuh up to 4.1.
+        aliases: &["restart-ossec.sh", "restart-ossec.cmd"],
+        wasm: include_bytes!(concat!(env!("OUT_DIR"), "/restart-ossec.wasm")),
+        definition: include_str!("../components/restart-ossec/definition.xml"),
+    },
+    Builtin {
+        name: "restart-wazuh",
+        // Windows; what execd of Wazuh 4 starts by itself.
+        aliases: &["restart-wazuh.exe", "restart.sh"],
+        wasm: include_bytes!(concat!(env!("OUT_DIR"), "/restart-wazuh.wasm")),
+        definition: include_str!("../components/restart-wazuh/definition.xml"),
+    },
+];
 
 #[cfg(test)]
 mod tests {

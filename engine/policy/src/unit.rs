@@ -94,9 +94,13 @@ mod tests {
 
     #[test]
     fn only_whole_names_pass() {
-        for name in
-            ["nginx.service", "getty@tty1.service", "a.b.socket", "dev-disk-by\\x2duuid.device", "x:y_z-1.timer"]
-        {
+        for name in [
+            "nginx.service",
+            "getty@tty1.service",
+            "a.b.socket",
+            "dev-disk-by\\x2duuid.device",
+            "x:y_z-1.timer",
+        ] {
             assert!(name.parse::<UnitName>().is_ok(), "{name}");
         }
         for name in [

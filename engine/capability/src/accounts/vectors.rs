@@ -96,7 +96,11 @@ mod tests {
     #[test]
     fn each_system_is_told_exactly_this() {
         for (system, locked, unlocked) in [
-            (System::Linux, "usermod --lock --expiredate 1 -- alice", "usermod --unlock --expiredate  -- alice"),
+            (
+                System::Linux,
+                "usermod --lock --expiredate 1 -- alice",
+                "usermod --unlock --expiredate  -- alice",
+            ),
             (System::Aix, "chuser account_locked=true alice", "chuser account_locked=false alice"),
             (System::FreeBsd, "pw lock alice", "pw unlock alice"),
             (System::Solaris, "passwd -l -- alice", "passwd -u -- alice"),
@@ -110,7 +114,10 @@ mod tests {
     #[test]
     fn only_what_differs_is_restored() {
         let said = |password, expires| restore(&alice(), password, expires).join(" ");
-        assert_eq!(said(Some(Opened::Unlocked), Some(Some(20_000))), "usermod --unlock --expiredate 20000 -- alice");
+        assert_eq!(
+            said(Some(Opened::Unlocked), Some(Some(20_000))),
+            "usermod --unlock --expiredate 20000 -- alice"
+        );
         assert_eq!(said(None, Some(Some(0))), "usermod --expiredate 0 -- alice");
         assert_eq!(said(Some(Opened::Emptied), None), "usermod --password  -- alice");
         assert_eq!(changed(&alice(), 19_000).join(" "), "chage --lastday 19000 -- alice");

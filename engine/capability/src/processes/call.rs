@@ -44,7 +44,9 @@ impl<'a> Processes<'a> {
         session.effects_allowed("processes.kill")?;
         let name = allowed(session, name)?;
         if process <= 1 {
-            return Err(Refusal::denied(format!("process {process} is never ended: the system ends with it")));
+            return Err(Refusal::denied(format!(
+                "process {process} is never ended: the system ends with it"
+            )));
         }
         if session.mode == Mode::Shadow {
             let effect = Effect { interface: INTERFACE, target: format!("kill {process} {name}") };

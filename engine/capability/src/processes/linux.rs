@@ -70,7 +70,9 @@ fn spared(process: u32) -> Result<(), Refusal> {
         return Err(Refusal::denied(message));
     }
     if table::status(process).is_some_and(|status| status.kernel) {
-        return Err(Refusal::denied(format!("process {process} is never ended: it is a thread of the kernel")));
+        return Err(Refusal::denied(format!(
+            "process {process} is never ended: it is a thread of the kernel"
+        )));
     }
     Ok(())
 }

@@ -59,7 +59,11 @@ impl Control {
         if self.carries_us() {
             let arguments = [what.to_owned()];
             self.launch(&arguments).release().map_err(|e| not_started(&e))?;
-            tracing::info!(program = self.program.name(), what, "the engine is restarted too: not waiting for it");
+            tracing::info!(
+                program = self.program.name(),
+                what,
+                "the engine is restarted too: not waiting for it"
+            );
             return Ok(true);
         }
         let ended = self.run(what).await?;

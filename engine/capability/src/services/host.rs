@@ -207,7 +207,8 @@ mod tests {
     #[tokio::test]
     async fn a_restart_that_ends_the_engine_is_let_go() {
         let bench = Bench::new();
-        let ends = format!("#!/bin/sh\nmkfifo {0}/wait\necho \"$1\" > {0}/wait\n", bench.dir.path().display());
+        let ends =
+            format!("#!/bin/sh\nmkfifo {0}/wait\necho \"$1\" > {0}/wait\n", bench.dir.path().display());
         bench.program("wazuh/bin/ossec-control", &ends);
         let ours = format!("wazuh/var/run/ossec-execd-{}.pid", std::process::id());
         write(&bench.path(&ours), "");

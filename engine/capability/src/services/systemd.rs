@@ -66,8 +66,7 @@ impl Systemd {
         };
         // Told of the ends of jobs from before there is one. It only sends what
         // somebody has subscribed to.
-        let mut ends =
-            self.manager.receive_signal("JobRemoved").await.map_err(|e| refused(unit, &e))?;
+        let mut ends = self.manager.receive_signal("JobRemoved").await.map_err(|e| refused(unit, &e))?;
         self.manager.call::<_, _, ()>("Subscribe", &()).await.map_err(|e| refused(unit, &e))?;
         let carried = self.carries_us(unit).await?;
         let job: OwnedObjectPath =
@@ -88,18 +87,19 @@ impl Systemd {
             Some(result) => Err(Refusal::failed(format!(
                 "systemd could not {what} {unit} ({result}): systemctl status {unit} tells more"
             ))),
-            None => Err(Refusal::unavailable(format!("the message bus went away during the {what} of {unit}"))),
+            None => {
+                Err(Refusal::unavailable(format!("the message bus went away during the {what} of {unit}")))
+            }
         }
     }
 
     pub(super) async fn carries_us(&self, unit: &UnitName) -> Result<bool, Refusal> {
-        let ours: OwnedObjectPath =
-            match self.manager.call("GetUnitByPID", &std::process::id()).await {
-                Ok(path) => path,
-                // Started by hand, or in a container: the engine is in no unit.
-                Err(zbus::Error::MethodError(..)) => return Ok(false),
-                Err(error) => return Err(refused(unit, &error)),
-            };
+        let ours: OwnedObjectPath = match self.manager.call("GetUnitByPID", &std::process::id()).await {
+            Ok(path) => path,
+            // Started by hand, or in a container: the engine is in no unit.
+            Err(zbus::Error::MethodError(..)) => return Ok(false),
+            Err(error) => return Err(refused(unit, &error)),
+        };
         // A unit may have several names and has one path.
         let named: OwnedObjectPath =
             self.manager.call("LoadUnit", &unit.as_str()).await.map_err(|e| refused(unit, &e))?;
@@ -146,7 +146,9 @@ async fn end_of(ends: &mut SignalStream<'_>, job: &OwnedObjectPath) -> Option<St
         match body.deserialize::<(u32, OwnedObjectPath, String, String)>() {
             Ok((_, ended, _, result)) if ended == *job => return Some(result),
             Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "systemd told of the end of a job in a form that is not known"),
+            Err(error) => {
+                tracing::warn!(%error, "systemd told of the end of a job in a form that is not known")
+            }
         }
     }
 }

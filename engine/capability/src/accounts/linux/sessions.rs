@@ -64,7 +64,8 @@ impl Sessions for Processes {
 
     async fn end(&self, uid: u32) -> Result<u32, Refusal> {
         if uid == 0 || uid == rustix::process::getuid().as_raw() {
-            let message = format!("what uid {uid} runs is never ended: it is root, or the user of the engine");
+            let message =
+                format!("what uid {uid} runs is never ended: it is root, or the user of the engine");
             return Err(Refusal::denied(message));
         }
         // Counted before logind may have ended them.
