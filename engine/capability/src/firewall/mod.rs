@@ -8,6 +8,7 @@ mod call;
 pub mod fake;
 #[cfg(target_os = "linux")]
 pub mod nftables;
+pub mod vectors;
 
 use std::fmt;
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! Sending what goes to an address nowhere.
 
+pub mod vectors;
+
 use crate::guard::Guard;
 use crate::held::Holding;
 use crate::refusal::Refusal;
