@@ -148,7 +148,9 @@ impl Inspection {
             let element = language::of_interface(interface).map_or(interface, |element| element.name);
             format!("<{element}> is granted, but the component never uses it: remove the grant")
         };
-        let unused = GRANTED.iter().filter(|(interface, held)| held(grants) && !self.needs.contains(&least(interface)));
+        let unused = GRANTED
+            .iter()
+            .filter(|(interface, held)| held(grants) && !self.needs.contains(&least(interface)));
         let mut unused: Vec<_> = unused.map(|(interface, _)| said(interface)).collect();
         if !grants.folders.is_empty() && !self.folders() {
             unused.push(said("wasi:filesystem"));
@@ -326,7 +328,8 @@ mod tests {
             let grants = element.least.replace("NAME.service", "a.service").replace("/PATH", "/a");
             let grants = grants.replace("HOST", "a.example").replace("ADDRESS", "a@a.example");
             let grants = Grants::from_xml(&format!("<capabilities>{grants}</capabilities>")).unwrap();
-            let held: Vec<_> = GRANTED.iter().filter(|(_, held)| held(&grants)).map(|(name, _)| *name).collect();
+            let held: Vec<_> =
+                GRANTED.iter().filter(|(_, held)| held(&grants)).map(|(name, _)| *name).collect();
             assert_eq!(held, [interface]);
         }
         let wasi = language::ELEMENTS.iter().filter(|element| element.interface.starts_with("wasi:"));

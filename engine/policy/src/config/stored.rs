@@ -356,7 +356,8 @@ mod tests {
         let second = expected(2, format!(r#""<capabilities sha256=\"{digest}\">{grants}"#));
         assert_eq!(text, second);
         // What the first version wrote means the same.
-        let first = format!(r#"{{"sha256":["{digest}"],"firewall":{{"set":"drop","widest4":32,"widest6":128}}}}"#);
+        let first =
+            format!(r#"{{"sha256":["{digest}"],"firewall":{{"set":"drop","widest4":32,"widest6":128}}}}"#);
         assert_eq!(Command::from_stored(&expected(1, first.clone())), Ok(command));
         let mixed = Command::from_stored(&expected(2, first));
         assert!(matches!(mixed, Err(StoredError::Unreadable(_))), "{mixed:?}");

@@ -13,7 +13,8 @@ use super::*;
 use crate::address::Prefix;
 
 pub(crate) fn grants() -> impl Strategy<Value = Grants> {
-    let one = (digests(), option::of(firewall()), option::of(route()), option::of(account()), services(), lines());
+    let one =
+        (digests(), option::of(firewall()), option::of(route()), option::of(account()), services(), lines());
     let two = (option::of(process()), vec(exec(), 0..3), option::of(state()), config(), secrets());
     let three =
         (option::of(quarantine()), option::of(isolation()), option::of(mail()), folders(), vec(http(), 0..3));
@@ -24,7 +25,8 @@ pub(crate) fn grants() -> impl Strategy<Value = Grants> {
         let mut mail = mail;
         // A password is one of the secrets.
         if let Some(mail) = &mut mail {
-            mail.login = mail.login.take().zip(secrets.first()).map(|((user, _), secret)| (user, secret.name.clone()));
+            mail.login =
+                mail.login.take().zip(secrets.first()).map(|((user, _), secret)| (user, secret.name.clone()));
             if mail.login.is_some() && mail.security == MailSecurity::None {
                 mail.security = MailSecurity::StartTls;
             }
@@ -70,8 +72,11 @@ pub(crate) fn firewall() -> impl Strategy<Value = FirewallGrant> {
 }
 
 pub(crate) fn route() -> impl Strategy<Value = RouteGrant> {
-    (0_u8..=32, 0_u8..=128, confirm())
-        .prop_map(|(widest4, widest6, confirm)| RouteGrant { widest4, widest6, confirm })
+    (0_u8..=32, 0_u8..=128, confirm()).prop_map(|(widest4, widest6, confirm)| RouteGrant {
+        widest4,
+        widest6,
+        confirm,
+    })
 }
 
 fn confirm() -> impl Strategy<Value = Confirm> {
@@ -108,15 +113,17 @@ pub(crate) fn process() -> impl Strategy<Value = ProcessGrant> {
 }
 
 pub(crate) fn exec() -> impl Strategy<Value = ExecGrant> {
-    let words = vec("[ab*-]{1,3}", 0..4)
-        .prop_map(|words| Arguments::new(words.iter().map(String::as_str)));
+    let words = vec("[ab*-]{1,3}", 0..4).prop_map(|words| Arguments::new(words.iter().map(String::as_str)));
     let confined = (vec(path(), 0..3), subsequence(PRIVILEGES.to_vec(), 0..3)).prop_map(|(write, kept)| {
         Confinement::Confined { write, capabilities: kept.into_iter().map(str::to_owned).collect() }
     });
     let isolated = vec(path(), 0..3).prop_map(|write| Confinement::Isolated { write });
     let confinement = prop_oneof![Just(Confinement::Default), confined, isolated];
-    (path(), words, confinement)
-        .prop_map(|(program, arguments, confinement)| ExecGrant { program, arguments, confinement })
+    (path(), words, confinement).prop_map(|(program, arguments, confinement)| ExecGrant {
+        program,
+        arguments,
+        confinement,
+    })
 }
 
 fn state() -> impl Strategy<Value = StateGrant> {
@@ -135,8 +142,7 @@ fn config() -> impl Strategy<Value = Vec<ConfigValue>> {
 }
 
 fn secrets() -> impl Strategy<Value = Vec<SecretGrant>> {
-    let source =
-        prop_oneof![path().prop_map(SecretSource::File), name().prop_map(SecretSource::Credential)];
+    let source = prop_oneof![path().prop_map(SecretSource::File), name().prop_map(SecretSource::Credential)];
     let one = (name(), source).prop_map(|(name, source)| SecretGrant { name, source });
     vec(one, 0..3).prop_map(|all| unique(all, |one| one.name.clone()))
 }
@@ -157,12 +163,11 @@ fn mail() -> impl Strategy<Value = MailGrant> {
     let security = select(vec![MailSecurity::None, MailSecurity::StartTls, MailSecurity::Tls]);
     let mailbox = "[ab+]{1,2}@[ab]\\.example";
     let server = prop_oneof![host_or_address(), Just("localhost".to_owned()), Just("127.0.0.1".to_owned())];
-    (server, 1_u16.., security, mailbox, vec(mailbox, 1..3), option::of(("[a-z &]{0,3}[a-z]", name()))).prop_map(
-        |(server, port, security, from, to, login)| {
+    (server, 1_u16.., security, mailbox, vec(mailbox, 1..3), option::of(("[a-z &]{0,3}[a-z]", name())))
+        .prop_map(|(server, port, security, from, to, login)| {
             let login = login.map(|(user, secret)| (user.trim().to_owned(), secret));
             MailGrant { server, port, security, from, to, login }
-        },
-    )
+        })
 }
 
 pub(crate) fn folders() -> impl Strategy<Value = Vec<FolderGrant>> {

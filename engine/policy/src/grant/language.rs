@@ -107,13 +107,14 @@ const fn optional(name: &'static str, absent: &'static str, takes: Takes, what: 
 }
 
 /// What `sha256=` of `<capabilities>` takes.
-pub const DIGESTS: Takes =
-    Takes::Text("digests", r"[,\s]*[0-9a-fA-F]{64}([,\s]+[0-9a-fA-F]{64})*[,\s]*");
+pub const DIGESTS: Takes = Takes::Text("digests", r"[,\s]*[0-9a-fA-F]{64}([,\s]+[0-9a-fA-F]{64})*[,\s]*");
 
-const NAME: Takes = Takes::Text("name: 1 to 64 of A-Z, a-z, 0-9, `_`, `.`, `-`", r"\s*[A-Za-z0-9_.\-]{1,64}\s*");
+const NAME: Takes =
+    Takes::Text("name: 1 to 64 of A-Z, a-z, 0-9, `_`, `.`, `-`", r"\s*[A-Za-z0-9_.\-]{1,64}\s*");
 const PATH: Takes = Takes::Text("absolute path", r"\s*/.*");
 const PATHS: Takes = Takes::Text("absolute paths, blanks between", r"\s*/\S*(\s+/\S*)*\s*");
-const PATTERNS: Takes = Takes::Text("patterns, blanks or commas between", r"[,\s]*[^,\s]+([,\s]+[^,\s]+)*[,\s]*");
+const PATTERNS: Takes =
+    Takes::Text("patterns, blanks or commas between", r"[,\s]*[^,\s]+([,\s]+[^,\s]+)*[,\s]*");
 const TEXT: Takes = Takes::Text("text", r"[\s\S]*");
 const SIZE: Takes = Takes::Text("size with B, KiB, MiB or GiB", r"\s*[0-9]+\s*(B|KiB|MiB|GiB)\s*");
 const HOST: Takes = Takes::Text("host name or address", r"\s*[^\s/@?#*]+\s*");
@@ -124,8 +125,10 @@ const CONFIRM: Takes = Takes::Text(
 const BITS4: Takes = Takes::Number(0, 32);
 const BITS6: Takes = Takes::Number(0, 128);
 const MAIL: Takes = Takes::Text("mail address", r"\s*[^\s,@]+@[^\s,@]+\s*");
-const MAILS: Takes =
-    Takes::Text("mail addresses, blanks or commas between", r"[,\s]*[^\s,@]+@[^\s,@]+([,\s]+[^\s,@]+@[^\s,@]+)*[,\s]*");
+const MAILS: Takes = Takes::Text(
+    "mail addresses, blanks or commas between",
+    r"[,\s]*[^\s,@]+@[^\s,@]+([,\s]+[^\s,@]+@[^\s,@]+)*[,\s]*",
+);
 
 /// The words of `backend=`, in the order of [`super::FirewallBackend::ALL`].
 pub const BACKENDS: &[&str] =
@@ -184,11 +187,13 @@ const CONFIRMED: Attribute = usual(
     CONFIRM,
     "what must still answer afterwards; else the effect is undone at once",
 );
-const WIDEST4: Attribute = usual("widest4", "32", BITS4, "fewest leading bits of an IPv4 network; 32: addresses only");
+const WIDEST4: Attribute =
+    usual("widest4", "32", BITS4, "fewest leading bits of an IPv4 network; 32: addresses only");
 const WIDEST6: Attribute =
     usual("widest6", "128", BITS6, "fewest leading bits of an IPv6 network; 128: addresses only");
 /// `write=` of a confined program.
-pub const WRITE: Attribute = optional("write", "nowhere", PATHS, "below which paths a confined program may write");
+pub const WRITE: Attribute =
+    optional("write", "nowhere", PATHS, "below which paths a confined program may write");
 /// `capabilities=` of a confined program.
 pub const KEEPS: Attribute =
     optional("capabilities", "none", Takes::SomeOf(PRIVILEGES), "which privileges a confined program keeps");
@@ -205,13 +210,26 @@ pub const ELEMENTS: &[Element] = &[
             usual(
                 "set",
                 "drop",
-                Takes::Text("1 to 15 of a-z, 0-9, `_`, `-`, beginning with a letter", r"\s*[a-z][a-z0-9_\-]{0,14}\s*"),
+                Takes::Text(
+                    "1 to 15 of a-z, 0-9, `_`, `-`, beginning with a letter",
+                    r"\s*[a-z][a-z0-9_\-]{0,14}\s*",
+                ),
                 "the set of blocked addresses",
             ),
             WIDEST4,
             WIDEST6,
-            optional("backend", "what `<firewall>` of `<riposte>` says, else what works here", Takes::OneOf(BACKENDS), "what blocks"),
-            usual("established", "starve", Takes::OneOf(&["starve", "cut"]), "whether open connections are also ended"),
+            optional(
+                "backend",
+                "what `<firewall>` of `<riposte>` says, else what works here",
+                Takes::OneOf(BACKENDS),
+                "what blocks",
+            ),
+            usual(
+                "established",
+                "starve",
+                Takes::OneOf(&["starve", "cut"]),
+                "whether open connections are also ended",
+            ),
             CONFIRMED,
         ],
     },
@@ -242,7 +260,11 @@ pub const ELEMENTS: &[Element] = &[
         least: r#"<service unit="NAME.service"/>"#,
         what: "act on one unit of the init system",
         attributes: &[
-            needed("unit", Takes::Text("unit with its suffix", r"\s*[A-Za-z0-9:_.\\@\-]+\.[a-z]+\s*"), "the unit"),
+            needed(
+                "unit",
+                Takes::Text("unit with its suffix", r"\s*[A-Za-z0-9:_.\\@\-]+\.[a-z]+\s*"),
+                "the unit",
+            ),
             usual(
                 "actions",
                 "restart",
@@ -259,7 +281,12 @@ pub const ELEMENTS: &[Element] = &[
         what: "keep single lines in one text file",
         attributes: &[
             needed("file", PATH, "the file"),
-            usual("match", "*", Takes::Text("patterns, `|` between", r"[\s\S]*\S[\s\S]*"), "which lines; one pattern has to fit"),
+            usual(
+                "match",
+                "*",
+                Takes::Text("patterns, `|` between", r"[\s\S]*\S[\s\S]*"),
+                "which lines; one pattern has to fit",
+            ),
         ],
     },
     Element {
@@ -325,7 +352,12 @@ pub const ELEMENTS: &[Element] = &[
         attributes: &[
             needed("name", NAME, "what the plugin asks for"),
             optional("file", "`credential` is there", PATH, "the file that holds the value"),
-            optional("credential", "`file` is there", NAME, "the credential of the service manager (`LoadCredential=`)"),
+            optional(
+                "credential",
+                "`file` is there",
+                NAME,
+                "the credential of the service manager (`LoadCredential=`)",
+            ),
         ],
     },
     Element {
@@ -346,7 +378,10 @@ pub const ELEMENTS: &[Element] = &[
             optional(
                 "allow",
                 "nobody",
-                Takes::Text("addresses and networks, blanks or commas between", r"[0-9a-fA-F:./,\s]*[0-9a-fA-F:][0-9a-fA-F:./,\s]*"),
+                Takes::Text(
+                    "addresses and networks, blanks or commas between",
+                    r"[0-9a-fA-F:./,\s]*[0-9a-fA-F:][0-9a-fA-F:./,\s]*",
+                ),
                 "who stays reachable besides the manager",
             ),
             CONFIRMED,
@@ -369,8 +404,18 @@ pub const ELEMENTS: &[Element] = &[
                 Takes::OneOf(&["none", "starttls", "tls"]),
                 "how the connection is protected",
             ),
-            optional("user", "nobody logs in", Takes::Text("name", r"[\s\S]*\S[\s\S]*"), "who logs in; needs `secret`"),
-            optional("secret", "nobody logs in", NAME, "the `<secret>` that holds the password; needs `user`"),
+            optional(
+                "user",
+                "nobody logs in",
+                Takes::Text("name", r"[\s\S]*\S[\s\S]*"),
+                "who logs in; needs `secret`",
+            ),
+            optional(
+                "secret",
+                "nobody logs in",
+                NAME,
+                "the `<secret>` that holds the password; needs `user`",
+            ),
         ],
     },
     Element {
@@ -399,11 +444,21 @@ pub const ELEMENTS: &[Element] = &[
             optional("port", "443, or 80 with scheme=\"http\"", Takes::Number(1, 65535), "its port"),
             usual("scheme", "https", Takes::OneOf(&["https", "http"]), "with TLS or without"),
             usual("methods", "POST", Takes::SomeOf(METHODS), "which methods"),
-            usual("private", "no", Takes::OneOf(&["no", "yes"]), "whether addresses of private networks may be reached"),
+            usual(
+                "private",
+                "no",
+                Takes::OneOf(&["no", "yes"]),
+                "whether addresses of private networks may be reached",
+            ),
             optional("ca", "the system's", PATH, "certificates to trust, in place of the system's"),
             usual("request", "1MiB", SIZE, "most bytes of a request, 1KiB to 64MiB"),
             usual("response", "1MiB", SIZE, "most bytes of a response, 1KiB to 64MiB"),
-            usual("time", "5s", Takes::Text("time with a unit", r"\s*[0-9]+(ms|s|m)\s*"), "how long one request may take in all, to 10m"),
+            usual(
+                "time",
+                "5s",
+                Takes::Text("time with a unit", r"\s*[0-9]+(ms|s|m)\s*"),
+                "how long one request may take in all, to 10m",
+            ),
         ],
     },
 ];
@@ -424,7 +479,9 @@ mod tests {
     #[test]
     fn names_and_interfaces_are_unique_and_the_needed_comes_first() {
         for (n, one) in ELEMENTS.iter().enumerate() {
-            assert!(ELEMENTS.iter().skip(n + 1).all(|two| two.name != one.name && two.interface != one.interface));
+            assert!(
+                ELEMENTS.iter().skip(n + 1).all(|two| two.name != one.name && two.interface != one.interface)
+            );
             let needed = |attribute: &Attribute| attribute.need == Need::Required;
             assert!(one.attributes.is_sorted_by_key(|attribute| !needed(attribute)), "{}", one.name);
             for attribute in one.attributes.iter().filter(|attribute| needed(attribute)) {

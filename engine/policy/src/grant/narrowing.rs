@@ -89,7 +89,9 @@ fn restrict(grants: &mut Grants, which: usize, pick: Index, word: &str, number: 
         6 => grants.accounts.iter_mut().for_each(|grant| grant.except.push(Pattern::new(word))),
         7 => grants.accounts.iter_mut().for_each(|grant| drop_one(&mut grant.users, pick)),
         8 => grants.accounts.iter_mut().for_each(|grant| grant.sessions = Sessions::Keep),
-        9 => some(&mut grants.services, pick).into_iter().for_each(|grant| drop_one(&mut grant.actions, pick)),
+        9 => {
+            some(&mut grants.services, pick).into_iter().for_each(|grant| drop_one(&mut grant.actions, pick))
+        }
         10 => drop_one(&mut grants.services, pick),
         11 => some(&mut grants.lines, pick).into_iter().for_each(|grant| drop_one(&mut grant.lines, pick)),
         12 => drop_one(&mut grants.lines, pick),
@@ -99,13 +101,19 @@ fn restrict(grants: &mut Grants, which: usize, pick: Index, word: &str, number: 
             // A pattern of one argument in the place of any.
             if let Some(grant) = some(&mut grants.exec, pick) {
                 let words = grant.arguments.to_string();
-                let words: Vec<_> =
-                    words.split(' ').map(|one| if one == "*" { word } else { one }).filter(|one| !one.is_empty()).collect();
+                let words: Vec<_> = words
+                    .split(' ')
+                    .map(|one| if one == "*" { word } else { one })
+                    .filter(|one| !one.is_empty())
+                    .collect();
                 grant.arguments = Arguments::new(words);
             }
         }
         16 => drop_one(&mut grants.exec, pick),
-        17 => grants.state.iter_mut().for_each(|grant| grant.size = grant.size.saturating_sub(u64::from(number) << 10)),
+        17 => grants
+            .state
+            .iter_mut()
+            .for_each(|grant| grant.size = grant.size.saturating_sub(u64::from(number) << 10)),
         18 => drop_one(&mut grants.config, pick),
         19 => drop_one(&mut grants.secrets, pick),
         20 => grants.quarantine.iter_mut().for_each(|grant| drop_one(&mut grant.folders, pick)),
@@ -150,9 +158,10 @@ fn calls() -> impl Strategy<Value = Call> {
     let host = prop_oneof!["([ab]\\.){0,3}example", "192\\.0\\.2\\.[0-9]"];
     let method = select(language::METHODS.to_vec());
     let port = prop_oneof![Just(443_u16), Just(80), any::<u16>()];
-    let http = (any::<bool>(), host, port, method, 0_u64..64 << 20).prop_map(|(tls, host, port, method, bytes)| {
-        Call::Http { tls, host, port, method: method.to_owned(), bytes }
-    });
+    let http =
+        (any::<bool>(), host, port, method, 0_u64..64 << 20).prop_map(|(tls, host, port, method, bytes)| {
+            Call::Http { tls, host, port, method: method.to_owned(), bytes }
+        });
     let mail = "[ab+]{1,2}@[ab]\\.example";
     prop_oneof![
         prefix().prop_map(Call::Block),

@@ -5,10 +5,10 @@ use std::fmt::{self, Display, Write as _};
 use std::time::Duration;
 
 use super::{
-    Access, AccountGrant, Confinement, ConfigValue, Digest, Established, ExecGrant, FirewallGrant, FolderGrant,
-    Grants, HttpGrant, IsolationGrant, LinesGrant, MailGrant, MailSecurity, Pattern, PrivateNetworks,
-    ProcessGrant, QuarantineGrant, RouteGrant, SecretGrant, SecretSource, ServiceAction, ServiceGrant, Sessions,
-    StateGrant,
+    Access, AccountGrant, ConfigValue, Confinement, Digest, Established, ExecGrant, FirewallGrant,
+    FolderGrant, Grants, HttpGrant, IsolationGrant, LinesGrant, MailGrant, MailSecurity, Pattern,
+    PrivateNetworks, ProcessGrant, QuarantineGrant, RouteGrant, SecretGrant, SecretSource, ServiceAction,
+    ServiceGrant, Sessions, StateGrant,
 };
 use crate::span;
 
@@ -127,10 +127,11 @@ impl AsElement for AccountGrant {
     fn tag(&self, detail: Detail) -> Tag {
         let Self { users, except, sessions } = self;
         let end = if *sessions == Sessions::End { "end" } else { "keep" };
-        Tag::new("account", detail)
-            .attribute("users", &joined(users))
-            .listed("except", except)
-            .unless(*sessions == Sessions::Keep, "sessions", &end)
+        Tag::new("account", detail).attribute("users", &joined(users)).listed("except", except).unless(
+            *sessions == Sessions::Keep,
+            "sessions",
+            &end,
+        )
     }
 }
 
@@ -202,7 +203,8 @@ impl Confinement {
     }
 
     fn attributes(&self, tag: Tag) -> Tag {
-        let paths = |write: &[std::path::PathBuf]| write.iter().map(|path| path.display().to_string()).collect();
+        let paths =
+            |write: &[std::path::PathBuf]| write.iter().map(|path| path.display().to_string()).collect();
         match self {
             Self::Default => tag,
             Self::Confined { write, capabilities } => {
@@ -492,8 +494,10 @@ mod tests {
     #[test]
     fn confinement_is_an_element_of_a_native_program() {
         assert_eq!(Confinement::Default.to_xml(), None);
-        let confined =
-            Confinement::Confined { write: vec!["/a".into(), "/b".into()], capabilities: vec!["kill".to_owned()] };
+        let confined = Confinement::Confined {
+            write: vec!["/a".into(), "/b".into()],
+            capabilities: vec!["kill".to_owned()],
+        };
         assert_eq!(confined.to_xml().unwrap(), r#"<confined write="/a /b" capabilities="kill"/>"#);
         assert_eq!(Confinement::Isolated { write: vec![] }.to_xml().unwrap(), "<isolated/>");
     }

@@ -171,13 +171,43 @@ mod tests {
     fn what_is_no_host_is_refused() {
         let long = "a".repeat(64);
         for text in [
-            "", ".", "*", "a b", "a..b", "-a.example", "a-.example", "a/b", "https://a.example", "a.example:80",
-            "a.example/x", "u@a.example", "127.1", "0x7f.1", "a.0x7f", "010.0.0.1", "1.2.3.256", "bücher.example",
-            "a\n.example", "[::1", "::1]", "fe80::1%eth0", "a?b", &long,
+            "",
+            ".",
+            "*",
+            "a b",
+            "a..b",
+            "-a.example",
+            "a-.example",
+            "a/b",
+            "https://a.example",
+            "a.example:80",
+            "a.example/x",
+            "u@a.example",
+            "127.1",
+            "0x7f.1",
+            "a.0x7f",
+            "010.0.0.1",
+            "1.2.3.256",
+            "bücher.example",
+            "a\n.example",
+            "[::1",
+            "::1]",
+            "fe80::1%eth0",
+            "a?b",
+            &long,
         ] {
             assert!(canonical(text).is_err() && canonical_pattern(text).is_err(), "{text:?}");
         }
-        for text in ["*foo.example", "*.com", "a.*.example", "*.*.example", "*.192.0.2.7", "**.example.com", "*.", "*."] {
+        for text in [
+            "*foo.example",
+            "*.com",
+            "a.*.example",
+            "*.*.example",
+            "*.192.0.2.7",
+            "**.example.com",
+            "*.",
+            "*.",
+        ] {
             assert!(canonical_pattern(text).is_err(), "{text}");
         }
         assert!(canonical("https://a.example").is_err_and(|e| e.to_string().contains("host alone")));
@@ -185,10 +215,14 @@ mod tests {
 
     #[test]
     fn what_confirms_reads_back() {
-        for text in ["none", "gateway", "manager", "tcp:a.example:443", "tcp:[2001:db8::7]:22", "tcp:192.0.2.7:1514"] {
+        for text in
+            ["none", "gateway", "manager", "tcp:a.example:443", "tcp:[2001:db8::7]:22", "tcp:192.0.2.7:1514"]
+        {
             assert_eq!(text.parse::<Confirm>().map(|confirm| confirm.to_string()).as_deref(), Ok(text));
         }
-        for text in ["", "yes", "tcp", "tcp:", "tcp:a", "tcp:a:0", "tcp:a:65536", "tcp:::1:22", "tcp:*:22", "udp:a:1"] {
+        for text in
+            ["", "yes", "tcp", "tcp:", "tcp:a", "tcp:a:0", "tcp:a:65536", "tcp:::1:22", "tcp:*:22", "udp:a:1"]
+        {
             assert!(text.parse::<Confirm>().is_err(), "{text}");
         }
     }

@@ -119,7 +119,8 @@ impl<'e, 'f, 'a> Attributes<'e, 'f, 'a> {
     pub(super) fn refuse(&mut self, name: &str, wrong: Wrong) {
         self.sound = false;
         let spot = self.find(name).map_or(self.element.spot, |attribute| attribute.spot);
-        let help = if wrong.help.is_empty() { REFUSED.to_owned() } else { format!("{} {REFUSED}", wrong.help) };
+        let help =
+            if wrong.help.is_empty() { REFUSED.to_owned() } else { format!("{} {REFUSED}", wrong.help) };
         super::super::block::invalid_at(spot, name, &wrong.message, &help, self.findings);
     }
 

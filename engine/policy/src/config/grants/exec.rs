@@ -14,8 +14,8 @@ use crate::grant::{Arguments, Confinement, ExecGrant};
 /// Programs that do what their arguments say: whoever chooses those chooses
 /// everything. Versions (`python3.11`) count too.
 const INTERPRETERS: [&str; 26] = [
-    "ash", "awk", "bash", "busybox", "csh", "dash", "doas", "env", "fish", "gawk", "ksh", "lua", "mawk", "node",
-    "perl", "php", "pkexec", "python", "ruby", "sed", "sh", "sudo", "tclsh", "xargs", "zsh", "find",
+    "ash", "awk", "bash", "busybox", "csh", "dash", "doas", "env", "fish", "gawk", "ksh", "lua", "mawk",
+    "node", "perl", "php", "pkexec", "python", "ruby", "sed", "sh", "sudo", "tclsh", "xargs", "zsh", "find",
 ];
 
 pub(super) fn exec(read: &mut Attributes<'_, '_, '_>) -> Option<ExecGrant> {
@@ -89,7 +89,10 @@ fn privileges(text: &str) -> Result<Vec<String>, Wrong> {
     let plain = text.to_ascii_lowercase();
     for word in super::words(&plain) {
         if let Some(meant) = word.strip_prefix("cap_").filter(|meant| PRIVILEGES.contains(meant)) {
-            return Err(Wrong::new(format!("{} is no name of a privilege", shown(word)), format!("write {meant}.")));
+            return Err(Wrong::new(
+                format!("{} is no name of a privilege", shown(word)),
+                format!("write {meant}."),
+            ));
         }
     }
     let known: Vec<_> = PRIVILEGES.iter().map(|name| (*name, *name)).collect();

@@ -31,7 +31,10 @@ use crate::diagnostic::{Severity, shown};
 use crate::grant::language::{self, ELEMENTS, Times};
 use crate::grant::{Digest, Grants};
 
-#[expect(unused_imports, reason = "for the elements of native programs, which are read by the same rules")]
+#[expect(
+    unused_imports,
+    reason = "for the elements of native programs, which are read by the same rules"
+)]
 pub(super) use self::exec::confinement;
 pub(super) use self::limits::{LimitsGiven, limits};
 
@@ -114,12 +117,7 @@ fn all(element: &Element, findings: &mut Findings<'_>) -> Grants {
 }
 
 /// Reads one grant into its place.
-fn one(
-    child: &Element,
-    known: &'static language::Element,
-    grants: &mut Grants,
-    findings: &mut Findings<'_>,
-) {
+fn one(child: &Element, known: &'static language::Element, grants: &mut Grants, findings: &mut Findings<'_>) {
     let mut read = Attributes::of(child, known, findings);
     match known.name {
         "firewall" => grants.firewall = read.grant(network::firewall),
@@ -181,7 +179,8 @@ fn mail_password(element: &Element, grants: &mut Grants, findings: &mut Findings
         "add <secret name={} file=\"/PATH\"/> to this <capabilities>. The mail is not granted.",
         shown(secret)
     );
-    let spot = element.children.iter().find(|child| child.name == "mail").map_or(element.spot, |mail| mail.spot);
+    let spot =
+        element.children.iter().find(|child| child.name == "mail").map_or(element.spot, |mail| mail.spot);
     findings.error(spot, "value-invalid", message, help);
     grants.mail = None;
 }

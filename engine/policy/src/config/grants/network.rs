@@ -51,7 +51,9 @@ fn confirm(read: &mut Attributes<'_, '_, '_>) -> Confirm {
     let parsed = read.read("confirm", |text| {
         text.parse::<Confirm>().map_err(|error| {
             let known = WORDS.get(..3).unwrap_or_default();
-            let help = super::did_you_mean(text, known.iter().copied(), || format!("it takes {}.", WORDS.join(", ")));
+            let help = super::did_you_mean(text, known.iter().copied(), || {
+                format!("it takes {}.", WORDS.join(", "))
+            });
             Wrong::new(error, help)
         })
     });
@@ -62,7 +64,9 @@ fn confirm(read: &mut Attributes<'_, '_, '_>) -> Confirm {
 fn length(read: &mut Attributes<'_, '_, '_>, name: &str, full: u8, guard: u8) -> u8 {
     let bits = read.read(name, |text| {
         let bits = text.parse::<u8>().ok().filter(|bits| *bits <= full);
-        bits.ok_or_else(|| Wrong::new(format!("{} is not a number of bits from 0 to {full}", shown(text)), ""))
+        bits.ok_or_else(|| {
+            Wrong::new(format!("{} is not a number of bits from 0 to {full}", shown(text)), "")
+        })
     });
     if let Some(bits) = bits.filter(|bits| *bits < guard) {
         let message = format!("{name} grants /{bits}, but the guard refuses what is broader than /{guard}");

@@ -16,7 +16,8 @@ const LONGEST: Duration = Duration::from_secs(600);
 pub(super) fn mail(read: &mut Attributes<'_, '_, '_>) -> Option<MailGrant> {
     let server = read.read("server", |text| Ok(spelling::canonical(text)?));
     let port = read.read("port", values::port);
-    let words = [("none", MailSecurity::None), ("starttls", MailSecurity::StartTls), ("tls", MailSecurity::Tls)];
+    let words =
+        [("none", MailSecurity::None), ("starttls", MailSecurity::StartTls), ("tls", MailSecurity::Tls)];
     let security = read.choose("security", &words);
     let from = read.read("from", mailbox);
     let to = read.read("to", |text| {
@@ -25,7 +26,8 @@ pub(super) fn mail(read: &mut Attributes<'_, '_, '_>) -> Option<MailGrant> {
     let login = login(read);
     let server = server?;
     let security = security.unwrap_or_else(|| MailSecurity::usual(&server));
-    if login.is_some() && security == MailSecurity::None && MailSecurity::usual(&server) != MailSecurity::None {
+    if login.is_some() && security == MailSecurity::None && MailSecurity::usual(&server) != MailSecurity::None
+    {
         let help = "write security=\"starttls\" or \"tls\", or leave out user= and secret=.";
         read.refuse("security", Wrong::new("the password would cross the network for all to read", help));
     }
@@ -54,7 +56,10 @@ fn login(read: &mut Attributes<'_, '_, '_>) -> Option<(String, String)> {
     let secret = read.read("secret", values::name);
     match (read.raw("user"), read.raw("secret")) {
         (Some(_), None) => {
-            read.refuse("user", Wrong::new("there is no secret= with its password", "name a <secret> of this command."));
+            read.refuse(
+                "user",
+                Wrong::new("there is no secret= with its password", "name a <secret> of this command."),
+            );
         }
         (None, Some(_)) => read.refuse("secret", Wrong::new("there is no user= that logs in", "add it.")),
         _ => {}
@@ -85,10 +90,14 @@ pub(super) fn http(read: &mut Attributes<'_, '_, '_>) -> Option<HttpGrant> {
     let port = read.read("port", values::port);
     let known: Vec<_> = METHODS.iter().map(|name| (*name, *name)).collect();
     let methods = read.read("methods", |text| values::several(text, &known));
-    let private = read.choose("private", &[("no", PrivateNetworks::Refused), ("yes", PrivateNetworks::Allowed)]);
+    let private =
+        read.choose("private", &[("no", PrivateNetworks::Refused), ("yes", PrivateNetworks::Allowed)]);
     let ca = read.read("ca", values::file);
     if ca.is_some() && !tls {
-        read.refuse("ca", Wrong::new("there are no certificates without TLS", "remove it, or scheme=\"http\"."));
+        read.refuse(
+            "ca",
+            Wrong::new("there are no certificates without TLS", "remove it, or scheme=\"http\"."),
+        );
     }
     let request = read.read("request", values::amount);
     let response = read.read("response", values::amount);

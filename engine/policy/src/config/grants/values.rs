@@ -108,8 +108,9 @@ pub(super) fn size(text: &str, from: u64, to: u64) -> Option<u64> {
 
 /// What a grant may hold or move: 1 KiB to 64 MiB.
 pub(super) fn amount(text: &str) -> Result<u64, Wrong> {
-    size(text, 1 << 10, 64 << 20)
-        .ok_or_else(|| Wrong::new(format!("{} is not a size from 1KiB to 64MiB, such as 256KiB", shown(text)), ""))
+    size(text, 1 << 10, 64 << 20).ok_or_else(|| {
+        Wrong::new(format!("{} is not a size from 1KiB to 64MiB, such as 256KiB", shown(text)), "")
+    })
 }
 
 /// A port, which has no usual one besides its default.
@@ -121,5 +122,9 @@ pub(super) fn port(text: &str) -> Result<u16, Wrong> {
 /// A list that may not be empty: an empty attribute is a mistake, and a missing
 /// one has its own meaning.
 pub(super) fn some<T>(values: Vec<T>, none: &str) -> Result<Vec<T>, Wrong> {
-    if values.is_empty() { Err(Wrong::new(none, "write one, or leave out the attribute.")) } else { Ok(values) }
+    if values.is_empty() {
+        Err(Wrong::new(none, "write one, or leave out the attribute."))
+    } else {
+        Ok(values)
+    }
 }

@@ -138,9 +138,10 @@ fn every_grant_in_full() {
 #[test]
 fn the_table_says_what_the_reader_does() {
     for element in ELEMENTS {
-        let least = ["NAME.service", "NAME", "HOST", "VALUE"].iter().fold(element.least.to_owned(), |text, word| {
-            text.replace(word, if *word == "NAME.service" { "a.service" } else { "a.example" })
-        });
+        let least =
+            ["NAME.service", "NAME", "HOST", "VALUE"].iter().fold(element.least.to_owned(), |text, word| {
+                text.replace(word, if *word == "NAME.service" { "a.service" } else { "a.example" })
+            });
         let least = least.replace("ADDRESS", "a@a.example").replace("/PATH", "/a/b");
         let grants = granted(&least);
         assert_eq!(grants.elements(Detail::Least), [least.clone()], "the least <{}> is not", element.name);
@@ -322,7 +323,8 @@ fn an_error_in_the_digest_or_a_second_list_grants_nothing_at_all() {
 fn of_two_grants_for_one_thing_the_second_is_an_error() {
     let left = refused("<firewall set=\"a\"/><firewall set=\"b\"/>", "element-repeated");
     assert_eq!(left.elements(Detail::Least), ["<firewall set=\"a\"/>"]);
-    let left = refused("<secret name=\"a\" file=\"/a\"/><secret name=\" a \" file=\"/b\"/>", "element-repeated");
+    let left =
+        refused("<secret name=\"a\" file=\"/a\"/><secret name=\" a \" file=\"/b\"/>", "element-repeated");
     assert_eq!(left.secrets.len(), 1);
     assert_eq!(granted("<secret name=\"a\" file=\"/a\"/><secret name=\"b\" file=\"/a\"/>").secrets.len(), 2);
     // A first one with an error gives way to no second one.
