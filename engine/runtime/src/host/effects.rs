@@ -114,7 +114,7 @@ impl state::Host for State {
 
 impl secret::Host for State {
     async fn get(&mut self, name: String) -> Result<String, types::Error> {
-        Ok(self.capabilities.secrets().get(&self.session, &name).await?)
+        Ok(self.capabilities.secrets().get(&self.session, &name).await?.reveal().to_owned())
     }
 }
 
