@@ -120,7 +120,7 @@ fn what_nobody_claims_goes_and_other_sets_stay() {
 #[test]
 fn a_set_of_another_kind_in_the_way_is_said() {
     with_both(async |host| {
-        ipset(&["create", "riposte-drop4", "hash:mac"]).await;
+        ipset(&["create", "riposte-drop4", "bitmap:port", "range", "1-9"]).await;
         let refusal = host.hold(ENTRY, "ipset:drop 192.0.2.7", minutes(1)).await.unwrap_err();
         assert_eq!(refusal.kind, "unavailable", "{refusal}");
         assert!(refusal.message.contains("ipset"), "{refusal}");
