@@ -240,9 +240,7 @@ impl Holding<'_> {
             let _turn = self.turns.of(&effect).await;
             // Asked now: a response may have come or gone since the list.
             let done = match (self.claims.standing(&effect), listed.contains(target)) {
-                (Standing::Free, true) => {
-                    self.backend.remove(target).await.map(|()| repaired.removed += 1)
-                }
+                (Standing::Free, true) => self.backend.remove(target).await.map(|()| repaired.removed += 1),
                 (Standing::Free, false) => Ok(()),
                 (_, true) => Ok(()),
                 (_, false) => self.backend.make(target).await.map(|_| repaired.written += 1),

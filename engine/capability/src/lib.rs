@@ -18,15 +18,22 @@
 //! * [`services`], [`processes`], [`exec`], [`state`], [`secret`], [`mail`]:
 //!   calls that act at once, or only tell.
 //! * [`process`]: starting programs.
+//! * `bus`: the system's message bus, for what asks systemd or logind.
+//! * [`folders`]: which folders a component sees, opened for WASI.
 //! * `netlink`: the kernel's message format, for the firewall and the guard.
+//! * `path`, `place`: paths that responses name, and the folders they lead to.
 
 #![forbid(unsafe_code)]
 
 pub mod accounts;
 pub mod backends;
+#[cfg(target_os = "linux")]
+pub mod bus;
 pub mod claim;
 pub mod exec;
 pub mod firewall;
+#[cfg(target_os = "linux")]
+pub mod folders;
 pub mod guard;
 pub mod held;
 pub mod isolation;
@@ -36,6 +43,9 @@ pub mod mail;
 mod namespace;
 #[cfg(target_os = "linux")]
 mod netlink;
+mod path;
+#[cfg(target_os = "linux")]
+mod place;
 pub mod process;
 pub mod processes;
 pub mod quarantine;
@@ -112,7 +122,8 @@ impl Capabilities {
     /// The calls of the WIT interface `accounts`.
     #[must_use]
     pub fn accounts(&self) -> Accounts<'_> {
-        Accounts::new(self.holding(accounts::INTERFACE, self.backends.accounts.as_ref()), &self.guard)
+        let holding = self.holding(accounts::INTERFACE, self.backends.accounts.as_ref());
+        Accounts::new(holding, self.backends.sessions.as_ref(), &self.guard)
     }
 
     /// The calls of the WIT interface `lines`.
@@ -124,7 +135,7 @@ impl Capabilities {
     /// The calls of the WIT interface `quarantine`.
     #[must_use]
     pub fn quarantine(&self) -> Quarantine<'_> {
-        Quarantine::new(self.holding(quarantine::INTERFACE, self.backends.quarantine.as_ref()), &self.guard)
+        Quarantine::new(self.holding(quarantine::INTERFACE, self.backends.quarantine.as_ref()))
     }
 
     /// The calls of the WIT interface `isolation`.

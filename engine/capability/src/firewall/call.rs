@@ -75,7 +75,9 @@ impl<'a> Firewall<'a> {
         let entry = session.holder()?;
         // What was blocked under another setting goes by what blocked it.
         let mut was = false;
-        for other in self.others(&target).filter(|other| self.claims.standing(other.effect()) != Standing::Free) {
+        for other in
+            self.others(&target).filter(|other| self.claims.standing(other.effect()) != Standing::Free)
+        {
             was |= release(self.claims, self.backend, entry, other).await?;
         }
         Ok(release(self.claims, self.backend, entry, target).await? || was)
@@ -97,7 +99,8 @@ impl<'a> Firewall<'a> {
             .map(|wider| Target::by(backend, &grant.set, wider));
         let mut candidates = std::iter::once(Target::by(backend, &grant.set, prefix)).chain(around);
         Ok(candidates.any(|target| {
-            self.believed(session, &target) || self.others(&target).any(|other| self.believed(session, &other))
+            self.believed(session, &target)
+                || self.others(&target).any(|other| self.believed(session, &other))
         }))
     }
 

@@ -32,6 +32,7 @@ mod reconciled;
 mod registry;
 #[cfg(all(test, target_os = "linux"))]
 mod testing;
+pub mod vectors;
 
 use std::fmt;
 use std::time::Duration;
@@ -306,7 +307,9 @@ mod tests {
     #[test]
     fn targets_read_back_and_only_in_one_spelling() {
         let effect = |target: &str| Effect { interface: INTERFACE, target: target.to_owned() };
-        for text in ["drop 192.0.2.7", "drop 2001:db8::/48", "web-2 198.51.100.0/24", "iptables:drop 192.0.2.7"] {
+        for text in
+            ["drop 192.0.2.7", "drop 2001:db8::/48", "web-2 198.51.100.0/24", "iptables:drop 192.0.2.7"]
+        {
             let target = Target::try_from(&effect(text)).unwrap();
             assert_eq!(target.effect(), &effect(text));
             assert_eq!(target.to_string(), text);

@@ -109,7 +109,8 @@ impl Firewalls {
                 Ok(()) => {
                     firewalls.chosen = kind;
                     let mut others = firewalls.others(kind, "another works and comes before it");
-                    others.retain(|other| passed_over.iter().all(|p: &PassedOver| p.backend != other.backend));
+                    others
+                        .retain(|other| passed_over.iter().all(|p: &PassedOver| p.backend != other.backend));
                     passed_over.extend(others);
                     firewalls.passed_over = passed_over;
                     return Ok(firewalls);
@@ -137,13 +138,7 @@ impl Firewalls {
             slots.retain(|slot| slot.kind != kind);
             slots.push(Slot { kind, backend: OnceLock::from(backend) });
         }
-        Self {
-            claims,
-            chosen,
-            passed_over: Vec::new(),
-            slots,
-            used: Mutex::new([chosen].into()),
-        }
+        Self { claims, chosen, passed_over: Vec::new(), slots, used: Mutex::new([chosen].into()) }
     }
 
     /// Opens it and tries it out.

@@ -8,6 +8,7 @@
 //!
 //! * [`Routes`]: the calls.
 //! * [`kernel`]: the routes of Linux.
+//! * [`vectors`]: the commands of other systems.
 //! * [`fake`]: routes nothing, for tests.
 
 mod call;
@@ -16,6 +17,7 @@ pub mod fake;
 pub mod kernel;
 #[cfg(test)]
 mod tests;
+pub mod vectors;
 
 pub use call::Routes;
 

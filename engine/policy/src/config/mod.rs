@@ -45,6 +45,7 @@ use crate::keys::Pointer;
 use crate::limit::Limits;
 use crate::osregex::Pattern;
 
+pub use grants::NotGrants;
 pub use location::Location;
 pub use stored::StoredError;
 pub use suggest::nearest;

@@ -66,7 +66,8 @@ impl Tracked {
     fn of(payload: &[u8], prefix: Prefix) -> Option<Self> {
         let (header, attributes) = payload.split_at_checked(HEADER)?;
         let touches = |direction: u16| {
-            let addresses = netlink::find(attributes, direction).and_then(|tuple| netlink::find(tuple, TUPLE_IP));
+            let addresses =
+                netlink::find(attributes, direction).and_then(|tuple| netlink::find(tuple, TUPLE_IP));
             netlink::attributes(addresses.unwrap_or_default()).any(|(_, octets)| within(prefix, octets))
         };
         (touches(ORIGINAL) || touches(REPLY)).then_some(())?;

@@ -229,9 +229,12 @@ fn refused(error: &zbus::Error) -> Refusal {
     let text = text.chars().take(200).collect::<String>().escape_debug().to_string();
     match name.as_str() {
         "org.freedesktop.DBus.Error.ServiceUnknown" | "org.freedesktop.DBus.Error.NameHasNoOwner" => {
-            Refusal::unavailable("firewalld does not run: `systemctl start firewalld`, or name another backend")
+            Refusal::unavailable(
+                "firewalld does not run: `systemctl start firewalld`, or name another backend",
+            )
         }
-        "org.freedesktop.DBus.Error.AccessDenied" | "org.fedoraproject.slip.dbus.service.PolKit.NotAuthorizedException" => {
+        "org.freedesktop.DBus.Error.AccessDenied"
+        | "org.fedoraproject.slip.dbus.service.PolKit.NotAuthorizedException" => {
             Refusal::unavailable(format!("firewalld does not let riposte change it: run it as root ({text})"))
                 .for_good()
         }

@@ -20,7 +20,8 @@ pub(super) fn text(target: &Target) -> String {
 
 /// The target of a rule that the engine has made, in this family.
 pub(super) fn parse(text: &str, of: Family) -> Option<Target> {
-    let words: Vec<String> = text.split_ascii_whitespace().map(|word| word.replace(['"', '\''], "")).collect();
+    let words: Vec<String> =
+        text.split_ascii_whitespace().map(|word| word.replace(['"', '\''], "")).collect();
     let [rule, priority, family, source, address, drop] = words.as_slice() else { return None };
     let ours = rule == "rule"
         && priority.strip_prefix("priority=") == Some(PRIORITY)

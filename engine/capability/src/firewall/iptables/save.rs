@@ -41,7 +41,8 @@ impl Filter {
             if let Some(chain) = line.strip_prefix(':') {
                 let name = chain.split(' ').next().unwrap_or_default();
                 filter.chains.insert(name.to_owned());
-            } else if let Some((chain, rule)) = line.strip_prefix("-A ").and_then(|rest| rest.split_once(' ')) {
+            } else if let Some((chain, rule)) = line.strip_prefix("-A ").and_then(|rest| rest.split_once(' '))
+            {
                 // Older programs add a blank; comments that need no quotes get
                 // some from a few versions.
                 let rule = rule.trim_end().replace("\"riposte\"", "riposte");
@@ -116,7 +117,8 @@ mod tests {
         let mut shown: Vec<String> = filter.elements().iter().map(|e| e.target.to_string()).collect();
         shown.sort();
         assert_eq!(shown, ["iptables:drop 192.0.2.7", "iptables:drop 198.51.100.0/24"]);
-        let twice = filter.elements().iter().find(|e| e.target.prefix().single().is_some()).map(|e| &e.target);
+        let twice =
+            filter.elements().iter().find(|e| e.target.prefix().single().is_some()).map(|e| &e.target);
         assert_eq!(twice.map(|target| filter.count(target)), Some(2));
         assert!(filter.has_chain("riposte-drop") && filter.leads("INPUT", "riposte-drop"));
         assert!(!filter.leads("FORWARD", "riposte-drop"));

@@ -60,12 +60,17 @@ fn addresses_and_networks_come_and_go() {
 #[test]
 fn others_rules_are_left_alone() {
     with_both(async |host| {
-        host.restore(Family::V4, "-A INPUT -s 192.0.2.7/32 -j DROP\n:mine - [0:0]\n-A mine -j ACCEPT\n").await;
+        host.restore(Family::V4, "-A INPUT -s 192.0.2.7/32 -j DROP\n:mine - [0:0]\n-A mine -j ACCEPT\n")
+            .await;
         host.hold(ENTRY, "iptables:drop 192.0.2.7", minutes(1)).await.unwrap();
         host.restore(Family::V4, "-A riposte-drop -s 192.0.2.7/32 -p tcp -j DROP\n").await;
         host.hold(ENTRY, "iptables:drop 192.0.2.7", Standing::Free).await.unwrap();
         let saved = host.saved(Family::V4).await;
-        for line in ["-A INPUT -s 192.0.2.7/32 -j DROP", "-A mine -j ACCEPT", "-A riposte-drop -s 192.0.2.7/32 -p tcp -j DROP"] {
+        for line in [
+            "-A INPUT -s 192.0.2.7/32 -j DROP",
+            "-A mine -j ACCEPT",
+            "-A riposte-drop -s 192.0.2.7/32 -p tcp -j DROP",
+        ] {
             assert!(saved.lines().any(|found| found == line), "{saved}");
         }
     });
