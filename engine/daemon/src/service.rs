@@ -7,16 +7,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use riposte_capability::firewall::nftables::Nftables;
-use riposte_capability::firewall::{Backend, Unavailable};
-use riposte_capability::{Backends, Capabilities, Claims, Guard, Refusal};
+use riposte_capability::firewall::{Backend, Firewalls, Unavailable};
+use riposte_capability::{Backends, Capabilities, Claims, Guard, Refusal, held, routes};
 use riposte_ledger::clock::Clock;
 use riposte_ledger::entry::Filter;
 use riposte_ledger::ledger::Pending;
 use riposte_ledger::scheduler::Event;
 use riposte_ledger::{Cause, Entry, Ledger};
 use riposte_policy::Severity;
-use riposte_policy::config::OnStop;
+use riposte_policy::config::{Config, OnStop, Role, Source};
+use riposte_policy::grant::FirewallBackend;
 use riposte_policy::order::Actor;
 use riposte_runtime::{Components, Settings};
 use riposte_transport::local::{Delivered, Local};
@@ -89,19 +89,39 @@ pub fn threads() -> Result<tokio::runtime::Runtime, String> {
     runtime.map_err(|error| format!("cannot start: {error}"))
 }
 
-/// What can be done to this host. One that cannot block still runs everything
-/// else, and says so; in shadow the host is not even opened.
-pub fn firewall(claims: &Arc<dyn Claims>, shadow: bool) -> Arc<dyn Backend> {
+/// What blocks addresses on this host: what the settings name, else what works.
+/// A host that cannot block still runs everything else, and says so; in shadow
+/// the host is not even opened.
+pub fn firewall(claims: &Arc<dyn Claims>, shadow: bool, wanted: Option<FirewallBackend>) -> Arc<dyn Backend> {
     if shadow {
         return Arc::new(Unavailable(Refusal::unavailable("the engine runs in shadow")));
     }
-    match Nftables::open(Arc::clone(claims)) {
-        Ok(nftables) => Arc::new(nftables),
-        Err(refusal) => {
-            tracing::error!("nothing can be blocked on this host: {refusal}");
-            Arc::new(Unavailable(refusal))
-        }
+    let firewalls = Firewalls::of_this_host(Arc::clone(claims), wanted);
+    match firewalls.there() {
+        Ok(()) => tracing::info!(backend = firewalls.chosen().as_str(), "addresses are blocked by it"),
+        Err(refusal) => tracing::error!("nothing can be blocked on this host: {refusal}"),
     }
+    Arc::new(firewalls)
+}
+
+/// The routes of this host.
+fn routes(shadow: bool) -> Arc<dyn held::Backend> {
+    if shadow {
+        return Arc::new(held::Unavailable(Refusal::unavailable("the engine runs in shadow")));
+    }
+    match routes::of_this_host() {
+        Ok(routes) => routes,
+        Err(refusal) => Arc::new(held::Unavailable(refusal)),
+    }
+}
+
+/// What `<riposte><firewall>` says, before the commands are made ready: they
+/// need the capabilities, which need this.
+fn wanted(files: &[File], role: Role) -> Option<FirewallBackend> {
+    let names: Vec<_> = files.iter().map(|file| file.path.display().to_string()).collect();
+    let sources: Vec<_> =
+        names.iter().zip(files).map(|(file, read)| Source { file, bytes: &read.bytes }).collect();
+    Config::read_as(&sources, role).settings.firewall
 }
 
 impl Service {
@@ -114,18 +134,19 @@ impl Service {
     pub fn open(
         plan: Plan,
         report: impl FnOnce(Report) -> Report,
-        firewall: impl FnOnce(&Arc<dyn Claims>) -> Arc<dyn Backend>,
+        firewall: impl FnOnce(&Arc<dyn Claims>, Option<FirewallBackend>) -> Arc<dyn Backend>,
     ) -> Result<Self, String> {
         let Plan { files, configs, places, identity, alerts, settings, clock } = plan;
         places.create().map_err(|error| error.to_string())?;
         let opened = Ledger::open(&places.ledger(), Arc::clone(&clock)).map_err(|error| error.to_string())?;
         let report = report(Report::open(&places, Arc::clone(&clock))?);
         let claims: Arc<dyn Claims> = Arc::new(InLedger(opened.ledger.clone()));
-        let firewall = firewall(&claims);
+        let firewall = firewall(&claims, wanted(&files, settings.role));
         let guard = Arc::new(Guard::new());
         guard.refresh();
-        let capabilities =
-            Arc::new(Capabilities::new(claims, Backends::only_firewall(Arc::clone(&firewall)), guard));
+        let backends =
+            Backends { routes: routes(settings.shadow), ..Backends::only_firewall(Arc::clone(&firewall)) };
+        let capabilities = Arc::new(Capabilities::new(claims, backends, guard));
         let sandbox = Settings { cache: Some(places.compiled()), concurrency: COMPONENTS };
         let components =
             Components::new(&sandbox, Arc::clone(&capabilities)).map_err(|error| error.to_string())?;

@@ -213,7 +213,7 @@ mod in_the_kernel {
         namespace::within(async || {
             let claims = Arc::new(Memory::default());
             let caps = capabilities(&claims, Arc::new(Kernel::open().unwrap()));
-            claims.claim(EntryId(1), &effect("192.0.2.7"), Some("none")).await.unwrap();
+            let _free = claims.claim(EntryId(1), &effect("192.0.2.7"), Some("none")).await.unwrap();
             let kernel = Kernel::open().unwrap();
             kernel.make("2001:db8::9").await.unwrap();
             assert_eq!(caps.repair(&claims.held()).await, Ok(Repaired { written: 1, removed: 1 }));

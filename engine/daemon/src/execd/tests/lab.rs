@@ -112,7 +112,7 @@ impl Lab {
         let service = Service::open(
             plan,
             |report| report.with_ossec_log(log),
-            |claims| {
+            |claims, _| {
                 let firewall = Arc::new(Fake::new(Arc::clone(claims)));
                 fake = Some(Arc::clone(&firewall));
                 firewall
