@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use riposte_capability::firewall::{Backend, Firewalls, Unavailable};
-use riposte_capability::{Backends, Capabilities, Claims, Guard, Refusal, held, routes};
+use riposte_capability::{Backends, Capabilities, Claims, Guard, Refusal};
+use riposte_capability::{held, lines, quarantine, routes, secret, state};
 use riposte_ledger::clock::Clock;
 use riposte_ledger::entry::Filter;
 use riposte_ledger::ledger::Pending;
@@ -144,8 +145,14 @@ impl Service {
         let firewall = firewall(&claims, wanted(&files, settings.role));
         let guard = Arc::new(Guard::new());
         guard.refresh();
-        let backends =
-            Backends { routes: routes(settings.shadow), ..Backends::only_firewall(Arc::clone(&firewall)) };
+        let backends = Backends {
+            routes: routes(settings.shadow),
+            lines: Arc::new(lines::Files),
+            quarantine: Arc::new(quarantine::Store::new(places.quarantine(), places.own())),
+            state: Arc::new(state::Files::new(places.values())),
+            secrets: Arc::new(secret::Files::of_this_service()),
+            ..Backends::only_firewall(Arc::clone(&firewall))
+        };
         let capabilities = Arc::new(Capabilities::new(claims, backends, guard));
         let sandbox = Settings { cache: Some(places.compiled()), concurrency: COMPONENTS };
         let components =
