@@ -106,7 +106,7 @@ pub fn firewall(claims: &Arc<dyn Claims>, shadow: bool, wanted: Option<FirewallB
 }
 
 /// The routes of this host.
-fn routes(shadow: bool) -> Arc<dyn held::Backend> {
+pub fn routes(shadow: bool) -> Arc<dyn held::Backend> {
     if shadow {
         return Arc::new(held::Unavailable(Refusal::unavailable("the engine runs in shadow")));
     }

@@ -84,6 +84,19 @@ async fn refusals_name_what_stands_in_the_way_and_leave_no_trace() {
 }
 
 #[tokio::test]
+async fn what_a_process_left_goes_by_its_mark_and_what_another_holds_stays() {
+    let (claims, fake) = (Arc::new(Memory::default()), Arc::new(Fake::default()));
+    let caps = capabilities(&claims, Arc::clone(&fake) as Arc<dyn held::Backend>);
+    fake.meddle("192.0.2.7", true);
+    assert_eq!(caps.routes().restore(&session(1), "192.0.2.7").await, Ok(true));
+    assert_eq!(caps.routes().restore(&session(1), "192.0.2.7").await, Ok(false));
+    assert!(fake.routes().is_empty());
+    caps.routes().blackhole(&session(2), "192.0.2.8").await.unwrap();
+    assert_eq!(caps.routes().restore(&session(1), "192.0.2.8").await, Ok(false));
+    assert_eq!(fake.routes(), ["192.0.2.8"]);
+}
+
+#[tokio::test]
 async fn shadow_routes_nothing_and_believes_it() {
     let (claims, fake) = (Arc::new(Memory::default()), Arc::new(Fake::default()));
     let caps = capabilities(&claims, Arc::clone(&fake) as Arc<dyn held::Backend>);
