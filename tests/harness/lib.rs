@@ -136,6 +136,12 @@ impl Host {
         file.write_all((alerts.join("\n") + "\n").as_bytes()).unwrap();
     }
 
+    /// A process in this host's network, by which others can name it.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.holder.id()
+    }
+
     /// A program in this host's network.
     #[must_use]
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {

@@ -7,17 +7,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use riposte_capability::firewall::nftables::Nftables;
-use riposte_capability::firewall::{Backend, Unavailable};
-use riposte_capability::{Backends, Capabilities, Claims, Guard, Refusal};
-use riposte_capability::{lines, quarantine, secret, state};
+use riposte_capability::{Capabilities, Claims, Guard};
 use riposte_ledger::clock::Clock;
 use riposte_ledger::entry::Filter;
 use riposte_ledger::ledger::Pending;
 use riposte_ledger::scheduler::Event;
 use riposte_ledger::{Cause, Entry, Ledger};
 use riposte_policy::Severity;
-use riposte_policy::config::OnStop;
+use riposte_policy::config::{Config, OnStop, Role, Source};
+use riposte_policy::grant::FirewallBackend;
 use riposte_policy::order::Actor;
 use riposte_runtime::{Components, Settings};
 use riposte_transport::local::{Delivered, Local};
@@ -37,7 +35,7 @@ use crate::places::Places;
 use crate::report::Report;
 use crate::timekeeper::{self, Timekeeper};
 use crate::undo::{self, Undone};
-use crate::{recover, respond};
+use crate::{host, recover, respond};
 
 /// Orders on their way to be decided. Each holds its alert in memory.
 const UNDECIDED: usize = 4096;
@@ -90,47 +88,33 @@ pub fn threads() -> Result<tokio::runtime::Runtime, String> {
     runtime.map_err(|error| format!("cannot start: {error}"))
 }
 
-/// What can be done to this host.
-pub fn host(claims: &Arc<dyn Claims>, places: &Places, shadow: bool) -> Backends {
-    Backends::of_this_host(firewall(claims, shadow), &places.root)
-}
-
-/// What blocks on this host. One that cannot block still runs everything
-/// else, and says so; in shadow the host is not even opened.
-fn firewall(claims: &Arc<dyn Claims>, shadow: bool) -> Arc<dyn Backend> {
-    if shadow {
-        return Arc::new(Unavailable(Refusal::unavailable("the engine runs in shadow")));
-    }
-    match Nftables::open(Arc::clone(claims)) {
-        Ok(nftables) => Arc::new(nftables),
-        Err(refusal) => {
-            tracing::error!("nothing can be blocked on this host: {refusal}");
-            Arc::new(Unavailable(refusal))
-        }
-    }
+/// What `<riposte><firewall>` says, before the commands are made ready: they
+/// need the capabilities, which need this.
+fn wanted(files: &[File], role: Role) -> Option<FirewallBackend> {
+    let names: Vec<_> = files.iter().map(|file| file.path.display().to_string()).collect();
+    let sources: Vec<_> =
+        names.iter().zip(files).map(|(file, read)| Source { file, bytes: &read.bytes }).collect();
+    Config::read_as(&sources, role).settings.firewall
 }
 
 impl Service {
     /// Opens the ledger and the logs and makes every command ready to run.
-    /// `report` and `backends` may put something else in place of the usual.
+    /// `report` may add to the usual one.
     ///
     /// # Errors
     ///
     /// What is wrong, and what to do about it.
-    pub fn open(
-        plan: Plan,
-        report: impl FnOnce(Report) -> Report,
-        backends: impl FnOnce(&Arc<dyn Claims>, &Places) -> Backends,
-    ) -> Result<Self, String> {
+    pub fn open(plan: Plan, report: impl FnOnce(Report) -> Report) -> Result<Self, String> {
         let Plan { files, configs, places, identity, alerts, settings, clock } = plan;
         places.create().map_err(|error| error.to_string())?;
         let opened = Ledger::open(&places.ledger(), Arc::clone(&clock)).map_err(|error| error.to_string())?;
         let report = report(Report::open(&places, Arc::clone(&clock))?);
         let claims: Arc<dyn Claims> = Arc::new(InLedger(opened.ledger.clone()));
-        let backends = backends(&claims, &places);
-        let firewall = Arc::clone(&backends.firewall);
         let guard = Arc::new(Guard::new());
         guard.refresh();
+        let backends =
+            host::backends(&claims, &guard, &places, settings.shadow, wanted(&files, settings.role));
+        let firewall = Arc::clone(&backends.firewall);
         let capabilities = Arc::new(Capabilities::new(claims, backends, guard));
         let sandbox = Settings { cache: Some(places.compiled()), concurrency: COMPONENTS };
         let components =
