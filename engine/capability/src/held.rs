@@ -38,6 +38,22 @@ pub trait Backend: Send + Sync {
     /// When the effect may not be there, or not whole.
     async fn make(&self, target: &str) -> Result<bool, Refusal>;
 
+    /// The time for which the target is held has moved: a host that ends the
+    /// effect by itself is told so. Others have nothing to do.
+    ///
+    /// # Errors
+    ///
+    /// When the host may end it at the old time.
+    async fn renew(&self, _target: &str) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    /// Whether a restart of the machine ends the effect, so that it has to be
+    /// made again by the next start of the engine.
+    fn is_volatile(&self) -> bool {
+        false
+    }
+
     /// Restores what [`Backend::prior`] read. What is restored already is a
     /// success.
     ///
