@@ -90,12 +90,12 @@ impl Cable {
     /// Gives each end one more address.
     pub(crate) fn add(&self, here: &str, there: &str) {
         // IPv6 would wait a second for somebody who has the same address.
-        let add = |address, link| match here.contains(':') {
-            true => vec!["addr", "add", address, "dev", link, "nodad"],
-            false => vec!["addr", "add", address, "dev", link],
-        };
-        self.here(&add(here, "here"));
-        self.there(&add(there, "there"));
+        let more = |address: &str| if address.contains(':') { "nodad" } else { "scope global" };
+        for (address, link) in [(here, "here"), (there, "there")] {
+            let mut arguments = vec!["addr", "add", address, "dev", link];
+            arguments.extend(more(address).split(' '));
+            if link == "here" { self.here(&arguments) } else { self.there(&arguments) }
+        }
     }
 
     /// Runs `ip` on this machine.

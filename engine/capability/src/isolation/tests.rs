@@ -180,7 +180,8 @@ mod kernel {
         /// Whether a datagram from here arrives at the other machine.
         fn sends(&self, to: &str) -> bool {
             let to: SocketAddr = to.parse().unwrap();
-            let there = self.cable.over_there(move || UdpSocket::bind(to).unwrap());
+            let there =
+                self.cable.over_there(move || UdpSocket::bind(to).unwrap_or_else(|e| panic!("{to}: {e}")));
             let here = UdpSocket::bind(if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" }).unwrap();
             // The kernel answers for a packet that it drops on its way out.
             let sent = here.send_to(b"x", to).is_ok();
