@@ -11,7 +11,10 @@ fn main() -> Result<(), BuildError> {
         // would be that of another checkout when they share a target folder.
         Path::new(".."),
         Path::new("components"),
-        &["firewall-drop"],
-        &[(Source::Package("firewall-drop"), Target::Plain)],
+        &["firewall-drop", "isolate-host"],
+        &[
+            (Source::Package("firewall-drop"), Target::Plain),
+            (Source::Package("isolate-host"), Target::Plain),
+        ],
     )
 }

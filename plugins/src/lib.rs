@@ -24,14 +24,22 @@ pub fn builtins() -> &'static [Builtin] {
     &BUILTINS
 }
 
-static BUILTINS: [Builtin; 1] = [Builtin {
-    name: "firewall-drop",
-    // Wazuh 3 and OSSEC; the name of its source; the same over firewalld;
-    // Wazuh 5. All drop what comes from the source address, until the delete.
-    aliases: &["firewall-drop.sh", "default-firewall-drop", "firewalld-drop", "block-ip"],
-    wasm: include_bytes!(concat!(env!("OUT_DIR"), "/firewall-drop.wasm")),
-    definition: include_str!("../components/firewall-drop/definition.xml"),
-}];
+static BUILTINS: [Builtin; 2] = [
+    Builtin {
+        name: "firewall-drop",
+        // Wazuh 3 and OSSEC; the name of its source; the same over firewalld;
+        // Wazuh 5. All drop what comes from the source address, until the delete.
+        aliases: &["firewall-drop.sh", "default-firewall-drop", "firewalld-drop", "block-ip"],
+        wasm: include_bytes!(concat!(env!("OUT_DIR"), "/firewall-drop.wasm")),
+        definition: include_str!("../components/firewall-drop/definition.xml"),
+    },
+    Builtin {
+        name: "isolate-host",
+        aliases: &[],
+        wasm: include_bytes!(concat!(env!("OUT_DIR"), "/isolate-host.wasm")),
+        definition: include_str!("../components/isolate-host/definition.xml"),
+    },
+];
 
 #[cfg(test)]
 mod tests {

@@ -88,6 +88,9 @@ pub struct Capabilities {
     probe: Arc<dyn Probe>,
 }
 
+/// How many denials of one run are reported.
+const DENIALS: u32 = 16;
+
 /// Every interface of which effects are recorded.
 const INTERFACES: [&str; 6] = [
     firewall::INTERFACE,
@@ -139,7 +142,17 @@ impl Capabilities {
         if let Err(why) = &answer
             && why.kind == "denied"
         {
-            self.witness.denied(&witness::Denied::of(session, call, target, why));
+            match session.record.denied() {
+                0..DENIALS => self.witness.denied(&witness::Denied::of(session, call, target, why)),
+                // A component that asks in a loop must not fill the disk.
+                DENIALS => {
+                    let message =
+                        format!("this run was denied more than {DENIALS} calls; the rest is not reported");
+                    let why = Refusal::denied(message);
+                    self.witness.denied(&witness::Denied::of(session, call, target, &why));
+                }
+                _ => {}
+            }
         }
         answer
     }

@@ -1,5 +1,6 @@
 //! One run, as capabilities see it.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use riposte_policy::config::Mode;
@@ -63,9 +64,16 @@ impl Session {
     }
 }
 
-/// What one run in shadow would have done, in order. Clones share one record.
+/// What one run in shadow would have done, in order, and how often any run was
+/// denied something. Clones share one record.
 #[derive(Clone, Debug, Default)]
-pub struct Recorder(Arc<Mutex<Vec<WouldBe>>>);
+pub struct Recorder(Arc<Record>);
+
+#[derive(Debug, Default)]
+struct Record {
+    changes: Mutex<Vec<WouldBe>>,
+    denials: AtomicU32,
+}
 
 /// One change that shadow held back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,17 +88,25 @@ impl Recorder {
     /// Everything recorded so far.
     #[must_use]
     pub fn recorded(&self) -> Vec<WouldBe> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.changes.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn note(&self, change: WouldBe) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(change);
+        self.0.changes.lock().unwrap_or_else(PoisonError::into_inner).push(change);
+    }
+
+    /// Counts one more denial of this run: how many there were before.
+    pub(crate) fn denied(&self) -> u32 {
+        self.0
+            .denials
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_add(1))
+            .unwrap_or(u32::MAX)
     }
 
     /// Whether this run believes the effect made; `None` when it has not
     /// touched it.
     pub(crate) fn believes(&self, effect: &Effect) -> Option<bool> {
-        let changes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let changes = self.0.changes.lock().unwrap_or_else(PoisonError::into_inner);
         changes.iter().rev().find_map(|change| match change {
             WouldBe::Made(made) => (made == effect).then_some(true),
             WouldBe::Undone(undone) => (undone == effect).then_some(false),

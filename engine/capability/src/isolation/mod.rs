@@ -9,13 +9,36 @@ pub mod fake;
 #[cfg(target_os = "linux")]
 pub mod nftables;
 
+use std::sync::Arc;
+
 use riposte_policy::address::Prefix;
 use riposte_policy::grant::IsolationGrant;
+
+use crate::claim::Claims;
+use crate::guard::Guard;
+use crate::held;
+#[cfg(not(target_os = "linux"))]
+use crate::refusal::Refusal;
 
 pub use call::Isolation;
 
 /// The WIT interface, as effects name it.
 pub const INTERFACE: &str = "isolation";
+
+/// What isolates this host. One that cannot refuses every call.
+#[must_use]
+pub fn backend(claims: &Arc<dyn Claims>, guard: &Arc<Guard>) -> Arc<dyn held::Backend> {
+    #[cfg(target_os = "linux")]
+    match nftables::Nftables::open(Arc::clone(claims), Arc::clone(guard)) {
+        Ok(nftables) => Arc::new(nftables),
+        Err(refusal) => Arc::new(held::Unavailable(refusal)),
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (claims, guard);
+        Arc::new(held::Unavailable(Refusal::unsupported("isolation is not implemented on this system")))
+    }
+}
 
 /// What stands before the networks that stay reachable.
 const BUT: &str = "host but ";
