@@ -11,10 +11,13 @@ fn main() -> Result<(), BuildError> {
         // would be that of another checkout when they share a target folder.
         Path::new(".."),
         Path::new("components"),
-        &["firewall-drop", "isolate-host"],
+        &["firewall-drop", "host-deny", "ip-customblock", "isolate-host", "quarantine-file"],
         &[
             (Source::Package("firewall-drop"), Target::Plain),
+            (Source::Package("host-deny"), Target::Plain),
+            (Source::Package("ip-customblock"), Target::Plain),
             (Source::Package("isolate-host"), Target::Plain),
+            (Source::Package("quarantine-file"), Target::Plain),
         ],
     )
 }

@@ -24,7 +24,7 @@ pub fn builtins() -> &'static [Builtin] {
     &BUILTINS
 }
 
-static BUILTINS: [Builtin; 2] = [
+static BUILTINS: [Builtin; 5] = [
     Builtin {
         name: "firewall-drop",
         // Wazuh 3 and OSSEC; the name of its source; the same over firewalld;
@@ -34,10 +34,30 @@ static BUILTINS: [Builtin; 2] = [
         definition: include_str!("../components/firewall-drop/definition.xml"),
     },
     Builtin {
+        name: "host-deny",
+        // OSSEC and Wazuh 3.
+        aliases: &["host-deny.sh"],
+        wasm: include_bytes!(concat!(env!("OUT_DIR"), "/host-deny.wasm")),
+        definition: include_str!("../components/host-deny/definition.xml"),
+    },
+    Builtin {
+        name: "ip-customblock",
+        // OSSEC and Wazuh 3.
+        aliases: &["ip-customblock.sh"],
+        wasm: include_bytes!(concat!(env!("OUT_DIR"), "/ip-customblock.wasm")),
+        definition: include_str!("../components/ip-customblock/definition.xml"),
+    },
+    Builtin {
         name: "isolate-host",
         aliases: &[],
         wasm: include_bytes!(concat!(env!("OUT_DIR"), "/isolate-host.wasm")),
         definition: include_str!("../components/isolate-host/definition.xml"),
+    },
+    Builtin {
+        name: "quarantine-file",
+        aliases: &[],
+        wasm: include_bytes!(concat!(env!("OUT_DIR"), "/quarantine-file.wasm")),
+        definition: include_str!("../components/quarantine-file/definition.xml"),
     },
 ];
 

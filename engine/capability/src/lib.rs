@@ -20,16 +20,23 @@
 //! * [`services`], [`processes`], [`exec`], [`state`], [`secret`], [`mail`]:
 //!   calls that act at once, or only tell.
 //! * [`process`]: starting programs.
+//! * `bus`: the system's message bus, for what asks systemd or logind.
+//! * [`folders`]: which folders a component sees, opened for WASI.
 //! * `netlink`: the kernel's message format, for the firewall and the guard.
+//! * `path`, `place`: paths that responses name, and the folders they lead to.
 
 #![forbid(unsafe_code)]
 
 pub mod accounts;
 pub mod backends;
+#[cfg(target_os = "linux")]
+pub mod bus;
 pub mod claim;
 pub mod confirm;
 pub mod exec;
 pub mod firewall;
+#[cfg(target_os = "linux")]
+pub mod folders;
 pub mod guard;
 pub mod held;
 pub mod isolation;
@@ -39,6 +46,9 @@ pub mod mail;
 mod namespace;
 #[cfg(target_os = "linux")]
 mod netlink;
+mod path;
+#[cfg(target_os = "linux")]
+mod place;
 pub mod process;
 pub mod processes;
 pub mod quarantine;
@@ -50,7 +60,7 @@ pub mod session;
 pub mod state;
 pub mod witness;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use riposte_policy::order::EntryId;
@@ -173,7 +183,8 @@ impl Capabilities {
     /// The calls of the WIT interface `accounts`.
     #[must_use]
     pub fn accounts(&self) -> Accounts<'_> {
-        Accounts::new(self.holding(accounts::INTERFACE, self.backends.accounts.as_ref()), &self.guard)
+        let holding = self.holding(accounts::INTERFACE, self.backends.accounts.as_ref());
+        Accounts::new(holding, self.backends.sessions.as_ref(), &self.guard)
     }
 
     /// The calls of the WIT interface `lines`.
@@ -185,7 +196,7 @@ impl Capabilities {
     /// The calls of the WIT interface `quarantine`.
     #[must_use]
     pub fn quarantine(&self) -> Quarantine<'_> {
-        Quarantine::new(self.holding(quarantine::INTERFACE, self.backends.quarantine.as_ref()), &self.guard)
+        Quarantine::new(self.holding(quarantine::INTERFACE, self.backends.quarantine.as_ref()))
     }
 
     /// The calls of the WIT interface `isolation`.
@@ -297,14 +308,13 @@ impl Capabilities {
     ///
     /// The first failure of a backend; the other effects were settled.
     pub async fn settle(&self, effects: &[Effect]) -> Result<(), Refusal> {
-        let mut settled = self.backends.firewall.sync(targets_of(effects)).await;
+        let mut outcome = self.backends.firewall.sync(targets_of(effects)).await;
         for effect in effects {
             if let Some(holding) = self.held(effect.interface) {
-                let renewed = holding.backend.renew(&effect.target).await;
-                settled = settled.and(renewed);
+                outcome = outcome.and(holding.backend.settle(&effect.target).await);
             }
         }
-        settled
+        outcome
     }
 
     /// Makes those effects again that a restart of the machine ends and that
@@ -329,7 +339,7 @@ impl Capabilities {
     /// Compares the host with `effects`, which must be everything that is
     /// claimed, and settles each difference: what is missing is made again,
     /// what differs is renewed, and what nobody claims is removed, since the
-    /// tables are the engine's own. For the start, and for whenever
+    /// mark is the engine's own. For the start, and for whenever
     /// [`firewall::Backend::rebuilt`] has grown.
     ///
     /// # Errors
@@ -337,7 +347,21 @@ impl Capabilities {
     /// When the host could not be read, or the first failure of a backend; the
     /// other effects were settled.
     pub async fn repair(&self, effects: &[Effect]) -> Result<Repaired, Refusal> {
-        let listed = self.backends.firewall.list().await?;
+        let mut repaired = Repaired::default();
+        let mut outcome = self.repair_firewall(effects).await.map(|found| repaired.add(found));
+        for holding in INTERFACES.iter().filter_map(|interface| self.held(interface)) {
+            let held = holding.repair(effects.iter()).await;
+            outcome = outcome.and(held.map(|found| repaired.add(found)));
+        }
+        outcome.map(|()| repaired)
+    }
+
+    async fn repair_firewall(&self, effects: &[Effect]) -> Result<Repaired, Refusal> {
+        let firewall = self.backends.firewall.as_ref();
+        let targets = targets_of(effects);
+        let kinds: BTreeSet<_> = targets.iter().map(Target::backend).collect();
+        firewall.used(&kinds.into_iter().collect::<Vec<_>>());
+        let listed = firewall.list().await?;
         let mut repaired = Repaired::default();
         let mut correct = HashSet::new();
         let mut wrong = Vec::new();
@@ -346,17 +370,17 @@ impl Capabilities {
             if standing == Standing::Free {
                 repaired.removed += 1;
                 wrong.push(target);
-            } else if firewall::agrees(standing, remaining) {
+            } else if firewall::agrees(target.backend(), standing, remaining) {
                 correct.insert(target);
             }
         }
-        for target in targets_of(effects) {
+        for target in targets {
             if !correct.contains(&target) {
                 repaired.written += 1;
                 wrong.push(target);
             }
         }
-        self.backends.firewall.sync(wrong).await?;
+        firewall.sync(wrong).await?;
         Ok(repaired)
     }
 }
@@ -368,6 +392,13 @@ pub struct Repaired {
     pub written: usize,
     /// How many effects nobody claimed.
     pub removed: usize,
+}
+
+impl Repaired {
+    fn add(&mut self, other: Self) {
+        self.written += other.written;
+        self.removed += other.removed;
+    }
 }
 
 /// The targets of those effects that are the firewall's.

@@ -13,6 +13,7 @@ use riposte_capability::firewall::{Backend, Unavailable};
 use riposte_capability::guard::watch::Watch;
 use riposte_capability::isolation;
 use riposte_capability::{Backends, Capabilities, Claims, Guard, Refusal};
+use riposte_capability::{lines, quarantine, secret, state};
 use riposte_ledger::clock::Clock;
 use riposte_ledger::entry::Filter;
 use riposte_ledger::ledger::Pending;
@@ -129,7 +130,13 @@ impl Service {
         let firewall = firewall(&claims);
         let guard = Arc::new(Guard::new());
         guard.refresh();
-        let mut backends = Backends::only_firewall(Arc::clone(&firewall));
+        let mut backends = Backends {
+            lines: Arc::new(lines::Files),
+            quarantine: Arc::new(quarantine::Store::new(places.quarantine(), places.own())),
+            state: Arc::new(state::Files::new(places.values())),
+            secrets: Arc::new(secret::Files::of_this_service()),
+            ..Backends::only_firewall(Arc::clone(&firewall))
+        };
         if !settings.shadow {
             backends.isolation = isolation::backend(&claims, &guard);
         }

@@ -63,8 +63,8 @@ impl Backend for Fake {
         Ok(self.called("make", target)?.isolations.insert(target.to_owned()))
     }
 
-    async fn renew(&self, target: &str) -> Result<(), Refusal> {
-        self.called("renew", target).map(drop)
+    async fn settle(&self, target: &str) -> Result<(), Refusal> {
+        self.called("settle", target).map(drop)
     }
 
     async fn restore(&self, target: &str, _: &str) -> Result<(), Refusal> {

@@ -110,7 +110,7 @@ impl Backend for Nftables {
         self.lay(target).map(|()| true)
     }
 
-    async fn renew(&self, target: &str) -> Result<(), Refusal> {
+    async fn settle(&self, target: &str) -> Result<(), Refusal> {
         self.lay(target)
     }
 

@@ -127,7 +127,7 @@ async fn shadow_and_due_times_and_starts() {
     caps.isolation().isolate(&session(1, &[], Confirm::None)).await.unwrap();
     caps.settle(&[host()]).await.unwrap();
     caps.remake(&claims.held()).await.unwrap();
-    assert_eq!(fake.calls(), ["make host", "renew host", "make host"]);
+    assert_eq!(fake.calls(), ["make host", "settle host", "make host"]);
     // Nobody holds it any more, so a start does not make it again.
     claims.set(EntryId(1), &host(), Standing::Free);
     caps.remake(&[host()]).await.unwrap();

@@ -41,11 +41,12 @@ use std::time::Duration;
 
 use crate::address::{Address, Prefix};
 use crate::diagnostic::{Diagnostic, Place, Severity, shown};
-use crate::grant::Grants;
+use crate::grant::{FirewallBackend, Grants};
 use crate::keys::Pointer;
 use crate::limit::Limits;
 use crate::osregex::Pattern;
 
+pub use grants::NotGrants;
 pub use guard::{Guarding, OVERRIDABLE, Overridden, Override, USERS_BELOW};
 pub use location::Location;
 pub use stored::StoredError;
@@ -290,6 +291,9 @@ pub struct Settings {
     pub exec_strict: bool,
     /// `<link>`: programs in `active-response/bin` that are links to the engine.
     pub links: Vec<String>,
+    /// `<firewall>`: what blocks addresses where no grant says otherwise.
+    /// `None`: what is found to work at the start.
+    pub firewall: Option<FirewallBackend>,
     /// `<guard>`: what is protected besides what the host itself shows.
     pub guard: Guarding,
 }
@@ -308,6 +312,7 @@ impl Settings {
             execd: None,
             exec_strict: false,
             links: Vec::new(),
+            firewall: None,
             guard: Guarding::default(),
         }
     }

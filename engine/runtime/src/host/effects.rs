@@ -155,7 +155,9 @@ impl state::Host for State {
 impl secret::Host for State {
     async fn get(&mut self, name: String) -> Result<String, types::Error> {
         let answer = self.capabilities.secrets().get(&self.session, &name).await;
-        self.hear("secret.get", &name, answer)
+        let secret = self.hear("secret.get", &name, answer)?;
+        self.log.conceal(&name, secret.reveal());
+        Ok(secret.reveal().to_owned())
     }
 }
 

@@ -12,6 +12,7 @@ fn how_the_engine_does_what_differs() {
     let all = "<matching>wazuh-4.x</matching><key>wazuh</key><offences>wazuh</offences><on_stop>revert</on_stop>\
         <execd>yes</execd><exec_strict>yes</exec_strict><link>firewall-drop</link><link>host-deny</link><link>host-deny</link>";
     let wazuh = Settings {
+        firewall: None,
         matching: Way::Wazuh,
         key: Way::Wazuh,
         offences: Way::Wazuh,
