@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use riposte_capability::firewall::{Backend, Firewalls};
 use riposte_capability::{Backends, Claims, Guard, Refusal};
-use riposte_capability::{held, lines, quarantine, routes, secret, state};
+use riposte_capability::{held, isolation, lines, quarantine, routes, secret, state};
 use riposte_policy::grant::FirewallBackend;
 
 use crate::places::Places;
@@ -28,8 +28,8 @@ pub fn backends(
         let why = Refusal::unavailable("the engine runs in shadow");
         return Backends { secrets, state, ..Backends::unavailable(&why) };
     }
-    let _ = guard;
     Backends {
+        isolation: isolation::backend(claims, guard),
         routes: routes(),
         lines: Arc::new(lines::Files),
         quarantine: Arc::new(quarantine::Store::new(places.quarantine(), places.own())),

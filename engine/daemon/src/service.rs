@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use riposte_capability::confirm::Network;
+use riposte_capability::guard::watch::Watch;
 use riposte_capability::{Capabilities, Claims, Guard};
 use riposte_ledger::clock::Clock;
 use riposte_ledger::entry::Filter;
@@ -45,6 +47,8 @@ const FAREWELL: Duration = Duration::from_secs(10);
 const REMEMBERED: Duration = Duration::from_secs(90 * 86_400);
 /// How often expired allows and pauses end, and the guard looks around.
 const HOUSEKEEPING: Duration = Duration::from_secs(5);
+/// How long the guard rests between two looks around.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// What an engine is started with.
 pub struct Plan {
@@ -115,7 +119,10 @@ impl Service {
         let backends =
             host::backends(&claims, &guard, &places, settings.shadow, wanted(&files, settings.role));
         let firewall = Arc::clone(&backends.firewall);
-        let capabilities = Arc::new(Capabilities::new(claims, backends, guard));
+        let capabilities = Capabilities::new(claims, backends, Arc::clone(&guard))
+            .with_witness(report.witness())
+            .with_probe(Arc::new(Network::new(guard)));
+        let capabilities = Arc::new(capabilities);
         let sandbox = Settings { cache: Some(places.compiled()), concurrency: COMPONENTS };
         let components =
             Components::new(&sandbox, Arc::clone(&capabilities)).map_err(|error| error.to_string())?;
@@ -154,6 +161,7 @@ impl Service {
         prune(&engine).await;
         recover::recover(&engine, left, pending).await;
         let responding = tokio::spawn(respond_to(Arc::clone(&engine), arriving));
+        let watching = tokio::spawn(watch(Arc::clone(&engine)));
         let keeping = tokio::spawn(keep_house(Arc::clone(&engine)));
         let on = |kind| signal(kind).map_err(|error| error.to_string());
         let told = Told {
@@ -162,7 +170,7 @@ impl Service {
             quit: on(SignalKind::quit())?,
         };
         let hangup = on(SignalKind::hangup())?;
-        Ok(Serving { engine, socket, told, hangup, responding, keeping })
+        Ok(Serving { engine, socket, told, hangup, responding, keeping, watching })
     }
 }
 
@@ -190,6 +198,7 @@ pub struct Serving {
     hangup: Signals,
     responding: JoinHandle<()>,
     keeping: JoinHandle<()>,
+    watching: JoinHandle<()>,
 }
 
 /// The signals that end an engine.
@@ -278,6 +287,7 @@ impl Serving {
     pub async fn close(self) -> Result<(), String> {
         self.engine.stop();
         self.keeping.abort();
+        self.watching.abort();
         self.responding.abort();
         self.engine.ledger.flush().await.map_err(|error| error.to_string())
     }
@@ -351,19 +361,46 @@ async fn reload(engine: &Arc<Engine>) {
 /// Ends what has expired, looks around, and mends what others broke.
 async fn keep_house(engine: Arc<Engine>) {
     let mut clock = tokio::time::interval(HOUSEKEEPING);
+    let mut names: Option<JoinHandle<()>> = None;
     loop {
         clock.tick().await;
         if let Err(error) = engine.read_switches().await {
             tracing::warn!(%error, "cannot read the switches again");
         }
-        let looking = Arc::clone(&engine);
-        // A panic here would be a fault in the guard; the old view stays in use.
-        let _ = tokio::task::spawn_blocking(move || looking.capabilities.guard().refresh()).await;
+        look_around(&engine).await;
+        let resolving = Arc::clone(&engine);
+        // It may wait long for a name server, and the house is kept meanwhile.
+        if names.as_ref().is_none_or(JoinHandle::is_finished) {
+            names = Some(tokio::task::spawn_blocking(move || resolving.capabilities.guard().resolve()));
+        }
         engine.repair_if_rebuilt().await;
         if let Err(error) = engine.ledger.prune(REMEMBERED, 500).await {
             tracing::warn!(%error, "what is long over cannot be forgotten");
         }
     }
+}
+
+/// Has the guard look again as soon as the network changes.
+async fn watch(engine: Arc<Engine>) {
+    let watch = match Watch::open() {
+        Ok(watch) => watch,
+        Err(error) => {
+            let seconds = HOUSEKEEPING.as_secs();
+            return tracing::warn!(%error, "the guard sees changes of the network only every {seconds} s");
+        }
+    };
+    loop {
+        watch.changed().await;
+        look_around(&engine).await;
+        // Routes may change all the time; one look sees all that changed before.
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn look_around(engine: &Arc<Engine>) {
+    let looking = Arc::clone(engine);
+    // A panic here would be a fault in the guard; the old view stays in use.
+    let _ = tokio::task::spawn_blocking(move || looking.capabilities.guard().refresh()).await;
 }
 
 /// Forgets versions of components that nothing needs any more.
