@@ -9,7 +9,7 @@
 //! * [`log`], [`invocation`], [`config`]: what it may always call.
 //! * [`firewall`], [`routes`], [`accounts`], [`services`], [`lines`],
 //!   [`processes`], [`exec`], [`state`], [`secret`], [`quarantine`],
-//!   [`isolation`], [`mail`]: what it may call when the command grants it.
+//!   [`isolation`], [`mail`], [`http`]: what it may call when the command grants it.
 //! * `host`: the host of native tests, which records every call.
 // The generated bindings of the component are the only unsafe code.
 #![cfg_attr(not(target_arch = "wasm32"), forbid(unsafe_code))]
@@ -21,6 +21,7 @@ pub mod config;
 mod error;
 pub mod exec;
 pub mod firewall;
+pub mod http;
 pub mod invocation;
 pub mod isolation;
 pub mod lines;

@@ -3,9 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+mod host;
 mod kinds;
 mod pattern;
 
+pub use host::{Host, HostPattern, NotAHost};
 pub use kinds::*;
 pub use pattern::{Arguments, Pattern};
 
