@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::refusal::Refusal;
-use crate::{exec, firewall, held, mail, processes, secret, services, state};
+use crate::{exec, firewall, held, http, mail, processes, secret, services, state};
 
 /// The backends of all interfaces. What a host lacks is
 /// [`Backends::unavailable`], never silence.
@@ -22,6 +22,7 @@ pub struct Backends {
     pub state: Arc<dyn state::Backend>,
     pub secrets: Arc<dyn secret::Backend>,
     pub mail: Arc<dyn mail::Backend>,
+    pub http: Arc<dyn http::Backend>,
 }
 
 impl Backends {
@@ -44,6 +45,7 @@ impl Backends {
             state: Arc::new(state::Unavailable(why.clone())),
             secrets: Arc::new(secret::Unavailable(why.clone())),
             mail: Arc::new(mail::Unavailable(why.clone())),
+            http: Arc::new(http::Unavailable(why.clone())),
         }
     }
 

@@ -17,6 +17,7 @@
 //! * [`firewall`]: blocking addresses: the calls, the nftables backend, a fake.
 //! * [`services`], [`processes`], [`exec`], [`state`], [`secret`], [`mail`]:
 //!   calls that act at once, or only tell.
+//! * [`http`]: requests of `wasi:http`, which the runtime brings here.
 //! * [`process`]: starting programs.
 //! * `netlink`: the kernel's message format, for the firewall and the guard.
 
@@ -29,6 +30,7 @@ pub mod exec;
 pub mod firewall;
 pub mod guard;
 pub mod held;
+pub mod http;
 pub mod isolation;
 pub mod lines;
 pub mod mail;
@@ -61,6 +63,7 @@ use accounts::Accounts;
 use exec::Exec;
 use firewall::{Element, Firewall, Target};
 use held::{Holding, Turns};
+use http::Http;
 use isolation::Isolation;
 use lines::Lines;
 use mail::Mail;
@@ -167,6 +170,12 @@ impl Capabilities {
     #[must_use]
     pub fn mail(&self) -> Mail<'_> {
         Mail::new(self.backends.mail.as_ref())
+    }
+
+    /// The requests of `wasi:http` of one run.
+    #[must_use]
+    pub fn http(&self, session: Session) -> Http {
+        Http::new(session, Arc::clone(&self.backends.http))
     }
 
     /// What is never acted against.
