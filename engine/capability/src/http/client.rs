@@ -3,6 +3,7 @@
 use std::error::Error as _;
 use std::io;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use http_body_util::BodyExt;
@@ -19,6 +20,9 @@ use crate::refusal::Refusal;
 /// Most bytes of the status line and the headers of an answer, or of one line
 /// of its chunks.
 const ANSWER_HEADERS: usize = 64 << 10;
+
+/// How long a connection outlives the request's time.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Finds the addresses of names.
 #[async_trait]
@@ -71,8 +75,9 @@ impl Client {
         hyper.max_buf_size(ANSWER_HEADERS);
         let (mut sender, connection) = hyper.handshake(Io(stream)).await.map_err(|e| broken(&host, &e))?;
         let mut connection = Box::pin(async move {
-            // Whoever reads the answer is told what went wrong.
-            let _ = tokio::time::timeout_at(deadline, connection).await;
+            // Whoever reads the answer is told what went wrong, also that it
+            // is late: so this ends a little later.
+            let _ = tokio::time::timeout_at(deadline + GRACE, connection).await;
         });
         let mut answer = std::pin::pin!(sender.send_request(request));
         let mut ended = false;
