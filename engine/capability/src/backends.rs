@@ -55,4 +55,15 @@ impl Backends {
         let why = Refusal::unsupported("this is not done here: only addresses are blocked");
         Self { firewall, ..Self::unavailable(&why) }
     }
+
+    /// With what needs nothing of this host but its network: requests of HTTP,
+    /// and mail.
+    #[must_use]
+    pub fn with_network(self) -> Self {
+        Self {
+            mail: Arc::new(mail::Smtp::default()),
+            http: Arc::new(http::Client::new(http::client::System)),
+            ..self
+        }
+    }
 }

@@ -169,7 +169,7 @@ impl Capabilities {
     /// The calls of the WIT interface `mail`.
     #[must_use]
     pub fn mail(&self) -> Mail<'_> {
-        Mail::new(self.backends.mail.as_ref())
+        Mail::new(self.backends.mail.as_ref(), self.secrets())
     }
 
     /// The requests of `wasi:http` of one run.

@@ -124,8 +124,8 @@ impl Service {
         let firewall = firewall(&claims);
         let guard = Arc::new(Guard::new());
         guard.refresh();
-        let capabilities =
-            Arc::new(Capabilities::new(claims, Backends::only_firewall(Arc::clone(&firewall)), guard));
+        let backends = Backends::only_firewall(Arc::clone(&firewall)).with_network();
+        let capabilities = Arc::new(Capabilities::new(claims, backends, guard));
         let sandbox = Settings { cache: Some(places.compiled()), concurrency: COMPONENTS };
         let components =
             Components::new(&sandbox, Arc::clone(&capabilities)).map_err(|error| error.to_string())?;

@@ -15,6 +15,10 @@ const ALWAYS: [&str; 4] = ["types", "invocation", "alert", "log"];
 /// The WASI packages that are linked, empty, for a component that imports them.
 const WASI: [&str; 6] = ["cli", "clocks", "filesystem", "io", "random", "sockets"];
 
+/// The WASI package that only a grant opens, and what of it is linked.
+const HTTP: &str = "wasi:http";
+const HTTP_INTERFACES: [&str; 2] = ["types", "outgoing-handler"];
+
 /// One interface that a grant opens.
 struct Granted {
     interface: &'static str,
@@ -24,7 +28,7 @@ struct Granted {
 }
 
 /// Every interface that a grant opens.
-const GRANTED: [Granted; 13] = [
+const GRANTED: [Granted; 14] = [
     Granted {
         interface: "firewall",
         element: r#"<firewall set="drop"/>"#,
@@ -78,6 +82,7 @@ const GRANTED: [Granted; 13] = [
         element: r#"<mail server="HOST" from="ADDRESS" to="ADDRESS"/>"#,
         held: |grants| grants.mail.is_some(),
     },
+    Granted { interface: HTTP, element: r#"<http host="HOST"/>"#, held: |grants| !grants.http.is_empty() },
 ];
 
 /// What a plugin is.
@@ -150,7 +155,12 @@ impl Inspection {
                 None => self.unknown.push(Missing::Unknown(import.to_owned())),
             },
             None if linked_wasi(import) => self.wasi = true,
-            None if import.starts_with("wasi:http/") => self.unknown.push(Missing::Http(import.to_owned())),
+            None if outgoing_http(import) => {
+                let element =
+                    GRANTED.iter().find(|granted| granted.interface == HTTP).map(|http| http.element);
+                // Two interfaces, one grant.
+                self.needs.extend(element.filter(|element| !self.needs.contains(element)));
+            }
             None => self.unknown.push(Missing::Unknown(import.to_owned())),
         }
     }
@@ -170,8 +180,9 @@ impl Inspection {
             .iter()
             .filter(|granted| (granted.held)(grants) && !self.needs.contains(&granted.element))
             .map(|granted| {
-                let interface = granted.interface;
-                format!("<{interface}> is granted, but the component never uses it: remove the grant")
+                let element =
+                    granted.element.trim_start_matches('<').split([' ', '/']).next().unwrap_or_default();
+                format!("<{element}> is granted, but the component never uses it: remove the grant")
             })
             .collect()
     }
@@ -200,12 +211,20 @@ fn ours(name: &str) -> Option<Ours<'_>> {
 
 /// Whether `import` is of WASI 0.2 and linked.
 fn linked_wasi(import: &str) -> bool {
-    let parts = || {
-        let (package, rest) = import.strip_prefix("wasi:")?.split_once('/')?;
-        let (_, version) = rest.split_once('@')?;
-        Some((package, version))
-    };
-    parts().is_some_and(|(package, version)| WASI.contains(&package) && version.starts_with("0.2."))
+    of_wasi(import).is_some_and(|(package, _)| WASI.contains(&package))
+}
+
+/// Whether `import` is what requests are sent by.
+fn outgoing_http(import: &str) -> bool {
+    of_wasi(import)
+        .is_some_and(|(package, interface)| package == "http" && HTTP_INTERFACES.contains(&interface))
+}
+
+/// Package and interface of an import of WASI 0.2.
+fn of_wasi(import: &str) -> Option<(&str, &str)> {
+    let (package, rest) = import.strip_prefix("wasi:")?.split_once('/')?;
+    let (interface, version) = rest.split_once('@')?;
+    version.starts_with("0.2.").then_some((package, interface))
 }
 
 /// One import that is not linked.
@@ -218,8 +237,6 @@ pub enum Missing {
         /// The element that would grant it.
         element: &'static str,
     },
-    /// An HTTP interface of WASI, under its full name.
-    Http(String),
     /// An interface that this engine does not know, under its full name.
     Unknown(String),
 }
@@ -230,10 +247,6 @@ impl fmt::Display for Missing {
             Self::Grant { interface, element } => {
                 write!(f, "{interface} is not granted: add {element} to the <capabilities> of its command")
             }
-            Self::Http(name) => write!(
-                f,
-                "{name} is not provided: build the component without HTTP (with jco or componentize-js: --disable http)"
-            ),
             Self::Unknown(name) => {
                 let granted: Vec<_> = GRANTED.iter().map(|granted| granted.interface).collect();
                 write!(
@@ -355,7 +368,8 @@ mod tests {
             "active-response:plugin/alert",
             "wasi:io/streams@0.3.0",
             "wasi:nn/graph@0.2.0",
-            "wasi:http/types@0.2.0",
+            "wasi:http/incoming-handler@0.2.0",
+            "wasi:http/types@0.3.0",
             "env",
             "",
         ] {
@@ -368,12 +382,17 @@ mod tests {
     #[test]
     fn everything_missing_is_listed() {
         let mut found = empty();
-        for import in ["active-response:plugin/firewall@0.1.0", "wasi:http/types@0.2.0", "acme:x/y@1.0.0"] {
+        for import in [
+            "active-response:plugin/firewall@0.1.0",
+            "wasi:http/types@0.2.0",
+            "wasi:http/outgoing-handler@0.2.12",
+            "acme:x/y@1.0.0",
+        ] {
             found.sort(import);
         }
         let text = LoadError::Missing(found.missing(&Grants::default())).to_string();
         assert!(text.contains(r#"add <firewall set="drop"/> to the <capabilities>"#), "{text}");
-        assert!(text.contains("--disable http"), "{text}");
+        assert!(text.contains(r#"wasi:http is not granted: add <http host="HOST"/> to"#), "{text}");
         assert!(text.contains("\"acme:x/y@1.0.0\" is unknown to this engine"), "{text}");
         assert_eq!(text.lines().count(), 4);
     }

@@ -13,7 +13,7 @@ use crate::bindings::{
 use crate::state::State;
 
 /// Links what every component gets, what `grants` hold, and WASI when `wasi`
-/// says that the component imports it.
+/// says that the component imports it; of that, HTTP only by grant.
 pub(crate) fn linker(
     engine: &wasmtime::Engine,
     grants: &Grants,
@@ -49,6 +49,9 @@ pub(crate) fn linker(
     }
     if wasi {
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    }
+    if !grants.http.is_empty() {
+        wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     }
     Ok(linker)
 }

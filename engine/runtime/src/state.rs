@@ -8,7 +8,9 @@ use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
+use crate::host::Outgoing;
 use crate::invocation::Invocation;
 use crate::outcome::one_line;
 
@@ -31,6 +33,8 @@ pub(crate) struct State {
     table: ResourceTable,
     /// Made when a component first uses WASI; most never do.
     wasi: Option<Box<WasiCtx>>,
+    /// Made when a component first uses HTTP.
+    http: Option<Box<Outgoing>>,
 }
 
 impl State {
@@ -44,7 +48,7 @@ impl State {
         table.set_max_capacity(HANDLES);
         let log = Log::new(Arc::clone(&invocation.command));
         let memory = Memory::new(memory);
-        Self { invocation, session, capabilities, memory, log, member: None, table, wasi: None }
+        Self { invocation, session, capabilities, memory, log, member: None, table, wasi: None, http: None }
     }
 }
 
@@ -60,6 +64,16 @@ impl WasiView for State {
             Box::new(inert.build())
         });
         WasiCtxView { ctx: wasi, table: &mut self.table }
+    }
+}
+
+/// HTTP by grant: every request is decided and sent by the capability.
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        let (session, capabilities) = (&self.session, &self.capabilities);
+        let http =
+            self.http.get_or_insert_with(|| Box::new(Outgoing::new(capabilities.http(session.clone()))));
+        http.view(&mut self.table)
     }
 }
 

@@ -14,7 +14,7 @@ use riposte_policy::grant::{Host, HostPattern, HttpGrant};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::limited::{Limited, Side};
+use super::limited::{Limited, Side, late};
 use super::{Answer, Approved, Backend, Body, Cause, Failed, INTERFACE};
 use crate::claim::Effect;
 use crate::refusal::Refusal;
@@ -68,8 +68,8 @@ impl Http {
     }
 
     /// Sends one request, if the grants allow it, and waits for the beginning
-    /// of the answer. The URI is absolute. `patience` may make the time of the
-    /// grant shorter.
+    /// of the answer. The URI is absolute. `patience` is how long the component
+    /// itself would wait for that, if less than the grant's time.
     ///
     /// In shadow nothing is looked up or sent: the request is recorded, its
     /// body read to the end, and the answer is 200 without a body.
@@ -96,8 +96,9 @@ impl Http {
         let Target { tls, host, port, grant, path } = target;
         let place = place(&request.method, tls, &host, port);
 
-        let time = patience.map_or(grant.time, |patience| patience.min(grant.time));
-        let deadline = Instant::now() + time;
+        let now = Instant::now();
+        let deadline = now + grant.time;
+        let begun = patience.map_or(deadline, |patience| (now + patience.min(grant.time)).min(deadline));
         let body = Limited::new(Box::pin(body), Side::Request, grant.request, deadline, ());
         if HttpBody::size_hint(&body).lower() > grant.request {
             return Err(self.refused(Side::Request.too_large(grant.request)));
@@ -116,7 +117,8 @@ impl Http {
         parts.headers.insert(header::HOST, name);
         let request = Request::from_parts(parts, body);
         let approved = Approved { tls, host, port, grant, deadline, request };
-        match self.backend.send(approved).await {
+        let answer = tokio::time::timeout_at(begun, self.backend.send(approved)).await;
+        match answer.unwrap_or_else(|_elapsed| Err(late())) {
             Ok(Answer { response, connection }) => {
                 tracing::debug!(
                     command,
