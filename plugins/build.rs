@@ -11,7 +11,12 @@ fn main() -> Result<(), BuildError> {
         // would be that of another checkout when they share a target folder.
         Path::new(".."),
         Path::new("components"),
-        &["firewall-drop"],
-        &[(Source::Package("firewall-drop"), Target::Plain)],
+        &["firewall-drop", "mail", "slack", "webhook"],
+        &[
+            (Source::Package("firewall-drop"), Target::Plain),
+            (Source::Package("mail"), Target::Plain),
+            (Source::Package("slack"), Target::Plain),
+            (Source::Package("webhook"), Target::Plain),
+        ],
     )
 }

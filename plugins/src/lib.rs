@@ -21,17 +21,38 @@ pub struct Builtin {
 /// All of them, by name.
 #[must_use]
 pub fn builtins() -> &'static [Builtin] {
-    &BUILTINS
+    BUILTINS
 }
 
-static BUILTINS: [Builtin; 1] = [Builtin {
-    name: "firewall-drop",
-    // Wazuh 3 and OSSEC; the name of its source; the same over firewalld;
-    // Wazuh 5. All drop what comes from the source address, until the delete.
-    aliases: &["firewall-drop.sh", "default-firewall-drop", "firewalld-drop", "block-ip"],
-    wasm: include_bytes!(concat!(env!("OUT_DIR"), "/firewall-drop.wasm")),
-    definition: include_str!("../components/firewall-drop/definition.xml"),
-}];
+static BUILTINS: &[Builtin] = &[
+    Builtin {
+        name: "firewall-drop",
+        // Wazuh 3 and OSSEC; the name of its source; the same over firewalld;
+        // Wazuh 5. All drop what comes from the source address, until the delete.
+        aliases: &["firewall-drop.sh", "default-firewall-drop", "firewalld-drop", "block-ip"],
+        wasm: include_bytes!(concat!(env!("OUT_DIR"), "/firewall-drop.wasm")),
+        definition: include_str!("../components/firewall-drop/definition.xml"),
+    },
+    Builtin {
+        name: "mail",
+        aliases: &["mail-test", "mail-test.sh"],
+        wasm: include_bytes!(concat!(env!("OUT_DIR"), "/mail.wasm")),
+        definition: include_str!("../components/mail/definition.xml"),
+    },
+    Builtin {
+        name: "slack",
+        // Wazuh 4; OSSEC's script, which posts the same from its own hook.
+        aliases: &["wazuh-slack", "ossec-slack", "ossec-slack.sh"],
+        wasm: include_bytes!(concat!(env!("OUT_DIR"), "/slack.wasm")),
+        definition: include_str!("../components/slack/definition.xml"),
+    },
+    Builtin {
+        name: "webhook",
+        aliases: &[],
+        wasm: include_bytes!(concat!(env!("OUT_DIR"), "/webhook.wasm")),
+        definition: include_str!("../components/webhook/definition.xml"),
+    },
+];
 
 #[cfg(test)]
 mod tests {
@@ -58,11 +79,25 @@ mod tests {
         }
     }
 
+    /// None needs WASI but to send requests, and that is all it then imports.
     #[test]
     fn they_are_components_without_wasi() {
         for builtin in builtins() {
             assert!(builtin.wasm.starts_with(b"\0asm\x0d\0\x01\0"), "{} is no component", builtin.name);
-            assert!(!builtin.wasm.windows(5).any(|bytes| bytes == b"wasi:"), "{} imports WASI", builtin.name);
+            let sends = ["slack", "webhook"].contains(&builtin.name);
+            let text = String::from_utf8_lossy(builtin.wasm);
+            let mut imports = text.match_indices("wasi:").filter_map(|(at, _)| text.get(at + 5..));
+            assert_eq!(imports.clone().next().is_some(), sends, "{}", builtin.name);
+            assert!(
+                imports.all(|import| sends && ["http", "io/", "clocks/"].iter().any(|of| import.starts_with(of))),
+                "{} imports more of WASI than HTTP needs",
+                builtin.name
+            );
         }
+    }
+
+    #[test]
+    fn they_stand_in_order() {
+        assert!(builtins().is_sorted_by_key(|builtin| builtin.name));
     }
 }

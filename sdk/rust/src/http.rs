@@ -67,7 +67,10 @@ impl Request {
 impl std::fmt::Debug for Request {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let authority = self.parts().map_or("", |(_, authority, _)| authority);
-        f.debug_struct("Request").field("method", &self.method).field("host", &authority).finish_non_exhaustive()
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("host", &authority)
+            .finish_non_exhaustive()
     }
 }
 
@@ -121,7 +124,9 @@ pub fn send(request: &Request) -> Result<Response, Error> {
 #[cfg(target_arch = "wasm32")]
 mod wasi {
     use wasip2::http::outgoing_handler::handle;
-    use wasip2::http::types::{ErrorCode, Fields, IncomingBody, Method, OutgoingBody, OutgoingRequest, Scheme};
+    use wasip2::http::types::{
+        ErrorCode, Fields, IncomingBody, Method, OutgoingBody, OutgoingRequest, Scheme,
+    };
     use wasip2::io::streams::StreamError;
 
     use super::{Request, Response};
@@ -136,6 +141,9 @@ mod wasi {
             let set = fields.append(name, value.as_bytes());
             set.map_err(|_| Error::invalid(format!("the header {name} or its value cannot be sent")))?;
         }
+        // Without it the body would be sent in chunks, which not every server takes.
+        let length = request.body.len().to_string();
+        fields.append("content-length", length.as_bytes()).map_err(|_| fault())?;
         let outgoing = OutgoingRequest::new(fields);
         let scheme = if tls { Scheme::Https } else { Scheme::Http };
         let set = outgoing
@@ -158,7 +166,9 @@ mod wasi {
         let response = answer.get().and_then(Result::ok).ok_or_else(fault)?.map_err(refused)?;
         let status = response.status();
         if !written && (200..300).contains(&status) {
-            return Err(Error::unavailable("the server ended the connection before it had the whole request"));
+            return Err(Error::unavailable(
+                "the server ended the connection before it had the whole request",
+            ));
         }
         let body = response.consume().map_err(|()| fault())?;
         Ok(Response { status, body: read(&body)? })
@@ -191,10 +201,8 @@ mod wasi {
                 Err(StreamError::Closed) => return Ok(all),
                 Err(StreamError::LastOperationFailed(error)) => {
                     let code = wasip2::http::types::http_error_code(&error);
-                    return Err(code.map_or_else(
-                        || Error::unavailable("the answer of the server broke off"),
-                        refused,
-                    ));
+                    return Err(code
+                        .map_or_else(|| Error::unavailable("the answer of the server broke off"), refused));
                 }
             }
         }
@@ -202,16 +210,41 @@ mod wasi {
 
     /// The words of the engine are in its log; these are for the response's.
     fn refused(code: ErrorCode) -> Error {
-        let of = |kind: &str, message: &str, retry| Error { kind: kind.to_owned(), message: message.to_owned(), retry };
+        let of = |kind: &str, message: &str, retry| Error {
+            kind: kind.to_owned(),
+            message: message.to_owned(),
+            retry,
+        };
         match code {
-            ErrorCode::HttpRequestDenied => of("denied", "the command's <http/> grants do not allow this request; the engine's log says which one would", false),
-            ErrorCode::DestinationIpProhibited => of("denied", "the host name stands for an address of a private or special network; the engine's log says which", false),
-            ErrorCode::HttpRequestUriInvalid => of("invalid-input", "the URL cannot be used; the engine's log says why", false),
-            ErrorCode::HttpRequestBodySize(_) | ErrorCode::HttpRequestHeaderSectionSize(_) => of("denied", "the request is larger than the command's <http/> grant allows", false),
-            ErrorCode::HttpResponseBodySize(_) => of("failed", "the answer is larger than the command's <http/> grant allows", false),
-            ErrorCode::ConnectionTimeout | ErrorCode::ConnectionReadTimeout | ErrorCode::HttpResponseTimeout | ErrorCode::DnsTimeout => of("timeout", "the server did not answer in time", true),
+            ErrorCode::HttpRequestDenied => of(
+                "denied",
+                "the command's <http/> grants do not allow this request; the engine's log says which one would",
+                false,
+            ),
+            ErrorCode::DestinationIpProhibited => of(
+                "denied",
+                "the host name stands for an address of a private or special network; the engine's log says which",
+                false,
+            ),
+            ErrorCode::HttpRequestUriInvalid => {
+                of("invalid-input", "the URL cannot be used; the engine's log says why", false)
+            }
+            ErrorCode::HttpRequestBodySize(_) | ErrorCode::HttpRequestHeaderSectionSize(_) => {
+                of("denied", "the request is larger than the command's <http/> grant allows", false)
+            }
+            ErrorCode::HttpResponseBodySize(_) => {
+                of("failed", "the answer is larger than the command's <http/> grant allows", false)
+            }
+            ErrorCode::ConnectionTimeout
+            | ErrorCode::ConnectionReadTimeout
+            | ErrorCode::HttpResponseTimeout
+            | ErrorCode::DnsTimeout => of("timeout", "the server did not answer in time", true),
             ErrorCode::DnsError(_) => of("unavailable", "the host name was not found", true),
-            ErrorCode::TlsCertificateError => of("failed", "the certificate of the server is not valid for this host; the engine's log says why", false),
+            ErrorCode::TlsCertificateError => of(
+                "failed",
+                "the certificate of the server is not valid for this host; the engine's log says why",
+                false,
+            ),
             ErrorCode::ConnectionLimitReached => of("denied", "too many requests at a time", true),
             ErrorCode::InternalError(Some(message)) => of("failed", &message, false),
             _ => of("unavailable", "the server could not be reached, or does not speak HTTP", true),
@@ -230,7 +263,9 @@ mod tests {
 
     #[test]
     fn urls_are_taken_apart() {
-        let parts = |url: &str| Request::new("GET", url).parts().map(|(tls, host, path)| format!("{tls} {host} {path}"));
+        let parts = |url: &str| {
+            Request::new("GET", url).parts().map(|(tls, host, path)| format!("{tls} {host} {path}"))
+        };
         assert_eq!(parts("https://example.com/a?b#c").unwrap(), "true example.com /a?b");
         assert_eq!(parts("http://[2001:db8::7]:81?b").unwrap(), "false [2001:db8::7]:81 ?b");
         assert_eq!(parts("https://example.com").unwrap(), "true example.com ");
@@ -251,7 +286,8 @@ mod tests {
 
     #[test]
     fn what_may_be_secret_is_not_shown() {
-        let request = Request::post_json("https://example.com/token", "secret").header("Authorization", "hidden");
+        let request =
+            Request::post_json("https://example.com/token", "secret").header("Authorization", "hidden");
         assert_eq!(format!("{request:?}"), r#"Request { method: "POST", host: "example.com", .. }"#);
     }
 }

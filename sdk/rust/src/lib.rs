@@ -10,6 +10,7 @@
 //! * [`firewall`], [`routes`], [`accounts`], [`services`], [`lines`],
 //!   [`processes`], [`exec`], [`state`], [`secret`], [`quarantine`],
 //!   [`isolation`], [`mail`], [`http`]: what it may call when the command grants it.
+//! * [`json`]: JSON text, for what it sends.
 //! * `host`: the host of native tests, which records every call.
 // The generated bindings of the component are the only unsafe code.
 #![cfg_attr(not(target_arch = "wasm32"), forbid(unsafe_code))]
@@ -24,6 +25,7 @@ pub mod firewall;
 pub mod http;
 pub mod invocation;
 pub mod isolation;
+pub mod json;
 pub mod lines;
 pub mod log;
 pub mod mail;

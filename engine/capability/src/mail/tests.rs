@@ -81,6 +81,8 @@ impl Post {
         while matches!(stream.read_line(&mut line).await, Ok(1..)) {
             let text = line.trim_end_matches("\r\n").to_owned();
             line.clear();
+            let refusal =
+                self.refuses.filter(|(command, _)| text.starts_with(command)).map(|(_, answer)| answer);
             let answer = match (message, text.split(' ').next().unwrap()) {
                 (true, ".") => {
                     message = false;
@@ -90,6 +92,7 @@ impl Post {
                     self.heard.lock().unwrap().push(format!("> {text}"));
                     continue;
                 }
+                (false, _) if refusal.is_some() => refusal.unwrap(),
                 (false, "DATA") => {
                     message = true;
                     "354 go on\r\n"
@@ -101,9 +104,7 @@ impl Post {
             if !message || text == "DATA" {
                 self.heard.lock().unwrap().push(text.clone());
             }
-            let refusal =
-                self.refuses.filter(|(command, _)| text.starts_with(command)).map(|(_, answer)| answer);
-            if stream.write_all(refusal.unwrap_or(answer).as_bytes()).await.is_err() {
+            if stream.write_all(answer.as_bytes()).await.is_err() {
                 return;
             }
         }
@@ -123,7 +124,7 @@ impl Post {
 async fn a_message_reaches_all_recipients_of_the_grant_and_nobody_else() {
     let post = Post::default();
     let session = session(Some(grant(post.open().await)));
-    send(&Smtp::default(), &session, "Alert", "one\ntwo\n").await.unwrap();
+    send(&Smtp::default(), &session, "Alert", "one\ntwo").await.unwrap();
     let heard = post.heard();
     let envelope: Vec<_> =
         heard.iter().filter(|line| line.starts_with("MAIL") || line.starts_with("RCPT")).collect();

@@ -16,10 +16,10 @@ pub enum Host {
 }
 
 impl FromStr for Host {
-    type Err = NotAHost;
+    type Err = UnreadableHost;
 
-    fn from_str(text: &str) -> Result<Self, NotAHost> {
-        let wrong = || NotAHost(crate::diagnostic::shown(text));
+    fn from_str(text: &str) -> Result<Self, UnreadableHost> {
+        let wrong = || UnreadableHost(crate::diagnostic::shown(text));
         if let Some(inner) = text.strip_prefix('[') {
             let inner = inner.strip_suffix(']').ok_or_else(wrong)?;
             return inner.parse::<Ipv6Addr>().map(|v6| Self::Address(v6.into())).map_err(|_| wrong());
@@ -67,13 +67,13 @@ impl HostPattern {
 }
 
 impl FromStr for HostPattern {
-    type Err = NotAHost;
+    type Err = UnreadableHost;
 
-    fn from_str(text: &str) -> Result<Self, NotAHost> {
+    fn from_str(text: &str) -> Result<Self, UnreadableHost> {
         if let Some(suffix) = text.strip_prefix("*.") {
             return match suffix.parse() {
                 Ok(Host::Name(suffix)) => Ok(Self::Below(suffix)),
-                _ => Err(NotAHost(crate::diagnostic::shown(text))),
+                _ => Err(UnreadableHost(crate::diagnostic::shown(text))),
             };
         }
         // Nothing but a grant may write an address of IPv6 without brackets.
@@ -109,9 +109,9 @@ fn is_name(name: &str) -> bool {
 
 /// The text names no host.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NotAHost(String);
+pub struct UnreadableHost(String);
 
-impl fmt::Display for NotAHost {
+impl fmt::Display for UnreadableHost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -121,7 +121,7 @@ impl fmt::Display for NotAHost {
     }
 }
 
-impl std::error::Error for NotAHost {}
+impl std::error::Error for UnreadableHost {}
 
 #[cfg(test)]
 mod tests {

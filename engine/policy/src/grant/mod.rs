@@ -7,7 +7,7 @@ mod host;
 mod kinds;
 mod pattern;
 
-pub use host::{Host, HostPattern, NotAHost};
+pub use host::{Host, HostPattern, UnreadableHost};
 pub use kinds::*;
 pub use pattern::{Arguments, Pattern};
 
