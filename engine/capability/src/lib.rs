@@ -19,15 +19,22 @@
 //!   calls that act at once, or only tell.
 //! * [`http`]: requests of `wasi:http`, which the runtime brings here.
 //! * [`process`]: starting programs.
+//! * `bus`: the system's message bus, for what asks systemd or logind.
+//! * [`folders`]: which folders a component sees, opened for WASI.
 //! * `netlink`: the kernel's message format, for the firewall and the guard.
+//! * `path`, `place`: paths that responses name, and the folders they lead to.
 
 #![forbid(unsafe_code)]
 
 pub mod accounts;
 pub mod backends;
+#[cfg(target_os = "linux")]
+pub mod bus;
 pub mod claim;
 pub mod exec;
 pub mod firewall;
+#[cfg(target_os = "linux")]
+pub mod folders;
 pub mod guard;
 pub mod held;
 pub mod http;
@@ -38,6 +45,9 @@ pub mod mail;
 mod namespace;
 #[cfg(target_os = "linux")]
 mod netlink;
+mod path;
+#[cfg(target_os = "linux")]
+mod place;
 pub mod process;
 pub mod processes;
 pub mod quarantine;
@@ -48,7 +58,7 @@ pub mod services;
 pub mod session;
 pub mod state;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use riposte_policy::order::EntryId;
@@ -115,7 +125,8 @@ impl Capabilities {
     /// The calls of the WIT interface `accounts`.
     #[must_use]
     pub fn accounts(&self) -> Accounts<'_> {
-        Accounts::new(self.holding(accounts::INTERFACE, self.backends.accounts.as_ref()), &self.guard)
+        let holding = self.holding(accounts::INTERFACE, self.backends.accounts.as_ref());
+        Accounts::new(holding, self.backends.sessions.as_ref(), &self.guard)
     }
 
     /// The calls of the WIT interface `lines`.
@@ -127,7 +138,7 @@ impl Capabilities {
     /// The calls of the WIT interface `quarantine`.
     #[must_use]
     pub fn quarantine(&self) -> Quarantine<'_> {
-        Quarantine::new(self.holding(quarantine::INTERFACE, self.backends.quarantine.as_ref()), &self.guard)
+        Quarantine::new(self.holding(quarantine::INTERFACE, self.backends.quarantine.as_ref()))
     }
 
     /// The calls of the WIT interface `isolation`.
@@ -240,13 +251,19 @@ impl Capabilities {
     ///
     /// The first failure of a backend; the other effects were settled.
     pub async fn settle(&self, effects: &[Effect]) -> Result<(), Refusal> {
-        self.backends.firewall.sync(targets_of(effects)).await
+        let mut outcome = self.backends.firewall.sync(targets_of(effects)).await;
+        for effect in effects {
+            if let Some(holding) = self.held(effect.interface) {
+                outcome = outcome.and(holding.backend.settle(&effect.target).await);
+            }
+        }
+        outcome
     }
 
     /// Compares the host with `effects`, which must be everything that is
     /// claimed, and settles each difference: what is missing is made again,
     /// what differs is renewed, and what nobody claims is removed, since the
-    /// tables are the engine's own. For the start, and for whenever
+    /// mark is the engine's own. For the start, and for whenever
     /// [`firewall::Backend::rebuilt`] has grown.
     ///
     /// # Errors
@@ -254,7 +271,21 @@ impl Capabilities {
     /// When the host could not be read, or the first failure of a backend; the
     /// other effects were settled.
     pub async fn repair(&self, effects: &[Effect]) -> Result<Repaired, Refusal> {
-        let listed = self.backends.firewall.list().await?;
+        let mut repaired = Repaired::default();
+        let mut outcome = self.repair_firewall(effects).await.map(|found| repaired.add(found));
+        for holding in INTERFACES.iter().filter_map(|interface| self.held(interface)) {
+            let held = holding.repair(effects.iter()).await;
+            outcome = outcome.and(held.map(|found| repaired.add(found)));
+        }
+        outcome.map(|()| repaired)
+    }
+
+    async fn repair_firewall(&self, effects: &[Effect]) -> Result<Repaired, Refusal> {
+        let firewall = self.backends.firewall.as_ref();
+        let targets = targets_of(effects);
+        let kinds: BTreeSet<_> = targets.iter().map(Target::backend).collect();
+        firewall.used(&kinds.into_iter().collect::<Vec<_>>());
+        let listed = firewall.list().await?;
         let mut repaired = Repaired::default();
         let mut correct = HashSet::new();
         let mut wrong = Vec::new();
@@ -263,17 +294,17 @@ impl Capabilities {
             if standing == Standing::Free {
                 repaired.removed += 1;
                 wrong.push(target);
-            } else if firewall::agrees(standing, remaining) {
+            } else if firewall::agrees(target.backend(), standing, remaining) {
                 correct.insert(target);
             }
         }
-        for target in targets_of(effects) {
+        for target in targets {
             if !correct.contains(&target) {
                 repaired.written += 1;
                 wrong.push(target);
             }
         }
-        self.backends.firewall.sync(wrong).await?;
+        firewall.sync(wrong).await?;
         Ok(repaired)
     }
 }
@@ -285,6 +316,13 @@ pub struct Repaired {
     pub written: usize,
     /// How many effects nobody claimed.
     pub removed: usize,
+}
+
+impl Repaired {
+    fn add(&mut self, other: Self) {
+        self.written += other.written;
+        self.removed += other.removed;
+    }
 }
 
 /// The targets of those effects that are the firewall's.

@@ -15,7 +15,7 @@
 //! * [`osregex`]: OSSEC's regular expressions, which match groups the 4.x way.
 //! * [`order`]: one response that is to be run, and who asked for it.
 //! * [`grant`], [`limit`]: what a command may do and how much it may use.
-//! * [`address`], [`user`], [`keys`]: what a response acts on, as types, and where
+//! * [`address`], [`user`], [`unit`], [`keys`]: what a response acts on, as types, and where
 //!   in an alert it stands.
 //! * [`span`]: lengths of time as configurations write them.
 //! * [`ruleset`]: a manager's rules: which of them no alert or no response follows.
@@ -42,6 +42,7 @@ pub mod span;
 pub mod stock;
 pub mod tags;
 mod timestamp;
+pub mod unit;
 pub mod user;
 
 pub use address::{Address, Prefix};

@@ -3,15 +3,16 @@
 
 use std::fmt;
 
-use riposte_policy::grant::{Digest, Grants};
+use riposte_policy::grant::{Digest, Grants, language};
 use wasmtime::component::Component;
 
 /// The package of the interfaces between engine and plugins.
 const PACKAGE: &str = "active-response:plugin";
 /// The version of it that this engine provides.
 pub const VERSION: &str = "0.1.0";
-/// Linked for every component.
-const ALWAYS: [&str; 4] = ["types", "invocation", "alert", "log"];
+/// Linked for every component. `config` too, which without its grant answers
+/// that nothing is set: a setting may be left out.
+const ALWAYS: [&str; 5] = ["types", "invocation", "alert", "log", "config"];
 /// The WASI packages that are linked, empty, for a component that imports them.
 const WASI: [&str; 6] = ["cli", "clocks", "filesystem", "io", "random", "sockets"];
 
@@ -19,71 +20,29 @@ const WASI: [&str; 6] = ["cli", "clocks", "filesystem", "io", "random", "sockets
 const HTTP: &str = "wasi:http";
 const HTTP_INTERFACES: [&str; 2] = ["types", "outgoing-handler"];
 
-/// One interface that a grant opens.
-struct Granted {
-    interface: &'static str,
-    /// The element that grants it, ready to be pasted.
-    element: &'static str,
-    held: fn(&Grants) -> bool,
-}
-
-/// Every interface that a grant opens.
-const GRANTED: [Granted; 14] = [
-    Granted {
-        interface: "firewall",
-        element: r#"<firewall set="drop"/>"#,
-        held: |grants| grants.firewall.is_some(),
-    },
-    Granted { interface: "routes", element: r#"<route/>"#, held: |grants| grants.routes.is_some() },
-    Granted {
-        interface: "accounts",
-        element: r#"<account users="*"/>"#,
-        held: |grants| grants.accounts.is_some(),
-    },
-    Granted {
-        interface: "services",
-        element: r#"<service unit="NAME.service"/>"#,
-        held: |grants| !grants.services.is_empty(),
-    },
-    Granted {
-        interface: "lines",
-        element: r#"<lines file="/PATH"/>"#,
-        held: |grants| !grants.lines.is_empty(),
-    },
-    Granted {
-        interface: "processes",
-        element: r#"<process names="NAME"/>"#,
-        held: |grants| grants.processes.is_some(),
-    },
-    Granted {
-        interface: "exec",
-        element: r#"<exec program="/PATH"/>"#,
-        held: |grants| !grants.exec.is_empty(),
-    },
-    Granted { interface: "state", element: r#"<state/>"#, held: |grants| grants.state.is_some() },
-    Granted {
-        interface: "config",
-        element: r#"<config name="NAME" value="VALUE"/>"#,
-        held: |grants| !grants.config.is_empty(),
-    },
-    Granted {
-        interface: "secret",
-        element: r#"<secret name="NAME" file="/PATH"/>"#,
-        held: |grants| !grants.secrets.is_empty(),
-    },
-    Granted {
-        interface: "quarantine",
-        element: r#"<quarantine folders="/PATH"/>"#,
-        held: |grants| grants.quarantine.is_some(),
-    },
-    Granted { interface: "isolation", element: r#"<isolation/>"#, held: |grants| grants.isolation.is_some() },
-    Granted {
-        interface: "mail",
-        element: r#"<mail server="HOST" from="ADDRESS" to="ADDRESS"/>"#,
-        held: |grants| grants.mail.is_some(),
-    },
-    Granted { interface: HTTP, element: r#"<http host="HOST"/>"#, held: |grants| !grants.http.is_empty() },
+/// Every interface that a grant opens, and whether it is granted. Its
+/// element stands in [`language::ELEMENTS`].
+const GRANTED: [(&str, fn(&Grants) -> bool); 14] = [
+    ("firewall", |grants| grants.firewall.is_some()),
+    ("routes", |grants| grants.routes.is_some()),
+    ("accounts", |grants| grants.accounts.is_some()),
+    ("services", |grants| !grants.services.is_empty()),
+    ("lines", |grants| !grants.lines.is_empty()),
+    ("processes", |grants| grants.processes.is_some()),
+    ("exec", |grants| !grants.exec.is_empty()),
+    ("state", |grants| grants.state.is_some()),
+    ("config", |grants| !grants.config.is_empty()),
+    ("secret", |grants| !grants.secrets.is_empty()),
+    ("quarantine", |grants| grants.quarantine.is_some()),
+    ("isolation", |grants| grants.isolation.is_some()),
+    ("mail", |grants| grants.mail.is_some()),
+    (HTTP, |grants| !grants.http.is_empty()),
 ];
+
+/// The narrowest element that opens an interface.
+fn least(interface: &str) -> &'static str {
+    language::of_interface(interface).map_or("", |element| element.least)
+}
 
 /// What a plugin is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -112,6 +71,10 @@ pub struct Inspection {
     pub kind: Kind,
     /// SHA-256 of its bytes.
     pub digest: Digest,
+    /// Everything it exports, under full names, in its order.
+    pub exports: Vec<String>,
+    /// Everything it imports, under full names, in its order.
+    pub imports: Vec<String>,
     /// The elements of `<capabilities>` that it needs, at their narrowest.
     pub needs: Vec<&'static str>,
     /// Whether it imports WASI, which it gets empty.
@@ -139,27 +102,43 @@ impl Inspection {
             }
         };
 
-        let mut found = Self { kind, digest, needs: Vec::new(), wasi: false, unknown: Vec::new() };
-        for (name, _) in ty.imports(engine) {
-            found.sort(name);
+        let names = |name: &str| name.to_owned();
+        let exports = ty.exports(engine).map(|(name, _)| names(name)).collect();
+        let imports: Vec<_> = ty.imports(engine).map(|(name, _)| names(name)).collect();
+        let (needs, unknown) = (Vec::new(), Vec::new());
+        let mut found = Self { kind, digest, exports, imports, needs, wasi: false, unknown };
+        for name in found.imports.clone() {
+            found.sort(&name);
         }
         Ok(found)
+    }
+
+    /// Whether it imports folders of WASI, which are there without a grant, and
+    /// empty: a `<folder>` is what it may want, not what it needs.
+    #[must_use]
+    pub fn folders(&self) -> bool {
+        self.imports.iter().any(|import| import.starts_with("wasi:filesystem/"))
+    }
+
+    /// What it imports and no grant of this engine would give it.
+    pub fn unsupported(&self) -> impl Iterator<Item = &Missing> {
+        self.unknown.iter()
     }
 
     fn sort(&mut self, import: &str) {
         match ours(import) {
             Some(ours) if !ours.fits() => self.unknown.push(Missing::Unknown(import.to_owned())),
             Some(ours) if ALWAYS.contains(&ours.interface) => {}
-            Some(ours) => match GRANTED.iter().find(|granted| granted.interface == ours.interface) {
-                Some(granted) => self.needs.push(granted.element),
+            Some(ours) => match GRANTED.iter().find(|(interface, _)| *interface == ours.interface) {
+                Some((interface, _)) => self.needs.push(least(interface)),
                 None => self.unknown.push(Missing::Unknown(import.to_owned())),
             },
             None if linked_wasi(import) => self.wasi = true,
             None if outgoing_http(import) => {
-                let element =
-                    GRANTED.iter().find(|granted| granted.interface == HTTP).map(|http| http.element);
                 // Two interfaces, one grant.
-                self.needs.extend(element.filter(|element| !self.needs.contains(element)));
+                if !self.needs.contains(&least(HTTP)) {
+                    self.needs.push(least(HTTP));
+                }
             }
             None => self.unknown.push(Missing::Unknown(import.to_owned())),
         }
@@ -169,22 +148,34 @@ impl Inspection {
     pub(crate) fn missing(&self, grants: &Grants) -> Vec<Missing> {
         let ungranted = GRANTED
             .iter()
-            .filter(|granted| self.needs.contains(&granted.element) && !(granted.held)(grants))
-            .map(|granted| Missing::Grant { interface: granted.interface, element: granted.element });
+            .filter(|(interface, held)| self.needs.contains(&least(interface)) && !held(grants))
+            .map(|(interface, _)| Missing::Grant { interface, element: least(interface) });
         ungranted.chain(self.unknown.iter().cloned()).collect()
     }
 
     /// What `grants` hold and the component never uses.
     pub(crate) fn unused(&self, grants: &Grants) -> Vec<String> {
-        GRANTED
-            .iter()
-            .filter(|granted| (granted.held)(grants) && !self.needs.contains(&granted.element))
-            .map(|granted| {
-                let element =
-                    granted.element.trim_start_matches('<').split([' ', '/']).next().unwrap_or_default();
-                format!("<{element}> is granted, but the component never uses it: remove the grant")
-            })
-            .collect()
+        let said = |interface: &str| {
+            let element = language::of_interface(interface).map_or(interface, |element| element.name);
+            format!("<{element}> is granted, but the component never uses it: remove the grant")
+        };
+        let login = grants.mail.as_ref().and_then(|mail| mail.login.as_ref());
+        // The engine itself reads the password of a login.
+        let for_mail =
+            login.is_some_and(|(_, secret)| grants.secrets.iter().all(|held| held.name == *secret));
+        let used = |interface: &str| match interface {
+            "config" => {
+                self.imports.iter().any(|import| ours(import).is_some_and(|ours| ours.interface == interface))
+            }
+            "secret" if for_mail => true,
+            interface => self.needs.contains(&least(interface)),
+        };
+        let unused = GRANTED.iter().filter(|(interface, held)| held(grants) && !used(interface));
+        let mut unused: Vec<_> = unused.map(|(interface, _)| said(interface)).collect();
+        if !grants.folders.is_empty() && !self.folders() {
+            unused.push(said("wasi:filesystem"));
+        }
+        unused
     }
 }
 
@@ -248,7 +239,8 @@ impl fmt::Display for Missing {
                 write!(f, "{interface} is not granted: add {element} to the <capabilities> of its command")
             }
             Self::Unknown(name) => {
-                let granted: Vec<_> = GRANTED.iter().map(|granted| granted.interface).collect();
+                let granted = GRANTED.iter().map(|(interface, _)| *interface);
+                let granted: Vec<_> = granted.filter(|interface| !ALWAYS.contains(interface)).collect();
                 write!(
                     f,
                     "{} is unknown to this engine, which provides {PACKAGE}@{VERSION} ({}; by grant {}) and WASI 0.2 ({})",
@@ -336,6 +328,7 @@ impl fmt::Display for LoadError {
 impl std::error::Error for LoadError {}
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 mod tests {
     use super::*;
 
@@ -343,10 +336,28 @@ mod tests {
         Inspection {
             kind: Kind::Oneshot,
             digest: Digest([0; 32]),
+            exports: vec![],
+            imports: vec![],
             needs: vec![],
             wasi: false,
             unknown: vec![],
         }
+    }
+
+    #[test]
+    fn every_interface_has_its_element() {
+        for (interface, _) in GRANTED {
+            let element = language::of_interface(interface).unwrap();
+            let grants = element.least.replace("NAME.service", "a.service").replace("/PATH", "/a");
+            let grants = grants.replace("HOST", "a.example").replace("ADDRESS", "a@a.example");
+            let grants = Grants::from_xml(&format!("<capabilities>{grants}</capabilities>")).unwrap();
+            let held: Vec<_> =
+                GRANTED.iter().filter(|(_, held)| held(&grants)).map(|(name, _)| *name).collect();
+            assert_eq!(held, [interface]);
+        }
+        // Folders need no grant: without one there are none.
+        let folders = language::ELEMENTS.iter().filter(|element| element.interface == "wasi:filesystem");
+        assert_eq!(folders.count() + GRANTED.len(), language::ELEMENTS.len());
     }
 
     #[test]
@@ -391,7 +402,7 @@ mod tests {
             found.sort(import);
         }
         let text = LoadError::Missing(found.missing(&Grants::default())).to_string();
-        assert!(text.contains(r#"add <firewall set="drop"/> to the <capabilities>"#), "{text}");
+        assert!(text.contains(r#"add <firewall/> to the <capabilities>"#), "{text}");
         assert!(text.contains(r#"wasi:http is not granted: add <http host="HOST"/> to"#), "{text}");
         assert!(text.contains("\"acme:x/y@1.0.0\" is unknown to this engine"), "{text}");
         assert_eq!(text.lines().count(), 4);

@@ -24,6 +24,7 @@ pub(crate) fn linker(
     invocation::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     alert::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     log::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+    config::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     /// Links the interface of this name when it is granted.
     macro_rules! link {
         ($($interface:ident: $granted:expr;)*) => {
@@ -41,7 +42,6 @@ pub(crate) fn linker(
         processes: grants.processes.is_some();
         exec: !grants.exec.is_empty();
         state: grants.state.is_some();
-        config: !grants.config.is_empty();
         secret: !grants.secrets.is_empty();
         quarantine: grants.quarantine.is_some();
         isolation: grants.isolation.is_some();

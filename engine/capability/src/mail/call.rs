@@ -2,7 +2,7 @@
 
 use riposte_policy::config::Mode;
 
-use super::{Backend, INTERFACE, Letter, Password};
+use super::{Backend, INTERFACE, Letter};
 use crate::claim::Effect;
 use crate::refusal::Refusal;
 use crate::secret::Secrets;
@@ -47,7 +47,7 @@ impl<'a> Mail<'a> {
             return Ok(());
         }
         let password = match &grant.login {
-            Some((_, secret)) => Some(Password(self.secrets.get(session, secret).await?)),
+            Some((_, secret)) => Some(self.secrets.get(session, secret).await?),
             None => None,
         };
         let letter = Letter { grant: grant.clone(), password, subject: one_line(subject), text: lines(text) };

@@ -14,12 +14,11 @@ mod call;
 pub mod fake;
 pub mod smtp;
 
-use std::fmt;
-
 use async_trait::async_trait;
 use riposte_policy::grant::MailGrant;
 
 use crate::refusal::Refusal;
+use crate::secret::Secret;
 
 pub use call::{Mail, SUBJECT, TEXT};
 pub use smtp::Smtp;
@@ -33,21 +32,11 @@ pub struct Letter {
     /// Server, sender and recipients.
     pub grant: MailGrant,
     /// What the login of the grant needs.
-    pub password: Option<Password>,
+    pub password: Option<Secret>,
     /// One line, without control characters.
     pub subject: String,
     /// Lines that end in `\n`, without other control characters but tabs.
     pub text: String,
-}
-
-/// A password, which is never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Password(pub(crate) String);
-
-impl fmt::Debug for Password {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Password")
-    }
 }
 
 /// How a host does it.

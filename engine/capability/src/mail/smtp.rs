@@ -38,7 +38,7 @@ impl Backend for Smtp {
             .login
             .as_ref()
             .zip(password)
-            .map(|((user, _), password)| Credentials::new(user.clone(), password.0));
+            .map(|((user, _), password)| Credentials::new(user.clone(), password.reveal().to_owned()));
         let exchange = async {
             let mut smtp = protected(&grant).await?.port(grant.port).timeout(Some(self.time));
             if let Some(login) = login {

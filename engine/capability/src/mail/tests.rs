@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 
 use super::fake::Fake;
 use super::*;
-use crate::secret::{self, Secrets};
+use crate::secret::{self, Secret, Secrets};
 use crate::session::{Phase, Recorder, Session, WouldBe};
 
 fn grant(port: u16) -> MailGrant {
@@ -244,7 +244,7 @@ fn letter(port: u16) -> Letter {
     let grant = MailGrant { login, ..grant(port) };
     Letter {
         grant,
-        password: Some(Password("hunter2".to_owned())),
+        password: Some(Secret::new("hunter2".to_owned())),
         subject: "s".to_owned(),
         text: "t".to_owned(),
     }

@@ -40,11 +40,12 @@ use std::time::Duration;
 
 use crate::address::{Address, Prefix};
 use crate::diagnostic::{Diagnostic, Place, Severity, shown};
-use crate::grant::Grants;
+use crate::grant::{FirewallBackend, Grants};
 use crate::keys::Pointer;
 use crate::limit::Limits;
 use crate::osregex::Pattern;
 
+pub use grants::NotGrants;
 pub use location::Location;
 pub use stored::StoredError;
 pub use suggest::nearest;
@@ -288,6 +289,9 @@ pub struct Settings {
     pub exec_strict: bool,
     /// `<link>`: programs in `active-response/bin` that are links to the engine.
     pub links: Vec<String>,
+    /// `<firewall>`: what blocks addresses where no grant says otherwise.
+    /// `None`: what is found to work at the start.
+    pub firewall: Option<FirewallBackend>,
 }
 
 impl Settings {
@@ -304,6 +308,7 @@ impl Settings {
             execd: None,
             exec_strict: false,
             links: Vec::new(),
+            firewall: None,
         }
     }
 }

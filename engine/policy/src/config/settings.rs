@@ -8,9 +8,10 @@ use super::suggest::did_you_mean;
 use super::xml::Element;
 use super::{OnStop, Settings, Way};
 use crate::diagnostic::shown;
+use crate::grant::FirewallBackend;
 
 const SHAPE: Shape = Shape {
-    children: &["matching", "key", "offences", "on_stop", "execd", "exec_strict", "link"],
+    children: &["matching", "key", "offences", "on_stop", "execd", "exec_strict", "link", "firewall"],
     unenforced: &[],
     stock: false,
 };
@@ -70,6 +71,11 @@ impl Given {
                     }
                 }
                 "link" => self.link(element, findings),
+                "firewall" => {
+                    if let Some(backend) = self.one("firewall", element, &FirewallBackend::ALL, findings) {
+                        self.settings.firewall = Some(backend);
+                    }
+                }
                 // Reported by the shape.
                 _ => {}
             }

@@ -101,10 +101,13 @@ fn is_name(name: &str) -> bool {
         (1..=63).contains(&label.len()) && plain && !label.starts_with('-') && !label.ends_with('-')
     };
     let number = |last: &str| {
-        let hexadecimal = last.strip_prefix("0x").is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_hexdigit()));
+        let hexadecimal =
+            last.strip_prefix("0x").is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_hexdigit()));
         hexadecimal || last.bytes().all(|b| b.is_ascii_digit())
     };
-    name.len() <= 253 && name.split('.').all(label) && name.rsplit('.').next().is_some_and(|last| !number(last))
+    name.len() <= 253
+        && name.split('.').all(label)
+        && name.rsplit('.').next().is_some_and(|last| !number(last))
 }
 
 /// The text names no host.
@@ -142,9 +145,33 @@ mod tests {
         }
         let long = "a".repeat(64);
         for text in [
-            "", ".", "a..b", ".a", "a b", "a/b", "a:1", "user@a", "*.a", "-a", "a-", "2130706433", "0x7f000001",
-            "127.1", "0177.0.0.1", "1.2.3.4.5", "192.0.2.07", "fe80::1", "[fe80::1%eth0]", "[::1", "::1]", "bücher.example",
-            "a\n", "a\0b", &long, "0x", "a.0x7f",
+            "",
+            ".",
+            "a..b",
+            ".a",
+            "a b",
+            "a/b",
+            "a:1",
+            "user@a",
+            "*.a",
+            "-a",
+            "a-",
+            "2130706433",
+            "0x7f000001",
+            "127.1",
+            "0177.0.0.1",
+            "1.2.3.4.5",
+            "192.0.2.07",
+            "fe80::1",
+            "[fe80::1%eth0]",
+            "[::1",
+            "::1]",
+            "bücher.example",
+            "a\n",
+            "a\0b",
+            &long,
+            "0x",
+            "a.0x7f",
         ] {
             assert!(text.parse::<Host>().is_err(), "{text:?}");
         }
