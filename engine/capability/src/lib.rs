@@ -7,6 +7,7 @@
 //!
 //! # Layout
 //!
+//! * [`witness`]: who is told what was refused.
 //! * [`session`]: one run as capabilities see it: phase, mode, grants.
 //! * [`refusal`]: why something was not done, in the words of the WIT.
 //! * [`claim`]: who holds what; implemented over the ledger.
@@ -57,6 +58,7 @@ pub mod secret;
 pub mod services;
 pub mod session;
 pub mod state;
+pub mod witness;
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -68,6 +70,7 @@ pub use claim::{Claims, Effect, Standing};
 pub use guard::{Guard, Verdict};
 pub use refusal::Refusal;
 pub use session::{Phase, Recorder, Session, WouldBe};
+pub use witness::Witness;
 
 use accounts::Accounts;
 use exec::Exec;
@@ -91,6 +94,7 @@ pub struct Capabilities {
     backends: Backends,
     guard: Arc<Guard>,
     turns: Turns,
+    witness: Arc<dyn Witness>,
 }
 
 /// Every interface of which effects are recorded.
@@ -107,7 +111,32 @@ impl Capabilities {
     /// Puts the parts together. The backends must ask the same `claims`.
     #[must_use]
     pub fn new(claims: Arc<dyn Claims>, backends: Backends, guard: Arc<Guard>) -> Self {
-        Self { claims, backends, guard, turns: Turns::default() }
+        Self { claims, backends, guard, turns: Turns::default(), witness: Arc::new(witness::Nobody) }
+    }
+
+    /// The same, which tells `witness` what is refused.
+    #[must_use]
+    pub fn with_witness(self, witness: Arc<dyn Witness>) -> Self {
+        self.guard.tell(Arc::clone(&witness));
+        Self { witness, ..self }
+    }
+
+    /// Tells the witness when a call was denied. `call` is `firewall.block`,
+    /// `target` what the component asked it for. For whoever hands the answer
+    /// to a component; the one place where refusals become events.
+    pub fn hear<T>(
+        &self,
+        session: &Session,
+        call: &str,
+        target: &str,
+        answer: Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        if let Err(why) = &answer
+            && why.kind == "denied"
+        {
+            self.witness.denied(&witness::Denied::of(session, call, target, why));
+        }
+        answer
     }
 
     /// The calls of the WIT interface `firewall`.

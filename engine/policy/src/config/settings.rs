@@ -11,7 +11,17 @@ use crate::diagnostic::shown;
 use crate::grant::FirewallBackend;
 
 const SHAPE: Shape = Shape {
-    children: &["matching", "key", "offences", "on_stop", "execd", "exec_strict", "link", "firewall"],
+    children: &[
+        "matching",
+        "key",
+        "offences",
+        "on_stop",
+        "execd",
+        "exec_strict",
+        "link",
+        "firewall",
+        "guard",
+    ],
     unenforced: &[],
     stock: false,
 };
@@ -76,10 +86,16 @@ impl Given {
                         self.settings.firewall = Some(backend);
                     }
                 }
+                "guard" => self.settings.guard.read(element, findings),
                 // Reported by the shape.
                 _ => {}
             }
         }
+    }
+
+    /// Reads the managers that Wazuh's `<client>` names.
+    pub(super) fn client(&mut self, client: &Element) {
+        self.settings.guard.client(client);
     }
 
     /// Whose way of matching holds, and whether a file says so.
