@@ -11,10 +11,13 @@ fn main() -> Result<(), BuildError> {
         // would be that of another checkout when they share a target folder.
         Path::new(".."),
         Path::new("components"),
-        &["firewall-drop", "mail", "slack", "webhook"],
+        &["firewall-drop", "host-deny", "ip-customblock", "mail", "quarantine-file", "slack", "webhook"],
         &[
             (Source::Package("firewall-drop"), Target::Plain),
+            (Source::Package("host-deny"), Target::Plain),
+            (Source::Package("ip-customblock"), Target::Plain),
             (Source::Package("mail"), Target::Plain),
+            (Source::Package("quarantine-file"), Target::Plain),
             (Source::Package("slack"), Target::Plain),
             (Source::Package("webhook"), Target::Plain),
         ],

@@ -34,10 +34,30 @@ static BUILTINS: &[Builtin] = &[
         definition: include_str!("../components/firewall-drop/definition.xml"),
     },
     Builtin {
+        name: "host-deny",
+        // OSSEC and Wazuh 3.
+        aliases: &["host-deny.sh"],
+        wasm: include_bytes!(concat!(env!("OUT_DIR"), "/host-deny.wasm")),
+        definition: include_str!("../components/host-deny/definition.xml"),
+    },
+    Builtin {
+        name: "ip-customblock",
+        // OSSEC and Wazuh 3.
+        aliases: &["ip-customblock.sh"],
+        wasm: include_bytes!(concat!(env!("OUT_DIR"), "/ip-customblock.wasm")),
+        definition: include_str!("../components/ip-customblock/definition.xml"),
+    },
+    Builtin {
         name: "mail",
         aliases: &["mail-test", "mail-test.sh"],
         wasm: include_bytes!(concat!(env!("OUT_DIR"), "/mail.wasm")),
         definition: include_str!("../components/mail/definition.xml"),
+    },
+    Builtin {
+        name: "quarantine-file",
+        aliases: &[],
+        wasm: include_bytes!(concat!(env!("OUT_DIR"), "/quarantine-file.wasm")),
+        definition: include_str!("../components/quarantine-file/definition.xml"),
     },
     Builtin {
         name: "slack",

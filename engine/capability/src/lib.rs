@@ -215,7 +215,7 @@ impl Capabilities {
     /// The requests of `wasi:http` of one run.
     #[must_use]
     pub fn http(&self, session: Session) -> Http {
-        Http::new(session, Arc::clone(&self.backends.http))
+        Http::new(session, Arc::clone(&self.backends.http), Arc::clone(&self.witness))
     }
 
     /// What is never acted against.

@@ -19,6 +19,7 @@ use super::{Answer, Approved, Backend, Body, Cause, Failed, INTERFACE};
 use crate::claim::Effect;
 use crate::refusal::Refusal;
 use crate::session::{Session, WouldBe};
+use crate::witness::{Denied, Witness};
 
 /// Most requests of one run at a time.
 pub const CONCURRENT: usize = 4;
@@ -52,6 +53,7 @@ const FRAMING: [&str; 12] = [
 pub struct Http {
     session: Session,
     backend: Arc<dyn Backend>,
+    witness: Arc<dyn Witness>,
     turns: Arc<Semaphore>,
     sent: Arc<AtomicU32>,
 }
@@ -63,8 +65,8 @@ impl fmt::Debug for Http {
 }
 
 impl Http {
-    pub(crate) fn new(session: Session, backend: Arc<dyn Backend>) -> Self {
-        Self { session, backend, turns: Arc::new(Semaphore::new(CONCURRENT)), sent: Arc::default() }
+    pub(crate) fn new(session: Session, backend: Arc<dyn Backend>, witness: Arc<dyn Witness>) -> Self {
+        Self { session, backend, witness, turns: Arc::new(Semaphore::new(CONCURRENT)), sent: Arc::default() }
     }
 
     /// Sends one request, if the grants allow it, and waits for the beginning
@@ -81,59 +83,54 @@ impl Http {
     where
         B: HttpBody<Data = Bytes, Error = Failed> + Send + 'static,
     {
-        let command = &*self.session.command;
-        let (request, body) = request.into_parts();
-        let target = match self.decide(&request.method, &request.uri, &request.headers) {
-            Ok(target) => target,
-            Err(failed) => return Err(self.refused(failed)),
-        };
-        let Ok(turn) = Arc::clone(&self.turns).try_acquire_owned() else {
+        let host = request.uri().authority().map_or("", |authority| authority.as_str());
+        // What stands before an @ may be a password.
+        let host = host.rsplit('@').next().unwrap_or_default().to_owned();
+        let sent = self.attempt(request, patience).await;
+        sent.inspect_err(|failed| self.tell(&host, failed))
+    }
+
+    async fn attempt<B>(&self, request: Request<B>, patience: Option<Duration>) -> Result<Answer, Failed>
+    where
+        B: HttpBody<Data = Bytes, Error = Failed> + Send + 'static,
+    {
+        let (mut parts, body) = request.into_parts();
+        let Target { tls, host, port, grant, path } =
+            self.decide(&parts.method, &parts.uri, &parts.headers)?;
+        let turn = Arc::clone(&self.turns).try_acquire_owned().map_err(|_| {
             let message = format!(
                 "a run sends at most {CONCURRENT} requests at a time: read one answer to its end, then send the next"
             );
-            return Err(self.refused(Failed::new(Cause::TooMany, Refusal::denied(message))));
-        };
-        let Target { tls, host, port, grant, path } = target;
-        let place = place(&request.method, tls, &host, port);
+            Failed::new(Cause::TooMany, Refusal::denied(message))
+        })?;
 
         let now = Instant::now();
         let deadline = now + grant.time;
-        let begun = patience.map_or(deadline, |patience| (now + patience.min(grant.time)).min(deadline));
+        let begun = patience.map_or(deadline, |patience| now + patience.min(grant.time));
         let body = Limited::new(Box::pin(body), Side::Request, grant.request, deadline, ());
         if HttpBody::size_hint(&body).lower() > grant.request {
-            return Err(self.refused(Side::Request.too_large(grant.request)));
+            return Err(Side::Request.too_large(grant.request));
         }
         let body: Body = body.boxed_unsync();
+        let place = place(&parts.method, tls, &host, port);
         if self.session.mode == Mode::Shadow {
             self.session.record.note(WouldBe::Made(Effect { interface: INTERFACE, target: place }));
-            body.collect().await.map_err(|failed| self.refused(failed))?;
+            body.collect().await?;
             return Ok(empty());
         }
 
-        let mut parts = request;
         parts.uri = Uri::from(path);
         parts.version = hyper::Version::HTTP_11;
-        let name = named(tls, &host, port).parse().map_err(|_| self.refused(url("its host is none")))?;
+        let name = named(tls, &host, port).parse().map_err(|_| url("its host is none"))?;
         parts.headers.insert(header::HOST, name);
         let request = Request::from_parts(parts, body);
         let approved = Approved { tls, host, port, grant, deadline, request };
         let answer = tokio::time::timeout_at(begun, self.backend.send(approved)).await;
-        match answer.unwrap_or_else(|_elapsed| Err(late())) {
-            Ok(Answer { response, connection }) => {
-                tracing::debug!(
-                    command,
-                    request = place,
-                    status = response.status().as_u16(),
-                    "request answered"
-                );
-                let response = response.map(|body| Held { body, _turn: turn }.boxed_unsync());
-                Ok(Answer { response, connection })
-            }
-            Err(failed) => {
-                tracing::warn!(command, request = place, "{failed}");
-                Err(failed)
-            }
-        }
+        let Answer { response, connection } = answer.unwrap_or_else(|_elapsed| Err(late()))?;
+        let status = response.status().as_u16();
+        tracing::debug!(command = &*self.session.command, request = place, status, "request answered");
+        let response = response.map(|body| Held { body, _turn: turn }.boxed_unsync());
+        Ok(Answer { response, connection })
     }
 
     /// Everything that needs no look-up.
@@ -158,10 +155,12 @@ impl Http {
         Ok(Target { tls, host, port, grant, path })
     }
 
-    /// Tells the operator what was refused.
-    fn refused(&self, failed: Failed) -> Failed {
+    /// Tells the operator what was not done, since the component is told a code.
+    fn tell(&self, host: &str, failed: &Failed) {
         tracing::warn!(command = &*self.session.command, "http: {failed}");
-        failed
+        if failed.refusal.kind == "denied" {
+            self.witness.denied(&Denied::of(&self.session, "http.send", host, &failed.refusal));
+        }
     }
 }
 

@@ -132,7 +132,8 @@ impl Here {
         };
         let guard = Arc::new(Guard::new());
         guard.refresh();
-        let capabilities = Arc::new(Capabilities::new(claims, Backends::only_firewall(firewall).with_network(), guard));
+        let capabilities =
+            Arc::new(Capabilities::new(claims, Backends::only_firewall(firewall).with_network(), guard));
         let components = components(called, &capabilities).map_err(failed)?;
         let definition = arm::definition(found);
         let grants = definition.as_ref().and_then(|command| command.capabilities.clone()).unwrap_or_default();

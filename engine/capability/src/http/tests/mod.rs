@@ -20,6 +20,7 @@ use riposte_policy::order::EntryId;
 use super::fake::Fake;
 use super::*;
 use crate::session::{Phase, Recorder, Session, WouldBe};
+use crate::witness::{Denied, Nobody, Witness};
 use server::{Answers, Names, Server};
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -52,7 +53,7 @@ fn session(grants: Vec<HttpGrant>) -> Session {
 }
 
 fn http(grants: Vec<HttpGrant>, names: &Names) -> Http {
-    Http::new(session(grants), Arc::new(Client::new(names.clone())))
+    Http::new(session(grants), Arc::new(Client::new(names.clone())), Arc::new(Nobody))
 }
 
 fn post(url: &str, body: &'static str) -> Request<Body> {
@@ -123,7 +124,7 @@ async fn what_is_not_granted_is_neither_looked_up_nor_sent() {
         ("POST", "ftp://a.example.com/", Some(Cause::Url)),
         ("POST", "/relative", Some(Cause::Url)),
     ] {
-        let http = Http::new(session.clone(), Arc::clone(&fake) as Arc<dyn Backend>);
+        let http = Http::new(session.clone(), Arc::clone(&fake) as Arc<dyn Backend>, Arc::new(Nobody));
         let before = fake.sent().len();
         let outcome = ask(&http, request(method, url, "")).await;
         assert_eq!(outcome.as_ref().err().map(|failed| failed.cause), cause, "{method} {url}: {outcome:?}");
@@ -140,6 +141,7 @@ async fn a_refusal_names_the_grant_to_add() {
     let http = Http::new(
         session(vec![HttpGrant { tls: true, ..grant("a.example", 443) }]),
         fake as Arc<dyn Backend>,
+        Arc::new(Nobody),
     );
     for (method, url, element) in [
         ("POST", "https://b.example/token", r#"<http host="b.example"/>"#),
@@ -171,14 +173,15 @@ async fn headers_that_frame_a_request_are_the_engines() {
         "Expect",
         "Keep-Alive",
     ] {
-        let http = Http::new(session(grants.clone()), Arc::clone(&fake) as Arc<dyn Backend>);
+        let http =
+            Http::new(session(grants.clone()), Arc::clone(&fake) as Arc<dyn Backend>, Arc::new(Nobody));
         let mut request = post("http://a.example/", "");
         request
             .headers_mut()
             .insert(hyper::header::HeaderName::try_from(name).unwrap(), "x".parse().unwrap());
         assert_eq!(cause(ask(&http, request).await), Cause::Denied, "{name}");
     }
-    let http = Http::new(session(grants), Arc::clone(&fake) as Arc<dyn Backend>);
+    let http = Http::new(session(grants), Arc::clone(&fake) as Arc<dyn Backend>, Arc::new(Nobody));
     let mut large = post("http://a.example/", "");
     large.headers_mut().insert("x-large", "x".repeat(HEADERS).parse().unwrap());
     assert_eq!(cause(ask(&http, large).await), Cause::RequestHeaders);
@@ -365,7 +368,11 @@ async fn an_answer_before_the_end_of_the_request_is_an_answer() {
 #[tokio::test]
 async fn a_run_has_few_requests_at_a_time_and_not_many_in_all() {
     let fake = Arc::new(Fake::default());
-    let http = Http::new(session(vec![grant("a.example", 80)]), Arc::clone(&fake) as Arc<dyn Backend>);
+    let http = Http::new(
+        session(vec![grant("a.example", 80)]),
+        Arc::clone(&fake) as Arc<dyn Backend>,
+        Arc::new(Nobody),
+    );
     let mut open = Vec::new();
     for _ in 0..CONCURRENT {
         open.push(http.send(post("http://a.example/", ""), None).await.unwrap());
@@ -384,14 +391,14 @@ async fn a_run_has_few_requests_at_a_time_and_not_many_in_all() {
 async fn keys_send_nothing_and_shadow_sends_nothing_and_says_what() {
     let fake = Arc::new(Fake::default());
     let keys = Session { phase: Phase::Keys, ..session(vec![grant("a.example", 80)]) };
-    let http = Http::new(keys, Arc::clone(&fake) as Arc<dyn Backend>);
+    let http = Http::new(keys, Arc::clone(&fake) as Arc<dyn Backend>, Arc::new(Nobody));
     assert_eq!(cause(ask(&http, post("http://a.example/", "")).await), Cause::Denied);
 
     let shadow = Session {
         mode: Mode::Shadow,
         ..session(vec![HttpGrant { request: 10, ..grant("a.example", 8080) }])
     };
-    let http = Http::new(shadow.clone(), Arc::clone(&fake) as Arc<dyn Backend>);
+    let http = Http::new(shadow.clone(), Arc::clone(&fake) as Arc<dyn Backend>, Arc::new(Nobody));
     assert_eq!(ask(&http, post("http://a.example:8080/secret", "body")).await, Ok((200, String::new())));
     let [WouldBe::Made(effect)] = &shadow.record.recorded()[..] else { panic!("{:?}", shadow.record) };
     assert_eq!(effect.to_string(), "http POST http://a.example:8080");
@@ -401,4 +408,24 @@ async fn keys_send_nothing_and_shadow_sends_nothing_and_says_what() {
     );
     assert_eq!(cause(ask(&http, post("http://b.example/", "")).await), Cause::Denied);
     assert_eq!(fake.sent(), []);
+}
+
+#[tokio::test]
+async fn what_is_denied_is_heard_without_what_may_be_secret() {
+    #[derive(Default)]
+    struct Ear(std::sync::Mutex<Vec<String>>);
+    impl Witness for Ear {
+        fn denied(&self, denied: &Denied<'_>) {
+            self.0.lock().unwrap().push(format!("{} {} {}", denied.call, denied.target, denied.why));
+        }
+        fn overridden(&self, _: &str, _: &str, _: &str) {}
+        fn unconfirmed(&self, _: &Denied<'_>) {}
+    }
+    let ear = Arc::new(Ear::default());
+    let http =
+        Http::new(session(Vec::new()), Arc::new(Fake::default()), Arc::clone(&ear) as Arc<dyn Witness>);
+    assert_eq!(cause(ask(&http, post("https://a.example/secret?secret", "secret")).await), Cause::Denied);
+    let heard = ear.0.lock().unwrap().clone();
+    assert!(heard.len() == 1 && heard[0].starts_with("http.send a.example denied: "), "{heard:?}");
+    assert!(!heard[0].contains("secret"), "{heard:?}");
 }
