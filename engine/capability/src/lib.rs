@@ -19,6 +19,7 @@
 //! * [`firewall`]: blocking addresses: the calls, the nftables backend, a fake.
 //! * [`services`], [`processes`], [`exec`], [`state`], [`secret`], [`mail`]:
 //!   calls that act at once, or only tell.
+//! * [`http`]: requests of `wasi:http`, which the runtime brings here.
 //! * [`process`]: starting programs.
 //! * `bus`: the system's message bus, for what asks systemd or logind.
 //! * [`folders`]: which folders a component sees, opened for WASI.
@@ -39,6 +40,7 @@ pub mod firewall;
 pub mod folders;
 pub mod guard;
 pub mod held;
+pub mod http;
 pub mod isolation;
 pub mod lines;
 pub mod mail;
@@ -77,6 +79,7 @@ use confirm::{Confirmation, Probe};
 use exec::Exec;
 use firewall::{Element, Firewall, Target};
 use held::{Holding, Turns};
+use http::Http;
 use isolation::Isolation;
 use lines::Lines;
 use mail::Mail;
@@ -239,7 +242,13 @@ impl Capabilities {
     /// The calls of the WIT interface `mail`.
     #[must_use]
     pub fn mail(&self) -> Mail<'_> {
-        Mail::new(self.backends.mail.as_ref())
+        Mail::new(self.backends.mail.as_ref(), self.secrets())
+    }
+
+    /// The requests of `wasi:http` of one run.
+    #[must_use]
+    pub fn http(&self, session: Session) -> Http {
+        Http::new(session, Arc::clone(&self.backends.http), Arc::clone(&self.witness))
     }
 
     /// What is never acted against.

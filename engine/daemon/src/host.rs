@@ -35,7 +35,7 @@ pub fn backends(
         quarantine: Arc::new(quarantine::Store::new(places.quarantine(), places.own())),
         state,
         secrets,
-        ..Backends::of_this_host(firewall(claims, wanted), &places.root)
+        ..Backends::of_this_host(firewall(claims, wanted), &places.root).with_network()
     }
 }
 

@@ -416,6 +416,7 @@ pub const ELEMENTS: &[Element] = &[
                 NAME,
                 "the `<secret>` that holds the password; needs `user`",
             ),
+            optional("ca", "the system's", PATH, "certificates to trust, in place of the system's"),
         ],
     },
     Element {
