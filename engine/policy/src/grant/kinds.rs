@@ -224,8 +224,11 @@ pub enum Confinement {
     Confined {
         /// Where it may write. It may read everything.
         write: Vec<PathBuf>,
-        /// Names of Linux capabilities in lower case, without `cap_`.
+        /// Names of Linux capabilities in lower case, without `cap_`, of
+        /// [`PRIVILEGES`].
         capabilities: Vec<String>,
+        /// Whether what it starts may gain privileges. Default: no.
+        new_privileges: NewPrivileges,
     },
     /// `<isolated/>`: besides, without network, with a read-only view of the
     /// file system and a user of its own (bubblewrap).
@@ -234,6 +237,64 @@ pub enum Confinement {
         write: Vec<PathBuf>,
     },
 }
+
+/// Whether a program may gain privileges from a set-user-id file such as sudo.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NewPrivileges {
+    /// It may not (`no_new_privs` of Linux).
+    #[default]
+    Refused,
+    /// It may (`no_new_privs="no"`). The list of refused system calls needs
+    /// `no_new_privs`, so that list does not hold then; paths and capabilities
+    /// still do.
+    Allowed,
+}
+
+/// The capabilities of Linux in the order of their numbers, as
+/// `linux/capability.h` has them, in lower case and without `cap_`.
+pub const PRIVILEGES: [&str; 41] = [
+    "chown",
+    "dac_override",
+    "dac_read_search",
+    "fowner",
+    "fsetid",
+    "kill",
+    "setgid",
+    "setuid",
+    "setpcap",
+    "linux_immutable",
+    "net_bind_service",
+    "net_broadcast",
+    "net_admin",
+    "net_raw",
+    "ipc_lock",
+    "ipc_owner",
+    "sys_module",
+    "sys_rawio",
+    "sys_chroot",
+    "sys_ptrace",
+    "sys_pacct",
+    "sys_admin",
+    "sys_boot",
+    "sys_nice",
+    "sys_resource",
+    "sys_time",
+    "sys_tty_config",
+    "mknod",
+    "lease",
+    "audit_write",
+    "audit_control",
+    "setfcap",
+    "mac_override",
+    "mac_admin",
+    "syslog",
+    "wake_alarm",
+    "block_suspend",
+    "audit_read",
+    "perfmon",
+    "bpf",
+    "checkpoint_restore",
+];
 
 /// `<state size="64KiB"/>`: may keep values.
 #[derive(Clone, Debug, PartialEq, Eq)]
