@@ -124,8 +124,11 @@ impl Service {
         let firewall = firewall(&claims);
         let guard = Arc::new(Guard::new());
         guard.refresh();
-        let capabilities =
-            Arc::new(Capabilities::new(claims, Backends::only_firewall(Arc::clone(&firewall)), guard));
+        let backends = Backends {
+            exec: Arc::new(riposte_capability::exec::Programs::default()),
+            ..Backends::only_firewall(Arc::clone(&firewall))
+        };
+        let capabilities = Arc::new(Capabilities::new(claims, backends, guard));
         let sandbox = Settings { cache: Some(places.compiled()), concurrency: COMPONENTS };
         let components =
             Components::new(&sandbox, Arc::clone(&capabilities)).map_err(|error| error.to_string())?;
