@@ -40,7 +40,7 @@ impl Default for FirewallGrant {
 }
 
 /// What blocks addresses on a host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs, reason = "the names of the programs")]
 pub enum FirewallBackend {
     Nftables,
@@ -224,8 +224,8 @@ pub enum Confinement {
     Confined {
         /// Where it may write. It may read everything.
         write: Vec<PathBuf>,
-        /// Names of Linux capabilities in lower case, without `cap_`, of
-        /// [`PRIVILEGES`].
+        /// Names of Linux capabilities in lower case, without `cap_`, or
+        /// `all` ([`super::language::KEPT`]).
         capabilities: Vec<String>,
         /// Whether what it starts may gain privileges. Default: no.
         new_privileges: NewPrivileges,
@@ -249,52 +249,6 @@ pub enum NewPrivileges {
     /// still do.
     Allowed,
 }
-
-/// The capabilities of Linux in the order of their numbers, as
-/// `linux/capability.h` has them, in lower case and without `cap_`.
-pub const PRIVILEGES: [&str; 41] = [
-    "chown",
-    "dac_override",
-    "dac_read_search",
-    "fowner",
-    "fsetid",
-    "kill",
-    "setgid",
-    "setuid",
-    "setpcap",
-    "linux_immutable",
-    "net_bind_service",
-    "net_broadcast",
-    "net_admin",
-    "net_raw",
-    "ipc_lock",
-    "ipc_owner",
-    "sys_module",
-    "sys_rawio",
-    "sys_chroot",
-    "sys_ptrace",
-    "sys_pacct",
-    "sys_admin",
-    "sys_boot",
-    "sys_nice",
-    "sys_resource",
-    "sys_time",
-    "sys_tty_config",
-    "mknod",
-    "lease",
-    "audit_write",
-    "audit_control",
-    "setfcap",
-    "mac_override",
-    "mac_admin",
-    "syslog",
-    "wake_alarm",
-    "block_suspend",
-    "audit_read",
-    "perfmon",
-    "bpf",
-    "checkpoint_restore",
-];
 
 /// `<state size="64KiB"/>`: may keep values.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Linux capabilities of a thread, which what it starts inherits.
 
-use riposte_policy::grant::{NewPrivileges, PRIVILEGES};
+use riposte_policy::grant::NewPrivileges;
 use rustix::io::Errno;
 use rustix::thread::{
     CapabilitySet, CapabilitySets, capabilities, capability_is_in_bounding_set, clear_ambient_capability_set,
@@ -8,6 +8,52 @@ use rustix::thread::{
 };
 
 use super::Unconfinable;
+
+/// The capabilities of Linux in the order of their numbers, as
+/// `linux/capability.h` has them, in lower case and without `cap_`.
+const NUMBERED: [&str; 41] = [
+    "chown",
+    "dac_override",
+    "dac_read_search",
+    "fowner",
+    "fsetid",
+    "kill",
+    "setgid",
+    "setuid",
+    "setpcap",
+    "linux_immutable",
+    "net_bind_service",
+    "net_broadcast",
+    "net_admin",
+    "net_raw",
+    "ipc_lock",
+    "ipc_owner",
+    "sys_module",
+    "sys_rawio",
+    "sys_chroot",
+    "sys_ptrace",
+    "sys_pacct",
+    "sys_admin",
+    "sys_boot",
+    "sys_nice",
+    "sys_resource",
+    "sys_time",
+    "sys_tty_config",
+    "mknod",
+    "lease",
+    "audit_write",
+    "audit_control",
+    "setfcap",
+    "mac_override",
+    "mac_admin",
+    "syslog",
+    "wake_alarm",
+    "block_suspend",
+    "audit_read",
+    "perfmon",
+    "bpf",
+    "checkpoint_restore",
+];
 
 /// Takes everything from this thread but `kept`, for good. A program of root
 /// finds exactly these; without the bounding set `execve` would give it all.
@@ -47,7 +93,10 @@ pub(super) fn keep(kept: &[String], new: NewPrivileges) -> Result<(), Unconfinab
 fn set_of(names: &[String]) -> Result<CapabilitySet, Unconfinable> {
     let mut set = CapabilitySet::empty();
     for name in names {
-        let Some(number) = PRIVILEGES.iter().position(|known| known == name) else {
+        if name == "all" {
+            return Ok(CapabilitySet::all());
+        }
+        let Some(number) = NUMBERED.iter().position(|known| known == name) else {
             return Err(Unconfinable::Privileges { why: format!("Linux has no capability {name:?}") });
         };
         set |= CapabilitySet::from_bits_retain(1 << number);
@@ -58,6 +107,13 @@ fn set_of(names: &[String]) -> Result<CapabilitySet, Unconfinable> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_word_of_the_configuration_is_known() {
+        for name in riposte_policy::grant::language::KEPT {
+            assert!(set_of(&[(*name).to_owned()]).is_ok(), "{name}");
+        }
+    }
 
     #[test]
     fn names_stand_in_the_order_of_their_numbers() {
