@@ -10,6 +10,7 @@ use std::time::Duration;
 use riposte_capability::firewall::nftables::Nftables;
 use riposte_capability::firewall::{Backend, Unavailable};
 use riposte_capability::{Backends, Capabilities, Claims, Guard, Refusal};
+use riposte_capability::{lines, quarantine, secret, state};
 use riposte_ledger::clock::Clock;
 use riposte_ledger::entry::Filter;
 use riposte_ledger::ledger::Pending;
@@ -126,6 +127,10 @@ impl Service {
         guard.refresh();
         let backends = Backends {
             exec: Arc::new(riposte_capability::exec::Programs::default()),
+            lines: Arc::new(lines::Files),
+            quarantine: Arc::new(quarantine::Store::new(places.quarantine(), places.own())),
+            state: Arc::new(state::Files::new(places.values())),
+            secrets: Arc::new(secret::Files::of_this_service()),
             ..Backends::only_firewall(Arc::clone(&firewall))
         };
         let capabilities = Arc::new(Capabilities::new(claims, backends, guard));

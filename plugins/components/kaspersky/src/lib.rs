@@ -11,12 +11,17 @@ const PROGRAM: &str = "/opt/kaspersky/kesl/bin/kesl-control";
 /// Where the file stands: Wazuh 4, Wazuh 5.
 const FILE: [&str; 2] = ["/syscheck/path", "/file/path"];
 
-/// The tasks that every installation has, by the option that asks for one.
-const TASKS: [(&str, &str); 4] = [
-    ("--full_scan", "Scan_My_Computer"),
-    ("--boot_scan", "Boot_Scan"),
-    ("--memory_scan", "Memory_Scan"),
-    ("--update_application", "Update"),
+/// Options without a value, and what the control program is told. The tasks
+/// have these numbers in every installation: 1 protects files as they are used,
+/// 2 scans the computer, 4 what it boots from, 5 its memory.
+const OPTIONS: [(&str, &[&str]); 7] = [
+    ("--full_scan", &["--start-task", "2"]),
+    ("--boot_scan", &["--start-task", "4"]),
+    ("--memory_scan", &["--start-task", "5"]),
+    ("--enable_realtime", &["--start-task", "1"]),
+    ("--disable_realtime", &["--stop-task", "1"]),
+    ("--update_application", &["--update-application"]),
+    ("--get_task_list", &["--get-task-list"]),
 ];
 
 struct Kaspersky;
@@ -45,49 +50,65 @@ impl Oneshot for Kaspersky {
 /// What the control program is to do, each with its arguments as separate
 /// words. Without `<extra_args>` the file of the alert is scanned.
 fn asked(words: &[String], alert: &Alert) -> Result<Vec<Vec<String>>, Error> {
-    if words.is_empty() {
-        return Ok(vec![scan(&file(alert)?)]);
-    }
-    let mut all = Vec::new();
-    let mut words = words.iter();
+    let mut all: Vec<Vec<String>> = Vec::new();
+    let mut words = words.iter().filter(|word| !matches!(word.as_str(), "-v" | "--verbose"));
     while let Some(word) = words.next() {
-        if let Some((_, task)) = TASKS.iter().find(|(option, _)| option == word) {
-            all.push(vec!["--start-task".to_owned(), (*task).to_owned()]);
+        if let Some((_, told)) = OPTIONS.iter().find(|(option, _)| option == word) {
+            all.push(told.iter().map(|word| (*word).to_owned()).collect());
             continue;
         }
         let (option, value) = match word.split_once('=') {
-            Some((option, value)) => (option, Some(value.to_owned())),
+            Some((option, value)) => (option, Some(value)),
             None => (word.as_str(), None),
         };
-        let mut value = || value.clone().or_else(|| words.next().cloned()).ok_or_else(|| lacks(option));
+        let mut value = || match value.or_else(|| words.next().map(String::as_str)) {
+            Some(value) => Ok(unquoted(value)),
+            None => Err(Error::invalid(format!("<extra_args> has {option} without its value"))),
+        };
         match option {
-            "--scan_file" if word == "--scan_file" => all.push(scan(&file(alert)?)),
-            "--scan_file" => all.push(scan(&path(value()?)?)),
-            "--start_task" => all.push(vec!["--start-task".to_owned(), task(value()?)?]),
-            "--stop_task" => all.push(vec!["--stop-task".to_owned(), task(value()?)?]),
-            "--get_task_state" => all.push(vec!["--get-task-state".to_owned(), task(value()?)?]),
+            "--custom_scan_file" | "--custom_scan_folder" => {
+                all.push(vec!["--scan-file".to_owned(), path(value()?)?]);
+            }
+            "--action" => match all.last_mut() {
+                Some(last) if last.first().is_some_and(|first| first == "--scan-file") => {
+                    last.extend(["--action".to_owned(), plain(value()?)?]);
+                }
+                _ => {
+                    return Err(Error::invalid(
+                        "<extra_args> has --action without --custom_scan_file before it",
+                    ));
+                }
+            },
+            "--get_task_state" => all.push(vec!["--get-task-state".to_owned(), plain(value()?)?]),
             // Each word becomes one argument; the grant decides whether it may.
-            "--custom_action" => {
-                let mut own = vec![value()?];
-                own.extend(words.by_ref().cloned());
+            "--custom_flags" => {
+                let first = value()?;
+                let own = [first].into_iter().chain(words.by_ref().map(|word| unquoted(word)));
+                let own: Vec<_> = own.filter(|word| !word.is_empty()).collect();
                 if let Some(wrong) = own.iter().find(|word| word.contains(char::is_control)) {
                     return Err(Error::invalid(format!("{wrong:?} holds control characters")));
                 }
                 all.push(own);
             }
             _ => {
+                let known: Vec<_> = OPTIONS.iter().map(|(option, _)| *option).collect();
                 return Err(Error::invalid(format!(
-                    "<extra_args> has {word:?}: it takes --scan_file, --full_scan, --boot_scan, --memory_scan, \
-                     --update_application, --start_task, --stop_task, --get_task_state and --custom_action"
+                    "<extra_args> has {word:?}: it takes {}, --custom_scan_file, --custom_scan_folder, --action, \
+                     --get_task_state and --custom_flags",
+                    known.join(", ")
                 )));
             }
         }
     }
+    if all.is_empty() {
+        all.push(vec!["--scan-file".to_owned(), file(alert)?]);
+    }
     Ok(all)
 }
 
-fn scan(file: &str) -> Vec<String> {
-    vec!["--scan-file".to_owned(), file.to_owned()]
+/// `<extra_args>` are split at blanks alone, so quotes of a shell are still there.
+fn unquoted(word: &str) -> String {
+    word.trim_matches(['\'', '"']).to_owned()
 }
 
 /// The file to scan: what `<keys>` found, or that of a file integrity alert.
@@ -107,17 +128,12 @@ fn path(text: String) -> Result<String, Error> {
     Err(Error::invalid(format!("{text:?} is not an absolute path")))
 }
 
-/// The name or number of a task.
-fn task(text: String) -> Result<String, Error> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    if !text.is_empty() && text.chars().all(plain) {
+/// The name or number of a task, or an action.
+fn plain(text: String) -> Result<String, Error> {
+    if !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
         return Ok(text);
     }
-    Err(Error::invalid(format!("{text:?} is no name of a task: use letters, digits and _")))
-}
-
-fn lacks(option: &str) -> Error {
-    Error::invalid(format!("<extra_args> has {option} without its value"))
+    Err(Error::invalid(format!("{text:?} is no task and no action: use letters, digits and _")))
 }
 
 export_oneshot!(Kaspersky);
@@ -132,7 +148,10 @@ mod tests {
         let arguments = arguments.iter().map(|word| (*word).to_owned()).collect();
         host::set_invocation(host::Invocation { arguments, ..host::Invocation::default() });
         Kaspersky::run(&r#"{"syscheck":{"path":"/tmp/a b"}}"#.parse().unwrap())?;
-        Ok(host::calls().into_iter().filter_map(|call| Some(call.strip_prefix("exec.run ")?.to_owned())).collect())
+        Ok(host::calls()
+            .into_iter()
+            .filter_map(|call| Some(call.strip_prefix("exec.run ")?.to_owned()))
+            .collect())
     }
 
     #[test]
@@ -140,17 +159,19 @@ mod tests {
         let control = |arguments: &str| format!("{PROGRAM} {arguments}");
         for (arguments, expected) in [
             (&[][..], "--scan-file /tmp/a b"),
-            (&["--scan_file"], "--scan-file /tmp/a b"),
-            (&["--scan_file=/etc/passwd"], "--scan-file /etc/passwd"),
-            (&["--full_scan"], "--start-task Scan_My_Computer"),
-            (&["--boot_scan"], "--start-task Boot_Scan"),
-            (&["--memory_scan"], "--start-task Memory_Scan"),
-            (&["--update_application"], "--start-task Update"),
-            (&["--start_task", "7"], "--start-task 7"),
-            (&["--stop_task=File_Threat_Protection"], "--stop-task File_Threat_Protection"),
+            (&["-v", "--full_scan"], "--start-task 2"),
+            (&["--boot_scan"], "--start-task 4"),
+            (&["--memory_scan"], "--start-task 5"),
+            (&["--enable_realtime"], "--start-task 1"),
+            (&["--disable_realtime"], "--stop-task 1"),
+            (&["--update_application"], "--update-application"),
+            (&["--get_task_list"], "--get-task-list"),
             (&["--get_task_state", "2"], "--get-task-state 2"),
-            (&["--custom_action", "--app-info"], "--app-info"),
-            (&["--custom_action=--set-settings", "2", "A=B"], "--set-settings 2 A=B"),
+            (&["--custom_scan_file=/etc/passwd"], "--scan-file /etc/passwd"),
+            (&["--custom_scan_folder", "'/etc'"], "--scan-file /etc"),
+            (&["--custom_scan_file", "/a", "--action", "Cure"], "--scan-file /a --action Cure"),
+            (&["--custom_flags", "'--get-task-state", "Scan'"], "--get-task-state Scan"),
+            (&["--custom_flags=--set-settings", "2", "A=B"], "--set-settings 2 A=B"),
         ] {
             assert_eq!(run(arguments), Ok(vec![control(expected)]), "{arguments:?}");
         }
@@ -159,9 +180,18 @@ mod tests {
 
     #[test]
     fn what_is_no_option_runs_nothing() {
-        for arguments in
-            [&["--scan"][..], &["/tmp/a"], &["--start_task"], &["--start_task", "a;b"], &["--start_task=-x"], &["--scan_file=a"], &["--custom_action=a\nb"], &["--full_scan", "--x"]]
-        {
+        for arguments in [
+            &["--scan"][..],
+            &["/tmp/a"],
+            &["--get_task_state"],
+            &["--get_task_state", "a;b"],
+            &["--get_task_state=-x"],
+            &["--custom_scan_file=a"],
+            &["--custom_flags=a\nb"],
+            &["--full_scan", "--x"],
+            &["--action", "Cure"],
+            &["--full_scan", "--action", "Cure"],
+        ] {
             assert_eq!(run(arguments).unwrap_err().kind, "invalid-input", "{arguments:?}");
             assert!(!host::calls().iter().any(|call| call.starts_with("exec.run")));
         }

@@ -27,7 +27,10 @@ impl Oneshot for YaraScan {
         if ended.status != 0 {
             let said = String::from_utf8_lossy(&ended.stderr);
             let said = said.lines().next().unwrap_or("it did not say why").trim();
-            return Err(Error::failed(format!("yara ended with status {} on {file:?}: {said:?}", ended.status)));
+            return Err(Error::failed(format!(
+                "yara ended with status {} on {file:?}: {said:?}",
+                ended.status
+            )));
         }
         let output = String::from_utf8_lossy(&ended.stdout);
         let matched: Vec<_> = output.lines().filter_map(|line| rule(line, &file)).collect();
