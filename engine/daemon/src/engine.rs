@@ -461,7 +461,7 @@ impl Engine {
             Err(error) => return Err(error.to_string()),
         };
         let program = Program::resolve(&self.places.programs(), &name).map_err(|error| error.to_string())?;
-        Ok(NativeProgram::new(program, self.places.root.clone(), &command.limits))
+        Ok(NativeProgram::new(program, self.places.root.clone(), command))
     }
 
     /// The very version of a component that an entry was made with.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use riposte_capability::firewall::{Backend, Firewalls};
 use riposte_capability::{Backends, Claims, Guard, Refusal};
-use riposte_capability::{held, isolation, lines, quarantine, routes, secret, state};
+use riposte_capability::{exec, held, isolation, lines, quarantine, routes, secret, state};
 use riposte_policy::grant::FirewallBackend;
 
 use crate::places::Places;
@@ -29,6 +29,7 @@ pub fn backends(
         return Backends { secrets, state, ..Backends::unavailable(&why) };
     }
     Backends {
+        exec: Arc::new(exec::Programs::default()),
         isolation: isolation::backend(claims, guard),
         routes: routes(),
         lines: Arc::new(lines::Files),

@@ -224,8 +224,11 @@ pub enum Confinement {
     Confined {
         /// Where it may write. It may read everything.
         write: Vec<PathBuf>,
-        /// Names of Linux capabilities in lower case, without `cap_`.
+        /// Names of Linux capabilities in lower case, without `cap_`, or
+        /// `all` ([`super::language::KEPT`]).
         capabilities: Vec<String>,
+        /// Whether what it starts may gain privileges. Default: no.
+        new_privileges: NewPrivileges,
     },
     /// `<isolated/>`: besides, without network, with a read-only view of the
     /// file system and a user of its own (bubblewrap).
@@ -233,6 +236,18 @@ pub enum Confinement {
         /// Where it may write.
         write: Vec<PathBuf>,
     },
+}
+
+/// Whether a program may gain privileges from a set-user-id file such as sudo.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NewPrivileges {
+    /// It may not (`no_new_privs` of Linux).
+    #[default]
+    Refused,
+    /// It may (`no_new_privs="no"`). The list of refused system calls needs
+    /// `no_new_privs`, so that list does not hold then; paths and capabilities
+    /// still do.
+    Allowed,
 }
 
 /// `<state size="64KiB"/>`: may keep values.

@@ -57,6 +57,7 @@ fn every_grant_in_full() {
     let confined = Confinement::Confined {
         write: vec!["/tmp".into(), "/var/tmp".into()],
         capabilities: vec!["net_admin".to_owned()],
+        new_privileges: crate::grant::NewPrivileges::Refused,
     };
     let expected = Grants {
         digests: vec![],
