@@ -20,6 +20,7 @@
 //! * [`report`]: audit events, Wazuh's log, traces. [`outcome`]: what they tell.
 //! * [`exec`]: a built-in response as a program, in place of one of Wazuh's.
 //! * [`cli`], [`commands`], [`control`], [`show`], [`exit`]: what operators ask.
+//! * [`notify`]: what the service manager is told.
 //! * [`places`], [`files`]: where everything lies.
 
 #![forbid(unsafe_code)]
@@ -37,6 +38,7 @@ mod exit;
 mod files;
 mod intake;
 mod manager;
+mod notify;
 mod outcome;
 mod places;
 mod programs;

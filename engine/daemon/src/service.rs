@@ -32,6 +32,7 @@ use crate::claims::InLedger;
 use crate::control::server::Socket;
 use crate::engine::{self, COMPONENTS, Engine, Parts};
 use crate::files::File;
+use crate::notify::Notify;
 use crate::places::Places;
 use crate::report::Report;
 use crate::timekeeper::{self, Timekeeper};
@@ -164,7 +165,8 @@ impl Service {
         prune(&engine).await;
         recover::recover(&engine, left, pending).await;
         let responding = tokio::spawn(respond_to(Arc::clone(&engine), arriving));
-        let keeping = tokio::spawn(keep_house(Arc::clone(&engine)));
+        let notify = Notify::from_environment();
+        let keeping = tokio::spawn(keep_house(Arc::clone(&engine), notify.clone()));
         let on = |kind| signal(kind).map_err(|error| error.to_string());
         let told = Told {
             terminate: on(SignalKind::terminate())?,
@@ -172,7 +174,7 @@ impl Service {
             quit: on(SignalKind::quit())?,
         };
         let hangup = on(SignalKind::hangup())?;
-        Ok(Serving { engine, socket, told, hangup, responding, keeping })
+        Ok(Serving { engine, socket, told, hangup, notify, responding, keeping })
     }
 }
 
@@ -198,6 +200,7 @@ pub struct Serving {
     socket: Socket,
     told: Told,
     hangup: Signals,
+    notify: Notify,
     responding: JoinHandle<()>,
     keeping: JoinHandle<()>,
 }
@@ -243,12 +246,17 @@ impl Serving {
     /// to stop. SIGHUP reads the configuration again.
     pub async fn until<T>(&mut self, work: impl Future<Output = T>) -> Stop<T> {
         let mut work = std::pin::pin!(work);
+        self.notify.ready();
         loop {
             tokio::select! {
                 () = self.socket.serve(&self.engine) => {}
                 done = &mut work => return Stop::Worked(done),
                 signal = self.told.stop() => return Stop::Told(signal),
-                _ = self.hangup.recv() => reload(&self.engine).await,
+                _ = self.hangup.recv() => {
+                    self.notify.reloading();
+                    reload(&self.engine).await;
+                    self.notify.ready();
+                }
             }
         }
     }
@@ -267,6 +275,7 @@ impl Serving {
     pub async fn stop(&mut self) {
         let reverts = self.engine.armed().config.settings.on_stop == OnStop::Revert;
         self.engine.stop();
+        self.notify.stopping();
         if reverts {
             tracing::info!("stopping; what is in force is undone");
         } else {
@@ -359,7 +368,7 @@ async fn reload(engine: &Arc<Engine>) {
 }
 
 /// Ends what has expired, looks around, and mends what others broke.
-async fn keep_house(engine: Arc<Engine>) {
+async fn keep_house(engine: Arc<Engine>, notify: Notify) {
     let mut clock = tokio::time::interval(HOUSEKEEPING);
     loop {
         clock.tick().await;
@@ -373,6 +382,7 @@ async fn keep_house(engine: Arc<Engine>) {
         if let Err(error) = engine.ledger.prune(REMEMBERED, 500).await {
             tracing::warn!(%error, "what is long over cannot be forgotten");
         }
+        notify.alive();
     }
 }
 
