@@ -1,5 +1,6 @@
 //! One run, as capabilities see it.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use riposte_policy::config::Mode;
@@ -65,7 +66,11 @@ impl Session {
 
 /// What one run in shadow would have done, in order. Clones share one record.
 #[derive(Clone, Debug, Default)]
-pub struct Recorder(Arc<Mutex<Vec<WouldBe>>>);
+pub struct Recorder {
+    changes: Arc<Mutex<Vec<WouldBe>>>,
+    /// What [`crate::state`] would hold differently; `None`: removed.
+    values: Arc<Mutex<BTreeMap<String, Option<Vec<u8>>>>>,
+}
 
 /// One change that shadow held back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,26 +79,52 @@ pub enum WouldBe {
     Made(Effect),
     /// The effect would have been released.
     Undone(Effect),
+    /// This would have been done. It leaves nothing that could be claimed or
+    /// undone: a unit restarted, a process ended.
+    Done(Effect),
 }
 
 impl Recorder {
     /// Everything recorded so far.
     #[must_use]
     pub fn recorded(&self) -> Vec<WouldBe> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn note(&self, change: WouldBe) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(change);
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner).push(change);
+    }
+
+    /// A value as this run left it; the outer `None`: it has not touched it.
+    pub(crate) fn value(&self, key: &str) -> Option<Option<Vec<u8>>> {
+        self.values.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    pub(crate) fn set_value(&self, key: &str, value: Option<Vec<u8>>) {
+        self.values.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned(), value);
+    }
+
+    /// How much this run set under other keys, in bytes.
+    pub(crate) fn bytes_besides(&self, key: &str) -> usize {
+        let values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
+        let others = values.iter().filter(|(other, _)| *other != key);
+        others.map(|(key, value)| key.len().saturating_add(value.as_ref().map_or(0, Vec::len))).sum()
+    }
+
+    /// The keys that this run touched, and whether they have a value now.
+    pub(crate) fn values(&self) -> Vec<(String, bool)> {
+        let values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
+        values.iter().map(|(key, value)| (key.clone(), value.is_some())).collect()
     }
 
     /// Whether this run believes the effect made; `None` when it has not
     /// touched it.
     pub(crate) fn believes(&self, effect: &Effect) -> Option<bool> {
-        let changes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
         changes.iter().rev().find_map(|change| match change {
             WouldBe::Made(made) => (made == effect).then_some(true),
             WouldBe::Undone(undone) => (undone == effect).then_some(false),
+            WouldBe::Done(_) => None,
         })
     }
 }

@@ -1,16 +1,60 @@
 //! What the operator keeps from everybody else.
 
+pub mod fake;
+#[cfg(target_os = "linux")]
+mod files;
+
+use std::fmt;
+
 use async_trait::async_trait;
+use riposte_policy::diagnostic::shown;
+use riposte_policy::grant::SecretSource;
 
 use crate::refusal::Refusal;
 use crate::session::Session;
 
+#[cfg(target_os = "linux")]
+pub use files::Files;
+
 /// The WIT interface.
 pub const INTERFACE: &str = "secret";
 
-/// How a host does it.
+/// A value that is shown to nobody but the plugin that was granted it. It has
+/// no way into a log: neither `Debug` nor `Display` tells it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The secret of this value.
+    #[must_use]
+    pub fn new(value: String) -> Self {
+        Self(value)
+    }
+
+    /// The value, for whoever it was granted to.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// How a host keeps secrets.
 #[async_trait]
 pub trait Backend: Send + Sync {
+    /// The value that stands at `source`, without the line end at its end.
+    ///
+    /// # Errors
+    ///
+    /// When it is not there, could be read by others, or is no text of at most
+    /// 64 KiB. The text says which, never what stands there.
+    async fn read(&self, source: &SecretSource) -> Result<Secret, Refusal>;
+
     /// Whether it would work now.
     ///
     /// # Errors
@@ -25,6 +69,10 @@ pub struct Unavailable(pub Refusal);
 
 #[async_trait]
 impl Backend for Unavailable {
+    async fn read(&self, _: &SecretSource) -> Result<Secret, Refusal> {
+        Err(self.0.clone())
+    }
+
     async fn probe(&self) -> Result<(), Refusal> {
         Err(self.0.clone())
     }
@@ -41,15 +89,24 @@ impl<'a> Secrets<'a> {
         Self { backend }
     }
 
-    /// As the WIT says.
+    /// The value of a name that the command is granted, read now: a value that
+    /// is replaced holds from the next call on. In shadow too, since a plugin
+    /// would otherwise go another way.
     ///
     /// # Errors
     ///
-    /// By phase, grant, guard or backend.
-    pub async fn get(&self, session: &Session, name: &str) -> Result<String, Refusal> {
+    /// `denied` by phase or grant, else as [`Backend::read`].
+    pub async fn get(&self, session: &Session, name: &str) -> Result<Secret, Refusal> {
         session.effects_allowed("secret.get")?;
-        self.backend.probe().await?;
-        let _ = name;
-        Err(Refusal::unsupported("secret is not implemented"))
+        let grant = session.grants.secrets.iter().find(|grant| grant.name == name).ok_or_else(|| {
+            Refusal::denied(format!(
+                "the command has no <secret/> grant of the name {}: add <secret name=\"NAME\" file=\"/PATH\"/> to its <capabilities> to allow it",
+                shown(name)
+            ))
+        })?;
+        self.backend.read(&grant.source).await
     }
 }
+
+#[cfg(test)]
+mod tests;
