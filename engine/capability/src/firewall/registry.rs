@@ -23,7 +23,8 @@ const KINDS: &[FirewallBackend] = &[
     FirewallBackend::Iptables,
     FirewallBackend::Firewalld,
 ];
-/// The other systems' firewalls: their argument vectors register in [`open`].
+/// The other systems' firewalls: those that are not of this system refuse to
+/// be opened.
 #[cfg(not(target_os = "linux"))]
 const KINDS: &[FirewallBackend] = &[
     FirewallBackend::Pf,
@@ -55,10 +56,7 @@ fn open(kind: FirewallBackend, claims: &Arc<dyn Claims>) -> Result<Arc<dyn Backe
         }
     }
     #[cfg(not(target_os = "linux"))]
-    {
-        let _ = claims;
-        Err(elsewhere(kind))
-    }
+    super::vectors::backend(kind, Arc::clone(claims))
 }
 
 /// A backend that does not block, and why.

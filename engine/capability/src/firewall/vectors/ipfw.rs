@@ -3,12 +3,13 @@
 //! Wazuh's `ipfw` fills table 1, which FreeBSD's own examples use for other
 //! things. Here the table has the name of the set (FreeBSD 11).
 
-use riposte_policy::grant::SetName;
+use riposte_policy::grant::{FirewallBackend, SetName};
 
 use super::{Change, Invocation, Look, Target, Tool, prefixes};
 use crate::refusal::Refusal;
 
 pub(super) static TOOL: Tool = Tool {
+    kind: FirewallBackend::Ipfw,
     systems: &["freebsd"],
     programs: &["ipfw"],
     look: Look::AfterFailure,

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use riposte_policy::address::Prefix;
 use riposte_policy::grant::{FirewallBackend, SetName};
 
-use super::{Backend, Target};
+use super::{Backend, Target, elsewhere};
 use crate::claim::Claims;
 use crate::refusal::Refusal;
 
@@ -37,11 +37,7 @@ use crate::refusal::Refusal;
 pub fn backend(which: FirewallBackend, claims: Arc<dyn Claims>) -> Result<Arc<dyn Backend>, Refusal> {
     let tool = tool(which)?;
     if !tool.systems.contains(&std::env::consts::OS) {
-        return Err(Refusal::unsupported(format!(
-            "{} is no packet filter of this system ({}): name another backend in <firewall/>, or none",
-            which.as_str(),
-            std::env::consts::OS
-        )));
+        return Err(elsewhere(which));
     }
     let vectors = run::Vectors::new(tool, run::FOLDERS.map(Into::into).to_vec(), claims);
     vectors.installed()?;
@@ -56,12 +52,10 @@ fn tool(which: FirewallBackend) -> Result<&'static Tool, Refusal> {
         FirewallBackend::Ipf => Ok(&ipf::TOOL),
         FirewallBackend::Aix => Ok(&aix::TOOL),
         FirewallBackend::Netsh => Ok(&netsh::TOOL),
-        FirewallBackend::Nftables
+        linux @ (FirewallBackend::Nftables
         | FirewallBackend::Iptables
         | FirewallBackend::Ipset
-        | FirewallBackend::Firewalld => {
-            Err(Refusal::unsupported(format!("{} is a packet filter of Linux alone", which.as_str())))
-        }
+        | FirewallBackend::Firewalld) => Err(elsewhere(linux)),
     }
 }
 
@@ -140,6 +134,7 @@ enum Look {
 
 /// One packet filter: its programs as pure functions.
 struct Tool {
+    kind: FirewallBackend,
     /// As `std::env::consts::OS` has them.
     systems: &'static [&'static str],
     /// The programs, the one that is always needed first.
