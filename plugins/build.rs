@@ -11,7 +11,12 @@ fn main() -> Result<(), BuildError> {
         // would be that of another checkout when they share a target folder.
         Path::new(".."),
         Path::new("components"),
-        &["firewall-drop"],
-        &[(Source::Package("firewall-drop"), Target::Plain)],
+        &["firewall-drop", "host-deny", "ip-customblock", "quarantine-file"],
+        &[
+            (Source::Package("firewall-drop"), Target::Plain),
+            (Source::Package("host-deny"), Target::Plain),
+            (Source::Package("ip-customblock"), Target::Plain),
+            (Source::Package("quarantine-file"), Target::Plain),
+        ],
     )
 }

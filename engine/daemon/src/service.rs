@@ -10,6 +10,7 @@ use std::time::Duration;
 use riposte_capability::firewall::nftables::Nftables;
 use riposte_capability::firewall::{Backend, Unavailable};
 use riposte_capability::{Backends, Capabilities, Claims, Guard, Refusal};
+use riposte_capability::{lines, quarantine, secret, state};
 use riposte_ledger::clock::Clock;
 use riposte_ledger::entry::Filter;
 use riposte_ledger::ledger::Pending;
@@ -125,8 +126,14 @@ impl Service {
         let firewall = firewall(&claims);
         let guard = Arc::new(Guard::new());
         guard.refresh();
-        let capabilities =
-            Arc::new(Capabilities::new(claims, Backends::only_firewall(Arc::clone(&firewall)), guard));
+        let backends = Backends {
+            lines: Arc::new(lines::Files),
+            quarantine: Arc::new(quarantine::Store::new(places.quarantine(), places.own())),
+            state: Arc::new(state::Files::new(places.values())),
+            secrets: Arc::new(secret::Files::of_this_service()),
+            ..Backends::only_firewall(Arc::clone(&firewall))
+        };
+        let capabilities = Arc::new(Capabilities::new(claims, backends, guard));
         let sandbox = Settings { cache: Some(places.compiled()), concurrency: COMPONENTS };
         let components =
             Components::new(&sandbox, Arc::clone(&capabilities)).map_err(|error| error.to_string())?;

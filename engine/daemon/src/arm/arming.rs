@@ -123,6 +123,14 @@ impl Arming<'_> {
                 String::new(),
             );
         }
+        let folders = plugin.inspection().folders().then_some(command.capabilities.as_ref()).flatten();
+        for grant in folders.into_iter().flat_map(|grants| &grants.folders) {
+            if let Err(refusal) = riposte_capability::folders::check(grant) {
+                let message = format!("command {:?} cannot run: {}", command.name, refusal.message);
+                let help = "without the folder every call of it fails".to_owned();
+                self.found.say(Severity::Warning, "folder-unusable", granted, message, help);
+            }
+        }
         let (limits, usual) = (&command.limits, Limits::default());
         if (limits.answer, limits.run) != (usual.answer, usual.run) {
             let message =

@@ -7,6 +7,7 @@ use riposte_capability::{Guard, Verdict as Guarded};
 use riposte_ledger::clock::Now;
 use riposte_ledger::{Admitted, NewEntry, Wait};
 use riposte_policy::config::{Mode, Way};
+use riposte_policy::grant::{Access, Grants};
 use riposte_policy::keys::{self, Derived};
 use riposte_policy::{Address, Config, Order, Prefix, UserName, alert};
 use riposte_runtime::native::{self, Message};
@@ -91,6 +92,11 @@ pub(super) async fn weigh(
     };
     let config = &scales.armed.config;
     hear(spared(config, scales.guard, &keys))?;
+    if let Runner::Component(_) = &ready.runner
+        && ready.command.capabilities.as_ref().is_some_and(acts_unseen)
+    {
+        hear(addresses_guarded(scales.guard, &keys))?;
+    }
     if let Runner::Native(program) = &ready.runner {
         hear(typed(order, &keys))?;
         hear(guarded(scales.guard, order, &keys, By::Definition))?;
@@ -281,6 +287,27 @@ pub(super) fn guarded(guard: &Guard, order: &Order, keys: &[String], by: By) -> 
         if (!any_text || users.contains(key))
             && let Ok(user) = key.parse::<UserName>()
             && let Guarded::Never { rule, detail } = guard.judge_user(&user)
+        {
+            return Err(Outcome::Refused(Refused::Guarded(format!("{key}: {rule}, {detail}"))));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a component with these grants can cut off an address in a way in
+/// which no capability call sees one: by a line in a file, by a file in a
+/// folder, by a program's argument. (Blocks and routes judge each address
+/// themselves; a message about a protected address does it no harm.)
+fn acts_unseen(grants: &Grants) -> bool {
+    let writes = grants.folders.iter().any(|folder| folder.access == Access::Write);
+    writes || !grants.lines.is_empty() || !grants.exec.is_empty()
+}
+
+/// For such a component the guard judges what it acts on beforehand.
+fn addresses_guarded(guard: &Guard, keys: &[String]) -> Result<(), Instead> {
+    for key in keys {
+        if let Ok(network) = key.parse::<Prefix>()
+            && let Guarded::Never { rule, detail } = guard.judge(network)
         {
             return Err(Outcome::Refused(Refused::Guarded(format!("{key}: {rule}, {detail}"))));
         }

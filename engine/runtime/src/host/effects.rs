@@ -114,7 +114,9 @@ impl state::Host for State {
 
 impl secret::Host for State {
     async fn get(&mut self, name: String) -> Result<String, types::Error> {
-        Ok(self.capabilities.secrets().get(&self.session, &name).await?)
+        let secret = self.capabilities.secrets().get(&self.session, &name).await?;
+        self.log.conceal(&name, secret.reveal());
+        Ok(secret.reveal().to_owned())
     }
 }
 
