@@ -24,13 +24,16 @@ pub fn builtins() -> &'static [Builtin] {
     &BUILTINS
 }
 
-static BUILTINS: [Builtin; 4] = [
+/// The same for every packet filter: which one blocks is the grant's.
+const FIREWALL_DROP: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/firewall-drop.wasm"));
+
+static BUILTINS: [Builtin; 8] = [
     Builtin {
         name: "firewall-drop",
         // Wazuh 3 and OSSEC; the name of its source; the same over firewalld;
         // Wazuh 5. All drop what comes from the source address, until the delete.
         aliases: &["firewall-drop.sh", "default-firewall-drop", "firewalld-drop", "block-ip"],
-        wasm: include_bytes!(concat!(env!("OUT_DIR"), "/firewall-drop.wasm")),
+        wasm: FIREWALL_DROP,
         definition: include_str!("../components/firewall-drop/definition.xml"),
     },
     Builtin {
@@ -46,6 +49,35 @@ static BUILTINS: [Builtin; 4] = [
         aliases: &["ip-customblock.sh"],
         wasm: include_bytes!(concat!(env!("OUT_DIR"), "/ip-customblock.wasm")),
         definition: include_str!("../components/ip-customblock/definition.xml"),
+    },
+    Builtin {
+        name: "ipfw",
+        // OSSEC and Wazuh 3.
+        aliases: &["ipfw.sh"],
+        wasm: FIREWALL_DROP,
+        definition: include_str!("../components/firewall-drop/ipfw.xml"),
+    },
+    Builtin {
+        name: "netsh",
+        // Wazuh 4; OSSEC and Wazuh 3, the second for Windows Server 2016.
+        aliases: &["netsh.exe", "netsh.cmd", "netsh-win-2016.cmd"],
+        wasm: FIREWALL_DROP,
+        definition: include_str!("../components/firewall-drop/netsh.xml"),
+    },
+    Builtin {
+        name: "npf",
+        // OSSEC and Wazuh 3.
+        aliases: &["npf.sh"],
+        wasm: FIREWALL_DROP,
+        definition: include_str!("../components/firewall-drop/npf.xml"),
+    },
+    Builtin {
+        name: "pf",
+        // OSSEC and Wazuh 3; the second was for macOS, which has had no ipfw
+        // since 10.10 and pf since 10.7.
+        aliases: &["pf.sh", "ipfw_mac.sh"],
+        wasm: FIREWALL_DROP,
+        definition: include_str!("../components/firewall-drop/pf.xml"),
     },
     Builtin {
         name: "quarantine-file",

@@ -48,7 +48,7 @@ use crate::refusal::Refusal;
 
 pub use call::Firewall;
 pub(crate) use call::release;
-pub use registry::{Firewalls, PassedOver};
+pub use registry::{Firewalls, PassedOver, may_be_here};
 
 /// The WIT interface, as effects name it.
 pub const INTERFACE: &str = "firewall";

@@ -59,6 +59,13 @@ fn open(kind: FirewallBackend, claims: &Arc<dyn Claims>) -> Result<Arc<dyn Backe
     super::vectors::backend(kind, Arc::clone(claims))
 }
 
+/// Whether a packet filter is one of this kind of system; whether it works
+/// is for its probe to say.
+#[must_use]
+pub fn may_be_here(kind: FirewallBackend) -> bool {
+    KINDS.contains(&kind)
+}
+
 /// A backend that does not block, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PassedOver {
