@@ -5,7 +5,7 @@
 
 use riposte_policy::grant::{FirewallBackend, SetName};
 
-use super::{Change, Invocation, Look, Target, Tool, prefixes};
+use super::{Change, Invocation, Look, Prepare, Target, Tool, prefixes};
 use crate::refusal::Refusal;
 
 pub(super) static TOOL: Tool = Tool {
@@ -15,7 +15,7 @@ pub(super) static TOOL: Tool = Tool {
     look: Look::AfterFailure,
     ready: |_| Vec::new(),
     change,
-    prepare: Some((|| Invocation::new("ipfw", ["show"]), prepare)),
+    prepare: Some(Prepare { show: || Invocation::new("ipfw", ["show"]), make: prepare }),
     listing: |set| Invocation::new("ipfw", ["table", set.as_str(), "list"]),
     // `192.0.2.7/32 0`, behind a headline.
     listed: |_, text| prefixes(text.lines().filter_map(|line| line.split_ascii_whitespace().next())),

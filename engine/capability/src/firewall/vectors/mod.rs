@@ -132,6 +132,14 @@ enum Look {
     First,
 }
 
+/// What the engine may make by itself so that a block has an effect.
+#[derive(Clone, Copy)]
+struct Prepare {
+    show: fn() -> Invocation,
+    /// What is missing in the text that `show` wrote.
+    make: fn(&SetName, &str) -> Vec<Invocation>,
+}
+
 /// One packet filter: its programs as pure functions.
 struct Tool {
     kind: FirewallBackend,
@@ -145,9 +153,8 @@ struct Tool {
     /// What makes the change. The text is what `listing` wrote, with
     /// [`Look::First`].
     change: fn(Change, &Target, &str) -> Result<Vec<Invocation>, Refusal>,
-    /// What makes the set before its first block; the text is what the second
-    /// program wrote. `None`: nothing has to be made.
-    prepare: Option<(fn() -> Invocation, fn(&SetName, &str) -> Vec<Invocation>)>,
+    /// What makes the set before a block; `None`: nothing has to be made.
+    prepare: Option<Prepare>,
     /// What writes the elements of a set.
     listing: fn(&SetName) -> Invocation,
     /// The elements in what it wrote.

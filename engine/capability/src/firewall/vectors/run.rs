@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use riposte_policy::address::Prefix;
 use riposte_policy::grant::{FirewallBackend, SetName};
 
-use super::{Change, Check, Failure, Invocation, Look, Tool};
+use super::{Change, Check, Failure, Invocation, Look, Prepare, Tool};
 use crate::claim::{Claims, Standing};
 use crate::firewall::{Backend, Element, GRACE, Target};
 use crate::process::{By, Caps, Ended, Exit, Launch, Program};
@@ -89,9 +89,9 @@ impl Vectors {
         for check in (self.tool.ready)(set) {
             self.check(&check).await?;
         }
-        let Some((show, prepare)) = self.tool.prepare else { return Ok(()) };
+        let Some(Prepare { show, make }) = self.tool.prepare else { return Ok(()) };
         let shown = self.output(&show()).await?;
-        for invocation in prepare(set, &shown) {
+        for invocation in make(set, &shown) {
             let done = self.run(&invocation).await;
             if invocation.failure == Failure::Counts {
                 done?;

@@ -93,9 +93,9 @@ fn ipfw_has_a_table_of_its_own_name() {
         vector(&ipfw::TOOL, Change::Unblock, "drop", "2001:db8::/48"),
         ["ipfw -q table drop delete 2001:db8::/48"]
     );
-    let (show, prepare) = ipfw::TOOL.prepare.unwrap();
+    let Prepare { show, make } = ipfw::TOOL.prepare.unwrap();
     assert_eq!(typed(&[show()]), ["ipfw show"]);
-    let made = [
+    let expected = [
         "ipfw -q table drop create type addr",
         "ipfw -q add 00001 deny ip from table(drop) to any",
         "ipfw -q add 00001 deny ip from any to table(drop)",
@@ -105,9 +105,9 @@ fn ipfw_has_a_table_of_its_own_name() {
     let other = "00001 0 0 deny ip from any to table(drop)\n65535 0 0 allow ip from any to any\n";
     let foreign = one.replace("drop", "drop2") + &other.replace("00001", "00100");
     for shown in ["", one, other, &foreign] {
-        assert_eq!(typed(&prepare(&set, shown)), made, "{shown}");
+        assert_eq!(typed(&make(&set, shown)), expected, "{shown}");
     }
-    assert_eq!(prepare(&set, &format!("{one}{other}")), []);
+    assert_eq!(make(&set, &format!("{one}{other}")), []);
     let shown = (ipfw::TOOL.listed)(&set, "--- table(drop), set(0) ---\n192.0.2.7/32 0\n2001:db8::/48 0\n");
     assert_eq!(shown, ["192.0.2.7".parse().unwrap(), "2001:db8::/48".parse().unwrap()]);
 }
