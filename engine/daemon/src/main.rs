@@ -20,6 +20,7 @@
 //! * [`report`]: audit events, Wazuh's log, traces. [`outcome`]: what they tell.
 //! * [`exec`]: a built-in response as a program, in place of one of Wazuh's.
 //! * [`cli`], [`commands`], [`control`], [`show`], [`exit`]: what operators ask.
+//! * [`notify`]: what the service manager is told.
 //! * [`places`], [`files`]: where everything lies.
 
 #![forbid(unsafe_code)]
@@ -38,6 +39,7 @@ mod files;
 mod host;
 mod intake;
 mod manager;
+mod notify;
 mod outcome;
 mod places;
 mod programs;

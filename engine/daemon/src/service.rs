@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use riposte_capability::confirm::Network;
 use riposte_capability::guard::watch::Watch;
-use riposte_capability::{Capabilities, Claims, Guard};
+use riposte_capability::{Backends, Capabilities, Claims, Guard};
 use riposte_ledger::clock::Clock;
 use riposte_ledger::entry::Filter;
 use riposte_ledger::ledger::Pending;
@@ -33,11 +33,12 @@ use crate::claims::InLedger;
 use crate::control::server::Socket;
 use crate::engine::{self, COMPONENTS, Engine, Parts};
 use crate::files::File;
+use crate::notify::Notify;
 use crate::places::Places;
 use crate::report::Report;
 use crate::timekeeper::{self, Timekeeper};
 use crate::undo::{self, Undone};
-use crate::{host, recover, respond};
+use crate::{recover, respond};
 
 /// Orders on their way to be decided. Each holds its alert in memory.
 const UNDECIDED: usize = 4096;
@@ -103,12 +104,17 @@ fn wanted(files: &[File], role: Role) -> Option<FirewallBackend> {
 
 impl Service {
     /// Opens the ledger and the logs and makes every command ready to run.
-    /// `report` may add to the usual one.
+    /// `report` may add to the usual one; `host` is what can be done to the
+    /// host, [`crate::host::backends`] but in tests.
     ///
     /// # Errors
     ///
     /// What is wrong, and what to do about it.
-    pub fn open(plan: Plan, report: impl FnOnce(Report) -> Report) -> Result<Self, String> {
+    pub fn open(
+        plan: Plan,
+        report: impl FnOnce(Report) -> Report,
+        host: impl FnOnce(&Arc<dyn Claims>, &Arc<Guard>, &Places, Option<FirewallBackend>) -> Backends,
+    ) -> Result<Self, String> {
         let Plan { files, configs, places, identity, alerts, settings, clock } = plan;
         places.create().map_err(|error| error.to_string())?;
         let opened = Ledger::open(&places.ledger(), Arc::clone(&clock)).map_err(|error| error.to_string())?;
@@ -116,8 +122,7 @@ impl Service {
         let claims: Arc<dyn Claims> = Arc::new(InLedger(opened.ledger.clone()));
         let guard = Arc::new(Guard::new());
         guard.refresh();
-        let backends =
-            host::backends(&claims, &guard, &places, settings.shadow, wanted(&files, settings.role));
+        let backends = host(&claims, &guard, &places, wanted(&files, settings.role));
         let firewall = Arc::clone(&backends.firewall);
         let capabilities = Capabilities::new(claims, backends, Arc::clone(&guard))
             .with_witness(report.witness())
@@ -161,8 +166,9 @@ impl Service {
         prune(&engine).await;
         recover::recover(&engine, left, pending).await;
         let responding = tokio::spawn(respond_to(Arc::clone(&engine), arriving));
+        let notify = Notify::from_environment();
         let watching = tokio::spawn(watch(Arc::clone(&engine)));
-        let keeping = tokio::spawn(keep_house(Arc::clone(&engine)));
+        let keeping = tokio::spawn(keep_house(Arc::clone(&engine), notify.clone()));
         let on = |kind| signal(kind).map_err(|error| error.to_string());
         let told = Told {
             terminate: on(SignalKind::terminate())?,
@@ -170,7 +176,7 @@ impl Service {
             quit: on(SignalKind::quit())?,
         };
         let hangup = on(SignalKind::hangup())?;
-        Ok(Serving { engine, socket, told, hangup, responding, keeping, watching })
+        Ok(Serving { engine, socket, told, hangup, notify, responding, keeping, watching })
     }
 }
 
@@ -196,6 +202,7 @@ pub struct Serving {
     socket: Socket,
     told: Told,
     hangup: Signals,
+    notify: Notify,
     responding: JoinHandle<()>,
     keeping: JoinHandle<()>,
     watching: JoinHandle<()>,
@@ -242,12 +249,17 @@ impl Serving {
     /// to stop. SIGHUP reads the configuration again.
     pub async fn until<T>(&mut self, work: impl Future<Output = T>) -> Stop<T> {
         let mut work = std::pin::pin!(work);
+        self.notify.ready();
         loop {
             tokio::select! {
                 () = self.socket.serve(&self.engine) => {}
                 done = &mut work => return Stop::Worked(done),
                 signal = self.told.stop() => return Stop::Told(signal),
-                _ = self.hangup.recv() => reload(&self.engine).await,
+                _ = self.hangup.recv() => {
+                    self.notify.reloading();
+                    reload(&self.engine).await;
+                    self.notify.ready();
+                }
             }
         }
     }
@@ -266,6 +278,7 @@ impl Serving {
     pub async fn stop(&mut self) {
         let reverts = self.engine.armed().config.settings.on_stop == OnStop::Revert;
         self.engine.stop();
+        self.notify.stopping();
         if reverts {
             tracing::info!("stopping; what is in force is undone");
         } else {
@@ -359,7 +372,7 @@ async fn reload(engine: &Arc<Engine>) {
 }
 
 /// Ends what has expired, looks around, and mends what others broke.
-async fn keep_house(engine: Arc<Engine>) {
+async fn keep_house(engine: Arc<Engine>, notify: Notify) {
     let mut clock = tokio::time::interval(HOUSEKEEPING);
     let mut names: Option<JoinHandle<()>> = None;
     loop {
@@ -377,6 +390,7 @@ async fn keep_house(engine: Arc<Engine>) {
         if let Err(error) = engine.ledger.prune(REMEMBERED, 500).await {
             tracing::warn!(%error, "what is long over cannot be forgotten");
         }
+        notify.alive();
     }
 }
 

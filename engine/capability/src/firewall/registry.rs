@@ -23,7 +23,8 @@ const KINDS: &[FirewallBackend] = &[
     FirewallBackend::Iptables,
     FirewallBackend::Firewalld,
 ];
-/// The other systems' firewalls, by the programs of `vectors`.
+/// The other systems' firewalls: those that are not of this system refuse to
+/// be opened.
 #[cfg(not(target_os = "linux"))]
 const KINDS: &[FirewallBackend] = &[
     FirewallBackend::Pf,
@@ -43,18 +44,26 @@ fn picked_by_itself(kind: FirewallBackend) -> bool {
 /// Opens one backend. Whoever writes another one adds its line here and its
 /// name in [`KINDS`].
 fn open(kind: FirewallBackend, claims: &Arc<dyn Claims>) -> Result<Arc<dyn Backend>, Refusal> {
-    let claims = Arc::clone(claims);
-    match kind {
-        #[cfg(target_os = "linux")]
-        FirewallBackend::Nftables => Ok(Arc::new(super::nftables::Nftables::open(claims)?)),
-        #[cfg(target_os = "linux")]
-        FirewallBackend::Iptables => super::iptables::open(claims),
-        #[cfg(target_os = "linux")]
-        FirewallBackend::Ipset => super::ipset::open(claims),
-        #[cfg(target_os = "linux")]
-        FirewallBackend::Firewalld => Ok(super::firewalld::open(None, claims)),
-        other => super::vectors::backend(other, claims),
+    #[cfg(target_os = "linux")]
+    {
+        let claims = Arc::clone(claims);
+        match kind {
+            FirewallBackend::Nftables => Ok(Arc::new(super::nftables::Nftables::open(claims)?)),
+            FirewallBackend::Iptables => super::iptables::open(claims),
+            FirewallBackend::Ipset => super::ipset::open(claims),
+            FirewallBackend::Firewalld => Ok(super::firewalld::open(None, claims)),
+            other => Err(elsewhere(other)),
+        }
     }
+    #[cfg(not(target_os = "linux"))]
+    super::vectors::backend(kind, Arc::clone(claims))
+}
+
+/// Whether a packet filter is one of this kind of system; whether it works
+/// is for its probe to say.
+#[must_use]
+pub fn may_be_here(kind: FirewallBackend) -> bool {
+    KINDS.contains(&kind)
 }
 
 /// A backend that does not block, and why.

@@ -11,6 +11,8 @@
 //! * `accounts`: which users are protected; `process`: which processes and units.
 
 mod accounts;
+#[cfg(not(target_os = "linux"))]
+mod elsewhere;
 mod host;
 mod networks;
 #[cfg(target_os = "linux")]
@@ -34,6 +36,8 @@ use riposte_policy::user::UserName;
 
 use crate::witness::Witness;
 use accounts::Accounts;
+#[cfg(not(target_os = "linux"))]
+use elsewhere as peers;
 use networks::Networks;
 use rule::Rule;
 
@@ -288,7 +292,6 @@ impl Guard {
             return;
         }
         let begun = self.connections.elapsed();
-        #[cfg(target_os = "linux")]
         match peers::read(&self.accounts) {
             Ok(peers) => {
                 self.protect(Rule::ManagerPeer, peers.managers);

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use riposte_capability::firewall;
 use riposte_capability::process::Program;
 use riposte_capability::process::confine::{self, Strength};
 use riposte_policy::config::{Command, Response, Role};
@@ -110,6 +111,15 @@ impl Arming<'_> {
                 return None;
             }
         };
+        let filter = command.capabilities.as_ref().and_then(|grants| grants.firewall.as_ref()?.backend);
+        if let Some(filter) = filter.filter(|filter| !firewall::may_be_here(*filter)) {
+            let why = format!("the packet filter {} is one of another system", filter.as_str());
+            let message = format!("command {:?}: {why}", command.name);
+            let severity = if responses.is_empty() { Severity::Note } else { Severity::Warning };
+            let help = "alerts that would fire it here are reported as unsupported".to_owned();
+            self.found.say(severity, "executable-foreign", at, message, help);
+            return Some(ready(command, Runner::Unsupported(why), false));
+        }
         if !pinned && anything_granted && !builtin {
             let message =
                 format!("command {:?}: the grants are for any component of that name", command.name);
