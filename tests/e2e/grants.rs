@@ -24,7 +24,8 @@ fn home(xml: &str, components: &[&str]) -> TempDir {
         fs::create_dir_all(home.path().join(folder)).unwrap();
     }
     fs::write(home.path().join("logs/active-responses.log"), "").unwrap();
-    fs::write(home.path().join("etc/ossec.conf"), format!("<ossec_config>\n{xml}\n</ossec_config>\n")).unwrap();
+    fs::write(home.path().join("etc/ossec.conf"), format!("<ossec_config>\n{xml}\n</ossec_config>\n"))
+        .unwrap();
     for name in components {
         let path = home.path().join("state/plugins").join(format!("{name}.wasm"));
         fs::write(path, riposte_hostile::component(name)).unwrap();
@@ -39,7 +40,9 @@ fn riposte(home: &Path, arguments: &[&str]) -> Ended {
 
 #[test]
 fn what_is_inspected_can_be_pasted_and_runs() {
-    for (name, kind, undone) in [("ungranted", "reversible", "yes"), ("oneshot", "oneshot", "no"), ("sleeper", "reversible", "yes")] {
+    for (name, kind, undone) in
+        [("ungranted", "reversible", "yes"), ("oneshot", "oneshot", "no"), ("sleeper", "reversible", "yes")]
+    {
         let home = home("", &[name]);
         let file = format!("state/plugins/{name}.wasm");
         let text = riposte(home.path(), &["plugin", "inspect", &file]);
@@ -133,7 +136,12 @@ fn every_command_is_listed_with_what_it_may_do() {
     assert_eq!(all[0]["sha256"].as_str().unwrap().len(), 64);
 
     let text = riposte(home.path(), &["commands", "--home", "."]).out;
-    for line in ["own", "  runs    component", "  grants  <firewall set=\"web\" confirm=\"none\"/>", "riposte check says why"] {
+    for line in [
+        "own",
+        "  runs    component",
+        "  grants  <firewall set=\"web\" confirm=\"none\"/>",
+        "riposte check says why",
+    ] {
         assert!(text.contains(line), "{line}: {text}");
     }
 

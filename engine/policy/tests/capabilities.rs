@@ -125,7 +125,8 @@ fn every_example_is_read_without_a_finding() {
 #[test]
 fn every_interface_of_the_package_is_in_the_table() {
     let world = text(&docs("../wit/worlds.wit"));
-    let capabilities = world.split("world capabilities {").nth(1).and_then(|rest| rest.split('}').next()).unwrap();
+    let capabilities =
+        world.split("world capabilities {").nth(1).and_then(|rest| rest.split('}').next()).unwrap();
     let imported: BTreeSet<&str> = capabilities
         .lines()
         .filter_map(|line| line.trim().strip_prefix("import ")?.strip_suffix(';'))

@@ -51,7 +51,11 @@ const ROWS: &[(&str, &str, Content, &str)] = &[
             SOME,
             &[
                 free("runtime", Takes::OneOf(&["native", "wasm"]), "what runs it"),
-                free("protocol", Takes::OneOf(&["json", "argv", "both", "5"]), "how a native program is spoken to"),
+                free(
+                    "protocol",
+                    Takes::OneOf(&["json", "argv", "both", "5"]),
+                    "how a native program is spoken to",
+                ),
             ],
         ),
         "File name of the component or program.",
@@ -72,7 +76,12 @@ const ROWS: &[(&str, &str, Content, &str)] = &[
         ]),
         "A native program that writes only below some paths.",
     ),
-    ("command", "isolated", Content::Only(&[WRITE]), "A native program without network and with a view of its own."),
+    (
+        "command",
+        "isolated",
+        Content::Only(&[WRITE]),
+        "A native program without network and with a view of its own.",
+    ),
     ("active-response", "disabled", Content::Text(YES_NO), "Whether it never fires."),
     ("active-response", "command", Content::Text(SOME), "The command to run."),
     ("active-response", "location", Content::Text(SOME), "local, server, defined-agent, all."),
@@ -109,8 +118,18 @@ const ROWS: &[(&str, &str, Content, &str)] = &[
         Content::Text(Takes::OneOf(&["keep", "revert"])),
         "What becomes of what is in force when the engine stops.",
     ),
-    ("riposte", "execd", Content::Text(YES_NO), "Whether riposte execd works although the stock part is off."),
-    ("riposte", "exec_strict", Content::Text(YES_NO), "Whether a built-in fails when nobody answers check_keys."),
+    (
+        "riposte",
+        "execd",
+        Content::Text(YES_NO),
+        "Whether riposte execd works although the stock part is off.",
+    ),
+    (
+        "riposte",
+        "exec_strict",
+        Content::Text(YES_NO),
+        "Whether a built-in fails when nobody answers check_keys.",
+    ),
     ("riposte", "link", Content::Text(SOME), "A program in active-response/bin that is a link to Riposte."),
     (
         "riposte",
@@ -132,10 +151,20 @@ const ROWS: &[(&str, &str, Content, &str)] = &[
         "guard",
         "override",
         Content::Only(&[
-            Attribute { name: "rule", need: Need::Required, takes: SOME, what: "the rule that does not hold" },
+            Attribute {
+                name: "rule",
+                need: Need::Required,
+                takes: SOME,
+                what: "the rule that does not hold",
+            },
             free("address", SOME, "for this address or network"),
             free("user", SOME, "for this account"),
-            Attribute { name: "reason", need: Need::Required, takes: SOME, what: "why; it stands in each event" },
+            Attribute {
+                name: "reason",
+                need: Need::Required,
+                takes: SOME,
+                what: "why; it stands in each event",
+            },
         ]),
         "One rule does not hold for one target.",
     ),
@@ -434,8 +463,14 @@ mod tests {
     #[test]
     fn every_row_is_of_an_element_that_is_read() {
         for (block, name, ..) in ROWS {
-            let shape = SECTIONS.iter().find(|(section, _)| section == block).map_or(&guard::SHAPE, |(_, shape)| shape);
-            assert!(shape.children.contains(name) || shape.unenforced.contains(name), "<{name}> of <{block}>");
+            let shape = SECTIONS
+                .iter()
+                .find(|(section, _)| section == block)
+                .map_or(&guard::SHAPE, |(_, shape)| shape);
+            assert!(
+                shape.children.contains(name) || shape.unenforced.contains(name),
+                "<{name}> of <{block}>"
+            );
         }
     }
 
@@ -445,7 +480,11 @@ mod tests {
         for element in ELEMENTS {
             assert!(schema.contains(&format!("<element name=\"{}\">", element.name)), "{}", element.name);
             for attribute in element.attributes {
-                assert!(schema.contains(&format!("<attribute name=\"{}\"", attribute.name)), "{}", attribute.name);
+                assert!(
+                    schema.contains(&format!("<attribute name=\"{}\"", attribute.name)),
+                    "{}",
+                    attribute.name
+                );
             }
         }
         for limit in LIMITS {

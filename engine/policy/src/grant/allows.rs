@@ -238,7 +238,9 @@ mod tests {
     fn a_file_and_a_program_are_named_as_the_grant_names_them() {
         let every = LinesGrant { file: "/ipblock/*".into(), lines: patterns("*") };
         assert!(every.is_for(Path::new("/ipblock/192.0.2.7")));
-        for file in ["/ipblock", "/ipblock/", "/ipblock/a/b", "/ipblock/../x", "/ipblock//x", "/ipblockx/y", "x"] {
+        for file in
+            ["/ipblock", "/ipblock/", "/ipblock/a/b", "/ipblock/../x", "/ipblock//x", "/ipblockx/y", "x"]
+        {
             assert!(!every.is_for(Path::new(file)), "{file}");
         }
         let grant = LinesGrant { file: "/etc/hosts.deny".into(), lines: patterns("ALL:*") };

@@ -90,7 +90,7 @@ fn restrict(grants: &mut Grants, which: usize, pick: Index, word: &str, number: 
         7 => grants.accounts.iter_mut().for_each(|grant| drop_one(&mut grant.users, pick)),
         8 => grants.accounts.iter_mut().for_each(|grant| grant.sessions = Sessions::Keep),
         9 => {
-            some(&mut grants.services, pick).into_iter().for_each(|grant| drop_one(&mut grant.actions, pick))
+            some(&mut grants.services, pick).into_iter().for_each(|grant| drop_one(&mut grant.actions, pick));
         }
         10 => drop_one(&mut grants.services, pick),
         11 => some(&mut grants.lines, pick).into_iter().for_each(|grant| drop_one(&mut grant.lines, pick)),
