@@ -35,6 +35,7 @@ mod exec;
 mod execd;
 mod exit;
 mod files;
+mod host;
 mod intake;
 mod manager;
 mod outcome;

@@ -19,6 +19,7 @@
 
 mod block;
 mod command;
+mod confinement;
 mod findings;
 mod grants;
 mod guard;
@@ -42,7 +43,7 @@ use std::time::Duration;
 
 use crate::address::{Address, Prefix};
 use crate::diagnostic::{Diagnostic, Place, Severity, shown};
-use crate::grant::{FirewallBackend, Grants};
+use crate::grant::{Confinement, FirewallBackend, Grants};
 use crate::keys::Pointer;
 use crate::limit::Limits;
 use crate::osregex::Pattern;
@@ -158,6 +159,8 @@ pub struct Command {
     pub capabilities: Option<Grants>,
     /// `<limits>`.
     pub limits: Limits,
+    /// `<confined>` or `<isolated>`, for a native program.
+    pub confinement: Confinement,
     /// `runtime="native|wasm"` of the `<executable>`.
     pub runtime: Option<Runtime>,
     /// `protocol="json|argv|both|5"` of the `<executable>`; without it `both`

@@ -31,10 +31,6 @@ use crate::diagnostic::{Severity, shown};
 use crate::grant::language::{self, ELEMENTS, Times};
 use crate::grant::{Digest, Grants};
 
-#[expect(
-    unused_imports,
-    reason = "for the elements of native programs, which are read by the same rules"
-)]
 pub(super) use self::exec::confinement;
 pub(super) use self::limits::{KNOWN as LIMITS, LimitsGiven, limits};
 
