@@ -210,7 +210,8 @@ fn near(grants: &Grants) -> Vec<Call> {
     let processes = names.map(|name| Call::Kill(name.as_str().replace('*', "a")));
     let below = grants.folders.iter().map(|grant| Call::File(grant.path.join("b"), grant.access));
     let near = runs.chain(files).chain(requests).chain(values).chain(secrets);
-    near.chain(lines).chain(processes).chain(below).collect()
+    let kept = grants.state.iter().map(|grant| Call::Keep(grant.size));
+    near.chain(lines).chain(processes).chain(below).chain(kept).collect()
 }
 
 proptest! {
