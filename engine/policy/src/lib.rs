@@ -15,7 +15,7 @@
 //! * [`osregex`]: OSSEC's regular expressions, which match groups the 4.x way.
 //! * [`order`]: one response that is to be run, and who asked for it.
 //! * [`grant`], [`limit`]: what a command may do and how much it may use.
-//! * [`address`], [`user`], [`unit`], [`keys`]: what a response acts on, as types,
+//! * [`address`], [`user`], [`mod@unit`], [`keys`]: what a response acts on, as types,
 //!   and where in an alert it stands; [`embedded`]: IPv6 addresses that stand for IPv4.
 //! * [`span`]: lengths of time as configurations write them.
 //! * [`ruleset`]: a manager's rules: which of them no alert or no response follows.
