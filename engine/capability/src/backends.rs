@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::refusal::Refusal;
-use crate::{exec, firewall, held, mail, processes, secret, services, state};
+use crate::{accounts, exec, firewall, held, mail, processes, secret, services, state};
 
 /// The backends of all interfaces. What a host lacks is
 /// [`Backends::unavailable`], never silence.
@@ -13,6 +13,7 @@ pub struct Backends {
     pub firewall: Arc<dyn firewall::Backend>,
     pub routes: Arc<dyn held::Backend>,
     pub accounts: Arc<dyn held::Backend>,
+    pub sessions: Arc<dyn accounts::Sessions>,
     pub lines: Arc<dyn held::Backend>,
     pub quarantine: Arc<dyn held::Backend>,
     pub isolation: Arc<dyn held::Backend>,
@@ -35,6 +36,7 @@ impl Backends {
             firewall: Arc::new(firewall::Unavailable(why.clone())),
             routes: Arc::clone(&held),
             accounts: Arc::clone(&held),
+            sessions: Arc::new(accounts::Unavailable(why.clone())),
             lines: Arc::clone(&held),
             quarantine: Arc::clone(&held),
             isolation: held,

@@ -7,6 +7,7 @@
 //! state only when nobody else holds the target. One target has one turn at a
 //! time, so that a claim and a release never overlap.
 
+use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 
 use async_trait::async_trait;
@@ -14,6 +15,7 @@ use riposte_policy::config::Mode;
 use riposte_policy::order::EntryId;
 use tokio::sync::{Mutex, MutexGuard};
 
+use crate::Repaired;
 use crate::claim::{Claims, Effect, NotRecorded, Standing};
 use crate::refusal::Refusal;
 use crate::session::{Session, WouldBe};
@@ -54,6 +56,32 @@ pub trait Backend: Send + Sync {
     /// When the host cannot be read.
     async fn list(&self) -> Result<Vec<String>, Refusal> {
         Ok(Vec::new())
+    }
+
+    /// Whether [`Backend::list`] shows everything that was made, so that what it
+    /// does not show is missing and can be made again.
+    fn lists(&self) -> bool {
+        false
+    }
+
+    /// Takes away a target that [`Backend::list`] showed and nobody claims. No
+    /// state before it is known: the host is left as without the engine.
+    ///
+    /// # Errors
+    ///
+    /// When it may still be there, or must be looked at by a person.
+    async fn remove(&self, target: &str) -> Result<(), Refusal> {
+        Err(Refusal::unsupported(format!("nobody claims {target}: look at it, and undo it by hand")))
+    }
+
+    /// Makes the host's own clock, where it has one, follow the claims on a
+    /// target, of which a due time has moved.
+    ///
+    /// # Errors
+    ///
+    /// When the host may keep the earlier time.
+    async fn settle(&self, _target: &str) -> Result<(), Refusal> {
+        Ok(())
     }
 
     /// Whether it would work now.
@@ -181,6 +209,45 @@ impl Holding<'_> {
             self.backend.restore(&effect.target, &prior).await?;
         }
         Ok(before != Standing::Free)
+    }
+
+    /// Makes again what is claimed and missing, and takes away what nobody
+    /// claims, where the host shows what the engine has made.
+    ///
+    /// # Errors
+    ///
+    /// When the host could not be read, or the first failure; the other targets
+    /// were repaired.
+    pub(crate) async fn repair(&self, claimed: impl Iterator<Item = &Effect>) -> Result<Repaired, Refusal> {
+        let mut repaired = Repaired::default();
+        let claimed: HashSet<&str> = claimed
+            .filter(|effect| effect.interface == self.interface)
+            .map(|effect| effect.target.as_str())
+            .collect();
+        if !self.backend.lists() {
+            return Ok(repaired);
+        }
+        let listed = match self.backend.list().await {
+            Ok(listed) => listed,
+            // A host that never could has nothing to repair.
+            Err(_) if claimed.is_empty() => return Ok(repaired),
+            Err(refusal) => return Err(refusal),
+        };
+        let listed: HashSet<&str> = listed.iter().map(String::as_str).collect();
+        let mut outcome = Ok(());
+        for target in claimed.symmetric_difference(&listed) {
+            let effect = self.effect((*target).to_owned());
+            let _turn = self.turns.of(&effect).await;
+            // Asked now: a response may have come or gone since the list.
+            let done = match (self.claims.standing(&effect), listed.contains(target)) {
+                (Standing::Free, true) => self.backend.remove(target).await.map(|()| repaired.removed += 1),
+                (Standing::Free, false) => Ok(()),
+                (_, true) => Ok(()),
+                (_, false) => self.backend.make(target).await.map(|_| repaired.written += 1),
+            };
+            outcome = outcome.and(done);
+        }
+        outcome.map(|()| repaired)
     }
 
     /// Whether the target is held, from where this session stands: shadow

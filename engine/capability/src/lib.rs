@@ -7,6 +7,7 @@
 //!
 //! # Layout
 //!
+//! * [`witness`]: who is told what was refused.
 //! * [`session`]: one run as capabilities see it: phase, mode, grants.
 //! * [`refusal`]: why something was not done, in the words of the WIT.
 //! * [`claim`]: who holds what; implemented over the ledger.
@@ -18,6 +19,7 @@
 //! * [`services`], [`processes`], [`exec`], [`state`], [`secret`], [`mail`]:
 //!   calls that act at once, or only tell.
 //! * [`process`]: starting programs.
+//! * `bus`: the system's message bus, for what asks systemd or logind.
 //! * [`folders`]: which folders a component sees, opened for WASI.
 //! * `netlink`: the kernel's message format, for the firewall and the guard.
 //! * `path`, `place`: paths that responses name, and the folders they lead to.
@@ -26,6 +28,8 @@
 
 pub mod accounts;
 pub mod backends;
+#[cfg(target_os = "linux")]
+pub mod bus;
 pub mod claim;
 pub mod exec;
 pub mod firewall;
@@ -52,8 +56,9 @@ pub mod secret;
 pub mod services;
 pub mod session;
 pub mod state;
+pub mod witness;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use riposte_policy::order::EntryId;
@@ -63,6 +68,7 @@ pub use claim::{Claims, Effect, Standing};
 pub use guard::{Guard, Verdict};
 pub use refusal::Refusal;
 pub use session::{Phase, Recorder, Session, WouldBe};
+pub use witness::Witness;
 
 use accounts::Accounts;
 use exec::Exec;
@@ -85,6 +91,7 @@ pub struct Capabilities {
     backends: Backends,
     guard: Arc<Guard>,
     turns: Turns,
+    witness: Arc<dyn Witness>,
 }
 
 /// Every interface of which effects are recorded.
@@ -101,7 +108,32 @@ impl Capabilities {
     /// Puts the parts together. The backends must ask the same `claims`.
     #[must_use]
     pub fn new(claims: Arc<dyn Claims>, backends: Backends, guard: Arc<Guard>) -> Self {
-        Self { claims, backends, guard, turns: Turns::default() }
+        Self { claims, backends, guard, turns: Turns::default(), witness: Arc::new(witness::Nobody) }
+    }
+
+    /// The same, which tells `witness` what is refused.
+    #[must_use]
+    pub fn with_witness(self, witness: Arc<dyn Witness>) -> Self {
+        self.guard.tell(Arc::clone(&witness));
+        Self { witness, ..self }
+    }
+
+    /// Tells the witness when a call was denied. `call` is `firewall.block`,
+    /// `target` what the component asked it for. For whoever hands the answer
+    /// to a component; the one place where refusals become events.
+    pub fn hear<T>(
+        &self,
+        session: &Session,
+        call: &str,
+        target: &str,
+        answer: Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        if let Err(why) = &answer
+            && why.kind == "denied"
+        {
+            self.witness.denied(&witness::Denied::of(session, call, target, why));
+        }
+        answer
     }
 
     /// The calls of the WIT interface `firewall`.
@@ -119,7 +151,8 @@ impl Capabilities {
     /// The calls of the WIT interface `accounts`.
     #[must_use]
     pub fn accounts(&self) -> Accounts<'_> {
-        Accounts::new(self.holding(accounts::INTERFACE, self.backends.accounts.as_ref()), &self.guard)
+        let holding = self.holding(accounts::INTERFACE, self.backends.accounts.as_ref());
+        Accounts::new(holding, self.backends.sessions.as_ref(), &self.guard)
     }
 
     /// The calls of the WIT interface `lines`.
@@ -238,13 +271,19 @@ impl Capabilities {
     ///
     /// The first failure of a backend; the other effects were settled.
     pub async fn settle(&self, effects: &[Effect]) -> Result<(), Refusal> {
-        self.backends.firewall.sync(targets_of(effects)).await
+        let mut outcome = self.backends.firewall.sync(targets_of(effects)).await;
+        for effect in effects {
+            if let Some(holding) = self.held(effect.interface) {
+                outcome = outcome.and(holding.backend.settle(&effect.target).await);
+            }
+        }
+        outcome
     }
 
     /// Compares the host with `effects`, which must be everything that is
     /// claimed, and settles each difference: what is missing is made again,
     /// what differs is renewed, and what nobody claims is removed, since the
-    /// tables are the engine's own. For the start, and for whenever
+    /// mark is the engine's own. For the start, and for whenever
     /// [`firewall::Backend::rebuilt`] has grown.
     ///
     /// # Errors
@@ -252,7 +291,21 @@ impl Capabilities {
     /// When the host could not be read, or the first failure of a backend; the
     /// other effects were settled.
     pub async fn repair(&self, effects: &[Effect]) -> Result<Repaired, Refusal> {
-        let listed = self.backends.firewall.list().await?;
+        let mut repaired = Repaired::default();
+        let mut outcome = self.repair_firewall(effects).await.map(|found| repaired.add(found));
+        for holding in INTERFACES.iter().filter_map(|interface| self.held(interface)) {
+            let held = holding.repair(effects.iter()).await;
+            outcome = outcome.and(held.map(|found| repaired.add(found)));
+        }
+        outcome.map(|()| repaired)
+    }
+
+    async fn repair_firewall(&self, effects: &[Effect]) -> Result<Repaired, Refusal> {
+        let firewall = self.backends.firewall.as_ref();
+        let targets = targets_of(effects);
+        let kinds: BTreeSet<_> = targets.iter().map(Target::backend).collect();
+        firewall.used(&kinds.into_iter().collect::<Vec<_>>());
+        let listed = firewall.list().await?;
         let mut repaired = Repaired::default();
         let mut correct = HashSet::new();
         let mut wrong = Vec::new();
@@ -261,17 +314,17 @@ impl Capabilities {
             if standing == Standing::Free {
                 repaired.removed += 1;
                 wrong.push(target);
-            } else if firewall::agrees(standing, remaining) {
+            } else if firewall::agrees(target.backend(), standing, remaining) {
                 correct.insert(target);
             }
         }
-        for target in targets_of(effects) {
+        for target in targets {
             if !correct.contains(&target) {
                 repaired.written += 1;
                 wrong.push(target);
             }
         }
-        self.backends.firewall.sync(wrong).await?;
+        firewall.sync(wrong).await?;
         Ok(repaired)
     }
 }
@@ -283,6 +336,13 @@ pub struct Repaired {
     pub written: usize,
     /// How many effects nobody claimed.
     pub removed: usize,
+}
+
+impl Repaired {
+    fn add(&mut self, other: Self) {
+        self.written += other.written;
+        self.removed += other.removed;
+    }
 }
 
 /// The targets of those effects that are the firewall's.

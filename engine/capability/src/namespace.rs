@@ -30,7 +30,7 @@ pub(crate) fn within(test: impl AsyncFnOnce() + Send + 'static) {
         header.splice(8..12, 1u32.to_ne_bytes());
         header.splice(12..16, 1u32.to_ne_bytes());
         tell(NEW_LINK, &header, |_| ());
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(test());
     };
     std::thread::spawn(run).join().unwrap();

@@ -79,6 +79,9 @@ pub enum WouldBe {
     Made(Effect),
     /// The effect would have been released.
     Undone(Effect),
+    /// This would have been done. It leaves nothing that could be claimed or
+    /// undone: a unit restarted, a process ended.
+    Done(Effect),
 }
 
 impl Recorder {
@@ -121,6 +124,7 @@ impl Recorder {
         changes.iter().rev().find_map(|change| match change {
             WouldBe::Made(made) => (made == effect).then_some(true),
             WouldBe::Undone(undone) => (undone == effect).then_some(false),
+            WouldBe::Done(_) => None,
         })
     }
 }

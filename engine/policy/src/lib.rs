@@ -15,8 +15,8 @@
 //! * [`osregex`]: OSSEC's regular expressions, which match groups the 4.x way.
 //! * [`order`]: one response that is to be run, and who asked for it.
 //! * [`grant`], [`limit`]: what a command may do and how much it may use.
-//! * [`address`], [`user`], [`keys`]: what a response acts on, as types, and where
-//!   in an alert it stands.
+//! * [`address`], [`user`], [`unit`], [`keys`]: what a response acts on, as types,
+//!   and where in an alert it stands; [`embedded`]: IPv6 addresses that stand for IPv4.
 //! * [`span`]: lengths of time as configurations write them.
 //! * [`ruleset`]: a manager's rules: which of them no alert or no response follows.
 //! * [`stock`]: a manager's own responses as bytes, and switching them off and on.
@@ -28,6 +28,7 @@ pub mod address;
 pub mod alert;
 pub mod config;
 pub mod diagnostic;
+pub mod embedded;
 pub mod grant;
 mod json;
 pub mod keys;
@@ -42,6 +43,7 @@ pub mod span;
 pub mod stock;
 pub mod tags;
 mod timestamp;
+pub mod unit;
 pub mod user;
 
 pub use address::{Address, Prefix};

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use riposte_policy::grant::{Digest, Grants};
+use riposte_policy::grant::{Digest, Grants, language};
 use wasmtime::component::Component;
 
 /// The package of the interfaces between engine and plugins.
@@ -15,70 +15,28 @@ const ALWAYS: [&str; 4] = ["types", "invocation", "alert", "log"];
 /// The WASI packages that are linked, empty, for a component that imports them.
 const WASI: [&str; 6] = ["cli", "clocks", "filesystem", "io", "random", "sockets"];
 
-/// One interface that a grant opens.
-struct Granted {
-    interface: &'static str,
-    /// The element that grants it, ready to be pasted.
-    element: &'static str,
-    held: fn(&Grants) -> bool,
-}
-
-/// Every interface that a grant opens.
-const GRANTED: [Granted; 13] = [
-    Granted {
-        interface: "firewall",
-        element: r#"<firewall set="drop"/>"#,
-        held: |grants| grants.firewall.is_some(),
-    },
-    Granted { interface: "routes", element: r#"<route/>"#, held: |grants| grants.routes.is_some() },
-    Granted {
-        interface: "accounts",
-        element: r#"<account users="*"/>"#,
-        held: |grants| grants.accounts.is_some(),
-    },
-    Granted {
-        interface: "services",
-        element: r#"<service unit="NAME.service"/>"#,
-        held: |grants| !grants.services.is_empty(),
-    },
-    Granted {
-        interface: "lines",
-        element: r#"<lines file="/PATH"/>"#,
-        held: |grants| !grants.lines.is_empty(),
-    },
-    Granted {
-        interface: "processes",
-        element: r#"<process names="NAME"/>"#,
-        held: |grants| grants.processes.is_some(),
-    },
-    Granted {
-        interface: "exec",
-        element: r#"<exec program="/PATH"/>"#,
-        held: |grants| !grants.exec.is_empty(),
-    },
-    Granted { interface: "state", element: r#"<state/>"#, held: |grants| grants.state.is_some() },
-    Granted {
-        interface: "config",
-        element: r#"<config name="NAME" value="VALUE"/>"#,
-        held: |grants| !grants.config.is_empty(),
-    },
-    Granted {
-        interface: "secret",
-        element: r#"<secret name="NAME" file="/PATH"/>"#,
-        held: |grants| !grants.secrets.is_empty(),
-    },
-    Granted {
-        interface: "quarantine",
-        element: r#"<quarantine folders="/PATH"/>"#,
-        held: |grants| grants.quarantine.is_some(),
-    },
-    Granted { interface: "isolation", element: r#"<isolation/>"#, held: |grants| grants.isolation.is_some() },
-    Granted {
-        interface: "mail",
-        element: r#"<mail server="HOST" from="ADDRESS" to="ADDRESS"/>"#,
-        held: |grants| grants.mail.is_some(),
-    },
+/// Every interface of ours that a grant opens, and whether it is granted. Its
+/// element stands in [`language::ELEMENTS`].
+const GRANTED: [(&str, fn(&Grants) -> bool); 13] = [
+    ("firewall", |grants| grants.firewall.is_some()),
+    ("routes", |grants| grants.routes.is_some()),
+    ("accounts", |grants| grants.accounts.is_some()),
+    ("services", |grants| !grants.services.is_empty()),
+    ("lines", |grants| !grants.lines.is_empty()),
+    ("processes", |grants| grants.processes.is_some()),
+    ("exec", |grants| !grants.exec.is_empty()),
+    ("state", |grants| grants.state.is_some()),
+    ("config", |grants| !grants.config.is_empty()),
+    ("secret", |grants| !grants.secrets.is_empty()),
+    ("quarantine", |grants| grants.quarantine.is_some()),
+    ("isolation", |grants| grants.isolation.is_some()),
+    ("mail", |grants| grants.mail.is_some()),
 ];
+
+/// The narrowest element that opens an interface.
+fn least(interface: &str) -> &'static str {
+    language::of_interface(interface).map_or("", |element| element.least)
+}
 
 /// What a plugin is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -107,12 +65,14 @@ pub struct Inspection {
     pub kind: Kind,
     /// SHA-256 of its bytes.
     pub digest: Digest,
+    /// Everything it exports, under full names, in its order.
+    pub exports: Vec<String>,
+    /// Everything it imports, under full names, in its order.
+    pub imports: Vec<String>,
     /// The elements of `<capabilities>` that it needs, at their narrowest.
     pub needs: Vec<&'static str>,
     /// Whether it imports WASI, which it gets empty.
     pub wasi: bool,
-    /// Whether it can use folders: it imports WASI's file system.
-    pub folders: bool,
     /// Interfaces that it imports and this engine does not link.
     unknown: Vec<Missing>,
 }
@@ -136,25 +96,38 @@ impl Inspection {
             }
         };
 
-        let mut found = Self { kind, digest, needs: Vec::new(), wasi: false, folders: false, unknown: Vec::new() };
-        for (name, _) in ty.imports(engine) {
-            found.sort(name);
+        let names = |name: &str| name.to_owned();
+        let exports = ty.exports(engine).map(|(name, _)| names(name)).collect();
+        let imports: Vec<_> = ty.imports(engine).map(|(name, _)| names(name)).collect();
+        let (needs, unknown) = (Vec::new(), Vec::new());
+        let mut found = Self { kind, digest, exports, imports, needs, wasi: false, unknown };
+        for name in found.imports.clone() {
+            found.sort(&name);
         }
         Ok(found)
+    }
+
+    /// Whether it imports folders of WASI, which are there without a grant, and
+    /// empty: a `<folder>` is what it may want, not what it needs.
+    #[must_use]
+    pub fn folders(&self) -> bool {
+        self.imports.iter().any(|import| import.starts_with("wasi:filesystem/"))
+    }
+
+    /// What it imports and no grant of this engine would give it.
+    pub fn unsupported(&self) -> impl Iterator<Item = &Missing> {
+        self.unknown.iter()
     }
 
     fn sort(&mut self, import: &str) {
         match ours(import) {
             Some(ours) if !ours.fits() => self.unknown.push(Missing::Unknown(import.to_owned())),
             Some(ours) if ALWAYS.contains(&ours.interface) => {}
-            Some(ours) => match GRANTED.iter().find(|granted| granted.interface == ours.interface) {
-                Some(granted) => self.needs.push(granted.element),
+            Some(ours) => match GRANTED.iter().find(|(interface, _)| *interface == ours.interface) {
+                Some((interface, _)) => self.needs.push(least(interface)),
                 None => self.unknown.push(Missing::Unknown(import.to_owned())),
             },
-            None if linked_wasi(import) => {
-                self.wasi = true;
-                self.folders |= import.starts_with("wasi:filesystem/");
-            }
+            None if linked_wasi(import) => self.wasi = true,
             None if import.starts_with("wasi:http/") => self.unknown.push(Missing::Http(import.to_owned())),
             None => self.unknown.push(Missing::Unknown(import.to_owned())),
         }
@@ -164,25 +137,25 @@ impl Inspection {
     pub(crate) fn missing(&self, grants: &Grants) -> Vec<Missing> {
         let ungranted = GRANTED
             .iter()
-            .filter(|granted| self.needs.contains(&granted.element) && !(granted.held)(grants))
-            .map(|granted| Missing::Grant { interface: granted.interface, element: granted.element });
+            .filter(|(interface, held)| self.needs.contains(&least(interface)) && !held(grants))
+            .map(|(interface, _)| Missing::Grant { interface, element: least(interface) });
         ungranted.chain(self.unknown.iter().cloned()).collect()
     }
 
     /// What `grants` hold and the component never uses.
     pub(crate) fn unused(&self, grants: &Grants) -> Vec<String> {
-        let folders = (!grants.folders.is_empty() && !self.folders).then(|| {
-            "<folder> is granted, but the component never opens a file: remove the grant".to_owned()
-        });
-        GRANTED
+        let said = |interface: &str| {
+            let element = language::of_interface(interface).map_or(interface, |element| element.name);
+            format!("<{element}> is granted, but the component never uses it: remove the grant")
+        };
+        let unused = GRANTED
             .iter()
-            .filter(|granted| (granted.held)(grants) && !self.needs.contains(&granted.element))
-            .map(|granted| {
-                let interface = granted.interface;
-                format!("<{interface}> is granted, but the component never uses it: remove the grant")
-            })
-            .chain(folders)
-            .collect()
+            .filter(|(interface, held)| held(grants) && !self.needs.contains(&least(interface)));
+        let mut unused: Vec<_> = unused.map(|(interface, _)| said(interface)).collect();
+        if !grants.folders.is_empty() && !self.folders() {
+            unused.push(said("wasi:filesystem"));
+        }
+        unused
     }
 }
 
@@ -244,7 +217,7 @@ impl fmt::Display for Missing {
                 "{name} is not provided: build the component without HTTP (with jco or componentize-js: --disable http)"
             ),
             Self::Unknown(name) => {
-                let granted: Vec<_> = GRANTED.iter().map(|granted| granted.interface).collect();
+                let granted: Vec<_> = GRANTED.iter().map(|(interface, _)| *interface).collect();
                 write!(
                     f,
                     "{} is unknown to this engine, which provides {PACKAGE}@{VERSION} ({}; by grant {}) and WASI 0.2 ({})",
@@ -332,6 +305,7 @@ impl fmt::Display for LoadError {
 impl std::error::Error for LoadError {}
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 mod tests {
     use super::*;
 
@@ -339,11 +313,27 @@ mod tests {
         Inspection {
             kind: Kind::Oneshot,
             digest: Digest([0; 32]),
+            exports: vec![],
+            imports: vec![],
             needs: vec![],
             wasi: false,
-            folders: false,
             unknown: vec![],
         }
+    }
+
+    #[test]
+    fn every_interface_has_its_element() {
+        for (interface, _) in GRANTED {
+            let element = language::of_interface(interface).unwrap();
+            let grants = element.least.replace("NAME.service", "a.service").replace("/PATH", "/a");
+            let grants = grants.replace("HOST", "a.example").replace("ADDRESS", "a@a.example");
+            let grants = Grants::from_xml(&format!("<capabilities>{grants}</capabilities>")).unwrap();
+            let held: Vec<_> =
+                GRANTED.iter().filter(|(_, held)| held(&grants)).map(|(name, _)| *name).collect();
+            assert_eq!(held, [interface]);
+        }
+        let wasi = language::ELEMENTS.iter().filter(|element| element.interface.starts_with("wasi:"));
+        assert_eq!(wasi.count() + GRANTED.len(), language::ELEMENTS.len());
     }
 
     #[test]
@@ -382,7 +372,7 @@ mod tests {
             found.sort(import);
         }
         let text = LoadError::Missing(found.missing(&Grants::default())).to_string();
-        assert!(text.contains(r#"add <firewall set="drop"/> to the <capabilities>"#), "{text}");
+        assert!(text.contains(r#"add <firewall/> to the <capabilities>"#), "{text}");
         assert!(text.contains("--disable http"), "{text}");
         assert!(text.contains("\"acme:x/y@1.0.0\" is unknown to this engine"), "{text}");
         assert_eq!(text.lines().count(), 4);

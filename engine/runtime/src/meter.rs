@@ -92,10 +92,20 @@ impl Meter {
 }
 
 /// Nanoseconds that this thread has computed.
+#[cfg(unix)]
 fn thread_clock() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     // A thread's clock begins at zero: neither part is negative.
     u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0)
+}
+
+/// Nanoseconds since the first time it was asked: a thread's own clock is read
+/// on Unix only, so what others compute counts too.
+#[cfg(not(unix))]
+fn thread_clock() -> u64 {
+    static ORIGIN: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+    // Zero would say that there was no tick.
+    u64::try_from(ORIGIN.elapsed().as_nanos()).unwrap_or(u64::MAX).max(1)
 }
 
 #[cfg(test)]

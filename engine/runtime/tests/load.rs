@@ -21,7 +21,7 @@ fn an_ungranted_import_names_the_line_that_grants_it() {
     let error = machine.refused("ungranted", Grants::default(), true);
     assert_eq!(
         error.to_string(),
-        "it imports what it would not get:\n  firewall is not granted: add <firewall set=\"drop\"/> to the <capabilities> of its command"
+        "it imports what it would not get:\n  firewall is not granted: add <firewall/> to the <capabilities> of its command"
     );
     machine.hostile("ungranted", firewall());
 }
@@ -71,7 +71,7 @@ fn what_is_no_plugin_is_refused() {
 fn inspection_shows_the_least_grants() {
     let machine = Machine::new();
     let shown = machine.components.inspect(riposte_hostile::component("ungranted")).unwrap();
-    assert_eq!(shown.needs, [r#"<firewall set="drop"/>"#]);
+    assert_eq!(shown.needs, [r#"<firewall/>"#]);
     assert!(!shown.wasi);
     assert!(machine.components.inspect(riposte_hostile::component("sleeper")).unwrap().wasi);
 }

@@ -2,7 +2,7 @@
 
 use riposte_policy::address::Prefix;
 use riposte_policy::config::Mode;
-use riposte_policy::grant::FirewallGrant;
+use riposte_policy::grant::{Established, FirewallBackend, FirewallGrant};
 use riposte_policy::order::EntryId;
 
 use super::{Backend, Target};
@@ -39,15 +39,20 @@ impl<'a> Firewall<'a> {
         let prefix = parsed(address)?;
         within(grant, prefix)?;
         self.guarded(prefix)?;
-        let target = Target::new(&grant.set, prefix);
+        let target = Target::by(self.backend_of(grant), &grant.set, prefix);
         if session.mode == Mode::Shadow {
             let was = self.believed(session, &target);
             session.record.note(WouldBe::Made(target.effect().clone()));
             return Ok(!was);
         }
+        // What cannot be made is not claimed: there would be nothing to undo.
+        self.backend.ready(&target)?;
         let entry = session.holder()?;
         let before = self.claims.claim(entry, target.effect(), None).await.map_err(|e| unrecorded(&e))?;
         self.backend.sync(vec![target]).await?;
+        if grant.established == Established::Cut {
+            self.cut(session, prefix).await;
+        }
         Ok(before == Standing::Free)
     }
 
@@ -60,13 +65,22 @@ impl<'a> Firewall<'a> {
     /// As for [`Firewall::block`].
     pub async fn unblock(&self, session: &Session, address: &str) -> Result<bool, Refusal> {
         session.effects_allowed("firewall.unblock")?;
-        let target = Target::new(&granted(session)?.set, parsed(address)?);
+        let grant = granted(session)?;
+        let target = Target::by(self.backend_of(grant), &grant.set, parsed(address)?);
         if session.mode == Mode::Shadow {
             let was = self.believed(session, &target);
             session.record.note(WouldBe::Undone(target.effect().clone()));
             return Ok(was);
         }
-        release(self.claims, self.backend, session.holder()?, target).await
+        let entry = session.holder()?;
+        // What was blocked under another setting goes by what blocked it.
+        let mut was = false;
+        for other in
+            self.others(&target).filter(|other| self.claims.standing(other.effect()) != Standing::Free)
+        {
+            was |= release(self.claims, self.backend, entry, other).await?;
+        }
+        Ok(release(self.claims, self.backend, entry, target).await? || was)
     }
 
     /// Whether packets from `address` are dropped: it, or a network around it
@@ -79,11 +93,35 @@ impl<'a> Firewall<'a> {
         session.effects_allowed("firewall.blocked")?;
         let grant = granted(session)?;
         let prefix = parsed(address)?;
+        let backend = self.backend_of(grant);
         let around = (widest(grant, prefix)..prefix.length())
             .filter_map(|length| Prefix::new(prefix.network(), length))
-            .map(|wider| Target::new(&grant.set, wider));
-        let mut candidates = std::iter::once(Target::new(&grant.set, prefix)).chain(around);
-        Ok(candidates.any(|target| self.believed(session, &target)))
+            .map(|wider| Target::by(backend, &grant.set, wider));
+        let mut candidates = std::iter::once(Target::by(backend, &grant.set, prefix)).chain(around);
+        Ok(candidates.any(|target| {
+            self.believed(session, &target)
+                || self.others(&target).any(|other| self.believed(session, &other))
+        }))
+    }
+
+    /// What blocks for this grant.
+    fn backend_of(&self, grant: &FirewallGrant) -> FirewallBackend {
+        grant.backend.unwrap_or_else(|| self.backend.chosen())
+    }
+
+    /// The same target by every other backend of this host.
+    fn others(&self, target: &Target) -> impl Iterator<Item = Target> {
+        let (set, prefix, kind) = (target.set().clone(), target.prefix(), target.backend());
+        let others = self.backend.kinds().iter().filter(move |other| **other != kind);
+        others.map(move |other| Target::by(*other, &set, prefix))
+    }
+
+    /// Ends what is open, now that nothing new gets in. It failing is told and
+    /// no failure of the block: what stays open starves.
+    async fn cut(&self, session: &Session, prefix: Prefix) {
+        if let Err(refusal) = self.backend.cut(prefix).await {
+            tracing::warn!(command = %session.command, %prefix, %refusal, "blocked, but not cut");
+        }
     }
 
     /// Whether the target is blocked, from where this session stands: shadow
@@ -104,7 +142,7 @@ impl<'a> Firewall<'a> {
 }
 
 /// Releases the entry's claim and makes the host agree. `false`: nobody held
-/// the target; the host is made to agree all the same.
+/// the target; the host is made to agree all the same, if it has the backend.
 pub(crate) async fn release(
     claims: &dyn Claims,
     backend: &dyn Backend,
@@ -112,6 +150,10 @@ pub(crate) async fn release(
     target: Target,
 ) -> Result<bool, Refusal> {
     let before = claims.standing(target.effect());
+    if before == Standing::Free && backend.ready(&target).is_err() {
+        // Nobody holds it, and what is not there blocks nothing.
+        return Ok(false);
+    }
     let _remains = claims.release(entry, target.effect()).await.map_err(|e| unrecorded(&e))?;
     backend.sync(vec![target]).await?;
     Ok(before != Standing::Free)

@@ -1,26 +1,52 @@
 //! Blocking addresses.
 //!
-//! A response names an address; the set it lands in, the table and the rules
-//! are the grant's and the engine's. An effect's target is spelt
-//! `SET PREFIX`: `drop 192.0.2.7`, `drop 2001:db8::/48`.
+//! A response names an address; what blocks it, the set it lands in, the table
+//! and the rules are the grant's and the engine's. An effect's target is spelt
+//! `SET PREFIX`: `drop 192.0.2.7`, `drop 2001:db8::/48`; and where something
+//! else than nftables blocks, `BACKEND:SET PREFIX`: `iptables:drop 192.0.2.7`.
+//! So what is in force is undone by what made it, whatever the settings say now.
+//!
+//! * [`Backend`]: how a host blocks; [`Target`]: what, where, by what.
+//! * [`Firewalls`]: all backends of this host behind one.
+//! * [`nftables`]: the kernel's own messages; the one for many addresses.
+//! * [`iptables`], [`ipset`]: by the programs of these names; [`firewalld`]: by
+//!   D-Bus. All three over `reconciled`: read, change what differs, read again.
+//! * `cut`: ends the connections that are open.
+//! * [`fake`]: blocks nothing, for tests.
 
 mod call;
+#[cfg(target_os = "linux")]
+mod cut;
 pub mod fake;
 #[cfg(target_os = "linux")]
+pub mod firewalld;
+#[cfg(target_os = "linux")]
+pub mod ipset;
+#[cfg(target_os = "linux")]
+pub mod iptables;
+#[cfg(target_os = "linux")]
 pub mod nftables;
+#[cfg(target_os = "linux")]
+mod program;
+mod reconciled;
+mod registry;
+#[cfg(all(test, target_os = "linux"))]
+mod testing;
+pub mod vectors;
 
 use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use riposte_policy::address::Prefix;
-use riposte_policy::grant::SetName;
+use riposte_policy::grant::{FirewallBackend, SetName};
 
 use crate::claim::{Effect, Standing};
 use crate::refusal::Refusal;
 
 pub use call::Firewall;
 pub(crate) use call::release;
+pub use registry::{Firewalls, PassedOver};
 
 /// The WIT interface, as effects name it.
 pub const INTERFACE: &str = "firewall";
@@ -63,22 +89,90 @@ pub trait Backend: Send + Sync {
     fn rebuilt(&self) -> u64 {
         0
     }
+
+    /// What blocks where a grant does not say.
+    fn chosen(&self) -> FirewallBackend {
+        FirewallBackend::Nftables
+    }
+
+    /// Everything that a target of this backend may name: what one claimed
+    /// under another setting is found by.
+    fn kinds(&self) -> &[FirewallBackend] {
+        &[FirewallBackend::Nftables]
+    }
+
+    /// Whether this target can be had at all, before anything is claimed for
+    /// it. Asks no program and no kernel.
+    ///
+    /// # Errors
+    ///
+    /// What is missing, and what to do about it.
+    fn ready(&self, target: &Target) -> Result<(), Refusal> {
+        let kind = target.backend();
+        if self.kinds().contains(&kind) { Ok(()) } else { Err(elsewhere(kind)) }
+    }
+
+    /// An earlier engine has left effects of these kinds: from now on they are
+    /// listed and probed too.
+    fn used(&self, _kinds: &[FirewallBackend]) {}
+
+    /// What else this system may have, and why it is not what blocks. For
+    /// people.
+    fn passed_over(&self) -> Vec<PassedOver> {
+        Vec::new()
+    }
+
+    /// Ends the connections that are open with `prefix`, after it was blocked:
+    /// forgets what the kernel tracks and closes sockets of this host. What it
+    /// says could not be done is no failure: a blocked connection starves.
+    ///
+    /// # Errors
+    ///
+    /// Why connections may still be open.
+    async fn cut(&self, _prefix: Prefix) -> Result<(), Refusal> {
+        Err(Refusal::unsupported("open connections cannot be ended on this system: they starve"))
+    }
 }
 
-/// One address or network in one set, and the [`Effect`] of blocking it.
+/// The refusal of a backend that is never on this kind of system.
+fn elsewhere(kind: FirewallBackend) -> Refusal {
+    Refusal::unsupported(format!(
+        "{} does not block on this system: name another in <firewall backend=\"\"/> or <riposte><firewall>",
+        kind.as_str()
+    ))
+}
+
+/// One address or network in one set of one backend, and the [`Effect`] of
+/// blocking it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Target {
+    backend: FirewallBackend,
     set: SetName,
     prefix: Prefix,
     effect: Effect,
 }
 
 impl Target {
-    /// Blocking `prefix` in `set`.
+    /// Blocking `prefix` in `set` by nftables.
     #[must_use]
     pub fn new(set: &SetName, prefix: Prefix) -> Self {
-        let effect = Effect { interface: INTERFACE, target: format!("{set} {prefix}") };
-        Self { set: set.clone(), prefix, effect }
+        Self::by(FirewallBackend::Nftables, set, prefix)
+    }
+
+    /// Blocking `prefix` in `set` by `backend`.
+    #[must_use]
+    pub fn by(backend: FirewallBackend, set: &SetName, prefix: Prefix) -> Self {
+        let target = match backend {
+            FirewallBackend::Nftables => format!("{set} {prefix}"),
+            other => format!("{}:{set} {prefix}", other.as_str()),
+        };
+        Self { backend, set: set.clone(), prefix, effect: Effect { interface: INTERFACE, target } }
+    }
+
+    /// What blocks it.
+    #[must_use]
+    pub fn backend(&self) -> FirewallBackend {
+        self.backend
     }
 
     /// Where it is blocked.
@@ -108,10 +202,14 @@ impl TryFrom<&Effect> for Target {
         if effect.interface != INTERFACE {
             return Err(wrong());
         }
-        let (set, prefix) = effect.target.split_once(' ').ok_or_else(wrong)?;
+        let (place, prefix) = effect.target.split_once(' ').ok_or_else(wrong)?;
+        let (backend, set) = match place.split_once(':') {
+            Some((name, set)) => (FirewallBackend::named(name).ok_or_else(wrong)?, set),
+            None => (FirewallBackend::Nftables, place),
+        };
         let set = set.parse().map_err(|_| wrong())?;
         let prefix = prefix.parse().map_err(|_| wrong())?;
-        let target = Self::new(&set, prefix);
+        let target = Self::by(backend, &set, prefix);
         // Claims are found by spelling: another one would have no holders.
         if target.effect == *effect { Ok(target) } else { Err(wrong()) }
     }
@@ -133,16 +231,35 @@ pub struct Element {
 }
 
 /// Whether what the host shows is what the claims ask for. Both were read at
-/// slightly different times and the kernel counts in milliseconds, hence a
-/// second's allowance.
-pub(crate) fn agrees(standing: Standing, remaining: Option<Duration>) -> bool {
-    match (standing, remaining) {
-        (Standing::Permanent, None) => true,
-        (Standing::For(span), Some(remaining)) => {
-            (span + GRACE).abs_diff(remaining) <= Duration::from_secs(1)
-        }
+/// slightly different times, hence an allowance.
+pub(crate) fn agrees(backend: FirewallBackend, standing: Standing, remaining: Option<Duration>) -> bool {
+    let second = Duration::from_secs(1);
+    let allowance = match backend {
+        // The kernel counts in milliseconds.
+        FirewallBackend::Nftables => second,
+        // It counts in seconds, and cuts off.
+        FirewallBackend::Ipset => second * 2,
+        // They know no time, or do not show it: what is there is right.
+        _ => return standing != Standing::Free,
+    };
+    match (kept(backend, standing), remaining) {
+        (Some(wanted), Some(remaining)) => wanted.abs_diff(remaining) <= allowance,
+        (None, None) => standing != Standing::Free,
         _ => false,
     }
+}
+
+/// How long the host itself is to keep it; `None`: until it is removed.
+pub(crate) fn kept(backend: FirewallBackend, standing: Standing) -> Option<Duration> {
+    let Standing::For(span) = standing else { return None };
+    let span = span.saturating_add(GRACE);
+    // What is longer than a host can count stays until it is removed.
+    let longest = match backend {
+        FirewallBackend::Ipset => Duration::from_secs(2_147_483),
+        FirewallBackend::Firewalld => Duration::from_secs(2_147_483_647),
+        _ => Duration::MAX,
+    };
+    (span <= longest).then_some(span)
 }
 
 /// The stand-in for a host that cannot block: every call is refused the same
@@ -162,6 +279,10 @@ impl Backend for Unavailable {
     }
 
     async fn probe(&self) -> Result<(), Refusal> {
+        Err(self.0.clone())
+    }
+
+    fn ready(&self, _: &Target) -> Result<(), Refusal> {
         Err(self.0.clone())
     }
 }
@@ -186,7 +307,9 @@ mod tests {
     #[test]
     fn targets_read_back_and_only_in_one_spelling() {
         let effect = |target: &str| Effect { interface: INTERFACE, target: target.to_owned() };
-        for text in ["drop 192.0.2.7", "drop 2001:db8::/48", "web-2 198.51.100.0/24"] {
+        for text in
+            ["drop 192.0.2.7", "drop 2001:db8::/48", "web-2 198.51.100.0/24", "iptables:drop 192.0.2.7"]
+        {
             let target = Target::try_from(&effect(text)).unwrap();
             assert_eq!(target.effect(), &effect(text));
             assert_eq!(target.to_string(), text);
@@ -201,6 +324,10 @@ mod tests {
             "DROP 192.0.2.7",
             "drop  192.0.2.7",
             "drop 2001:DB8::/48",
+            "nftables:drop 192.0.2.7",
+            "none:drop 192.0.2.7",
+            ":drop 192.0.2.7",
+            "iptables:drop:drop 192.0.2.7",
         ] {
             assert!(Target::try_from(&effect(text)).is_err(), "{text}");
         }
@@ -211,12 +338,26 @@ mod tests {
     #[test]
     fn agreement_allows_a_second() {
         let seconds = Duration::from_secs;
-        assert!(agrees(Standing::For(seconds(60)), Some(seconds(62))));
-        assert!(agrees(Standing::For(seconds(60)), Some(seconds(61))));
-        assert!(!agrees(Standing::For(seconds(60)), Some(seconds(60))));
-        assert!(!agrees(Standing::For(seconds(60)), None));
-        assert!(agrees(Standing::Permanent, None));
-        assert!(!agrees(Standing::Permanent, Some(seconds(62))));
-        assert!(!agrees(Standing::Free, None));
+        let nftables = |standing, remaining| agrees(FirewallBackend::Nftables, standing, remaining);
+        assert!(nftables(Standing::For(seconds(60)), Some(seconds(62))));
+        assert!(nftables(Standing::For(seconds(60)), Some(seconds(61))));
+        assert!(!nftables(Standing::For(seconds(60)), Some(seconds(60))));
+        assert!(!nftables(Standing::For(seconds(60)), None));
+        assert!(nftables(Standing::Permanent, None));
+        assert!(!nftables(Standing::Permanent, Some(seconds(62))));
+        assert!(!nftables(Standing::Free, None));
+    }
+
+    #[test]
+    fn who_keeps_no_time_agrees_by_showing_it() {
+        let minute = Standing::For(Duration::from_secs(60));
+        for backend in [FirewallBackend::Iptables, FirewallBackend::Firewalld, FirewallBackend::Pf] {
+            assert!(agrees(backend, minute, None) && agrees(backend, Standing::Permanent, None));
+            assert!(!agrees(backend, Standing::Free, None));
+        }
+        // Longer than the kernel's sets can count.
+        let month = Standing::For(Duration::from_secs(31 * 86_400));
+        assert!(agrees(FirewallBackend::Ipset, month, None));
+        assert!(!agrees(FirewallBackend::Ipset, minute, None));
     }
 }

@@ -1,5 +1,5 @@
 //! What this host must keep reaching: its own addresses, gateways and name
-//! servers.
+//! servers, and whoever the configuration names.
 
 use std::fmt;
 
@@ -47,12 +47,28 @@ fn name_servers(text: &str) -> impl Iterator<Item = Prefix> {
     })
 }
 
+/// The addresses of a host, by its address or its name; `None` when the name
+/// has none now. It asks name servers, and waits for them.
+pub(super) fn named(host: &str) -> Option<Vec<Prefix>> {
+    if let Ok(address) = host.parse::<Address>() {
+        return Some(vec![address.into()]);
+    }
+    let found = std::net::ToSocketAddrs::to_socket_addrs(&(host, 0)).ok()?;
+    let found: Vec<Prefix> = found.map(|socket| Address::from(socket.ip()).into()).collect();
+    (!found.is_empty()).then_some(found)
+}
+
 #[cfg(target_os = "linux")]
-pub(super) use linux::{addresses, gateways};
+pub(super) use linux::{addresses, broadcasts, gateways};
 
 #[cfg(not(target_os = "linux"))]
 pub(super) fn addresses() -> Result<Vec<Prefix>, Unread> {
     Err(Unread("reading this system's addresses is not implemented: put them on the white_list".to_owned()))
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn broadcasts() -> Result<Vec<Prefix>, Unread> {
+    Ok(Vec::new())
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -79,6 +95,7 @@ mod linux {
 
     const IFA_ADDRESS: u16 = 1;
     const IFA_LOCAL: u16 = 2;
+    const IFA_BROADCAST: u16 = 4;
     const RTA_GATEWAY: u16 = 5;
     const RTA_MULTIPATH: u16 = 9;
     const RTA_VIA: u16 = 18;
@@ -89,6 +106,13 @@ mod linux {
             // On a point-to-point link IFA_ADDRESS is the other end.
             let own = netlink::find(attributes, IFA_LOCAL).or_else(|| netlink::find(attributes, IFA_ADDRESS));
             found.extend(own.and_then(address));
+        })
+    }
+
+    /// What stands for everybody on each network of this host.
+    pub(crate) fn broadcasts() -> Result<Vec<Prefix>, Unread> {
+        dump("addresses", GET_ADDRESS, ADDRESS_HEADER, |attributes, found| {
+            found.extend(netlink::find(attributes, IFA_BROADCAST).and_then(address));
         })
     }
 

@@ -1,26 +1,63 @@
 //! What is never acted against, whoever asks.
 //!
 //! The guard stands after the plugin and the grant: a response that was fooled
-//! by a log line still cannot cut the host off from its own network.
+//! by a log line still cannot cut the host off from its own network, nor lock
+//! out the last one who could repair it.
+//!
+//! * `rule`: why an address is protected; `networks`: asking for one fast.
+//! * `host`: addresses, gateways, name servers; `watch`: when they change.
+//! * `peers`: managers, agents and administrators by their connections;
+//!   `sessions`: which connections are those of administrators.
+//! * `accounts`: which users are protected; `process`: which processes and units.
 
+mod accounts;
 mod host;
 mod networks;
+#[cfg(target_os = "linux")]
+mod peers;
+mod process;
+mod rule;
+#[cfg(target_os = "linux")]
+mod sessions;
+#[cfg(target_os = "linux")]
+pub mod watch;
 
-use std::sync::{PoisonError, RwLock};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use riposte_policy::address::Prefix;
+use riposte_policy::config::{Guarding, Overridden, Override};
+use riposte_policy::embedded::embedded;
 use riposte_policy::user::UserName;
 
+use crate::witness::Witness;
+use accounts::Accounts;
 use networks::Networks;
+use rule::Rule;
 
 /// Broadest networks that may ever be blocked, in leading bits.
 const BROADEST: (u8, u8) = (24, 48);
 
+/// What stands for everybody on the network, on every host.
+const EVERYBODY: &[&str] = &["255.255.255.255"];
+
+/// How old the view of connections may be when something is judged: new
+/// sessions do not announce themselves.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// Reading them may take this part of the time at most, however many there are.
+const SHARE: u32 = 20;
+
 /// Everything that is protected. Shared; its lists are replaced whole.
-#[derive(Debug)]
 pub struct Guard {
     /// In the order in which they are asked, most telling first.
     protected: RwLock<Vec<(Rule, Networks)>>,
+    settings: RwLock<Guarding>,
+    accounts: Accounts,
+    connections: Connections,
+    witness: OnceLock<Arc<dyn Witness>>,
 }
 
 /// What the guard says of one target.
@@ -38,50 +75,47 @@ pub enum Verdict {
     },
 }
 
-/// Why something is protected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Rule {
-    Loopback,
-    Unspecified,
-    Multicast,
-    Broadcast,
-    OwnAddress,
-    Gateway,
-    Resolver,
-    WhiteList,
-    Allow,
-}
-
 impl Guard {
     /// Protects what is the same on every host: loopback, the unspecified
-    /// addresses and multicast. What this host has of its own comes with
-    /// [`Guard::refresh`].
+    /// addresses and multicast; and the accounts of this host. What this host
+    /// has of its own in the network comes with [`Guard::refresh`].
     #[must_use]
     pub fn new() -> Self {
-        let guard = Self { protected: RwLock::default() };
+        Self::with_root("/")
+    }
+
+    /// The same with the files of accounts (`etc/passwd`, `etc/group`,
+    /// `etc/shadow`) and of sessions (`run/utmp`, `run/systemd/sessions`) below
+    /// another folder, for tests.
+    #[must_use]
+    pub fn with_root(root: impl Into<PathBuf>) -> Self {
+        let guard = Self {
+            protected: RwLock::default(),
+            settings: RwLock::default(),
+            accounts: Accounts::below(root.into()),
+            connections: Connections::default(),
+            witness: OnceLock::new(),
+        };
         guard.protect(Rule::Loopback, literal(&["127.0.0.0/8", "::1"]));
         guard.protect(Rule::Unspecified, literal(&["0.0.0.0", "::"]));
         guard.protect(Rule::Multicast, literal(&["224.0.0.0/4", "ff00::/8"]));
-        guard.protect(Rule::Broadcast, literal(&["255.255.255.255"]));
+        guard.protect(Rule::Broadcast, literal(EVERYBODY));
         guard
     }
 
-    /// Reads this host's own addresses, gateways and name servers. What cannot
-    /// be read is logged and stays as it was. To be called at start, and again
-    /// when the network changes.
-    pub fn refresh(&self) {
-        for (rule, found) in [
-            (Rule::OwnAddress, host::addresses()),
-            (Rule::Gateway, host::gateways()),
-            (Rule::Resolver, host::resolvers()),
-        ] {
-            match found {
-                Ok(prefixes) => self.protect(rule, prefixes),
-                Err(e) => {
-                    tracing::warn!(rule = rule.name(), error = %e, "the guard keeps what it knew before");
-                }
-            }
+    /// Tells `witness` of every use of an override. Only the first one counts.
+    pub fn tell(&self, witness: Arc<dyn Witness>) {
+        let _ = self.witness.set(witness);
+    }
+
+    /// Replaces the configuration's `<riposte><guard>`. Names of hosts in it
+    /// count from the next [`Guard::resolve`] on.
+    pub fn set(&self, settings: Guarding) {
+        self.protect(Rule::TrustedProxy, settings.trusted_proxies.clone());
+        for (rule, hosts) in [(Rule::Manager, &settings.managers), (Rule::Broker, &settings.brokers)] {
+            self.protect(rule, hosts.iter().filter_map(|host| host.parse().ok()).collect());
         }
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
     }
 
     /// Replaces the configuration's `<white_list>`.
@@ -94,14 +128,116 @@ impl Guard {
         self.protect(Rule::Allow, prefixes);
     }
 
-    /// Whether `prefix` may be blocked. A network that holds a protected
-    /// address is protected like one that lies in a protected network.
-    pub fn judge(&self, prefix: Prefix) -> Verdict {
-        let protected = self.protected.read().unwrap_or_else(PoisonError::into_inner);
-        for (rule, networks) in protected.iter() {
-            if let Some(touched) = networks.touching(prefix) {
-                return Verdict::Never { rule: rule.name(), detail: format!("{touched} {}", rule.meaning()) };
+    /// Reads this host's own addresses, gateways and name servers. What cannot
+    /// be read is logged and stays as it was. To be called at start, and again
+    /// when the network changes ([`watch::Watch`]). From the first time on,
+    /// judgements know the host's connections too.
+    pub fn refresh(&self) {
+        for (rule, found) in [
+            (Rule::Broadcast, host::broadcasts().map(|found| [literal(EVERYBODY), found].concat())),
+            (Rule::OwnAddress, host::addresses()),
+            (Rule::Gateway, host::gateways()),
+            (Rule::Resolver, host::resolvers()),
+        ] {
+            match found {
+                Ok(prefixes) => self.protect(rule, prefixes),
+                Err(e) => {
+                    tracing::warn!(rule = rule.name(), error = %e, "the guard keeps what it knew before");
+                }
             }
+        }
+        self.connections.begin();
+    }
+
+    /// Looks up the names of managers and brokers. It may wait for name
+    /// servers, so it is to be called where that holds up nothing. A name that
+    /// has no address now keeps those it had.
+    pub fn resolve(&self) {
+        let settings = self.settings.read().unwrap_or_else(PoisonError::into_inner).clone();
+        for (rule, hosts) in [(Rule::Manager, settings.managers), (Rule::Broker, settings.brokers)] {
+            if hosts.iter().any(|host| host.parse::<Prefix>().is_err()) {
+                let found: Option<Vec<Vec<Prefix>>> = hosts.iter().map(|host| host::named(host)).collect();
+                match found {
+                    Some(found) => self.protect(rule, found.concat()),
+                    None => tracing::debug!(rule = rule.name(), "a name has no address now"),
+                }
+            }
+        }
+    }
+
+    /// Whether `prefix` may be blocked. A network that holds a protected
+    /// address is protected like one that lies in a protected network, and an
+    /// IPv6 address that stands for an IPv4 one like that one.
+    pub fn judge(&self, prefix: Prefix) -> Verdict {
+        self.look_around();
+        let protected = self.protected.read().unwrap_or_else(PoisonError::into_inner);
+        match self.never(&protected, prefix) {
+            Verdict::Pass => {}
+            never @ Verdict::Never { .. } => return never,
+        }
+        for (form, inner) in embedded(prefix) {
+            // Where the form leaves a choice of lengths, zeros stand for nothing.
+            if inner.single().is_some_and(|address| address.ip().is_unspecified()) {
+                continue;
+            }
+            if let Verdict::Never { rule, detail } = self.never(&protected, inner) {
+                return Verdict::Never { rule, detail: format!("{form} leads to {inner}: {detail}") };
+            }
+        }
+        Verdict::Pass
+    }
+
+    /// Whether `user` may be locked: never root or another name of it, an
+    /// account of the system, or the last administrator. An account that is not
+    /// there passes: that there is no such user is for the caller to say.
+    pub fn judge_user(&self, user: &UserName) -> Verdict {
+        let below = self.settings.read().unwrap_or_else(PoisonError::into_inner).users_below;
+        let verdict = self.accounts.judge(user, below);
+        if let Verdict::Never { rule, .. } = &verdict
+            && let Some(Override { target, reason, .. }) =
+                self.exception(rule, |target| matches!(target, Overridden::User(known) if known == user))
+        {
+            self.overridden(rule, &target.to_string(), &reason);
+            return Verdict::Pass;
+        }
+        verdict
+    }
+
+    /// Whether the process may be ended: never the first process, the kernel's
+    /// threads, the engine itself, or what started it.
+    pub fn judge_process(&self, process: u32) -> Verdict {
+        process::judge(process)
+    }
+
+    /// Whether the unit may be acted on: never the engine's own, nor what the
+    /// init system itself needs to work.
+    pub fn judge_unit(&self, unit: &str) -> Verdict {
+        process::judge_unit(unit)
+    }
+
+    /// The addresses of managers, as configured and as connections show them:
+    /// for who must keep reaching them.
+    #[must_use]
+    pub fn managers(&self) -> Vec<Prefix> {
+        self.look_around();
+        let protected = self.protected.read().unwrap_or_else(PoisonError::into_inner);
+        let managers = protected
+            .iter()
+            .filter(|(rule, _)| matches!(rule, Rule::Manager | Rule::ManagerPeer | Rule::Broker));
+        managers.flat_map(|(_, networks)| networks.iter()).collect()
+    }
+
+    /// The first rule that protects `prefix`.
+    fn never(&self, protected: &[(Rule, Networks)], prefix: Prefix) -> Verdict {
+        for (rule, networks) in protected {
+            let Some(touched) = networks.touching(prefix) else { continue };
+            let lifted =
+                |target: &Overridden| matches!(target, Overridden::Network(known) if known.contains(prefix));
+            if let Some(exception) = self.exception(rule.name(), lifted) {
+                self.overridden(rule.name(), &prefix.to_string(), &exception.reason);
+                continue;
+            }
+            return Verdict::Never { rule: rule.name(), detail: format!("{touched} {}", rule.meaning()) };
         }
         let broadest = if prefix.network().ip().is_ipv4() { BROADEST.0 } else { BROADEST.1 };
         if prefix.length() < broadest {
@@ -111,13 +247,43 @@ impl Guard {
         Verdict::Pass
     }
 
-    /// Whether `user` may be locked: root never. (Accounts are not looked up.)
-    pub fn judge_user(&self, user: &UserName) -> Verdict {
-        if user.as_str() == "root" {
-            let detail = "without root nobody can repair this machine".to_owned();
-            return Verdict::Never { rule: "root", detail };
+    fn exception(&self, rule: &str, fits: impl Fn(&Overridden) -> bool) -> Option<Override> {
+        let settings = self.settings.read().unwrap_or_else(PoisonError::into_inner);
+        settings.overrides.iter().find(|known| known.rule == rule && fits(&known.target)).cloned()
+    }
+
+    fn overridden(&self, rule: &str, target: &str, reason: &str) {
+        if let Some(witness) = self.witness.get() {
+            witness.overridden(rule, target, reason);
         }
-        Verdict::Pass
+    }
+
+    /// Reads the connections again when the view of them is too old. Who comes
+    /// meanwhile waits, so that nobody judges by an older view.
+    fn look_around(&self) {
+        if !self.connections.is_old() {
+            return;
+        }
+        let _reading = self.connections.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.connections.is_old() {
+            return;
+        }
+        let begun = self.connections.elapsed();
+        #[cfg(target_os = "linux")]
+        match peers::read(&self.accounts) {
+            Ok(peers) => {
+                self.protect(Rule::ManagerPeer, peers.managers);
+                self.protect(Rule::AdministratorSession, peers.administrators);
+                self.protect(Rule::Agent, peers.agents);
+                self.connections.failing.store(0, Ordering::Relaxed);
+            }
+            Err(error) => {
+                if self.connections.failing.fetch_add(1, Ordering::Relaxed) == 0 {
+                    tracing::warn!(%error, "the guard keeps the connections that it knew before");
+                }
+            }
+        }
+        self.connections.read_since(begun);
     }
 
     fn protect(&self, rule: Rule, prefixes: Vec<Prefix>) {
@@ -136,134 +302,66 @@ impl Default for Guard {
     }
 }
 
-impl Rule {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Loopback => "loopback",
-            Self::Unspecified => "unspecified",
-            Self::Multicast => "multicast",
-            Self::Broadcast => "broadcast",
-            Self::OwnAddress => "own-address",
-            Self::Gateway => "gateway",
-            Self::Resolver => "resolver",
-            Self::WhiteList => "white_list",
-            Self::Allow => "allow",
+impl std::fmt::Debug for Guard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Guard").field("protected", &self.protected).finish_non_exhaustive()
+    }
+}
+
+/// When connections were read.
+struct Connections {
+    since: Instant,
+    /// Nanoseconds after `since` at which the view is too old.
+    until: AtomicU64,
+    reading: Mutex<()>,
+    /// How often reading failed in a row.
+    failing: AtomicU64,
+}
+
+impl Default for Connections {
+    /// A view that never is too old: nothing is read.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how old a view of the host is, is no time of the engine's"
+    )]
+    fn default() -> Self {
+        Self {
+            since: Instant::now(),
+            until: AtomicU64::new(u64::MAX),
+            reading: Mutex::default(),
+            failing: AtomicU64::default(),
         }
     }
+}
 
-    /// The rest of the sentence that begins with the protected network.
-    fn meaning(self) -> &'static str {
-        match self {
-            Self::Loopback => "is this machine talking to itself",
-            Self::Unspecified => "stands for no address or for all",
-            Self::Multicast => "is multicast, never one sender",
-            Self::Broadcast => "is everybody on the network",
-            Self::OwnAddress => "is an address of this machine",
-            Self::Gateway => "is a gateway of this machine",
-            Self::Resolver => "is a name server of this machine",
-            Self::WhiteList => "is on the configuration's white_list",
-            Self::Allow => "is allowed by an operator, see `riposte allow`",
-        }
+impl Connections {
+    /// From now on they are read.
+    fn begin(&self) {
+        let _begun_before = self.until.compare_exchange(u64::MAX, 0, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    fn is_old(&self) -> bool {
+        let until = self.until.load(Ordering::Acquire);
+        until != u64::MAX && u64::try_from(self.elapsed().as_nanos()).unwrap_or(u64::MAX) >= until
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.since.elapsed()
+    }
+
+    /// They were read, beginning at `begun`, and are good for a while.
+    fn read_since(&self, begun: Duration) {
+        let took = self.elapsed().saturating_sub(begun);
+        let until = begun + FRESH.max(took.saturating_mul(SHARE));
+        self.until.store(u64::try_from(until.as_nanos()).unwrap_or(u64::MAX - 1), Ordering::Release);
     }
 }
 
 /// Prefixes written in this file.
 fn literal(texts: &[&str]) -> Vec<Prefix> {
-    // The tests below find each of them, so none is ever dropped here.
+    // The tests find each of them, so none is ever dropped here.
     texts.iter().filter_map(|text| text.parse().ok()).collect()
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-mod tests {
-    use super::*;
-
-    fn rule(guard: &Guard, text: &str) -> Option<&'static str> {
-        match guard.judge(text.parse().unwrap()) {
-            Verdict::Pass => None,
-            Verdict::Never { rule, .. } => Some(rule),
-        }
-    }
-
-    #[test]
-    fn what_no_host_may_block() {
-        let guard = Guard::new();
-        for (text, expected) in [
-            ("127.0.0.1", "loopback"),
-            ("127.255.255.255", "loopback"),
-            ("::ffff:127.0.0.1", "loopback"),
-            ("::1", "loopback"),
-            ("127.1.2.0/24", "loopback"),
-            ("0.0.0.0", "unspecified"),
-            ("::", "unspecified"),
-            ("0.0.0.0/24", "unspecified"),
-            ("224.0.0.1", "multicast"),
-            ("239.255.255.250", "multicast"),
-            ("ff02::1", "multicast"),
-            ("0.0.0.0/0", "loopback"),
-            ("::/0", "loopback"),
-            ("198.51.100.0/23", "broad-network"),
-            ("2001:db8::/47", "broad-network"),
-        ] {
-            assert_eq!(rule(&guard, text), Some(expected), "{text}");
-        }
-        for text in [
-            "126.255.255.255",
-            "128.0.0.0",
-            "::2:0:0:1",
-            "223.255.255.255",
-            "198.51.100.0/24",
-            "2001:db8::/48",
-        ] {
-            assert_eq!(rule(&guard, text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn lists_protect_from_inside_and_outside_and_are_replaced() {
-        let guard = Guard::new();
-        guard.set_white_list(vec!["198.51.100.7".parse().unwrap(), "10.0.0.0/8".parse().unwrap()]);
-        guard.set_allows(vec!["203.0.113.9".parse().unwrap()]);
-        assert_eq!(rule(&guard, "198.51.100.7"), Some("white_list"));
-        assert_eq!(rule(&guard, "198.51.100.0/24"), Some("white_list"));
-        assert_eq!(rule(&guard, "10.200.3.4"), Some("white_list"));
-        assert_eq!(rule(&guard, "203.0.113.9"), Some("allow"));
-        assert_eq!(rule(&guard, "203.0.113.8"), None);
-        guard.set_white_list(vec!["192.0.2.0/24".parse().unwrap()]);
-        assert_eq!(rule(&guard, "198.51.100.7"), None);
-        assert_eq!(rule(&guard, "192.0.2.200"), Some("white_list"));
-        assert_eq!(rule(&guard, "203.0.113.9"), Some("allow"));
-    }
-
-    #[test]
-    fn only_root_is_known_to_be_untouchable() {
-        let guard = Guard::new();
-        assert!(matches!(guard.judge_user(&"root".parse().unwrap()), Verdict::Never { rule: "root", .. }));
-        assert_eq!(guard.judge_user(&"mallory".parse().unwrap()), Verdict::Pass);
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn a_hosts_own_addresses_and_gateways() {
-        crate::namespace::within(async || {
-            let guard = Guard::new();
-            guard.refresh();
-            assert_eq!(rule(&guard, "203.0.113.7"), None);
-            crate::namespace::add_address("203.0.113.7");
-            crate::namespace::add_address("2001:db8::7");
-            crate::namespace::add_gateway("198.51.100.1");
-            guard.refresh();
-            for (text, expected) in [
-                ("203.0.113.7", Some("own-address")),
-                ("203.0.113.0/24", Some("own-address")),
-                ("203.0.113.8", None),
-                ("2001:db8::7", Some("own-address")),
-                ("2001:db8::8", None),
-                ("198.51.100.1", Some("gateway")),
-                ("198.51.100.2", None),
-            ] {
-                assert_eq!(rule(&guard, text), expected, "{text}");
-            }
-        });
-    }
-}
+mod tests;

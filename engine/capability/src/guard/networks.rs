@@ -22,6 +22,11 @@ impl From<Vec<Prefix>> for Networks {
 }
 
 impl Networks {
+    /// All of them, in order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Prefix> + '_ {
+        self.0.iter().copied()
+    }
+
     /// A network here that holds `prefix` or lies in it.
     pub(super) fn touching(&self, prefix: Prefix) -> Option<Prefix> {
         let next = self.0.partition_point(|known| *known <= prefix);

@@ -2,20 +2,27 @@
 
 use std::fmt;
 use std::future::pending;
-use std::os::fd::AsFd;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
+use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use super::Caps;
+use super::group::Group;
 
+#[cfg(unix)]
+use std::os::fd::AsFd as Descriptor;
+#[cfg(windows)]
+use std::os::windows::io::AsHandle as Descriptor;
+
+/// How long the end of a pipe is waited for.
+#[cfg(not(unix))]
+const REST: Duration = Duration::from_secs(1);
 /// How much a pipe holds at most, unless root made it larger.
+#[cfg(unix)]
 const PIPE: usize = 64 << 10;
 
 /// What is known of a running program.
@@ -96,8 +103,11 @@ impl fmt::Display for Exit {
 
 impl From<ExitStatus> for Exit {
     fn from(status: ExitStatus) -> Self {
-        use std::os::unix::process::ExitStatusExt;
-        match (status.code(), status.signal()) {
+        #[cfg(unix)]
+        let signal = std::os::unix::process::ExitStatusExt::signal(&status);
+        #[cfg(not(unix))]
+        let signal = None;
+        match (status.code(), signal) {
             (Some(code), _) => Self::Code(code),
             (None, Some(signal)) => Self::Signal(signal),
             (None, None) => Self::Unknown,
@@ -123,54 +133,6 @@ pub struct Kept {
     pub bytes: Vec<u8>,
     /// How many more were read and dropped.
     pub dropped: u64,
-}
-
-/// A child and its group. The leader is not reaped before the group was
-/// signalled for the last time: until then its id cannot mean another group.
-pub(super) struct Group(Child);
-
-impl Group {
-    pub(super) fn new(child: Child) -> Self {
-        Self(child)
-    }
-
-    /// The leader's id, which is the group's; `None` when it has been reaped.
-    pub(super) fn leader(&self) -> Option<Pid> {
-        let id = self.0.id()?;
-        Pid::from_raw(i32::try_from(id).ok()?)
-    }
-
-    fn signal(&self, signal: Signal) {
-        if let Some(group) = self.leader() {
-            // It fails only when every process of the group is gone.
-            let _ = kill_process_group(group, signal);
-        }
-    }
-
-    /// Waits for the leader's end without reaping it.
-    async fn gone(leader: Option<Pid>) {
-        let Some(leader) = leader else { return };
-        // It blocks a thread, but only while a program is being ended, and
-        // KILL ends that.
-        let wait = move || waitid(WaitId::Pid(leader), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
-        // No answer, no haste: then the grace is used up.
-        if !matches!(spawn_blocking(wait).await, Ok(Ok(_))) {
-            pending::<()>().await;
-        }
-    }
-
-    /// Waits for the leader and reaps it. May be dropped and asked again.
-    async fn wait(&mut self) -> Exit {
-        self.0.wait().await.map_or(Exit::Unknown, Exit::from)
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        // Only when the runtime shuts down under a running program; dropping
-        // the child then reaps it.
-        self.signal(Signal::KILL);
-    }
 }
 
 /// Writes, reads, waits and ends; tells what it learns.
@@ -211,8 +173,8 @@ pub(super) async fn keep(
 
     // What it wrote last may still be in the pipes. Their end is not waited
     // for: a process that it left behind may hold them open for ever.
-    output.read_rest();
-    errors.read_rest();
+    output.read_rest().await;
+    errors.read_rest().await;
     tell.send_modify(|progress| {
         progress.first_line.get_or_insert_with(|| output.unfinished_line());
         progress.finished = Some(Ended { exit, by, output: output.kept, errors: errors.kept });
@@ -230,9 +192,9 @@ async fn end(
     errors: &mut Pipe<ChildStderr>,
     grace: Duration,
 ) -> Exit {
-    group.signal(Signal::TERM);
+    group.term();
     let grace = sleep(grace);
-    let gone = Group::gone(group.leader());
+    let gone = group.gone();
     tokio::pin!(grace, gone);
     let mut leader_is_gone = false;
     while !(leader_is_gone && output.stream.is_none() && errors.stream.is_none()) {
@@ -243,7 +205,7 @@ async fn end(
             () = errors.read() => {}
         }
     }
-    group.signal(Signal::KILL);
+    group.kill();
     group.wait().await
 }
 
@@ -278,7 +240,7 @@ struct Pipe<S> {
     cap: usize,
 }
 
-impl<S: AsyncRead + AsFd + Unpin> Pipe<S> {
+impl<S: AsyncRead + Descriptor + Unpin> Pipe<S> {
     fn new(stream: Option<S>, cap: usize) -> Self {
         Self { stream, kept: Kept::default(), cap }
     }
@@ -294,7 +256,8 @@ impl<S: AsyncRead + AsFd + Unpin> Pipe<S> {
     }
 
     /// Reads what is there, without waiting for more.
-    fn read_rest(&mut self) {
+    #[cfg(unix)]
+    async fn read_rest(&mut self) {
         let Some(stream) = self.stream.take() else { return };
         let mut buffer = [0; 8 << 10];
         let mut taken = 0;
@@ -306,6 +269,18 @@ impl<S: AsyncRead + AsFd + Unpin> Pipe<S> {
             self.take(buffer.get(..length).unwrap_or_default());
             taken += length;
         }
+    }
+
+    /// Reads to the end, but waits for it no longer than [`REST`]: whether a
+    /// pipe is empty cannot be asked here.
+    #[cfg(not(unix))]
+    async fn read_rest(&mut self) {
+        let all = async {
+            while self.stream.is_some() {
+                self.read().await;
+            }
+        };
+        let _ = tokio::time::timeout(REST, all).await;
     }
 
     fn take(&mut self, bytes: &[u8]) {

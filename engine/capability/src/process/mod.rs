@@ -10,32 +10,45 @@
 //! * [`Running`]: a running program: talk to it, listen, wait, end it.
 //! * [`Ended`]: how it went and what it wrote.
 
+mod group;
 mod keep;
+#[cfg(unix)]
 mod program;
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests;
+mod unfit;
+#[cfg(windows)]
+mod windows;
 
 use std::fmt;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use rustix::io::Errno;
-use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use tokio::process::Command;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use keep::{By, Ended, Exit, FirstLine, Kept};
-pub use program::{Program, Unfit};
+#[cfg(unix)]
+pub use program::Program;
+pub use unfit::Unfit;
+#[cfg(windows)]
+pub use windows::Program;
 
-use keep::{Group, Progress};
-use program::SHELL;
+use group::Group;
+use keep::Progress;
 
 /// The search path of every started program.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// The locale of every started program.
 pub const LANG: &str = "C.UTF-8";
+
+/// What runs a script without a `#!` line, as `execvp` of the C library has it.
+const SHELL: &str = "/bin/sh";
+/// What the kernel answers to a file of a format that it does not run:
+/// `ENOEXEC`, `ERROR_BAD_EXE_FORMAT`.
+const NO_FORMAT: i32 = if cfg!(windows) { 193 } else { 8 };
 
 /// A program that is to be started.
 #[derive(Clone, Copy, Debug)]
@@ -107,9 +120,7 @@ impl Launch<'_> {
         // It has an id until it is reaped, and nobody has waited for it yet.
         let id = child.id().unwrap_or_default();
         let group = Group::new(child);
-        if let Some(pid) = group.leader() {
-            cap(pid, self.caps);
-        }
+        group.cap(self.caps);
         tokio::spawn(keep::keep(group, pipes, hear, asked, tell, self.caps));
         Ok(Running { id, talk: Some(talk), end: Some(end), progress })
     }
@@ -152,10 +163,11 @@ impl Launch<'_> {
             // `$0` is the first argument then, as for a script with a `#!` line.
             let mut shell = Command::new(SHELL);
             shell.arg(executable);
+            Group::lead(&mut shell, None);
             shell
         } else {
             let mut command = Command::new(executable);
-            command.arg0(called);
+            Group::lead(&mut command, Some(&called));
             command
         };
         command
@@ -167,7 +179,6 @@ impl Launch<'_> {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .process_group(0)
             .kill_on_drop(true);
         command
     }
@@ -178,26 +189,12 @@ impl Launch<'_> {
         if !self.root.is_dir() {
             return NotStarted::NoRoot { root: self.root.to_owned() };
         }
-        match Errno::from_io_error(error) {
-            Some(Errno::NOEXEC) => NotStarted::NoFormat { path },
-            Some(Errno::ACCESS) => NotStarted::Forbidden { path },
-            Some(Errno::TOOBIG) => NotStarted::TooLong { path },
+        match error.kind() {
+            _ if error.raw_os_error() == Some(NO_FORMAT) => NotStarted::NoFormat { path },
+            ErrorKind::PermissionDenied => NotStarted::Forbidden { path },
+            ErrorKind::ArgumentListTooLong => NotStarted::TooLong { path },
             _ => NotStarted::Refused { path, error: error.to_string() },
         }
-    }
-}
-
-/// Sets the limits of a started process. Its first instructions may run before
-/// they hold: they are there against accidents, not as a fence.
-fn cap(pid: Pid, caps: Caps) {
-    let wanted =
-        [(Resource::Nofile, caps.open_files), (Resource::Core, 0), (Resource::Fsize, caps.file_size)];
-    for (resource, wanted) in wanted {
-        // Only root may raise a limit, so no more than the engine's own.
-        let most = getrlimit(resource).maximum.unwrap_or(u64::MAX).min(wanted);
-        let limit = Rlimit { current: Some(most), maximum: Some(most) };
-        // It fails only when the process has ended already.
-        let _ = prlimit(Some(pid), resource, limit);
     }
 }
 

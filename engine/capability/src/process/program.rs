@@ -1,17 +1,17 @@
-//! Which file is started, and why it may be.
+//! Which file is started, and why it may be, on a Unix.
 //!
 //! A program runs with the engine's rights, so who may write it may do what
 //! the engine may do. That is checked when a name is resolved, and again each
 //! time before the program is started.
 
-use std::fmt;
-use std::fs::read_link;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
+
+use super::Unfit;
 
 /// The folder of native programs below Wazuh's home, and the prefix of the
 /// name under which a native program is called.
@@ -31,9 +31,6 @@ pub struct Program {
     /// Whether it is text without a `#!` line.
     bare: bool,
 }
-
-/// What runs a script without a `#!` line, as `execvp` of the C library has it.
-pub(super) const SHELL: &str = "/bin/sh";
 
 impl Program {
     /// The native program `name` in the folder `bin`. `name` may lead into a
@@ -151,7 +148,10 @@ impl Program {
 
 /// Opens `name` without leaving `folder`, where the kernel can promise that
 /// (Linux 5.6); elsewhere the caller compares the real paths.
+#[cfg(target_os = "linux")]
 fn open_beneath(folder: &OwnedFd, name: &str) -> Result<OwnedFd, Errno> {
+    use rustix::fs::ResolveFlags;
+
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     // AGAIN: something was renamed while the kernel looked; it says so rather
     // than to guess, and the next look tells.
@@ -165,6 +165,11 @@ fn open_beneath(folder: &OwnedFd, name: &str) -> Result<OwnedFd, Errno> {
         }
     }
     Err(Errno::AGAIN)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn open_beneath(folder: &OwnedFd, name: &str) -> Result<OwnedFd, Errno> {
+    rustix::fs::openat(folder, name, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
 }
 
 /// Checks the opened file; when it is fit, its device and inode and whether it
@@ -189,7 +194,7 @@ fn only_ours(path: &Path, found: &Stat) -> Result<(), Unfit> {
         return Err(Unfit::Owner { path: path.to_owned(), uid: found.st_uid });
     }
     if found.st_mode & 0o022 != 0 {
-        return Err(Unfit::Writable { path: path.to_owned(), mode: found.st_mode & 0o7777 });
+        return Err(Unfit::Writable { path: path.to_owned(), mode: u32::from(found.st_mode & 0o7777) });
     }
     Ok(())
 }
@@ -271,9 +276,26 @@ fn absolute(path: &Path) -> Result<PathBuf, Unfit> {
 }
 
 /// Where an open file really lies.
+#[cfg(target_os = "linux")]
 fn real_path(file: impl AsFd, path: &Path) -> Result<PathBuf, Unfit> {
-    read_link(format!("/proc/self/fd/{}", file.as_fd().as_raw_fd()))
+    use std::os::fd::AsRawFd;
+
+    std::fs::read_link(format!("/proc/self/fd/{}", file.as_fd().as_raw_fd()))
         .map_err(|error| Unfit::Unreadable { path: path.to_owned(), error: format!("/proc: {error}") })
+}
+
+/// Where an open file really lies: where its path leads, as long as that is
+/// still the file that was opened.
+#[cfg(not(target_os = "linux"))]
+fn real_path(file: impl AsFd, path: &Path) -> Result<PathBuf, Unfit> {
+    let real = std::path::absolute(path).and_then(|path| path.canonicalize());
+    let real = real.map_err(|error| Unfit::Unreadable { path: path.to_owned(), error: error.to_string() })?;
+    let opened = rustix::fs::fstat(file).map_err(|error| unreadable(path, error))?;
+    if identity(&stat(&real)?) == identity(&opened) {
+        return Ok(real);
+    }
+    let error = "it was exchanged while it was examined".to_owned();
+    Err(Unfit::Unreadable { path: path.to_owned(), error })
 }
 
 fn stat(path: &Path) -> Result<Stat, Unfit> {
@@ -288,111 +310,5 @@ fn unreadable(path: &Path, error: Errno) -> Unfit {
     match error {
         Errno::NOENT | Errno::NOTDIR => Unfit::Missing { path: path.to_owned() },
         error => Unfit::Unreadable { path: path.to_owned(), error: io::Error::from(error).to_string() },
-    }
-}
-
-/// Why a file is not started. The text ends in what mends it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the fields are the path in question and what its variant names")]
-pub enum Unfit {
-    /// Not a name that a program can have there.
-    Name { name: String },
-    /// No such file or folder, or a link that leads nowhere.
-    Missing { path: PathBuf },
-    /// It could not be looked at.
-    Unreadable { path: PathBuf, error: String },
-    /// A link leads out of the folder.
-    Escapes { path: PathBuf, bin: PathBuf },
-    /// A folder, a device or a socket.
-    NotAFile { path: PathBuf },
-    /// Nobody may execute it.
-    NotExecutable { path: PathBuf },
-    /// It, or a folder that it lies in, belongs to somebody else.
-    Owner { path: PathBuf, uid: u32 },
-    /// Others may write it, or a folder that it lies in.
-    Writable { path: PathBuf, mode: u32 },
-    /// Its `#!` line ends in a carriage return.
-    CarriageReturn { path: PathBuf },
-    /// Its `#!` line names a program that is not there.
-    NoInterpreter { path: PathBuf, interpreter: String },
-    /// Its `#!` line has `env` look for a program that is not on the `PATH`.
-    NotOnPath { path: PathBuf, interpreter: String },
-}
-
-impl fmt::Display for Unfit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Name { name } => write!(
-                f,
-                "`{}` is not the name of a program: write the name of a file in the folder of native programs, \
-                 without `..`; only a grant names an absolute path",
-                name.escape_debug()
-            ),
-            Self::Missing { path } => {
-                write!(f, "{} is not there: put the program in place, or correct the name", path.display())
-            }
-            Self::Unreadable { path, error } => write!(
-                f,
-                "{} cannot be examined ({error}): let the user of the engine reach it",
-                path.display()
-            ),
-            Self::Escapes { path, bin } => write!(
-                f,
-                "{} is a link that leads out of {} or is absolute: put the file itself there, or a relative link to a \
-                 file below that folder",
-                path.display(),
-                bin.display()
-            ),
-            Self::NotAFile { path } => {
-                write!(f, "{} is not a regular file: put the program in its place", path.display())
-            }
-            Self::NotExecutable { path } => {
-                write!(f, "{} is not executable: chmod 750 {}", path.display(), word(path))
-            }
-            Self::Owner { path, uid } => write!(
-                f,
-                "{} belongs to uid {uid}, who could exchange what the engine runs: chown root {}",
-                path.display(),
-                word(path)
-            ),
-            Self::Writable { path, mode } => write!(
-                f,
-                "{} may be written by others (mode {mode:04o}), who could exchange what the engine runs: chmod go-w {}",
-                path.display(),
-                word(path)
-            ),
-            Self::CarriageReturn { path } => write!(
-                f,
-                "the first line of {} ends in a carriage return, as Windows editors write it, so its interpreter is not \
-                 found: sed -i 's/\\r$//' {}",
-                path.display(),
-                word(path)
-            ),
-            Self::NoInterpreter { path, interpreter } => write!(
-                f,
-                "the first line of {} names the interpreter `{}`, which is not there: install it, or correct the line",
-                path.display(),
-                interpreter.escape_debug()
-            ),
-            Self::NotOnPath { path, interpreter } => write!(
-                f,
-                "the first line of {} has env look for `{}`, which none of {} holds: install it, or correct the line",
-                path.display(),
-                interpreter.escape_debug(),
-                super::PATH
-            ),
-        }
-    }
-}
-
-impl std::error::Error for Unfit {}
-
-/// A path as one word for a shell, so that the command can be pasted.
-fn word(path: &Path) -> String {
-    let text = path.display().to_string();
-    if text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+@%:,".contains(c)) {
-        text
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
     }
 }

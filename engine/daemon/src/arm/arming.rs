@@ -123,7 +123,7 @@ impl Arming<'_> {
                 String::new(),
             );
         }
-        let folders = plugin.inspection().folders.then_some(command.capabilities.as_ref()).flatten();
+        let folders = plugin.inspection().folders().then_some(command.capabilities.as_ref()).flatten();
         for grant in folders.into_iter().flat_map(|grants| &grants.folders) {
             if let Err(refusal) = riposte_capability::folders::check(grant) {
                 let message = format!("command {:?} cannot run: {}", command.name, refusal.message);

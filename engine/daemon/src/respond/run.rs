@@ -110,7 +110,7 @@ impl Intended {
                 let words = would.iter().map(would_be).collect();
                 let made = would.into_iter().filter_map(|change| match change {
                     WouldBe::Made(effect) => Some(effect),
-                    WouldBe::Undone(_) => None,
+                    WouldBe::Undone(_) | WouldBe::Done(_) => None,
                 });
                 Ok(Made::Shadow(made.collect(), words))
             }
@@ -252,7 +252,7 @@ pub(super) enum Made {
 
 pub(super) fn would_be(change: &WouldBe) -> String {
     match change {
-        WouldBe::Made(effect) => effect.to_string(),
+        WouldBe::Made(effect) | WouldBe::Done(effect) => effect.to_string(),
         WouldBe::Undone(effect) => format!("undo {effect}"),
     }
 }

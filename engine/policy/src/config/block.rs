@@ -69,7 +69,7 @@ pub(super) fn no_attributes(element: &Element, findings: &mut Findings<'_>) {
 pub(super) fn unknown_attribute(
     element: &Element,
     attribute: &Attribute,
-    known: &'static [&'static str],
+    known: &[&str],
     findings: &mut Findings<'_>,
 ) {
     let message = format!("<{}> has no attribute {}", printable(&element.name), printable(&attribute.name));

@@ -5,7 +5,7 @@
 //! them, the message says. The parts:
 //!
 //! * `read`: files to sections, and what sections say about each other;
-//! * `command`, `grants`, `response`, `settings`, `white_list`: one block each;
+//! * `command`, `grants`, `guard`, `response`, `settings`, `white_list`: one block each;
 //!   `block`: what they share;
 //! * `triggers`, `places`, `offenders`, `packages`: parts of a response;
 //! * `names`: the commands that responses name; `location`: where one runs;
@@ -21,6 +21,7 @@ mod block;
 mod command;
 mod findings;
 mod grants;
+mod guard;
 mod location;
 mod names;
 mod offenders;
@@ -40,11 +41,13 @@ use std::time::Duration;
 
 use crate::address::{Address, Prefix};
 use crate::diagnostic::{Diagnostic, Place, Severity, shown};
-use crate::grant::Grants;
+use crate::grant::{FirewallBackend, Grants};
 use crate::keys::Pointer;
 use crate::limit::Limits;
 use crate::osregex::Pattern;
 
+pub use grants::NotGrants;
+pub use guard::{Guarding, OVERRIDABLE, Overridden, Override, USERS_BELOW};
 pub use location::Location;
 pub use stored::StoredError;
 pub use suggest::nearest;
@@ -288,6 +291,11 @@ pub struct Settings {
     pub exec_strict: bool,
     /// `<link>`: programs in `active-response/bin` that are links to the engine.
     pub links: Vec<String>,
+    /// `<firewall>`: what blocks addresses where no grant says otherwise.
+    /// `None`: what is found to work at the start.
+    pub firewall: Option<FirewallBackend>,
+    /// `<guard>`: what is protected besides what the host itself shows.
+    pub guard: Guarding,
 }
 
 impl Settings {
@@ -304,6 +312,8 @@ impl Settings {
             execd: None,
             exec_strict: false,
             links: Vec::new(),
+            firewall: None,
+            guard: Guarding::default(),
         }
     }
 }

@@ -152,6 +152,7 @@ impl Reading {
             }
             "global" => self.white_list.read(section, findings),
             "riposte" => self.settings.read(section, findings),
+            "client" => self.settings.client(section),
             name => {
                 if let Some(meant) = nearest(name, SECTIONS) {
                     let message = format!("there is no section <{}>: it is not read", printable(name));

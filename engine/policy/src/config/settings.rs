@@ -8,9 +8,20 @@ use super::suggest::did_you_mean;
 use super::xml::Element;
 use super::{OnStop, Settings, Way};
 use crate::diagnostic::shown;
+use crate::grant::FirewallBackend;
 
 const SHAPE: Shape = Shape {
-    children: &["matching", "key", "offences", "on_stop", "execd", "exec_strict", "link"],
+    children: &[
+        "matching",
+        "key",
+        "offences",
+        "on_stop",
+        "execd",
+        "exec_strict",
+        "link",
+        "firewall",
+        "guard",
+    ],
     unenforced: &[],
     stock: false,
 };
@@ -70,10 +81,21 @@ impl Given {
                     }
                 }
                 "link" => self.link(element, findings),
+                "firewall" => {
+                    if let Some(backend) = self.one("firewall", element, &FirewallBackend::ALL, findings) {
+                        self.settings.firewall = Some(backend);
+                    }
+                }
+                "guard" => self.settings.guard.read(element, findings),
                 // Reported by the shape.
                 _ => {}
             }
         }
+    }
+
+    /// Reads the managers that Wazuh's `<client>` names.
+    pub(super) fn client(&mut self, client: &Element) {
+        self.settings.guard.client(client);
     }
 
     /// Whose way of matching holds, and whether a file says so.

@@ -8,13 +8,15 @@ use serde::{Deserialize, Serialize};
 
 use super::{Command, Expect, Protocol, Runtime};
 use crate::diagnostic::Place;
-use crate::grant::{Digest, FirewallGrant, Grants};
+use crate::grant::{Detail, FirewallGrant, Grants};
 use crate::keys::Pointer;
 use crate::limit::Limits;
 
 /// The form that is written now. A form that an older version cannot read
 /// takes the next number.
-const FORM: u32 = 1;
+const FORM: u32 = 2;
+/// The oldest form that is read. It knew one grant, `<firewall/>`.
+const OLDEST: u32 = 1;
 
 impl Command {
     /// The definition as one line of JSON.
@@ -38,7 +40,7 @@ impl Command {
 
         let unreadable = |error: serde_json::Error| StoredError::Unreadable(error.to_string());
         let Form { form } = serde_json::from_str(text).map_err(unreadable)?;
-        if form != FORM {
+        if !(OLDEST..=FORM).contains(&form) {
             return Err(StoredError::OtherForm(form));
         }
         let stored: Stored = serde_json::from_str(text).map_err(unreadable)?;
@@ -61,7 +63,7 @@ impl fmt::Display for StoredError {
             Self::Unreadable(why) => write!(f, "the stored definition of the command cannot be read: {why}"),
             Self::OtherForm(form) => write!(
                 f,
-                "the stored definition of the command has form {form}, and this version reads form {FORM}: \
+                "the stored definition of the command has form {form}, and this version reads form {OLDEST} to {FORM}: \
                  use the version that wrote it to undo what it did"
             ),
         }
@@ -114,16 +116,25 @@ enum StoredExpect {
     FileName,
 }
 
+/// The grants as the element that gives them, with every default written out:
+/// one language, and one reader of it. Form 1 had members of its own.
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct StoredGrants {
-    sha256: Vec<String>,
-    firewall: Option<StoredFirewall>,
+#[serde(untagged)]
+enum StoredGrants {
+    Xml(String),
+    First(FirstGrants),
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct StoredFirewall {
+struct FirstGrants {
+    sha256: Vec<String>,
+    firewall: Option<FirstFirewall>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FirstFirewall {
     set: String,
     widest4: u8,
     widest6: u8,
@@ -213,7 +224,7 @@ impl Stored {
                 .collect(),
             extra_args: self.extra_args,
             keys: self.keys,
-            capabilities: self.capabilities.map(StoredGrants::restore).transpose()?,
+            capabilities: self.capabilities.map(|grants| grants.restore(self.form)).transpose()?,
             limits: Limits { memory, cpu, wall, concurrency, answer, run },
             runtime: self.runtime.map(|runtime| match runtime {
                 StoredRuntime::Native => Runtime::Native,
@@ -232,21 +243,25 @@ impl Stored {
 
 impl StoredGrants {
     fn of(grants: &Grants) -> Self {
-        let Grants { digests, firewall, .. } = grants;
-        Self {
-            sha256: digests.iter().map(Digest::to_string).collect(),
-            firewall: firewall.as_ref().map(|FirewallGrant { set, widest4, widest6, .. }| StoredFirewall {
-                set: set.to_string(),
-                widest4: *widest4,
-                widest6: *widest6,
-            }),
-        }
+        Self::Xml(grants.to_xml(Detail::Full))
     }
 
+    fn restore(self, form: u32) -> Result<Grants, StoredError> {
+        match self {
+            Self::Xml(text) if form != OLDEST => {
+                Grants::from_xml(&text).map_err(|error| StoredError::Unreadable(error.to_string()))
+            }
+            Self::First(first) if form == OLDEST => first.restore(),
+            _ => Err(StoredError::Unreadable(format!("its grants are not those of form {form}"))),
+        }
+    }
+}
+
+impl FirstGrants {
     fn restore(self) -> Result<Grants, StoredError> {
         let unreadable = |error: &dyn fmt::Display| StoredError::Unreadable(error.to_string());
         let digests = self.sha256.iter().map(|digest| digest.parse().map_err(|error| unreadable(&error)));
-        let firewall = self.firewall.map(|StoredFirewall { set, widest4, widest6 }| {
+        let firewall = self.firewall.map(|FirstFirewall { set, widest4, widest6 }| {
             let set = set.parse().map_err(|error| unreadable(&error))?;
             if widest4 > 32 || widest6 > 128 {
                 return Err(unreadable(&"a prefix has more bits than an address"));
@@ -266,22 +281,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::grant::{Digest, arbitrary};
 
     fn spans() -> impl Strategy<Value = Duration> {
         (0_u64..1 << 40, 0_u32..1_000_000_000).prop_map(|(seconds, nanos)| Duration::new(seconds, nanos))
-    }
-
-    fn grants() -> impl Strategy<Value = Grants> {
-        let firewall =
-            ("[a-z][a-z0-9_-]{0,14}", 0_u8..=32, 0_u8..=128).prop_map(|(set, widest4, widest6)| {
-                FirewallGrant { set: set.parse().unwrap(), widest4, widest6, ..FirewallGrant::default() }
-            });
-        let digests = prop::collection::vec(any::<[u8; 32]>().prop_map(Digest), 0..3);
-        (digests, prop::option::of(firewall)).prop_map(|(digests, firewall)| Grants {
-            digests,
-            firewall,
-            ..Grants::default()
-        })
     }
 
     prop_compose! {
@@ -291,7 +294,7 @@ mod tests {
             expect in prop::collection::vec(prop::sample::select(vec![Expect::SourceIp, Expect::User, Expect::FileName]), 0..3),
             extra_args in prop::collection::vec(".{0,10}", 0..3),
             keys in prop::collection::vec("(/[a-z~]{0,3}){1,3}", 0..3),
-            capabilities in prop::option::of(grants()),
+            capabilities in prop::option::of(arbitrary::grants()),
             (memory, concurrency, line, column) in any::<(u64, Option<u32>, u32, u32)>(),
             (cpu, wall, answer, run) in (spans(), spans(), spans(), spans()),
             protocol in prop::sample::select(vec![None, Some(Protocol::Json), Some(Protocol::Argv), Some(Protocol::Both), Some(Protocol::Five)]),
@@ -332,34 +335,61 @@ mod tests {
         });
         let text = command.to_stored();
         let digest = "01".repeat(32);
-        let expected = format!(
-            concat!(
-                r#"{{"form":1,"name":"block","executable":"block","runtime":null,"timeout_allowed":null,"expect":[],"#,
-                r#""extra_args":[],"keys":["/data/srcip"],"capabilities":{{"sha256":["{}"],"#,
-                r#""firewall":{{"set":"drop","widest4":32,"widest6":128}}}},"#,
-                r#""limits":{{"memory":67108864,"cpu":{{"secs":0,"nanos":500000000}},"wall":{{"secs":10,"nanos":0}},"#,
-                r#""concurrency":null,"answer":{{"secs":5,"nanos":0}},"run":{{"secs":1800,"nanos":0}}}},"#,
-                r#""place":{{"file":"ossec.conf","line":1,"column":1}}}}"#
-            ),
-            digest
+        let rest = concat!(
+            r#""limits":{"memory":67108864,"cpu":{"secs":0,"nanos":500000000},"wall":{"secs":10,"nanos":0},"#,
+            r#""concurrency":null,"answer":{"secs":5,"nanos":0},"run":{"secs":1800,"nanos":0}},"#,
+            r#""place":{"file":"ossec.conf","line":1,"column":1}}"#
         );
-        assert_eq!(text, expected);
+        let expected = |form: u32, grants: String| {
+            format!(
+                concat!(
+                    r#"{{"form":{},"name":"block","executable":"block","runtime":null,"timeout_allowed":null,"expect":[],"#,
+                    r#""extra_args":[],"keys":["/data/srcip"],"capabilities":{},{}"#,
+                ),
+                form, grants, rest
+            )
+        };
+        let grants = concat!(
+            r#"\n  <firewall set=\"drop\" widest4=\"32\" widest6=\"128\" "#,
+            r#"established=\"starve\" confirm=\"gateway\"/>\n</capabilities>""#
+        );
+        let second = expected(2, format!(r#""<capabilities sha256=\"{digest}\">{grants}"#));
+        assert_eq!(text, second);
+        // What the first version wrote means the same.
+        let first =
+            format!(r#"{{"sha256":["{digest}"],"firewall":{{"set":"drop","widest4":32,"widest6":128}}}}"#);
+        assert_eq!(Command::from_stored(&expected(1, first.clone())), Ok(command));
+        let mixed = Command::from_stored(&expected(2, first));
+        assert!(matches!(mixed, Err(StoredError::Unreadable(_))), "{mixed:?}");
     }
 
     #[test]
     fn what_another_version_wrote_is_refused() {
         let text = crate::config::tests::command("block").to_stored();
         let form = |from: &str, to: &str| Command::from_stored(&text.replacen(from, to, 1));
-        assert_eq!(form("\"form\":1", "\"form\":2"), Err(StoredError::OtherForm(2)));
+        assert_eq!(form("\"form\":2", "\"form\":3"), Err(StoredError::OtherForm(3)));
+        assert_eq!(form("\"form\":2", "\"form\":0"), Err(StoredError::OtherForm(0)));
         assert!(matches!(form("\"name\"", "\"nom\""), Err(StoredError::Unreadable(_))));
-        let granted =
-            form("\"capabilities\":null", "\"capabilities\":{\"sha256\":[],\"firewall\":null,\"exec\":{}}");
-        assert!(matches!(granted, Err(StoredError::Unreadable(_))), "{granted:?}");
         for wrong in [
-            r#"{"sha256":["9f"],"firewall":null}"#,
-            r#"{"sha256":[],"firewall":{"set":"drop","widest4":33,"widest6":128}}"#,
+            r#""<capabilities><rockets/></capabilities>""#,
+            r#""<capabilities><firewall range=\"9\"/></capabilities>""#,
+            r#""<capabilities sha256=\"9f\"/>""#,
+            r#""<firewall/>""#,
+            r#""<capabilities/><capabilities/>""#,
+            r#""""#,
         ] {
             let granted = form("\"capabilities\":null", &format!("\"capabilities\":{wrong}"));
+            assert!(matches!(granted, Err(StoredError::Unreadable(_))), "{granted:?}");
+        }
+        let first = text.replacen("\"form\":2", "\"form\":1", 1);
+        for wrong in [
+            r#"{"sha256":["9f"],"firewall":null}"#,
+            r#"{"sha256":[],"firewall":null,"exec":{}}"#,
+            r#"{"sha256":[],"firewall":{"set":"drop","widest4":33,"widest6":128}}"#,
+            r#""<capabilities/>""#,
+        ] {
+            let granted = first.replacen("\"capabilities\":null", &format!("\"capabilities\":{wrong}"), 1);
+            let granted = Command::from_stored(&granted);
             assert!(matches!(granted, Err(StoredError::Unreadable(_))), "{granted:?}");
         }
         assert!(matches!(Command::from_stored(""), Err(StoredError::Unreadable(_))));

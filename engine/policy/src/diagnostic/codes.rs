@@ -120,9 +120,10 @@ codes! {
     Reading "expect-unknown" ("warning") "`<expect>` with another field than srcip, user, filename";
     Reading "findings-many" ("error, warning, note") "more than 1,000 findings in one file";
     Reading "grant-beyond-guard" ("warning") "a grant that the guard narrows";
-    Reading "grant-unenforced" ("error") "a grant that this version cannot enforce";
+    Reading "grant-incomplete" ("error") "a grant without an attribute that it needs";
     Reading "grant-unknown" ("error") "there is no such grant";
     Arming "grant-unused" ("warning") "a grant that its program does not use";
+    Reading "grant-wide" ("warning") "a grant that grants more than it seems";
     Reading "group-pattern" ("warning") "a group that looks like a pattern, or a pattern that is none";
     Arming "keys-assumed" ("note") "a stateful script whose target the configuration does not name";
     Reading "level-invalid" ("error, warning") "a level that is not 1 to 16";

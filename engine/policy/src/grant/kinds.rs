@@ -40,7 +40,7 @@ impl Default for FirewallGrant {
 }
 
 /// What blocks addresses on a host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs, reason = "the names of the programs")]
 pub enum FirewallBackend {
     Nftables,

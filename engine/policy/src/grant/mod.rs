@@ -1,13 +1,27 @@
 //! What a command may do. A grant is the operator's, never the plugin's.
+//!
+//! * `kinds`: one type for each capability; `allows`: what each lets through;
+//! * [`language`]: the elements and attributes that give them, as one table;
+//! * `render`: grants as the XML that gives them, which `config` reads;
+//! * [`spelling`], `pattern`: how hosts, names and arguments are written.
 
 use std::fmt;
 use std::str::FromStr;
 
+mod allows;
+#[cfg(test)]
+pub(crate) mod arbitrary;
 mod kinds;
+pub mod language;
+#[cfg(test)]
+mod narrowing;
 mod pattern;
+mod render;
+pub mod spelling;
 
 pub use kinds::*;
 pub use pattern::{Arguments, Pattern};
+pub use render::Detail;
 
 /// The `<capabilities>` of a command: each field is one capability, absent or
 /// empty when it is not granted. Whoever adds a field adds its WIT interface,

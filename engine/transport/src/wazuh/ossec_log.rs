@@ -11,11 +11,8 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-
-use rustix::io::Errno;
 
 /// The log.
 pub struct OssecLog {
@@ -279,7 +276,12 @@ pub mod text {
     }
 }
 
+#[cfg(unix)]
 fn append(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+
+    use rustix::io::Errno;
+
     // Wazuh's own user may write the folder: a link that it put there is not
     // followed, and a pipe is not waited for.
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
@@ -310,6 +312,13 @@ fn append(path: &Path) -> io::Result<File> {
     }
 }
 
+/// Windows has no engine in place of `wazuh-execd`.
+#[cfg(not(unix))]
+fn append(_: &Path) -> io::Result<File> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, "it is written on Unix only"))
+}
+
+#[cfg(unix)]
 fn options() -> std::fs::OpenOptions {
     #[expect(clippy::disallowed_methods, reason = "this module owns Wazuh's log")]
     std::fs::OpenOptions::new()

@@ -1,7 +1,6 @@
-//! `<command>` and its grants.
+//! `<command>`.
 
 use super::*;
-use crate::grant::{Digest, FirewallGrant};
 
 #[test]
 fn the_first_definition_counts_in_one_file_and_a_later_file_refines() {
@@ -175,76 +174,6 @@ fn commands_with_errors() {
     // A bad block is never silent, and never takes another with it.
     assert_eq!(found(&config), [(Error, "value-invalid", 1, 24), (Error, "command-unusable", 2, 18)]);
     assert_eq!(config.commands.len(), 1);
-}
-
-#[test]
-fn grants() {
-    let digest = "9f".repeat(32);
-    let config = defined(&format!(
-        "<capabilities sha256=\"{digest}, {digest}\"><firewall set=\"web\" widest4=\"24\" widest6=\"64\"/></capabilities>"
-    ));
-    assert_eq!(codes(&config), [""; 0]);
-    let grants = config.commands[0].capabilities.clone().unwrap();
-    assert_eq!(grants.digests, [Digest([0x9f; 32]); 2]);
-    let firewall =
-        FirewallGrant { set: "web".parse().unwrap(), widest4: 24, widest6: 64, ..FirewallGrant::default() };
-    assert_eq!(grants.firewall, Some(firewall));
-    assert_eq!(defined("<capabilities/>").commands[0].capabilities, Some(Grants::default()));
-    let config = defined("<capabilities><firewall widest4=\"8\"/></capabilities>");
-    assert_eq!(codes(&config), ["grant-beyond-guard"]);
-}
-
-#[test]
-fn nothing_is_granted_that_cannot_be_read_or_enforced() {
-    for (text, code, firewall) in [
-        ("<firewal/>", "grant-unknown", false),
-        ("<firewall/><http host=\"a.example\"/>", "grant-unenforced", true),
-        ("<firewall sets=\"x\"/>", "attribute-unknown", false),
-        ("<firewall set=\"Not A Set\"/>", "value-invalid", false),
-        ("<firewall widest4=\"33\"/>", "value-invalid", false),
-        ("<firewall>drop</firewall>", "value-invalid", false),
-        ("<firewall><set/></firewall>", "element-unknown", false),
-        ("<firewall set=\"a\"/><firewall set=\"b\"/>", "element-repeated", true),
-    ] {
-        let config = defined(&format!("<capabilities>{text}</capabilities>"));
-        let grants = config.commands[0].capabilities.clone().unwrap();
-        assert_eq!((codes(&config), grants.firewall.is_some()), (vec![code], firewall), "{text}");
-    }
-    for attribute in ["sha256=\"9f2c\"", "sha256=\"\"", "sha265=\"\"", "users=\"*\""] {
-        let config = defined(&format!("<capabilities {attribute}><firewall/></capabilities>"));
-        assert_eq!(config.commands[0].capabilities, Some(Grants::default()), "{attribute}");
-        assert!(config.has_errors(), "{attribute}");
-    }
-    let config = defined("<capabilities><firewall/></capabilities><capabilities/>");
-    assert_eq!(
-        (codes(&config), config.commands[0].capabilities.clone()),
-        (vec!["element-repeated"], Some(Grants::default()))
-    );
-    let config = defined("<capabilities><htp/></capabilities>");
-    assert_eq!(one(&config).help, "did you mean http?");
-    let all = [
-        "route",
-        "account",
-        "service",
-        "lines",
-        "process",
-        "exec",
-        "state",
-        "config",
-        "secret",
-        "folder",
-        "http",
-        "quarantine",
-        "isolation",
-        "mail",
-    ];
-    for grant in all {
-        assert_eq!(
-            codes(&defined(&format!("<capabilities><{grant}/></capabilities>"))),
-            ["grant-unenforced"],
-            "{grant}"
-        );
-    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod commands;
 mod files;
+mod grants;
 mod responses;
 mod roles;
 mod settings;

@@ -12,6 +12,7 @@ fn how_the_engine_does_what_differs() {
     let all = "<matching>wazuh-4.x</matching><key>wazuh</key><offences>wazuh</offences><on_stop>revert</on_stop>\
         <execd>yes</execd><exec_strict>yes</exec_strict><link>firewall-drop</link><link>host-deny</link><link>host-deny</link>";
     let wazuh = Settings {
+        firewall: None,
         matching: Way::Wazuh,
         key: Way::Wazuh,
         offences: Way::Wazuh,
@@ -19,6 +20,7 @@ fn how_the_engine_does_what_differs() {
         execd: Some(true),
         exec_strict: true,
         links: vec!["firewall-drop".to_owned(), "host-deny".to_owned()],
+        guard: Guarding::default(),
     };
     assert_eq!(settings(all, Role::Standalone), (vec![], wazuh));
     let ours = "<matching>documented</matching><key>riposte</key><offences>riposte</offences><on_stop>keep</on_stop>";
@@ -51,4 +53,49 @@ fn a_later_file_says_otherwise_and_one_file_only_once() {
     let config = Config::read(&[first, second]);
     assert_eq!((codes(&config).len(), config.settings.key), (1, Way::Riposte));
     assert_eq!(config.settings.links, ["x", "y"]);
+}
+
+#[test]
+fn what_the_guard_protects_besides() {
+    let config = read(
+        "<riposte><guard><trusted_proxies>192.0.2.1, 10.0.0.0/8</trusted_proxies><manager>siem.example</manager>
+        <manager>192.0.2.9 siem.example</manager><broker>nats.example</broker><users_below>500</users_below>
+        <override rule='gateway' address='192.0.2.254' reason='a spare'/>
+        <override rule='system-account' user='guest' reason='made by the installer'/></guard></riposte>
+        <ossec_config><client><server><address>2001:db8::9</address><port>1514</port></server>
+        <server-ip>192.0.2.8</server-ip><server><address>a b</address></server></client></ossec_config>",
+    );
+    assert_eq!(codes(&config), [""; 0]);
+    let guard = &config.settings.guard;
+    assert_eq!(guard.trusted_proxies, ["192.0.2.1".parse().unwrap(), "10.0.0.0/8".parse().unwrap()]);
+    assert_eq!(guard.managers, ["siem.example", "192.0.2.9", "2001:db8::9", "192.0.2.8"]);
+    assert_eq!((guard.brokers.as_slice(), guard.users_below), (&["nats.example".to_owned()][..], 500));
+    let overrides = guard.overrides.iter().map(|o| format!("{} {} {}", o.rule, o.target, o.reason));
+    assert_eq!(
+        overrides.collect::<Vec<_>>(),
+        ["gateway 192.0.2.254 a spare", "system-account guest made by the installer"]
+    );
+}
+
+#[test]
+fn an_override_is_complete_or_none() {
+    for (text, help) in [
+        ("<override rule='gatewai' address='192.0.2.1' reason='x'/>", "did you mean gateway?"),
+        ("<override rule='loopback' address='127.0.0.1' reason='x'/>", "write one of "),
+        ("<override rule='root' user='root' reason='x'/>", "write one of "),
+        ("<override rule='gateway' address='192.0.2.1'/>", "say why in reason="),
+        ("<override rule='gateway' address='192.0.2.1' reason=' '/>", "say why in reason="),
+        ("<override rule='gateway' address='192.0.2' reason='x'/>", "This changes nothing."),
+        ("<override rule='gateway' user='x' reason='x'/>", "write address=."),
+        ("<override rule='system-account' user='a b' reason='x'/>", "This changes nothing."),
+        ("<override rule='gateway' address='192.0.2.1' reason='x' for='1h'/>", "it has rule, "),
+        ("<trusted_proxies>192.0.2.1/40</trusted_proxies>", "write addresses or prefixes."),
+        ("<manager>-x</manager>", "This entry protects nothing."),
+        ("<users_below>-1</users_below>", "write a number such as 1000."),
+        ("<allow>192.0.2.1</allow>", "it takes <trusted_proxies>"),
+    ] {
+        let config = read(&format!("<riposte><guard>{text}</guard></riposte>"));
+        assert!(one(&config).help.contains(help), "{text}: {:?}", one(&config));
+        assert_eq!((config.has_errors(), config.settings), (true, Settings::default()), "{text}");
+    }
 }

@@ -1,10 +1,4 @@
-//! Compiled code kept on disk, so that a start does not compile again.
-//!
-//! A file in this folder becomes machine code of the engine's own process:
-//! whoever can write one owns the engine. So the folder must be the engine's
-//! alone, every file carries a MAC under a key that is only here, and what is
-//! loaded is the very memory that was authenticated, never read twice. What
-//! does not verify is compiled again.
+//! The folder of compiled code.
 
 use std::ffi::{CStr, CString};
 use std::fmt;
@@ -20,40 +14,13 @@ use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 use wasmtime::component::Component;
 
+use super::{CacheError, Why};
+
 /// First bytes of every file: changes with the layout.
 const MAGIC: &[u8; 16] = b"riposte-code\0\0\0\x01";
 const MAC: usize = 32;
 const HEADER: usize = MAGIC.len() + 32 + 32;
 const KEY_FILE: &CStr = c"key";
-
-/// The SHA-256 of a component's bytes.
-pub(crate) fn digest(wasm: &[u8]) -> Digest {
-    Digest(Sha256::digest(wasm).into())
-}
-
-/// Compiles `wasm`, or takes what an earlier run compiled.
-///
-/// Compiling takes some 10 ms and all processors: not for an async thread.
-pub(crate) fn component(
-    engine: &wasmtime::Engine,
-    cache: Option<&Cache>,
-    wasm: &[u8],
-    digest: Digest,
-) -> wasmtime::Result<Component> {
-    let name = Name::new(engine, digest);
-    if let Some(component) = cache.and_then(|cache| cache.load(engine, &name)) {
-        return Ok(component);
-    }
-    let component = Component::from_binary(engine, wasm)?;
-    if let Some(cache) = cache
-        && let Err(error) =
-            component.serialize().map_err(|e| e.to_string()).and_then(|code| cache.keep(&name, &code))
-    {
-        let folder = cache.path.display();
-        tracing::warn!(%folder, error, "compiled code was not kept: it is compiled again at the next start");
-    }
-    Ok(component)
-}
 
 /// A folder of compiled components.
 pub(crate) struct Cache {
@@ -81,14 +48,21 @@ impl Cache {
         }
         let mode = Mode::from_raw_mode(stat.st_mode);
         if mode.intersects(Mode::WGRP | Mode::WOTH) {
-            return Err(CacheError { path: path.to_owned(), why: Why::Writable(mode.as_raw_mode() & 0o777) });
+            return Err(CacheError {
+                path: path.to_owned(),
+                why: Why::Writable(u32::from(mode.as_raw_mode() & 0o777)),
+            });
         }
         let key = key(&folder).map_err(|e| wrong("has a `key` that cannot be read or made", e))?;
         Ok(Self { path: path.to_owned(), folder, key })
     }
 
+    pub(super) fn folder(&self) -> &Path {
+        &self.path
+    }
+
     /// What is kept under `name`, when it is what this engine made of it.
-    fn load(&self, engine: &wasmtime::Engine, name: &Name) -> Option<Component> {
+    pub(super) fn load(&self, engine: &wasmtime::Engine, name: &Name) -> Option<Component> {
         let doubt = |why: &dyn fmt::Display| {
             let folder = self.path.display();
             tracing::warn!(%folder, file = ?name.file, %why, "compiled code is not used: compiling again");
@@ -123,7 +97,7 @@ impl Cache {
         component.inspect_err(|error| doubt(&error)).ok()
     }
 
-    fn keep(&self, name: &Name, code: &[u8]) -> Result<(), String> {
+    pub(super) fn keep(&self, name: &Name, code: &[u8]) -> Result<(), String> {
         let mac = self.mac(&[&name.header, code]).finalize().into_bytes();
         write(&self.folder, &name.file, &[&mac, &name.header, code]).map_err(|e| e.to_string())
     }
@@ -141,13 +115,13 @@ impl Cache {
 
 /// Under which name, and with which header, one component is kept for one
 /// engine.
-struct Name {
-    file: CString,
+pub(super) struct Name {
+    pub(super) file: CString,
     header: [u8; HEADER],
 }
 
 impl Name {
-    fn new(engine: &wasmtime::Engine, component: Digest) -> Self {
+    pub(super) fn new(engine: &wasmtime::Engine, component: Digest) -> Self {
         let mut compatibility = Sha256Hasher(Sha256::new());
         engine.precompile_compatibility_hash().hash(&mut compatibility);
         let compatibility = Digest(compatibility.0.finalize().into());
@@ -227,132 +201,4 @@ fn write(folder: &OwnedFd, name: &CStr, parts: &[&[u8]]) -> Result<(), Errno> {
 #[expect(clippy::needless_pass_by_value, reason = "to be named in map_err")]
 fn errno(error: std::io::Error) -> Errno {
     Errno::from_io_error(&error).unwrap_or(Errno::IO)
-}
-
-/// Why the folder for compiled code cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CacheError {
-    path: PathBuf,
-    why: Why,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Why {
-    Io(&'static str, Errno),
-    Owner(u32),
-    Writable(u32),
-}
-
-impl fmt::Display for CacheError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.path.display();
-        match &self.why {
-            Why::Io(what, errno) => write!(f, "the folder for compiled code {path} {what}: {errno}"),
-            Why::Owner(uid) => write!(
-                f,
-                "the folder for compiled code {path} belongs to uid {uid}, not to the user that runs the engine: its files become code of the engine, so give the folder to that user (chown), or remove it"
-            ),
-            Why::Writable(mode) => write!(
-                f,
-                "the folder for compiled code {path} may be written by others (mode {mode:o}): its files become code of the engine, so remove the folder and start again"
-            ),
-        }
-    }
-}
-
-impl std::error::Error for CacheError {}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::unix::fs::PermissionsExt;
-
-    const WASM: &[u8] = b"\0asm\x0d\0\x01\0";
-
-    fn engine() -> wasmtime::Engine {
-        wasmtime::Engine::default()
-    }
-
-    fn files(folder: &Path) -> Vec<PathBuf> {
-        let mut files: Vec<_> =
-            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-        files.retain(|file| file.file_name().unwrap() != "key");
-        files
-    }
-
-    #[test]
-    fn what_was_compiled_is_loaded_and_only_that() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("code");
-        let (engine, digest) = (engine(), digest(WASM));
-        let name = Name::new(&engine, digest);
-        let cache = Cache::open(&path).unwrap();
-        assert!(cache.load(&engine, &name).is_none());
-        component(&engine, Some(&cache), WASM, digest).unwrap();
-        assert!(cache.load(&engine, &name).is_some());
-        // Also by the next process, which finds the same key.
-        assert!(Cache::open(&path).unwrap().load(&engine, &name).is_some());
-        let [file] = &files(&path)[..] else { panic!("one file") };
-        assert_eq!(std::fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
-
-        // Every part is authenticated: MAC, header, code, length.
-        #[expect(clippy::disallowed_methods, reason = "a test changes a file")]
-        {
-            let good = std::fs::read(file).unwrap();
-            for at in [0, MAC, MAC + MAGIC.len(), MAC + HEADER - 1, MAC + HEADER, good.len() - 1] {
-                let mut bad = good.clone();
-                bad[at] ^= 1;
-                std::fs::write(file, bad).unwrap();
-                assert!(cache.load(&engine, &name).is_none(), "byte {at}");
-            }
-            for cut in [0, MAC - 1, MAC, MAC + HEADER, good.len() - 1] {
-                std::fs::write(file, &good[..cut]).unwrap();
-                assert!(cache.load(&engine, &name).is_none(), "{cut} bytes");
-            }
-            // Compiling again repairs it.
-            component(&engine, Some(&cache), WASM, digest).unwrap();
-            assert_eq!(std::fs::read(file).unwrap(), good);
-        }
-    }
-
-    #[test]
-    fn a_file_of_another_component_is_not_taken() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("code");
-        let engine = engine();
-        let cache = Cache::open(&path).unwrap();
-        component(&engine, Some(&cache), WASM, digest(WASM)).unwrap();
-        let other = Name::new(&engine, Digest([7; 32]));
-        let [file] = &files(&path)[..] else { panic!("one file") };
-        std::fs::copy(file, path.join(other.file.to_str().unwrap())).unwrap();
-        assert!(cache.load(&engine, &other).is_none());
-    }
-
-    #[test]
-    fn another_key_invalidates_everything() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("code");
-        let engine = engine();
-        let cache = Cache::open(&path).unwrap();
-        component(&engine, Some(&cache), WASM, digest(WASM)).unwrap();
-        // A key that others can read is none.
-        std::fs::set_permissions(path.join("key"), std::fs::Permissions::from_mode(0o640)).unwrap();
-        let again = Cache::open(&path).unwrap();
-        assert_ne!(again.key, cache.key);
-        assert!(again.load(&engine, &Name::new(&engine, digest(WASM))).is_none());
-    }
-
-    #[test]
-    fn a_folder_that_others_can_write_is_refused() {
-        for mode in [0o777, 0o720, 0o702] {
-            let folder = tempfile::tempdir().unwrap();
-            std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(mode)).unwrap();
-            let error = Cache::open(folder.path()).err().unwrap();
-            assert!(error.to_string().contains(&format!("mode {mode:o}")), "{error}");
-        }
-        let folder = tempfile::tempdir().unwrap();
-        std::os::unix::fs::symlink(folder.path(), folder.path().join("link")).unwrap();
-        assert!(Cache::open(&folder.path().join("link")).is_err());
-        assert!(Cache::open(&folder.path().join("no/parent")).is_err());
-    }
 }

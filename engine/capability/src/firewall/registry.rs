@@ -1,0 +1,296 @@
+//! All the firewalls of this host behind one.
+//!
+//! What is in force is undone by what made it, so a target names its backend
+//! and goes there, whatever the settings say now. A backend that nothing names
+//! is never touched: `iptables -S` alone loads modules into some kernels.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use async_trait::async_trait;
+use riposte_policy::address::Prefix;
+use riposte_policy::grant::FirewallBackend;
+
+use super::{Backend, Element, Target, elsewhere};
+use crate::claim::Claims;
+use crate::refusal::Refusal;
+
+/// What a system may have, the best first: that is the order of the choice.
+#[cfg(target_os = "linux")]
+const KINDS: &[FirewallBackend] = &[
+    FirewallBackend::Nftables,
+    FirewallBackend::Ipset,
+    FirewallBackend::Iptables,
+    FirewallBackend::Firewalld,
+];
+/// The other systems' firewalls: their argument vectors register in [`open`].
+#[cfg(not(target_os = "linux"))]
+const KINDS: &[FirewallBackend] = &[
+    FirewallBackend::Pf,
+    FirewallBackend::Npf,
+    FirewallBackend::Ipfw,
+    FirewallBackend::Ipf,
+    FirewallBackend::Aix,
+    FirewallBackend::Netsh,
+];
+
+/// Which of them are chosen without being asked for. Firewalld is not: where
+/// it runs, one of the others works too, and knows a network from an address.
+fn picked_by_itself(kind: FirewallBackend) -> bool {
+    kind != FirewallBackend::Firewalld
+}
+
+/// Opens one backend. Whoever writes another one adds its line here and its
+/// name in [`KINDS`].
+fn open(kind: FirewallBackend, claims: &Arc<dyn Claims>) -> Result<Arc<dyn Backend>, Refusal> {
+    #[cfg(target_os = "linux")]
+    {
+        let claims = Arc::clone(claims);
+        match kind {
+            FirewallBackend::Nftables => Ok(Arc::new(super::nftables::Nftables::open(claims)?)),
+            FirewallBackend::Iptables => super::iptables::open(claims),
+            FirewallBackend::Ipset => super::ipset::open(claims),
+            FirewallBackend::Firewalld => Ok(super::firewalld::open(None, claims)),
+            other => Err(elsewhere(other)),
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = claims;
+        Err(elsewhere(kind))
+    }
+}
+
+/// A backend that does not block, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PassedOver {
+    /// Which.
+    pub backend: FirewallBackend,
+    /// One line for people.
+    pub why: String,
+}
+
+/// Every backend of this host; one of them is chosen where a grant names none.
+pub struct Firewalls {
+    claims: Arc<dyn Claims>,
+    chosen: FirewallBackend,
+    passed_over: Vec<PassedOver>,
+    slots: Vec<Slot>,
+    /// Those that have been written to, now or by an earlier engine.
+    used: Mutex<BTreeSet<FirewallBackend>>,
+}
+
+struct Slot {
+    kind: FirewallBackend,
+    /// Opened when it is first needed; a failure is not kept, so that a program
+    /// that is installed later is found.
+    backend: OnceLock<Arc<dyn Backend>>,
+}
+
+impl Firewalls {
+    /// Those of this host. `wanted`: what the settings name; `None`: the first
+    /// that works. One that is wanted and is not there refuses each block and
+    /// says what is missing.
+    ///
+    /// # Errors
+    ///
+    /// When nothing is wanted and nothing works: why the first does not.
+    pub fn of_this_host(claims: Arc<dyn Claims>, wanted: Option<FirewallBackend>) -> Result<Self, Refusal> {
+        let mut firewalls = Self::with(claims, wanted.unwrap_or(FirewallBackend::Nftables), Vec::new());
+        if let Some(wanted) = wanted {
+            let _refused_again_at_each_block = firewalls.slot(wanted);
+            firewalls.passed_over = firewalls.others(wanted, "the settings name another");
+            return Ok(firewalls);
+        }
+        let mut passed_over = Vec::new();
+        let mut first = None;
+        for kind in KINDS.iter().copied().filter(|kind| picked_by_itself(*kind)) {
+            match firewalls.works(kind) {
+                Ok(()) => {
+                    firewalls.chosen = kind;
+                    let mut others = firewalls.others(kind, "another works and comes before it");
+                    others
+                        .retain(|other| passed_over.iter().all(|p: &PassedOver| p.backend != other.backend));
+                    passed_over.extend(others);
+                    firewalls.passed_over = passed_over;
+                    return Ok(firewalls);
+                }
+                Err(refusal) => {
+                    passed_over.push(PassedOver { backend: kind, why: refusal.message.clone() });
+                    first = first.or(Some(refusal));
+                }
+            }
+        }
+        Err(first.unwrap_or_else(|| elsewhere(FirewallBackend::Nftables)))
+    }
+
+    /// Those that are given, and whatever else is needed of this host: for
+    /// tests, and for what comes by another way.
+    #[must_use]
+    pub fn with(
+        claims: Arc<dyn Claims>,
+        chosen: FirewallBackend,
+        given: Vec<(FirewallBackend, Arc<dyn Backend>)>,
+    ) -> Self {
+        let mut slots: Vec<Slot> =
+            KINDS.iter().map(|kind| Slot { kind: *kind, backend: OnceLock::new() }).collect();
+        for (kind, backend) in given {
+            slots.retain(|slot| slot.kind != kind);
+            slots.push(Slot { kind, backend: OnceLock::from(backend) });
+        }
+        Self { claims, chosen, passed_over: Vec::new(), slots, used: Mutex::new([chosen].into()) }
+    }
+
+    /// Opens it and tries it out.
+    fn works(&self, kind: FirewallBackend) -> Result<(), Refusal> {
+        let backend = Arc::clone(self.slot(kind)?);
+        if kind == FirewallBackend::Nftables {
+            // It tries by opening.
+            return Ok(());
+        }
+        // The start is not part of any runtime yet, and a program needs one.
+        let probing = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime = runtime.map_err(|error| Refusal::unavailable(format!("cannot probe: {error}")))?;
+            runtime.block_on(backend.probe())
+        });
+        probing.join().unwrap_or_else(|_| Err(Refusal::failed("its probe ended unexpectedly")))
+    }
+
+    /// What there is besides `chosen`: why it is not there, or `why` not used.
+    fn others(&self, chosen: FirewallBackend, why: &str) -> Vec<PassedOver> {
+        let other = |kind: &FirewallBackend| {
+            // Opening firewalld and the programs' backends looks for files only.
+            let missing = match kind {
+                FirewallBackend::Nftables => None,
+                kind => self.slot(*kind).err().map(|refusal| refusal.message),
+            };
+            PassedOver { backend: *kind, why: missing.unwrap_or_else(|| why.to_owned()) }
+        };
+        KINDS.iter().filter(|kind| **kind != chosen).map(other).collect()
+    }
+
+    fn slot(&self, kind: FirewallBackend) -> Result<&Arc<dyn Backend>, Refusal> {
+        let slot = self.slots.iter().find(|slot| slot.kind == kind).ok_or_else(|| elsewhere(kind))?;
+        if let Some(backend) = slot.backend.get() {
+            return Ok(backend);
+        }
+        let opened = open(kind, &self.claims)?;
+        // Two may open it at once; one of them is kept.
+        Ok(slot.backend.get_or_init(|| opened))
+    }
+
+    fn in_use(&self) -> Vec<FirewallBackend> {
+        self.used_set().iter().copied().collect()
+    }
+
+    fn used_set(&self) -> MutexGuard<'_, BTreeSet<FirewallBackend>> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All of these targets by one backend.
+    async fn by(&self, kind: FirewallBackend, targets: Vec<Target>) -> Result<(), Refusal> {
+        let backend = self.slot(kind)?;
+        if kind != self.chosen {
+            self.used_set().insert(kind);
+        }
+        backend.sync(targets).await
+    }
+}
+
+#[async_trait]
+impl Backend for Firewalls {
+    async fn sync(&self, mut targets: Vec<Target>) -> Result<(), Refusal> {
+        let Some(kind) = targets.first().map(Target::backend) else { return Ok(()) };
+        if targets.iter().all(|target| target.backend() == kind) {
+            return self.by(kind, targets).await;
+        }
+        let mut outcome = Ok(());
+        while let Some(kind) = targets.first().map(Target::backend) {
+            let (mine, rest) = targets.into_iter().partition(|target| target.backend() == kind);
+            targets = rest;
+            outcome = outcome.and(self.by(kind, mine).await);
+        }
+        outcome
+    }
+
+    /// A backend that cannot be read does not hide the others: what is claimed
+    /// of it counts as missing, and is refused when it is to be made again.
+    async fn list(&self) -> Result<Vec<Element>, Refusal> {
+        let mut elements = Vec::new();
+        let mut refusal = None;
+        let mut listed = false;
+        for kind in self.in_use() {
+            let found = match self.slot(kind) {
+                Ok(backend) => backend.list().await,
+                Err(refusal) => Err(refusal),
+            };
+            match found {
+                Ok(found) => {
+                    listed = true;
+                    elements.extend(found);
+                }
+                Err(why) => {
+                    tracing::warn!(backend = kind.as_str(), %why, "what it blocks cannot be read");
+                    refusal = Some(why);
+                }
+            }
+        }
+        match refusal {
+            Some(refusal) if !listed => Err(refusal),
+            _ => Ok(elements),
+        }
+    }
+
+    /// Of the chosen one; the others are looked at too, and only logged.
+    async fn probe(&self) -> Result<(), Refusal> {
+        for kind in self.in_use().into_iter().filter(|kind| *kind != self.chosen) {
+            let probed = match self.slot(kind) {
+                Ok(backend) => backend.probe().await,
+                Err(refusal) => Err(refusal),
+            };
+            if let Err(refusal) = probed {
+                tracing::debug!(backend = kind.as_str(), %refusal, "it cannot be looked at");
+            }
+        }
+        self.slot(self.chosen)?.probe().await
+    }
+
+    fn rebuilt(&self) -> u64 {
+        let open = self.slots.iter().filter_map(|slot| slot.backend.get());
+        open.map(|backend| backend.rebuilt()).fold(0, u64::wrapping_add)
+    }
+
+    fn chosen(&self) -> FirewallBackend {
+        self.chosen
+    }
+
+    fn kinds(&self) -> &[FirewallBackend] {
+        KINDS
+    }
+
+    fn ready(&self, target: &Target) -> Result<(), Refusal> {
+        self.slot(target.backend())?.ready(target)
+    }
+
+    fn used(&self, kinds: &[FirewallBackend]) {
+        self.used_set().extend(kinds);
+    }
+
+    fn passed_over(&self) -> Vec<PassedOver> {
+        self.passed_over.clone()
+    }
+
+    async fn cut(&self, prefix: Prefix) -> Result<(), Refusal> {
+        #[cfg(target_os = "linux")]
+        return super::cut::cut(prefix).await;
+        #[cfg(not(target_os = "linux"))]
+        {
+            let _ = prefix;
+            Err(Refusal::unsupported("open connections cannot be ended on this system: they starve"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

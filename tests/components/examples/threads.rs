@@ -1,0 +1,24 @@
+//! Starts a thread.
+
+use riposte_sdk::{Alert, Error, Reversible, export_reversible};
+
+struct Attempt;
+
+impl Reversible for Attempt {
+    fn keys(alert: &Alert) -> Result<Vec<String>, Error> {
+        Ok(vec![alert.text("/id").unwrap_or_default()])
+    }
+
+    fn add(_alert: &Alert) -> Result<Vec<u8>, Error> {
+        match std::thread::Builder::new().spawn(|| 1) {
+            Ok(_) => Ok(b"started".to_vec()),
+            Err(error) => Err(Error::failed(error.to_string())),
+        }
+    }
+
+    fn delete(_alert: &Alert, _receipt: Option<&[u8]>) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+export_reversible!(Attempt);

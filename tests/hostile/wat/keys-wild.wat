@@ -1,0 +1,4 @@
+;; Returns an answer that lies beyond its memory.
+
+;; -- keys
+(return (i32.const -16))

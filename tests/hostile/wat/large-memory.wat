@@ -1,0 +1,4 @@
+;; Begins with more memory than any response gets.
+
+;; -- memory
+(memory (export "memory") 2000)

@@ -1,0 +1,7 @@
+;; Calls the host while the host asks it for memory.
+
+;; -- imports
+(import "active-response:plugin/log@0.1.0" "log" (func $log (param i32 i32 i32)))
+
+;; -- realloc
+(call $log (i32.const 2) (i32.const 96) (i32.const 1))

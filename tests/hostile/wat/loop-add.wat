@@ -1,0 +1,4 @@
+;; Computes without end in `add`.
+
+;; -- add
+(loop $on (br $on))

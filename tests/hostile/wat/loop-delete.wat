@@ -1,0 +1,4 @@
+;; Computes without end in `delete`.
+
+;; -- delete
+(loop $on (br $on))

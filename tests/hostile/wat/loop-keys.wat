@@ -1,0 +1,4 @@
+;; Computes without end in `keys`.
+
+;; -- keys
+(loop $on (br $on))

@@ -1,0 +1,4 @@
+;; Crashes when it is told that its answer was read.
+
+;; -- items
+(func (export "cabi_post_active-response:plugin/reversible@0.1.0#add") (param i32) (unreachable))

@@ -1,0 +1,4 @@
+;; Crashes when it is asked for memory.
+
+;; -- realloc
+(unreachable)

@@ -1,0 +1,4 @@
+;; Offers memory that it does not have.
+
+;; -- realloc
+(return (i32.const -65536))

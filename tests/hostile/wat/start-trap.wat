@@ -1,0 +1,5 @@
+;; Crashes before it was called.
+
+;; -- items
+(func $start (unreachable))
+(start $start)

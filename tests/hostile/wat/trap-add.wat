@@ -1,0 +1,4 @@
+;; Crashes in `add`.
+
+;; -- add
+(unreachable)

@@ -1,0 +1,4 @@
+;; Crashes in `delete`.
+
+;; -- delete
+(unreachable)

@@ -1,0 +1,4 @@
+;; Crashes in `keys`.
+
+;; -- keys
+(unreachable)
