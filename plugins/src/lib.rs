@@ -24,31 +24,36 @@ pub fn builtins() -> &'static [Builtin] {
     &BUILTINS
 }
 
-static BUILTINS: [Builtin; 4] = [Builtin {
-    name: "firewall-drop",
-    // Wazuh 3 and OSSEC; the name of its source; the same over firewalld;
-    // Wazuh 5. All drop what comes from the source address, until the delete.
-    aliases: &["firewall-drop.sh", "default-firewall-drop", "firewalld-drop", "block-ip"],
-    wasm: include_bytes!(concat!(env!("OUT_DIR"), "/firewall-drop.wasm")),
-    definition: include_str!("../components/firewall-drop/definition.xml"),
-}, Builtin {
-    name: "host-deny",
-    // OSSEC and Wazuh 3.
-    aliases: &["host-deny.sh"],
-    wasm: include_bytes!(concat!(env!("OUT_DIR"), "/host-deny.wasm")),
-    definition: include_str!("../components/host-deny/definition.xml"),
-}, Builtin {
-    name: "ip-customblock",
-    // OSSEC and Wazuh 3.
-    aliases: &["ip-customblock.sh"],
-    wasm: include_bytes!(concat!(env!("OUT_DIR"), "/ip-customblock.wasm")),
-    definition: include_str!("../components/ip-customblock/definition.xml"),
-}, Builtin {
-    name: "quarantine-file",
-    aliases: &[],
-    wasm: include_bytes!(concat!(env!("OUT_DIR"), "/quarantine-file.wasm")),
-    definition: include_str!("../components/quarantine-file/definition.xml"),
-}];
+static BUILTINS: [Builtin; 4] = [
+    Builtin {
+        name: "firewall-drop",
+        // Wazuh 3 and OSSEC; the name of its source; the same over firewalld;
+        // Wazuh 5. All drop what comes from the source address, until the delete.
+        aliases: &["firewall-drop.sh", "default-firewall-drop", "firewalld-drop", "block-ip"],
+        wasm: include_bytes!(concat!(env!("OUT_DIR"), "/firewall-drop.wasm")),
+        definition: include_str!("../components/firewall-drop/definition.xml"),
+    },
+    Builtin {
+        name: "host-deny",
+        // OSSEC and Wazuh 3.
+        aliases: &["host-deny.sh"],
+        wasm: include_bytes!(concat!(env!("OUT_DIR"), "/host-deny.wasm")),
+        definition: include_str!("../components/host-deny/definition.xml"),
+    },
+    Builtin {
+        name: "ip-customblock",
+        // OSSEC and Wazuh 3.
+        aliases: &["ip-customblock.sh"],
+        wasm: include_bytes!(concat!(env!("OUT_DIR"), "/ip-customblock.wasm")),
+        definition: include_str!("../components/ip-customblock/definition.xml"),
+    },
+    Builtin {
+        name: "quarantine-file",
+        aliases: &[],
+        wasm: include_bytes!(concat!(env!("OUT_DIR"), "/quarantine-file.wasm")),
+        definition: include_str!("../components/quarantine-file/definition.xml"),
+    },
+];
 
 #[cfg(test)]
 mod tests {

@@ -187,7 +187,8 @@ async fn give_folders(state: &mut State, session: Session) -> Result<(), Failure
 #[allow(clippy::unused_async, reason = "asked like the one for Linux")]
 async fn give_folders(_: &mut State, _: Session) -> Result<(), Failure> {
     let kind = "unsupported".to_owned();
-    let message = "folders are not given to components on this system; remove the <folder/> grants".to_owned();
+    let message =
+        "folders are not given to components on this system; remove the <folder/> grants".to_owned();
     Err(Failure::Said { kind, message, retry: false })
 }
 

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use riposte_capability::{Capabilities, Session};
 use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
-use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
-use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 #[cfg(target_os = "linux")]
 use wasmtime_wasi::FsPerms;
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 #[cfg(target_os = "linux")]
 use {crate::outcome::Failure, riposte_policy::grant::Access};
 
@@ -72,8 +72,9 @@ impl State {
                 Access::Read => FsPerms::ReadOnly,
                 Access::Write => FsPerms::ReadWrite,
             };
-            wasi.preopened_dir(opened, &folder.path, access)
-                .map_err(|error| Failure::Host(format!("the folder {} could not be given to it: {error}", folder.path)))?;
+            wasi.preopened_dir(opened, &folder.path, access).map_err(|error| {
+                Failure::Host(format!("the folder {} could not be given to it: {error}", folder.path))
+            })?;
         }
         self.wasi = Some(Box::new(wasi.build()));
         Ok(())
