@@ -158,10 +158,12 @@ fn services() {
 #[test]
 fn lines() {
     let host = Host::new();
+    host.write("etc/list", "# kept\n");
     host.write("etc/hosts.deny", "# kept\n");
     host.write("etc/other", "# untouched\n");
-    let [file, other, around, link] =
-        ["etc/hosts.deny", "etc/other", "etc/../etc/hosts.deny", "etc/link"].map(|name| leak(&host, name));
+    let [file, deny, other, around, link] =
+        ["etc/list", "etc/hosts.deny", "etc/other", "etc/../etc/list", "etc/link"]
+            .map(|name| leak(&host, name));
     symlink(other, link).unwrap();
     let long: &'static str = Box::leak(format!("ALL: {}", "x".repeat(1020)).into_boxed_str());
     let fits: &'static str = Box::leak(format!("ALL: {}", "x".repeat(1019)).into_boxed_str());
@@ -173,13 +175,22 @@ fn lines() {
         ("ensure", file, "ALL: x\nroot", Refused("invalid-input")),
         ("ensure", file, "ALL: x\0", Refused("invalid-input")),
         ("ensure", other, "ALL: 198.18.0.1", Refused("denied")),
-        ("ensure", around, "ALL: 198.18.0.1", Refused("denied")),
+        ("ensure", around, "ALL: 198.18.0.1", Refused("invalid-input")),
         ("ensure", link, "ALL: 198.18.0.1", Refused("")),
         ("ensure", "/etc/passwd", "ALL: 198.18.0.1", Refused("denied")),
-        ("ensure", "etc/hosts.deny", "ALL: 198.18.0.1", Refused("denied")),
-        ("ensure", "", "ALL: 198.18.0.1", Refused("denied")),
+        ("ensure", "etc/list", "ALL: 198.18.0.1", Refused("invalid-input")),
+        ("ensure", "", "ALL: 198.18.0.1", Refused("invalid-input")),
+        // The TCP wrappers run programs and shut everybody out by such lines.
+        ("ensure", deny, "ALL: 198.18.0.1", Done),
+        ("ensure", deny, "ALL: ALL", Refused("denied")),
+        ("ensure", deny, "ALL: 198.18.0.2: spawn /bin/true", Refused("denied")),
+        ("ensure", deny, "ALL: 127.0.0.1", Refused("guard: loopback")),
+        ("ensure", deny, "ALL: 203.0.113.7", Refused("guard: white_list")),
     ];
-    asked(&host, "lines", &format!(r#"<lines file="{file}" match="ALL:*"/><lines file="{link}"/>"#), asks);
+    let grants =
+        format!(r#"<lines file="{file}" match="ALL:*"/><lines file="{deny}"/><lines file="{link}"/>"#);
+    asked(&host, "lines", &grants, asks);
+    assert_eq!(fs::read_to_string(deny).unwrap(), "# kept\nALL: 198.18.0.1\n");
     assert_eq!(fs::read_to_string(file).unwrap(), format!("# kept\nALL: 198.18.0.1\n{fits}\n"));
     assert_eq!(fs::read_to_string(other).unwrap(), "# untouched\n");
 }
