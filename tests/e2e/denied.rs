@@ -248,7 +248,7 @@ fn state() {
         ("set", "/etc/passwd", "c", Done),
         ("fill", "big", "1000", Refused("")),
         ("fill", "big", "100", Done),
-        ("fill", "more", "600", Refused("")),
+        ("fill", "more", "800", Refused("<state size=")),
     ];
     let host = Host::new();
     asked(&host, "state", r#"<state size="1KiB"/>"#, asks);

@@ -176,13 +176,13 @@ impl Capabilities {
     /// The calls of the WIT interface `services`.
     #[must_use]
     pub fn services(&self) -> Services<'_> {
-        Services::new(self.backends.services.as_ref())
+        Services::new(self.backends.services.as_ref(), &self.guard)
     }
 
     /// The calls of the WIT interface `processes`.
     #[must_use]
     pub fn processes(&self) -> Processes<'_> {
-        Processes::new(self.backends.processes.as_ref())
+        Processes::new(self.backends.processes.as_ref(), &self.guard)
     }
 
     /// The calls of the WIT interface `exec`.

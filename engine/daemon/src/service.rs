@@ -90,9 +90,14 @@ pub fn threads() -> Result<tokio::runtime::Runtime, String> {
     runtime.map_err(|error| format!("cannot start: {error}"))
 }
 
-/// What can be done to this host. One that cannot block still runs everything
+/// What can be done to this host.
+pub fn host(claims: &Arc<dyn Claims>, places: &Places, shadow: bool) -> Backends {
+    Backends::of_this_host(firewall(claims, shadow), &places.root)
+}
+
+/// What blocks on this host. One that cannot block still runs everything
 /// else, and says so; in shadow the host is not even opened.
-pub fn firewall(claims: &Arc<dyn Claims>, shadow: bool) -> Arc<dyn Backend> {
+fn firewall(claims: &Arc<dyn Claims>, shadow: bool) -> Arc<dyn Backend> {
     if shadow {
         return Arc::new(Unavailable(Refusal::unavailable("the engine runs in shadow")));
     }
@@ -107,7 +112,7 @@ pub fn firewall(claims: &Arc<dyn Claims>, shadow: bool) -> Arc<dyn Backend> {
 
 impl Service {
     /// Opens the ledger and the logs and makes every command ready to run.
-    /// `report` and `firewall` may put something else in place of the usual.
+    /// `report` and `backends` may put something else in place of the usual.
     ///
     /// # Errors
     ///
@@ -115,23 +120,17 @@ impl Service {
     pub fn open(
         plan: Plan,
         report: impl FnOnce(Report) -> Report,
-        firewall: impl FnOnce(&Arc<dyn Claims>) -> Arc<dyn Backend>,
+        backends: impl FnOnce(&Arc<dyn Claims>, &Places) -> Backends,
     ) -> Result<Self, String> {
         let Plan { files, configs, places, identity, alerts, settings, clock } = plan;
         places.create().map_err(|error| error.to_string())?;
         let opened = Ledger::open(&places.ledger(), Arc::clone(&clock)).map_err(|error| error.to_string())?;
         let report = report(Report::open(&places, Arc::clone(&clock))?);
         let claims: Arc<dyn Claims> = Arc::new(InLedger(opened.ledger.clone()));
-        let firewall = firewall(&claims);
+        let backends = backends(&claims, &places);
+        let firewall = Arc::clone(&backends.firewall);
         let guard = Arc::new(Guard::new());
         guard.refresh();
-        let backends = Backends {
-            lines: Arc::new(lines::Files),
-            quarantine: Arc::new(quarantine::Store::new(places.quarantine(), places.own())),
-            state: Arc::new(state::Files::new(places.values())),
-            secrets: Arc::new(secret::Files::of_this_service()),
-            ..Backends::only_firewall(Arc::clone(&firewall))
-        };
         let capabilities = Arc::new(Capabilities::new(claims, backends, guard));
         let sandbox = Settings { cache: Some(places.compiled()), concurrency: COMPONENTS };
         let components =

@@ -280,7 +280,7 @@ pub const ELEMENTS: &[Element] = &[
         least: r#"<lines file="/PATH"/>"#,
         what: "keep single lines in one text file",
         attributes: &[
-            needed("file", PATH, "the file"),
+            needed("file", PATH, "the file; `/FOLDER/*`: every file that lies in the folder"),
             usual(
                 "match",
                 "*",

@@ -36,7 +36,7 @@ use crate::grant::{Digest, Grants};
     reason = "for the elements of native programs, which are read by the same rules"
 )]
 pub(super) use self::exec::confinement;
-pub(super) use self::limits::{LimitsGiven, limits};
+pub(super) use self::limits::{KNOWN as LIMITS, LimitsGiven, limits};
 
 /// The `<capabilities>` of a command; `None` when it has none.
 pub(super) fn capabilities(command: &Element, findings: &mut Findings<'_>) -> Option<Grants> {
