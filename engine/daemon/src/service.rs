@@ -92,7 +92,13 @@ pub fn threads() -> Result<tokio::runtime::Runtime, String> {
 
 /// What can be done to this host.
 pub fn host(claims: &Arc<dyn Claims>, places: &Places, shadow: bool) -> Backends {
-    Backends::of_this_host(firewall(claims, shadow), &places.root)
+    Backends {
+        lines: Arc::new(lines::Files),
+        quarantine: Arc::new(quarantine::Store::new(places.quarantine(), places.own())),
+        state: Arc::new(state::Files::new(places.values())),
+        secrets: Arc::new(secret::Files::of_this_service()),
+        ..Backends::of_this_host(firewall(claims, shadow), &places.root)
+    }
 }
 
 /// What blocks on this host. One that cannot block still runs everything
