@@ -170,7 +170,11 @@ impl<'a> Report<'a> {
         rows("imports", &mut inspection.imports.iter().map(safe));
         let needs = self.needs.iter().map(|element| element.least.to_owned());
         rows("needs", &mut needs.chain(self.needs.is_empty().then(|| "no grant".to_owned())));
-        let compiled = if self.missing.is_empty() { "it compiles, and runs here" } else { "it compiles, but cannot run here" };
+        let compiled = if self.missing.is_empty() {
+            "it compiles, and runs here"
+        } else {
+            "it compiles, but cannot run here"
+        };
         rows("check", &mut std::iter::once(compiled.to_owned()));
         rows("missing", &mut self.missing.iter().cloned());
         rows("warning", &mut self.warnings.iter().cloned());
@@ -199,7 +203,10 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
         return Err("this is a folder; name the .wasm file in it".to_owned());
     }
     if found.is_file() && found.len() > LARGEST {
-        return Err(format!("it has {} MiB, more than the 256 MiB that a component may have", found.len() >> 20));
+        return Err(format!(
+            "it has {} MiB, more than the 256 MiB that a component may have",
+            found.len() >> 20
+        ));
     }
     let bytes = if path.as_os_str() == "/dev/stdin" {
         let mut bytes = Vec::new();
@@ -216,7 +223,9 @@ fn what_else(bytes: &[u8]) -> Option<String> {
     let is = match bytes {
         [] => "it is empty",
         [0, b'a', b's', b'm', ..] => return None,
-        [0x7f, b'E', b'L', b'F', ..] => "this is a program of Linux; it goes into active-response/bin as it is",
+        [0x7f, b'E', b'L', b'F', ..] => {
+            "this is a program of Linux; it goes into active-response/bin as it is"
+        }
         [b'#', b'!', ..] => "this is a script; it goes into active-response/bin as it is",
         [0x1f, 0x8b, ..] | [0x28, 0xb5, 0x2f, 0xfd, ..] | [b'P', b'K', 3, 4, ..] => {
             "this is a compressed file; unpack it first"
@@ -231,7 +240,8 @@ fn what_else(bytes: &[u8]) -> Option<String> {
 
 /// A refusal of the runtime, with what it most likely comes from.
 fn explained(bytes: &[u8], error: &str) -> String {
-    let ends = ["unexpected end", "unexpected-eof", "out of bounds"].iter().any(|words| error.contains(words));
+    let ends =
+        ["unexpected end", "unexpected-eof", "out of bounds"].iter().any(|words| error.contains(words));
     if ends || bytes.len() < 8 {
         format!("the file ends in the middle, so it was not copied whole ({error})")
     } else {

@@ -48,7 +48,8 @@ fn list(places: &Places, configs: &[std::path::PathBuf], args: &cli::Commands) -
     };
     let (components, _) = check::sandbox(1)?;
     let armed = Armed::new_as(&files, places, &components, Role::Standalone);
-    let mut all: Vec<_> = armed.config.commands.iter().map(|command| One::new(command, false, &armed, places)).collect();
+    let mut all: Vec<_> =
+        armed.config.commands.iter().map(|command| One::new(command, false, &armed, places)).collect();
     if args.builtin {
         let named: Vec<_> = all.iter().filter_map(|one| one.builtin).collect();
         let others = riposte_plugins::builtins().iter().filter(|builtin| !named.contains(&builtin.name));
@@ -187,7 +188,11 @@ impl One {
         let Limits { memory, cpu, wall, concurrency, answer, run } = &self.command.limits;
         let at_a_time = concurrency.unwrap_or_else(|| self.usual_concurrency());
         if self.runs == "native" {
-            return format!("answer {}, run {}, {at_a_time} at a time", span::shown(*answer), span::shown(*run));
+            return format!(
+                "answer {}, run {}, {at_a_time} at a time",
+                span::shown(*answer),
+                span::shown(*run)
+            );
         }
         format!(
             "memory {} KiB, cpu {}, wall {}, {at_a_time} at a time",
