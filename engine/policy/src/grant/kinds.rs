@@ -187,7 +187,8 @@ impl ServiceAction {
 /// `<lines file="/etc/hosts.deny" match="ALL: *"/>`: may keep lines in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinesGrant {
-    /// The file, absolute.
+    /// The file, absolute. A name that is `*` stands for every file that lies
+    /// in the folder before it, and for none below that.
     pub file: PathBuf,
     /// Which lines; one pattern has to fit. Default: any (`*`).
     pub lines: Vec<Pattern>,
@@ -253,7 +254,8 @@ pub enum NewPrivileges {
 /// `<state size="64KiB"/>`: may keep values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StateGrant {
-    /// All keys and values together, in bytes. Default 64 KiB.
+    /// All keys and values together, in bytes, and at most 1,000 keys. Default
+    /// 64 KiB.
     pub size: u64,
 }
 
