@@ -58,7 +58,10 @@ const WAYS: [Way; 5] = [
         capabilities: "",
         settings: "",
         target: "",
-        shows: [&["ip", "-4", "route", "show", "proto", "199"], &["ip", "-6", "route", "show", "proto", "199"]],
+        shows: [
+            &["ip", "-4", "route", "show", "proto", "199"],
+            &["ip", "-6", "route", "show", "proto", "199"],
+        ],
     },
 ];
 
@@ -95,14 +98,17 @@ fn steps(way: &Way) {
         let n = u32::try_from(n).unwrap() * 10;
         host.alerts(&[sshd(n, address)]);
         until("it is in force", || {
-            let failed: Vec<_> = host.entries().into_iter().filter(|entry| entry["error"].is_string()).collect();
+            let failed: Vec<_> =
+                host.entries().into_iter().filter(|entry| entry["error"].is_string()).collect();
             assert!(failed.is_empty(), "{}: {failed:?}", way.executable);
             host.count("in-force") == 1
         });
         assert!(way.shown(&host, address), "{} {address}", way.executable);
         // Again: one entry, one block.
         host.alerts(&[sshd(n + 1, address)]);
-        until("it was decided", || host.events("extended").len() + host.events("already").len() > 0 || host.count("in-force") == 1);
+        until("it was decided", || {
+            host.events("extended").len() + host.events("already").len() > 0 || host.count("in-force") == 1
+        });
         assert!(way.shown(&host, address));
 
         let undone = host.riposte(&["undo", address]);
@@ -169,7 +175,9 @@ fn what_was_flushed_comes_back_by_itself() {
         if way.target.starts_with("ipset") {
             assert!(host.command("ipset").arg("flush").status().unwrap().success());
         }
-        assert!(host.command("iptables-save").output().unwrap().stdout.windows(10).all(|w| w != b"198.18.0.7"));
+        assert!(
+            host.command("iptables-save").output().unwrap().stdout.windows(10).all(|w| w != b"198.18.0.7")
+        );
         until("it is back", || way.shown(&host, "198.18.0.7"));
     }
 }
@@ -318,7 +326,8 @@ fn an_open_connection_starves_by_default() {
     };
     assert!(sockets(&host).contains("198.18.1.2"), "{}", sockets(&host));
     until("the rule has dropped what was sent", || {
-        let listed = host.command("nft").args(["list", "chain", "inet", "riposte", "input"]).output().unwrap();
+        let listed =
+            host.command("nft").args(["list", "chain", "inet", "riposte", "input"]).output().unwrap();
         let text = String::from_utf8_lossy(&listed.stdout).into_owned();
         text.lines().any(|line| line.contains("@drop4 ") && !line.contains("packets 0 "))
     });

@@ -363,8 +363,9 @@ impl Engine {
         let mut effects = Vec::new();
         for interface in Capabilities::interfaces() {
             match self.ledger.held(interface).await {
-                Ok(held) => effects
-                    .extend(held.into_iter().map(|held| Effect { interface: *interface, target: held.target })),
+                Ok(held) => effects.extend(
+                    held.into_iter().map(|held| Effect { interface: *interface, target: held.target }),
+                ),
                 Err(error) => return tracing::error!(%error, "cannot read what is claimed"),
             }
         }

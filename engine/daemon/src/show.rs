@@ -203,8 +203,11 @@ pub async fn status(engine: &Engine) -> Answer {
 
 /// What blocks addresses, and why nothing else does.
 fn firewall_facts(firewall: &Firewall) -> Value {
-    let others: Vec<String> =
-        firewall.passed_over.iter().map(|other| format!("{}: {}", other.backend.as_str(), other.why)).collect();
+    let others: Vec<String> = firewall
+        .passed_over
+        .iter()
+        .map(|other| format!("{}: {}", other.backend.as_str(), other.why))
+        .collect();
     json!({
         "backend": firewall.backend.as_str(),
         "state": firewall.trouble.as_ref().map_or("works", |trouble| &trouble.message),

@@ -11,7 +11,9 @@ use riposte_policy::order::EntryId;
 use super::fake::Fake;
 use super::*;
 use crate::claim::{Effect, Memory};
-use crate::{Backends, Capabilities, Claims, Guard, Phase, Recorder, Refusal, Repaired, Session, WouldBe, held};
+use crate::{
+    Backends, Capabilities, Claims, Guard, Phase, Recorder, Refusal, Repaired, Session, WouldBe, held,
+};
 
 fn capabilities(claims: &Arc<Memory>, routes: Arc<dyn held::Backend>) -> Capabilities {
     let why = Refusal::unsupported("not in this test");

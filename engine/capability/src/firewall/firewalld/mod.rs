@@ -215,10 +215,9 @@ fn answered(error: &zbus::Error) -> Option<(String, String)> {
         zbus::Error::MethodError(name, text, _) => {
             Some((name.to_string(), text.clone().unwrap_or_else(|| "it gave no reason".to_owned())))
         }
-        zbus::Error::FDO(error) => Some((
-            error.name().to_string(),
-            error.description().unwrap_or("it gave no reason").to_owned(),
-        )),
+        zbus::Error::FDO(error) => {
+            Some((error.name().to_string(), error.description().unwrap_or("it gave no reason").to_owned()))
+        }
         _ => None,
     }
 }

@@ -33,7 +33,8 @@ struct State {
 impl Zones {
     fn new() -> Self {
         let zones = Self::default();
-        zones.state().rules = [("public".to_owned(), BTreeMap::new()), ("dmz".to_owned(), BTreeMap::new())].into();
+        zones.state().rules =
+            [("public".to_owned(), BTreeMap::new()), ("dmz".to_owned(), BTreeMap::new())].into();
         zones
     }
 
@@ -45,7 +46,12 @@ impl Zones {
         self.state().rules.get(zone).unwrap().iter().map(|(rule, time)| (rule.clone(), *time)).collect()
     }
 
-    fn change(&self, call: &str, zone: &str, rule: &str) -> Result<Option<std::sync::MutexGuard<'_, State>>, Exception> {
+    fn change(
+        &self,
+        call: &str,
+        zone: &str,
+        rule: &str,
+    ) -> Result<Option<std::sync::MutexGuard<'_, State>>, Exception> {
         let mut state = self.state();
         state.calls.push(format!("{call} {zone} {rule}"));
         match &state.refuse {
@@ -129,8 +135,11 @@ impl Bus {
         #[expect(clippy::disallowed_methods, reason = "a test writes its own files")]
         std::fs::write(&configuration, text).unwrap();
         let program = program::find("dbus-daemon", "dbus-daemon").unwrap();
-        let arguments =
-            [format!("--config-file={}", configuration.display()), "--nofork".into(), "--print-address".into()];
+        let arguments = [
+            format!("--config-file={}", configuration.display()),
+            "--nofork".into(),
+            "--print-address".into(),
+        ];
         let launch =
             Launch { program: &program, arguments: &arguments, root: folder.path(), caps: Caps::default() };
         let mut daemon = launch.start().unwrap();

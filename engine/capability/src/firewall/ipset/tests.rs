@@ -52,8 +52,12 @@ fn addresses_and_networks_come_and_go_with_the_kernels_timeout() {
             assert_eq!(remaining(&host, text).await, None, "longer than the kernel can count");
         }
         host.hold(ENTRY, "ipset:web-2 192.0.2.7", minutes(1)).await.unwrap();
-        let shown =
-            ["ipset:drop 192.0.2.7", "ipset:drop 198.51.100.0/24", "ipset:drop 2001:db8::/48", "ipset:web-2 192.0.2.7"];
+        let shown = [
+            "ipset:drop 192.0.2.7",
+            "ipset:drop 198.51.100.0/24",
+            "ipset:drop 2001:db8::/48",
+            "ipset:web-2 192.0.2.7",
+        ];
         assert_eq!(host.shown().await, shown);
         for text in shown {
             host.hold(ENTRY, text, Standing::Free).await.unwrap();

@@ -92,7 +92,9 @@ async fn what_is_in_force_is_undone_by_what_made_it_after_the_setting_changed() 
 async fn what_this_host_lacks_is_refused_before_anything_is_claimed() {
     let bench = Bench::new();
     let caps = bench.capabilities(FirewallBackend::Nftables);
-    for (kind, words) in [(FirewallBackend::Pf, "pf is no packet filter of this system"), (FirewallBackend::Netsh, "netsh")] {
+    for (kind, words) in
+        [(FirewallBackend::Pf, "pf is no packet filter of this system"), (FirewallBackend::Netsh, "netsh")]
+    {
         let session = session(1, FirewallGrant { backend: Some(kind), ..FirewallGrant::default() });
         let refusal = caps.firewall().block(&session, "192.0.2.7").await.unwrap_err();
         assert_eq!(refusal.kind, "unsupported");
@@ -142,10 +144,7 @@ fn nftables_comes_first_and_the_others_say_why_not() {
         let firewalls = Firewalls::of_this_host(Arc::clone(&claims), None);
         assert_eq!(firewalls.chosen(), FirewallBackend::Nftables);
         let others: Vec<_> = firewalls.passed_over().iter().map(|other| other.backend).collect();
-        assert_eq!(
-            others,
-            [FirewallBackend::Ipset, FirewallBackend::Iptables, FirewallBackend::Firewalld]
-        );
+        assert_eq!(others, [FirewallBackend::Ipset, FirewallBackend::Iptables, FirewallBackend::Firewalld]);
         firewalls.probe().await.unwrap();
         let wanted = Firewalls::of_this_host(claims, Some(FirewallBackend::Ipset));
         assert_eq!(wanted.chosen(), FirewallBackend::Ipset);

@@ -272,7 +272,10 @@ async fn the_host_follows_the_claims() {
     let remaining: Vec<_> = listed.iter().map(|e| (e.target.to_string(), e.remaining)).collect();
     assert_eq!(
         remaining,
-        [("pf:drop 192.0.2.7".to_owned(), Some(Duration::from_secs(62))), ("pf:drop 2001:db8::7".to_owned(), None)]
+        [
+            ("pf:drop 192.0.2.7".to_owned(), Some(Duration::from_secs(62))),
+            ("pf:drop 2001:db8::7".to_owned(), None)
+        ]
     );
     claims.set(EntryId(1), one.effect(), Standing::Free);
     folder.calls();
