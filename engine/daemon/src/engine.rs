@@ -164,6 +164,7 @@ impl Engine {
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {
         parts.capabilities.guard().set_white_list(parts.armed.config.white_list.clone());
+        parts.capabilities.guard().set(parts.armed.config.settings.guard.clone());
         Arc::new(Self {
             ledger: parts.ledger,
             capabilities: parts.capabilities,
@@ -329,6 +330,7 @@ impl Engine {
             tracing::warn!(place = %found.place, code = found.code, "{}", found.message);
         }
         self.capabilities.guard().set_white_list(armed.config.white_list.clone());
+        self.capabilities.guard().set(armed.config.settings.guard.clone());
         *self.armed.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(armed);
         Ok(found)
     }
@@ -377,6 +379,23 @@ impl Engine {
             }
             Ok(_) => {}
             Err(refusal) => tracing::warn!(%refusal, "cannot compare the host with the ledger"),
+        }
+    }
+
+    /// Makes again what a restart of the machine has ended and is still claimed.
+    pub async fn remake(&self) {
+        if self.settings.shadow {
+            return;
+        }
+        for interface in Capabilities::interfaces() {
+            let held = match self.ledger.held(interface).await {
+                Ok(held) => held,
+                Err(error) => return tracing::error!(%error, "cannot read what is claimed"),
+            };
+            let held = held.into_iter().map(|held| Effect { interface, target: held.target });
+            if let Err(refusal) = self.capabilities.remake(&held.collect::<Vec<_>>()).await {
+                tracing::warn!(interface, %refusal, "what was in force before the start cannot be made again");
+            }
         }
     }
 
@@ -442,7 +461,7 @@ impl Engine {
             Err(error) => return Err(error.to_string()),
         };
         let program = Program::resolve(&self.places.programs(), &name).map_err(|error| error.to_string())?;
-        Ok(NativeProgram::new(program, self.places.root.clone(), &command.limits))
+        Ok(NativeProgram::new(program, self.places.root.clone(), command))
     }
 
     /// The very version of a component that an entry was made with.

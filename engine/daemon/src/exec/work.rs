@@ -17,7 +17,6 @@ use super::hand_over::Step;
 use super::message::{Message, Verb};
 use crate::arm::{self, TENANT};
 use crate::control::{Answer, Request, Result as Asked, client};
-use crate::service;
 
 /// Where a response is made.
 pub enum Work {
@@ -127,7 +126,7 @@ impl Here {
         let Some(found) = builtin(&called.name) else { return Err(Failed::Unknown(called.name.clone())) };
         let claims = Arc::new(Memory::default());
         let firewall: Arc<dyn Backend> = Arc::new(Firewalls::of_this_host(Arc::clone(&claims) as _, None));
-        let backends = Backends { routes: service::routes(false), ..Backends::only_firewall(firewall) };
+        let backends = Backends { routes: crate::host::routes(), ..Backends::only_firewall(firewall) };
         let guard = Arc::new(Guard::new());
         guard.refresh();
         let capabilities = Arc::new(Capabilities::new(claims, backends, guard));
