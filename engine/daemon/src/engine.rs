@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use riposte_capability::firewall::Backend;
 use riposte_capability::process::Program;
-use riposte_capability::{Capabilities, Effect, Refusal, Repaired, firewall};
+use riposte_capability::{Capabilities, Effect, Refusal, Repaired};
 use riposte_ledger::Ledger;
 use riposte_ledger::clock::{Clock, Now};
 use riposte_ledger::entry::EffectRow;
@@ -352,14 +352,15 @@ impl Engine {
         if self.settings.shadow {
             return;
         }
-        let held = match self.ledger.held(firewall::INTERFACE).await {
-            Ok(held) => held,
-            Err(error) => return tracing::error!(%error, "cannot read what is claimed"),
-        };
-        let effects: Vec<_> = held
-            .into_iter()
-            .map(|held| Effect { interface: firewall::INTERFACE, target: held.target })
-            .collect();
+        let mut effects = Vec::new();
+        for interface in Capabilities::interfaces() {
+            match self.ledger.held(interface).await {
+                Ok(held) => {
+                    effects.extend(held.into_iter().map(|held| Effect { interface, target: held.target }));
+                }
+                Err(error) => return tracing::error!(%error, "cannot read what is claimed"),
+            }
+        }
         match self.capabilities.repair(&effects).await {
             Ok(repaired) if repaired != Repaired::default() => {
                 let Repaired { written, removed } = repaired;
@@ -368,23 +369,6 @@ impl Engine {
             }
             Ok(_) => {}
             Err(refusal) => tracing::warn!(%refusal, "cannot compare the host with the ledger"),
-        }
-    }
-
-    /// Makes again what a restart of the machine has ended and is still claimed.
-    pub async fn remake(&self) {
-        if self.settings.shadow {
-            return;
-        }
-        for interface in Capabilities::interfaces() {
-            let held = match self.ledger.held(interface).await {
-                Ok(held) => held,
-                Err(error) => return tracing::error!(%error, "cannot read what is claimed"),
-            };
-            let held = held.into_iter().map(|held| Effect { interface, target: held.target });
-            if let Err(refusal) = self.capabilities.remake(&held.collect::<Vec<_>>()).await {
-                tracing::warn!(interface, %refusal, "what was in force before the start cannot be made again");
-            }
         }
     }
 
