@@ -96,6 +96,12 @@ impl Host {
         host
     }
 
+    /// A process in this host's network, by its number.
+    #[must_use]
+    pub fn holder(&self) -> u32 {
+        self.holder.id()
+    }
+
     /// A path under this host's home.
     #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {

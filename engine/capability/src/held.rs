@@ -40,12 +40,6 @@ pub trait Backend: Send + Sync {
     /// When the effect may not be there, or not whole.
     async fn make(&self, target: &str) -> Result<bool, Refusal>;
 
-    /// Whether a restart of the machine ends the effect, so that it has to be
-    /// made again by the next start of the engine.
-    fn is_volatile(&self) -> bool {
-        false
-    }
-
     /// Restores what [`Backend::prior`] read. What is restored already is a
     /// success.
     ///

@@ -180,7 +180,8 @@ impl Capabilities {
     /// The calls of the WIT interface `routes`.
     #[must_use]
     pub fn routes(&self) -> Routes<'_> {
-        Routes::new(self.holding(routes::INTERFACE, self.backends.routes.as_ref()), &self.guard)
+        let holding = self.holding(routes::INTERFACE, self.backends.routes.as_ref());
+        Routes::new(holding, &self.guard, self.confirmation())
     }
 
     /// The calls of the WIT interface `accounts`.
@@ -324,25 +325,6 @@ impl Capabilities {
             }
         }
         outcome
-    }
-
-    /// Makes those effects again that a restart of the machine ends and that
-    /// are still claimed: for the start.
-    ///
-    /// # Errors
-    ///
-    /// The first failure of a backend; the other effects were made.
-    pub async fn remake(&self, effects: &[Effect]) -> Result<(), Refusal> {
-        let mut made = Ok(());
-        for effect in effects {
-            let Some(holding) = self.held(effect.interface).filter(|held| held.backend.is_volatile()) else {
-                continue;
-            };
-            if self.claims.standing(effect) != Standing::Free {
-                made = made.and(holding.backend.make(&effect.target).await.map(drop));
-            }
-        }
-        made
     }
 
     /// Compares the host with `effects`, which must be everything that is

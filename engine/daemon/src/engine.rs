@@ -365,9 +365,9 @@ impl Engine {
         let mut effects = Vec::new();
         for interface in Capabilities::interfaces() {
             match self.ledger.held(interface).await {
-                Ok(held) => effects.extend(
-                    held.into_iter().map(|held| Effect { interface: *interface, target: held.target }),
-                ),
+                Ok(held) => {
+                    effects.extend(held.into_iter().map(|held| Effect { interface, target: held.target }));
+                }
                 Err(error) => return tracing::error!(%error, "cannot read what is claimed"),
             }
         }
@@ -379,23 +379,6 @@ impl Engine {
             }
             Ok(_) => {}
             Err(refusal) => tracing::warn!(%refusal, "cannot compare the host with the ledger"),
-        }
-    }
-
-    /// Makes again what a restart of the machine has ended and is still claimed.
-    pub async fn remake(&self) {
-        if self.settings.shadow {
-            return;
-        }
-        for interface in Capabilities::interfaces() {
-            let held = match self.ledger.held(interface).await {
-                Ok(held) => held,
-                Err(error) => return tracing::error!(%error, "cannot read what is claimed"),
-            };
-            let held = held.into_iter().map(|held| Effect { interface, target: held.target });
-            if let Err(refusal) = self.capabilities.remake(&held.collect::<Vec<_>>()).await {
-                tracing::warn!(interface, %refusal, "what was in force before the start cannot be made again");
-            }
         }
     }
 

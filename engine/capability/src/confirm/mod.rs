@@ -12,11 +12,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use riposte_policy::config::Mode;
 use riposte_policy::grant::Confirm;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
+use crate::claim::Effect;
 use crate::guard::Guard;
+use crate::held::Holding;
 use crate::refusal::Refusal;
 use crate::session::Session;
 use crate::witness::{Denied, Witness};
@@ -156,6 +159,27 @@ impl Confirmation<'_> {
         let refusal = Refusal::failed(format!("{target}: {silent}; {then}"));
         self.witness.unconfirmed(&Denied::of(session, call, target, &refusal));
         Err(refusal)
+    }
+
+    /// The same for an effect that [`Holding::hold`] has made.
+    ///
+    /// # Errors
+    ///
+    /// As [`Confirmation::after`].
+    pub(crate) async fn held(
+        &self,
+        holding: Holding<'_>,
+        session: &Session,
+        call: &str,
+        target: String,
+        confirm: &Confirm,
+    ) -> Result<(), Refusal> {
+        if session.mode == Mode::Shadow {
+            return Ok(());
+        }
+        let entry = session.holder()?;
+        let effect = Effect { interface: holding.interface, target };
+        self.after(session, call, &effect.target, confirm, holding.release(entry, &effect)).await
     }
 }
 

@@ -32,6 +32,7 @@ use std::time::{Duration, Instant};
 use riposte_policy::address::Prefix;
 use riposte_policy::config::{Guarding, Overridden, Override};
 use riposte_policy::embedded::embedded;
+use riposte_policy::readings;
 use riposte_policy::user::UserName;
 
 use crate::witness::Witness;
@@ -205,6 +206,27 @@ impl Guard {
             return Verdict::Pass;
         }
         verdict
+    }
+
+    /// Whether a program may get `text` as the address that it acts on, however
+    /// leniently it reads: nothing that somebody takes for a protected address.
+    pub fn judge_text(&self, text: &str) -> Verdict {
+        for prefix in readings::addresses(text) {
+            if let Verdict::Never { rule, detail } = self.judge(prefix) {
+                return Verdict::Never { rule, detail };
+            }
+        }
+        Verdict::Pass
+    }
+
+    /// The same for a user.
+    pub fn judge_user_text(&self, text: &str) -> Verdict {
+        for user in readings::users(text).filter_map(|name| name.parse().ok()) {
+            if let never @ Verdict::Never { .. } = self.judge_user(&user) {
+                return never;
+            }
+        }
+        Verdict::Pass
     }
 
     /// Whether the process may be ended: never the first process, the kernel's

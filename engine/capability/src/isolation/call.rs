@@ -1,10 +1,8 @@
 //! The calls of the WIT interface `isolation`.
 
-use riposte_policy::config::Mode;
 use riposte_policy::grant::{Confirm, IsolationGrant};
 
-use super::{INTERFACE, target};
-use crate::claim::Effect;
+use super::target;
 use crate::confirm::Confirmation;
 use crate::guard::Guard;
 use crate::held::Holding;
@@ -45,13 +43,7 @@ impl<'a> Isolation<'a> {
         }
         let target = target(grant);
         let changed = self.holding.hold(session, target.clone()).await?;
-        if session.mode == Mode::Shadow {
-            return Ok(changed);
-        }
-        let entry = session.holder()?;
-        let effect = Effect { interface: INTERFACE, target };
-        let undo = self.holding.release(entry, &effect);
-        self.confirmation.after(session, "isolation.isolate", &effect.target, &grant.confirm, undo).await?;
+        self.confirmation.held(self.holding, session, "isolation.isolate", target, &grant.confirm).await?;
         Ok(changed)
     }
 

@@ -34,6 +34,11 @@ impl Fake {
         self.state().calls.clone()
     }
 
+    /// Ends an isolation as a restart of the machine would.
+    pub fn forget(&self, target: &str) {
+        self.state().isolations.remove(target);
+    }
+
     /// From now on every call is refused like this; `None`: all is well again.
     pub fn refuse(&self, refusal: Option<Refusal>) {
         self.state().refusal = refusal;
@@ -72,8 +77,17 @@ impl Backend for Fake {
         Ok(())
     }
 
-    fn is_volatile(&self) -> bool {
+    async fn list(&self) -> Result<Vec<String>, Refusal> {
+        Ok(self.isolations())
+    }
+
+    fn lists(&self) -> bool {
         true
+    }
+
+    async fn remove(&self, target: &str) -> Result<(), Refusal> {
+        self.called("remove", target)?.isolations.remove(target);
+        Ok(())
     }
 
     async fn probe(&self) -> Result<(), Refusal> {

@@ -18,6 +18,7 @@
 //! carry the kernel's own timeout: when it is over the table lets all pass, also
 //! when no engine runs.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -34,7 +35,7 @@ use crate::firewall::nftables::schema::{self, Kind};
 use crate::firewall::nftables::transaction::{Failed, Label, Transaction, element};
 use crate::guard::Guard;
 use crate::held::Backend;
-use crate::netlink::{APPEND, CREATE, Outbox, Socket};
+use crate::netlink::{self, APPEND, CREATE, Outbox, Socket};
 use crate::refusal::Refusal;
 
 /// How the tables are called.
@@ -48,6 +49,8 @@ pub struct Nftables {
     claims: Arc<dyn Claims>,
     guard: Arc<Guard>,
     kernel: Mutex<(Socket, Transaction)>,
+    /// What this process made.
+    made: Mutex<BTreeSet<String>>,
 }
 
 impl Nftables {
@@ -58,7 +61,12 @@ impl Nftables {
     /// When the kernel has no nftables or does not let this process change it.
     pub fn open(claims: Arc<dyn Claims>, guard: Arc<Guard>) -> Result<Self, Refusal> {
         let socket = Socket::open(Some(rustix::net::netlink::NETFILTER)).map_err(|e| refusal(e, "open"))?;
-        Ok(Self { claims, guard, kernel: Mutex::new((socket, Transaction::default())) })
+        Ok(Self {
+            claims,
+            guard,
+            kernel: Mutex::new((socket, Transaction::default())),
+            made: Mutex::default(),
+        })
     }
 
     /// Writes the table of `target` anew, in one transaction.
@@ -70,17 +78,18 @@ impl Nftables {
             Standing::For(span) => Some(span.saturating_add(GRACE)),
             Standing::Permanent => None,
             // Released while this was on its way.
-            Standing::Free => return self.remove(target),
+            Standing::Free => return self.clear(target),
         };
         let (open, servers) = (outermost(open), outermost(self.guard.name_servers()));
         let table = table(target);
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).insert(target.to_owned());
         self.change(|transaction| {
             clear(transaction, &table);
             lay(transaction, &table, &open, &servers, timeout);
         })
     }
 
-    fn remove(&self, target: &str) -> Result<(), Refusal> {
+    fn clear(&self, target: &str) -> Result<(), Refusal> {
         let table = table(target);
         self.change(|transaction| clear(transaction, &table))
     }
@@ -115,11 +124,37 @@ impl Backend for Nftables {
     }
 
     async fn restore(&self, target: &str, _: &str) -> Result<(), Refusal> {
-        self.remove(target)
+        self.clear(target)
     }
 
-    fn is_volatile(&self) -> bool {
+    /// The isolations of which there is a table. One with a number is known when
+    /// this process made it: another one counts as missing, and writing it anew
+    /// changes nothing.
+    async fn list(&self) -> Result<Vec<String>, Refusal> {
+        let mut kernel = self.kernel.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tables = BTreeSet::new();
+        let listed = kernel.0.dump(
+            GET_TABLE,
+            &[schema::INET, 0, 0, 0],
+            |_| (),
+            |message| {
+                let attributes = message.payload.get(4..).unwrap_or_default();
+                tables.extend(netlink::find_name(attributes, 1).map(str::to_owned));
+            },
+        );
+        listed.map_err(|errno| refusal(errno, "list"))?;
+        drop(kernel);
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = made.iter().map(String::as_str).chain(["host"]).collect::<BTreeSet<_>>();
+        Ok(made.into_iter().filter(|target| tables.contains(&table(target))).map(str::to_owned).collect())
+    }
+
+    fn lists(&self) -> bool {
         true
+    }
+
+    async fn remove(&self, target: &str) -> Result<(), Refusal> {
+        self.clear(target)
     }
 
     async fn probe(&self) -> Result<(), Refusal> {
