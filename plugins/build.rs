@@ -11,14 +11,13 @@ fn main() -> Result<(), BuildError> {
         // would be that of another checkout when they share a target folder.
         Path::new(".."),
         Path::new("components"),
-        &["firewall-drop", "host-deny", "ip-customblock", "kaspersky", "quarantine-file", "yara-scan"],
+        &["firewall-drop", "host-deny", "ip-customblock", "quarantine-file", "route-null"],
         &[
             (Source::Package("firewall-drop"), Target::Plain),
             (Source::Package("host-deny"), Target::Plain),
             (Source::Package("ip-customblock"), Target::Plain),
-            (Source::Package("kaspersky"), Target::Plain),
             (Source::Package("quarantine-file"), Target::Plain),
-            (Source::Package("yara-scan"), Target::Plain),
+            (Source::Package("route-null"), Target::Plain),
         ],
     )
 }

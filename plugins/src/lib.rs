@@ -27,11 +27,18 @@ pub fn builtins() -> &'static [Builtin] {
 static BUILTINS: [Builtin; 6] = [
     Builtin {
         name: "firewall-drop",
-        // Wazuh 3 and OSSEC; the name of its source; the same over firewalld;
-        // Wazuh 5. All drop what comes from the source address, until the delete.
-        aliases: &["firewall-drop.sh", "default-firewall-drop", "firewalld-drop", "block-ip"],
+        // Wazuh 3 and OSSEC; the name of its source; Wazuh 5. All drop what comes
+        // from the source address, until the delete.
+        aliases: &["firewall-drop.sh", "default-firewall-drop", "block-ip", "block-ip.exe"],
         wasm: include_bytes!(concat!(env!("OUT_DIR"), "/firewall-drop.wasm")),
         definition: include_str!("../components/firewall-drop/definition.xml"),
+    },
+    Builtin {
+        name: "firewalld-drop",
+        // OSSEC. The same component: what blocks is the grant's.
+        aliases: &["firewalld-drop.sh"],
+        wasm: include_bytes!(concat!(env!("OUT_DIR"), "/firewall-drop.wasm")),
+        definition: include_str!("../components/firewall-drop/firewalld.xml"),
     },
     Builtin {
         name: "host-deny",
@@ -48,23 +55,17 @@ static BUILTINS: [Builtin; 6] = [
         definition: include_str!("../components/ip-customblock/definition.xml"),
     },
     Builtin {
-        name: "kaspersky",
-        // The program behind it; Wazuh calls that by way of `kaspersky`.
-        aliases: &["kaspersky.py"],
-        wasm: include_bytes!(concat!(env!("OUT_DIR"), "/kaspersky.wasm")),
-        definition: include_str!("../components/kaspersky/definition.xml"),
-    },
-    Builtin {
         name: "quarantine-file",
         aliases: &[],
         wasm: include_bytes!(concat!(env!("OUT_DIR"), "/quarantine-file.wasm")),
         definition: include_str!("../components/quarantine-file/definition.xml"),
     },
     Builtin {
-        name: "yara-scan",
-        aliases: &[],
-        wasm: include_bytes!(concat!(env!("OUT_DIR"), "/yara-scan.wasm")),
-        definition: include_str!("../components/yara-scan/definition.xml"),
+        name: "route-null",
+        // OSSEC, on Unix and on Windows; Wazuh on Windows.
+        aliases: &["route-null.sh", "route-null.cmd", "route-null-2012.cmd", "route-null.exe"],
+        wasm: include_bytes!(concat!(env!("OUT_DIR"), "/route-null.wasm")),
+        definition: include_str!("../components/route-null/definition.xml"),
     },
 ];
 

@@ -1,9 +1,12 @@
 //! What does it on this host, one field for each interface.
 
+use std::path::Path;
 use std::sync::Arc;
 
+#[cfg(target_os = "linux")]
+use crate::bus::Bus;
 use crate::refusal::Refusal;
-use crate::{accounts, exec, firewall, held, mail, processes, secret, services, state};
+use crate::{accounts, exec, firewall, held, http, mail, processes, secret, services, state};
 
 /// The backends of all interfaces. What a host lacks is
 /// [`Backends::unavailable`], never silence.
@@ -23,6 +26,7 @@ pub struct Backends {
     pub state: Arc<dyn state::Backend>,
     pub secrets: Arc<dyn secret::Backend>,
     pub mail: Arc<dyn mail::Backend>,
+    pub http: Arc<dyn http::Backend>,
 }
 
 impl Backends {
@@ -46,7 +50,30 @@ impl Backends {
             state: Arc::new(state::Unavailable(why.clone())),
             secrets: Arc::new(secret::Unavailable(why.clone())),
             mail: Arc::new(mail::Unavailable(why.clone())),
+            http: Arc::new(http::Unavailable(why.clone())),
         }
+    }
+
+    /// What this host can do. `firewall` blocks; `root` is Wazuh's home. Nothing
+    /// is opened or asked before a response needs it.
+    #[must_use]
+    pub fn of_this_host(firewall: Arc<dyn firewall::Backend>, root: &Path) -> Self {
+        let why = Refusal::unsupported(format!("this is not done on {}", std::env::consts::OS));
+        let rest = Self { firewall, ..Self::unavailable(&why) };
+        #[cfg(target_os = "linux")]
+        let rest = {
+            let bus = Bus::system();
+            Self {
+                accounts: Arc::new(accounts::linux::Linux),
+                sessions: Arc::new(accounts::linux::Processes::new(bus.clone())),
+                services: Arc::new(services::host::Host::new(bus, root.to_owned())),
+                processes: Arc::new(processes::linux::Linux),
+                ..rest
+            }
+        };
+        #[cfg(not(target_os = "linux"))]
+        let _ = root;
+        rest
     }
 
     /// A host that can block addresses and nothing else.
@@ -54,5 +81,16 @@ impl Backends {
     pub fn only_firewall(firewall: Arc<dyn firewall::Backend>) -> Self {
         let why = Refusal::unsupported("this is not done here: only addresses are blocked");
         Self { firewall, ..Self::unavailable(&why) }
+    }
+
+    /// With what needs nothing of this host but its network: requests of HTTP,
+    /// and mail.
+    #[must_use]
+    pub fn with_network(self) -> Self {
+        Self {
+            mail: Arc::new(mail::Smtp::default()),
+            http: Arc::new(http::Client::new(http::client::System)),
+            ..self
+        }
     }
 }

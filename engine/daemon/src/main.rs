@@ -35,6 +35,7 @@ mod exec;
 mod execd;
 mod exit;
 mod files;
+mod host;
 mod intake;
 mod manager;
 mod outcome;
@@ -55,8 +56,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::{Cli, Command};
-use crate::commands::{ask, check, explain, migrate};
+use crate::cli::{Cli, Command, Plugin};
+use crate::commands::{ask, check, explain, inspect, listed, migrate};
 use crate::control::Request;
 use crate::exec::Called;
 use crate::exit::Exit;
@@ -85,6 +86,9 @@ fn main() -> ExitCode {
         Command::ArConf(args) => manager::ar_conf::ar_conf(args),
         Command::Execd(args) => execd::execd(args),
         Command::Check(args) => check::check(args),
+        Command::Commands(args) => listed::commands(args),
+        Command::Plugin(Plugin::Inspect(args)) => inspect::inspect(args),
+        Command::Schema => check::schema(),
         Command::Explain(args) => explain::explain(args),
         Command::Migrate(args) => migrate::migrate(args),
         Command::Exec(args) => return exec::exec(&Called::new(args, None)),

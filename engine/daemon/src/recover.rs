@@ -48,6 +48,7 @@ pub async fn recover(engine: &Arc<Engine>, found: Vec<Entry>, pending: Vec<Pendi
         undos.detach_all();
     }
     engine.repair().await;
+    engine.remake().await;
     for Pending { id, due_boot_ms } in pending {
         engine.timekeeper.in_force(id, due_boot_ms);
     }

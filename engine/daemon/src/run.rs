@@ -55,7 +55,7 @@ fn start(args: &cli::Run, station: Option<Station>) -> Result<Exit, String> {
         settings: engine::Settings { shadow, strict, once: args.once, role, max_age: args.max_age },
         clock: Arc::new(SystemClock::new()),
     };
-    let service = Service::open(plan, |report| report, |claims| service::firewall(claims, shadow))?;
+    let service = Service::open(plan, |report| report)?;
     let exit = threads.block_on(async {
         let serving = service.begin().await?;
         if let Some(station) = station {

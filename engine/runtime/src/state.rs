@@ -10,9 +10,11 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::FsPerms;
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 #[cfg(target_os = "linux")]
 use {crate::outcome::Failure, riposte_policy::grant::Access};
 
+use crate::host::Outgoing;
 use crate::invocation::Invocation;
 use crate::outcome::one_line;
 
@@ -36,6 +38,8 @@ pub(crate) struct State {
     /// Made when a component first uses WASI, which most never do, or gets
     /// folders through it.
     wasi: Option<Box<WasiCtx>>,
+    /// Made when a component first uses HTTP.
+    http: Option<Box<Outgoing>>,
 }
 
 impl State {
@@ -49,7 +53,7 @@ impl State {
         table.set_max_capacity(HANDLES);
         let log = Log::new(Arc::clone(&invocation.command));
         let memory = Memory::new(memory);
-        Self { invocation, session, capabilities, memory, log, member: None, table, wasi: None }
+        Self { invocation, session, capabilities, memory, log, member: None, table, wasi: None, http: None }
     }
 
     /// Gives the component these folders.
@@ -95,6 +99,16 @@ impl WasiView for State {
         let log = &self.log;
         let wasi = self.wasi.get_or_insert_with(|| Box::new(inert(log).build()));
         WasiCtxView { ctx: wasi, table: &mut self.table }
+    }
+}
+
+/// HTTP by grant: every request is decided and sent by the capability.
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        let (session, capabilities) = (&self.session, &self.capabilities);
+        let http =
+            self.http.get_or_insert_with(|| Box::new(Outgoing::new(capabilities.http(session.clone()))));
+        http.view(&mut self.table)
     }
 }
 

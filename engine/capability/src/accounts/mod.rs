@@ -79,3 +79,6 @@ pub(crate) fn no_such_user(user: &str) -> Refusal {
     );
     Refusal { kind: "no-key", message, retry: false }
 }
+
+#[cfg(test)]
+mod tests;

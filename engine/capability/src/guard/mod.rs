@@ -215,16 +215,35 @@ impl Guard {
         process::judge_unit(unit)
     }
 
-    /// The addresses of managers, as configured and as connections show them:
-    /// for who must keep reaching them.
+    /// The addresses of managers, as configured and as connections show them.
     #[must_use]
     pub fn managers(&self) -> Vec<Prefix> {
+        self.known(&[Rule::Manager, Rule::ManagerPeer])
+    }
+
+    /// Whom this machine must keep reaching to be managed at all: managers and
+    /// brokers.
+    #[must_use]
+    pub fn superiors(&self) -> Vec<Prefix> {
+        self.known(&[Rule::Manager, Rule::ManagerPeer, Rule::Broker])
+    }
+
+    /// The name servers, when a manager or broker is known by name only to
+    /// them: without those it could not be found again.
+    #[must_use]
+    pub fn name_servers(&self) -> Vec<Prefix> {
+        let settings = self.settings.read().unwrap_or_else(PoisonError::into_inner);
+        let mut hosts = settings.managers.iter().chain(&settings.brokers);
+        let named = hosts.any(|host| host.parse::<Prefix>().is_err());
+        drop(settings);
+        if named { self.known(&[Rule::Resolver]) } else { Vec::new() }
+    }
+
+    fn known(&self, rules: &[Rule]) -> Vec<Prefix> {
         self.look_around();
         let protected = self.protected.read().unwrap_or_else(PoisonError::into_inner);
-        let managers = protected
-            .iter()
-            .filter(|(rule, _)| matches!(rule, Rule::Manager | Rule::ManagerPeer | Rule::Broker));
-        managers.flat_map(|(_, networks)| networks.iter()).collect()
+        let chosen = protected.iter().filter(|(rule, _)| rules.contains(rule));
+        Networks::from(chosen.flat_map(|(_, networks)| networks.iter()).collect::<Vec<_>>()).iter().collect()
     }
 
     /// The first rule that protects `prefix`.

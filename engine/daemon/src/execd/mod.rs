@@ -117,7 +117,7 @@ fn start(args: &Execd) -> Result<Exit, String> {
         clock: Arc::clone(&clock),
     };
     let report = |report: crate::report::Report| report.with_ossec_log(log);
-    let service = Service::open(plan, report, |claims| service::firewall(claims, shadow))?;
+    let service = Service::open(plan, report)?;
     let exit = threads.block_on(async { serve(service.begin().await?, local.offenders.into()).await });
     // What is still running has been waited for; its programs end with it.
     threads.shutdown_timeout(Duration::from_secs(2));

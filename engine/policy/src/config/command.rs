@@ -15,7 +15,7 @@ use crate::grant::{Confinement, Grants};
 use crate::keys::{Keys, Pointer};
 use crate::limit::Limits;
 
-const SHAPE: Shape = Shape {
+pub(super) const SHAPE: Shape = Shape {
     children: &[
         "name",
         "executable",

@@ -10,7 +10,7 @@
 //! * `triggers`, `places`, `offenders`, `packages`: parts of a response;
 //! * `names`: the commands that responses name; `location`: where one runs;
 //! * `xml`: text to a tree that knows its places; `findings`: the diagnostics;
-//! * `stored`: a command as the ledger keeps it.
+//! * `stored`: a command as the ledger keeps it; `schema`: all of it for editors.
 //!
 //! # Codes
 //!
@@ -30,6 +30,7 @@ mod packages;
 mod places;
 mod read;
 mod response;
+mod schema;
 mod settings;
 mod stored;
 mod suggest;
@@ -50,6 +51,7 @@ use crate::osregex::Pattern;
 pub use grants::NotGrants;
 pub use guard::{Guarding, OVERRIDABLE, Overridden, Override, USERS_BELOW};
 pub use location::Location;
+pub use schema::relax_ng;
 pub use stored::StoredError;
 pub use suggest::nearest;
 pub use white_list::HostPattern;

@@ -164,11 +164,14 @@ fn mail() -> impl Strategy<Value = MailGrant> {
     let security = select(vec![MailSecurity::None, MailSecurity::StartTls, MailSecurity::Tls]);
     let mailbox = "[ab+]{1,2}@[ab]\\.example";
     let server = prop_oneof![host_or_address(), Just("localhost".to_owned()), Just("127.0.0.1".to_owned())];
-    (server, 1_u16.., security, mailbox, vec(mailbox, 1..3), option::of(("[a-z &]{0,3}[a-z]", name())))
-        .prop_map(|(server, port, security, from, to, login)| {
+    let login = option::of(("[a-z &]{0,3}[a-z]", name()));
+    (server, 1_u16.., security, mailbox, vec(mailbox, 1..3), login, option::of(path())).prop_map(
+        |(server, port, security, from, to, login, ca)| {
             let login = login.map(|(user, secret)| (user.trim().to_owned(), secret));
-            MailGrant { server, port, security, from, to, login }
-        })
+            let ca = ca.filter(|_| security != MailSecurity::None);
+            MailGrant { server, port, security, from, to, login, ca }
+        },
+    )
 }
 
 pub(crate) fn folders() -> impl Strategy<Value = Vec<FolderGrant>> {

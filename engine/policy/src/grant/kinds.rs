@@ -323,6 +323,9 @@ pub struct MailGrant {
     pub to: Vec<String>,
     /// Who logs in, with the name of the `<secret>` that holds the password.
     pub login: Option<(String, String)>,
+    /// A file of certificates (PEM) to trust in the place of the system's.
+    /// Default: the system's.
+    pub ca: Option<PathBuf>,
 }
 
 /// How a connection to a mail server is protected.
@@ -361,13 +364,14 @@ pub enum Access {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpGrant {
     /// A host name, an address, or `*.` and a host name: any name below it.
+    /// A [`super::HostPattern`], as it is written.
     pub host: String,
     /// Its port. Default 443, or 80 without TLS.
     pub port: u16,
     /// Whether the connection is protected by TLS. Default yes; `scheme="http"`
     /// is no.
     pub tls: bool,
-    /// Methods in upper case. Default `POST`.
+    /// Methods in upper case. Default `POST`. Never `CONNECT` or `TRACE`.
     pub methods: Vec<String>,
     /// Whether addresses of private networks may be reached (`private="yes"`).
     pub private: PrivateNetworks,
@@ -387,6 +391,7 @@ pub enum PrivateNetworks {
     /// No: loopback, link-local, private and other special ranges are refused.
     #[default]
     Refused,
-    /// Yes, as far as the host pattern names them.
+    /// Yes, as far as the host pattern names them. The addresses at which a
+    /// cloud tells a machine its secrets only when `host` is that address.
     Allowed,
 }

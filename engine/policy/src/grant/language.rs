@@ -289,7 +289,7 @@ pub const ELEMENTS: &[Element] = &[
         least: r#"<lines file="/PATH"/>"#,
         what: "keep single lines in one text file",
         attributes: &[
-            needed("file", PATH, "the file"),
+            needed("file", PATH, "the file; `/FOLDER/*`: every file that lies in the folder"),
             usual(
                 "match",
                 "*",
@@ -425,6 +425,7 @@ pub const ELEMENTS: &[Element] = &[
                 NAME,
                 "the `<secret>` that holds the password; needs `user`",
             ),
+            optional("ca", "the system's", PATH, "certificates to trust, in place of the system's"),
         ],
     },
     Element {

@@ -203,7 +203,14 @@ fn near(grants: &Grants) -> Vec<Call> {
     });
     let values = grants.config.iter().map(|value| Call::Config(value.name.clone()));
     let secrets = grants.secrets.iter().map(|secret| Call::Secret(secret.name.clone()));
-    runs.chain(files).chain(requests).chain(values).chain(secrets).collect()
+    let lines = grants.lines.iter().flat_map(|grant| {
+        grant.lines.iter().map(|line| Call::Line(grant.file.clone(), filled(line.as_str())))
+    });
+    let names = grants.processes.iter().flat_map(|grant| &grant.names);
+    let processes = names.map(|name| Call::Kill(name.as_str().replace('*', "a")));
+    let below = grants.folders.iter().map(|grant| Call::File(grant.path.join("b"), grant.access));
+    let near = runs.chain(files).chain(requests).chain(values).chain(secrets);
+    near.chain(lines).chain(processes).chain(below).collect()
 }
 
 proptest! {

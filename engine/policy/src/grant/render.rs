@@ -267,17 +267,18 @@ impl AsElement for IsolationGrant {
 
 impl AsElement for MailGrant {
     fn tag(&self, detail: Detail) -> Tag {
-        let Self { server, port, security, from, to, login } = self;
+        let Self { server, port, security, from, to, login, ca } = self;
         let tag = Tag::new("mail", detail)
             .attribute("server", server)
             .unless(*port == security.port(), "port", port)
             .unless(*security == MailSecurity::usual(server), "security", &security.as_str())
             .attribute("from", from)
             .attribute("to", &joined(to));
-        match login {
+        let tag = match login {
             Some((user, secret)) => tag.attribute("user", user).attribute("secret", secret),
             None => tag,
-        }
+        };
+        tag.when("ca", ca.as_ref().map(|ca| ca.display()))
     }
 }
 

@@ -43,7 +43,7 @@ pub fn backend(which: FirewallBackend, claims: Arc<dyn Claims>) -> Result<Arc<dy
             std::env::consts::OS
         )));
     }
-    let vectors = run::Vectors::new(tool, run::FOLDERS.map(Into::into).to_vec(), claims);
+    let vectors = run::Vectors::new(which, tool, run::FOLDERS.map(Into::into).to_vec(), claims);
     vectors.installed()?;
     Ok(Arc::new(vectors))
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use riposte_policy::address::Prefix;
-use riposte_policy::grant::SetName;
+use riposte_policy::grant::{FirewallBackend, SetName};
 
 use super::{Change, Check, Failure, Invocation, Look, Tool};
 use crate::claim::{Claims, Standing};
@@ -29,6 +29,7 @@ const OUTPUT: usize = 8 << 20;
 
 /// One packet filter, driven by its programs.
 pub(super) struct Vectors {
+    kind: FirewallBackend,
     tool: &'static Tool,
     folders: Vec<PathBuf>,
     claims: Arc<dyn Claims>,
@@ -40,8 +41,13 @@ pub(super) struct Vectors {
 }
 
 impl Vectors {
-    pub(super) fn new(tool: &'static Tool, folders: Vec<PathBuf>, claims: Arc<dyn Claims>) -> Self {
-        Self { tool, folders, claims, turn: tokio::sync::Mutex::new(()), sets: Mutex::default() }
+    pub(super) fn new(
+        kind: FirewallBackend,
+        tool: &'static Tool,
+        folders: Vec<PathBuf>,
+        claims: Arc<dyn Claims>,
+    ) -> Self {
+        Self { kind, tool, folders, claims, turn: tokio::sync::Mutex::new(()), sets: Mutex::default() }
     }
 
     /// Whether all programs are there and fit to be started.
@@ -157,7 +163,7 @@ impl Vectors {
     /// by others. How long it stays is what the claims say, since the host
     /// keeps no time.
     fn element(&self, set: &SetName, prefix: Prefix) -> Option<Element> {
-        let target = Target::new(set, prefix);
+        let target = Target::by(self.kind, set, prefix);
         let remaining = match self.claims.standing(target.effect()) {
             Standing::Free => return None,
             Standing::For(span) => Some(span + GRACE),
@@ -197,5 +203,13 @@ impl Backend for Vectors {
             self.ready(&set).await?;
         }
         Ok(())
+    }
+
+    fn chosen(&self) -> FirewallBackend {
+        self.kind
+    }
+
+    fn kinds(&self) -> &[FirewallBackend] {
+        std::slice::from_ref(&self.kind)
     }
 }

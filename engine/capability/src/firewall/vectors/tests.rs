@@ -12,8 +12,12 @@ use riposte_policy::order::EntryId;
 use super::*;
 use crate::claim::{Memory, Standing};
 
+/// By what the targets say that they are blocked; the vectors do not depend on
+/// it.
+const KIND: FirewallBackend = FirewallBackend::Pf;
+
 fn target(set: &str, prefix: &str) -> Target {
-    Target::new(&set.parse().unwrap(), prefix.parse().unwrap())
+    Target::by(KIND, &set.parse().unwrap(), prefix.parse().unwrap())
 }
 
 /// As one would type them, with `<<< stdin`; a word with a blank is quoted.
@@ -222,7 +226,7 @@ impl Folder {
     }
 
     fn vectors(&self, tool: &'static Tool, claims: &Arc<Memory>) -> run::Vectors {
-        run::Vectors::new(tool, vec![self.0.join("not-here"), self.0.clone()], Arc::clone(claims) as _)
+        run::Vectors::new(KIND, tool, vec![self.0.join("not-here"), self.0.clone()], Arc::clone(claims) as _)
     }
 
     /// What was called since the last time.
@@ -268,7 +272,10 @@ async fn the_host_follows_the_claims() {
     let remaining: Vec<_> = listed.iter().map(|e| (e.target.to_string(), e.remaining)).collect();
     assert_eq!(
         remaining,
-        [("drop 192.0.2.7".to_owned(), Some(Duration::from_secs(62))), ("drop 2001:db8::7".to_owned(), None)]
+        [
+            ("pf:drop 192.0.2.7".to_owned(), Some(Duration::from_secs(62))),
+            ("pf:drop 2001:db8::7".to_owned(), None)
+        ]
     );
     claims.set(EntryId(1), one.effect(), Standing::Free);
     folder.calls();
