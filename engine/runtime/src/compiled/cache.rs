@@ -17,9 +17,9 @@ use wasmtime::component::Component;
 use super::{CacheError, Why};
 
 /// First bytes of every file: changes with the layout.
-const MAGIC: &[u8; 16] = b"riposte-code\0\0\0\x01";
-const MAC: usize = 32;
-const HEADER: usize = MAGIC.len() + 32 + 32;
+pub(super) const MAGIC: &[u8; 16] = b"riposte-code\0\0\0\x01";
+pub(super) const MAC: usize = 32;
+pub(super) const HEADER: usize = MAGIC.len() + 32 + 32;
 const KEY_FILE: &CStr = c"key";
 
 /// A folder of compiled components.

@@ -107,6 +107,7 @@ impl std::error::Error for CacheError {}
 
 #[cfg(all(test, unix))]
 mod tests {
+    use super::cache::{HEADER, MAC, MAGIC};
     use super::*;
     use std::os::unix::fs::PermissionsExt;
     use std::path::Path;

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Stat, stat};
 
 use super::super::Program;
-use super::Unconfinable;
+use super::{Unconfinable, Wrapper};
 
 /// The user and the group of an isolated program, as all of Linux has them.
 const NOBODY: u32 = 65534;
@@ -33,7 +33,7 @@ pub(super) struct Isolation<'a> {
 
 impl Isolation<'_> {
     /// bubblewrap and its arguments, up to those of the program itself.
-    pub(super) fn words(&self) -> Result<(PathBuf, Vec<OsString>), Unconfinable> {
+    pub(super) fn words(&self) -> Result<Wrapper, Unconfinable> {
         let bwrap = find("bwrap", "bubblewrap")?;
         for path in self.write {
             if let Err(error) = stat(path) {

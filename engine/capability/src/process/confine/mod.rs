@@ -23,7 +23,8 @@ mod filter;
 mod isolate;
 #[cfg(target_os = "linux")]
 mod privileges;
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(target_os = "linux")]
+#[cfg(test)]
 mod tests;
 #[cfg(target_os = "linux")]
 mod threads;
@@ -64,14 +65,17 @@ pub fn examine(confinement: &Confinement, program: &Program, root: &Path) -> Res
     threads::examine(confinement, program, root)
 }
 
-/// What an isolated program is started by: another program, and its arguments
-/// up to those of its own.
+/// A program that starts another, and its arguments up to those of the other.
+pub(super) type Wrapper = (PathBuf, Vec<OsString>);
+
+/// What an isolated program is started by: bubblewrap. `None` for the
+/// other levels.
 #[cfg(target_os = "linux")]
 pub(super) fn wrapped(
     confinement: &Confinement,
     program: &Program,
     root: &Path,
-) -> Result<Option<(PathBuf, Vec<OsString>)>, Unconfinable> {
+) -> Result<Option<Wrapper>, Unconfinable> {
     match confinement {
         Confinement::Isolated { write } => isolate::Isolation { program, root, write }.words().map(Some),
         _ => Ok(None),
@@ -105,7 +109,7 @@ mod elsewhere {
         confinement: &Confinement,
         _: &Program,
         _: &Path,
-    ) -> Result<Option<(PathBuf, Vec<OsString>)>, Unconfinable> {
+    ) -> Result<Option<Wrapper>, Unconfinable> {
         only_default(confinement).map(|()| None)
     }
 

@@ -5,7 +5,7 @@
 //! thread for each start.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Mutex, PoisonError};
 use std::thread::Builder;
@@ -67,7 +67,7 @@ fn confine(confinement: &Confinement, root: &Path) -> Result<Strength, Unconfina
             let signals =
                 if capabilities.iter().any(|name| name == "kill") { Signals::All } else { Signals::Own };
             let files =
-                Files { write: write.iter().map(|path| path.as_path()).collect(), log: Some(&log), signals };
+                Files { write: write.iter().map(PathBuf::as_path).collect(), log: Some(&log), signals };
             // Rules first, while there are privileges to set them without
             // `no_new_privs`; then the filter, which needs none.
             let strength = files.apply(*new_privileges)?;
@@ -173,7 +173,7 @@ impl Starter {
             Ok(Ok(())) => return Some(Self { jobs, place }),
             Ok(Err(error)) => tracing::warn!("native programs run without a filter: {error}"),
             Err(error) => {
-                tracing::warn!("native programs run without a filter, for want of a thread: {error}")
+                tracing::warn!("native programs run without a filter, for want of a thread: {error}");
             }
         }
         None
