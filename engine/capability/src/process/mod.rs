@@ -16,7 +16,8 @@ mod group;
 mod keep;
 #[cfg(unix)]
 mod program;
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests;
 mod unfit;
 #[cfg(windows)]

@@ -31,6 +31,7 @@ pub(crate) struct Cache {
 
 impl Cache {
     /// Opens the folder, and makes it when it is not there.
+    #[allow(clippy::useless_conversion, reason = "a mode has 16 bits on FreeBSD")]
     pub(crate) fn open(path: &Path) -> Result<Self, CacheError> {
         let wrong = |what: &'static str, errno: Errno| CacheError {
             path: path.to_owned(),

@@ -16,7 +16,8 @@ mod netsh;
 mod npf;
 mod pf;
 mod run;
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests;
 
 use std::sync::Arc;
