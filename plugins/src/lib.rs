@@ -24,54 +24,67 @@ pub fn builtins() -> &'static [Builtin] {
     BUILTINS
 }
 
+/// One of them: its name, its component and definition in `components/`, and
+/// what else it is called. Several may share a component: what they differ in
+/// is granted.
+macro_rules! builtin {
+    ($name:literal, $component:literal / $definition:literal, $aliases:expr) => {
+        Builtin {
+            name: $name,
+            aliases: &$aliases,
+            wasm: include_bytes!(concat!(env!("OUT_DIR"), "/", $component, ".wasm")),
+            definition: include_str!(concat!("../components/", $component, "/", $definition, ".xml")),
+        }
+    };
+}
+
 static BUILTINS: &[Builtin] = &[
-    Builtin {
-        name: "firewall-drop",
-        // Wazuh 3 and OSSEC; the name of its source; the same over firewalld;
-        // Wazuh 5. All drop what comes from the source address, until the delete.
-        aliases: &["firewall-drop.sh", "default-firewall-drop", "firewalld-drop", "block-ip"],
-        wasm: include_bytes!(concat!(env!("OUT_DIR"), "/firewall-drop.wasm")),
-        definition: include_str!("../components/firewall-drop/definition.xml"),
-    },
-    Builtin {
-        name: "host-deny",
-        // OSSEC and Wazuh 3.
-        aliases: &["host-deny.sh"],
-        wasm: include_bytes!(concat!(env!("OUT_DIR"), "/host-deny.wasm")),
-        definition: include_str!("../components/host-deny/definition.xml"),
-    },
-    Builtin {
-        name: "ip-customblock",
-        // OSSEC and Wazuh 3.
-        aliases: &["ip-customblock.sh"],
-        wasm: include_bytes!(concat!(env!("OUT_DIR"), "/ip-customblock.wasm")),
-        definition: include_str!("../components/ip-customblock/definition.xml"),
-    },
-    Builtin {
-        name: "mail",
-        aliases: &["mail-test", "mail-test.sh"],
-        wasm: include_bytes!(concat!(env!("OUT_DIR"), "/mail.wasm")),
-        definition: include_str!("../components/mail/definition.xml"),
-    },
-    Builtin {
-        name: "quarantine-file",
-        aliases: &[],
-        wasm: include_bytes!(concat!(env!("OUT_DIR"), "/quarantine-file.wasm")),
-        definition: include_str!("../components/quarantine-file/definition.xml"),
-    },
-    Builtin {
-        name: "slack",
-        // Wazuh 4; OSSEC's script, which posts the same from its own hook.
-        aliases: &["wazuh-slack", "ossec-slack", "ossec-slack.sh"],
-        wasm: include_bytes!(concat!(env!("OUT_DIR"), "/slack.wasm")),
-        definition: include_str!("../components/slack/definition.xml"),
-    },
-    Builtin {
-        name: "webhook",
-        aliases: &[],
-        wasm: include_bytes!(concat!(env!("OUT_DIR"), "/webhook.wasm")),
-        definition: include_str!("../components/webhook/definition.xml"),
-    },
+    // Wazuh 3 and OSSEC.
+    builtin!("disable-account", "disable-account" / "definition", ["disable-account.sh"]),
+    // Wazuh 3 and OSSEC; the name of its source; Wazuh 5. All drop what comes
+    // from the source address, until the delete.
+    builtin!(
+        "firewall-drop",
+        "firewall-drop" / "definition",
+        ["firewall-drop.sh", "default-firewall-drop", "block-ip", "block-ip.exe"]
+    ),
+    // OSSEC.
+    builtin!("firewalld-drop", "firewall-drop" / "firewalld", ["firewalld-drop.sh"]),
+    // OSSEC and Wazuh 3.
+    builtin!("host-deny", "host-deny" / "definition", ["host-deny.sh"]),
+    // OSSEC and Wazuh 3.
+    builtin!("ip-customblock", "ip-customblock" / "definition", ["ip-customblock.sh"]),
+    // OSSEC and Wazuh 3.
+    builtin!("ipfw", "firewall-drop" / "ipfw", ["ipfw.sh"]),
+    builtin!("isolate-host", "isolate-host" / "definition", []),
+    // The program behind it; Wazuh calls that by way of `kaspersky`.
+    builtin!("kaspersky", "kaspersky" / "definition", ["kaspersky.py"]),
+    builtin!("kill-process", "kill-process" / "definition", []),
+    // OSSEC.
+    builtin!("mail", "mail" / "definition", ["mail-test", "mail-test.sh"]),
+    // Wazuh 4; OSSEC and Wazuh 3, the last for Windows Server 2016.
+    builtin!("netsh", "firewall-drop" / "netsh", ["netsh.exe", "netsh.cmd", "netsh-win-2016.cmd"]),
+    // OSSEC and Wazuh 3.
+    builtin!("npf", "firewall-drop" / "npf", ["npf.sh"]),
+    // OSSEC and Wazuh 3; the second was for macOS, which has had no ipfw since
+    // 10.10 and pf since 10.7.
+    builtin!("pf", "firewall-drop" / "pf", ["pf.sh", "ipfw_mac.sh"]),
+    builtin!("quarantine-file", "quarantine-file" / "definition", []),
+    builtin!("restart", "restart" / "definition", []),
+    // OSSEC, and Wazuh up to 4.1.
+    builtin!("restart-ossec", "restart-ossec" / "definition", ["restart-ossec.sh", "restart-ossec.cmd"]),
+    // Windows; what execd of Wazuh 4 starts by itself.
+    builtin!("restart-wazuh", "restart-wazuh" / "definition", ["restart-wazuh.exe", "restart.sh"]),
+    // OSSEC, on Unix and on Windows; Wazuh on Windows.
+    builtin!(
+        "route-null",
+        "route-null" / "definition",
+        ["route-null.sh", "route-null.cmd", "route-null-2012.cmd", "route-null.exe"]
+    ),
+    // Wazuh 4; OSSEC's script, which posts the same from its own hook.
+    builtin!("slack", "slack" / "definition", ["wazuh-slack", "ossec-slack", "ossec-slack.sh"]),
+    builtin!("webhook", "webhook" / "definition", []),
+    builtin!("yara-scan", "yara-scan" / "definition", []),
 ];
 
 #[cfg(test)]

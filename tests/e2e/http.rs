@@ -126,7 +126,8 @@ fn slack_and_webhook_post_to_the_hosts_that_are_granted() {
     let heard = server.heard();
     let of = |path: &str| heard.iter().find(|request| request["path"] == path).unwrap();
 
-    let slack: serde_json::Value = serde_json::from_str(of("/services/T0/secret-path")["body"].as_str().unwrap()).unwrap();
+    let slack: serde_json::Value =
+        serde_json::from_str(of("/services/T0/secret-path")["body"].as_str().unwrap()).unwrap();
     let attachment = &slack["attachments"][0];
     assert_eq!(attachment["title"], "sshd: brute force");
     assert_eq!(attachment["color"], "danger");
@@ -154,7 +155,9 @@ fn a_private_address_a_redirect_and_another_host_are_failures_that_say_why() {
     let webhook = |url: &str, http: &str| {
         configuration(
             "webhook",
-            &format!(r#"<capabilities>{http}<config name="url" value="{url}"/><secret name="token" file="{token}"/></capabilities>"#),
+            &format!(
+                r#"<capabilities>{http}<config name="url" value="{url}"/><secret name="token" file="{token}"/></capabilities>"#
+            ),
             "",
         )
     };
@@ -205,7 +208,10 @@ fn mail_goes_to_the_recipients_of_the_grant_with_the_facts() {
     };
     let (commands, message) = (lines("commands"), lines("message"));
     assert!(commands.contains(&"MAIL FROM:<riposte@example.com>".to_owned()), "{commands:?}");
-    assert_eq!(commands.iter().filter(|line| line.starts_with("RCPT")).collect::<Vec<_>>(), ["RCPT TO:<admin@example.com>"]);
+    assert_eq!(
+        commands.iter().filter(|line| line.starts_with("RCPT")).collect::<Vec<_>>(),
+        ["RCPT TO:<admin@example.com>"]
+    );
     assert!(message.contains(&"Subject: [level 10, host] sshd: brute force".to_owned()), "{message:?}");
     assert!(message.contains(&"Rule: 5712".to_owned()), "{message:?}");
     until("it is done", || host.count("done") == 1);

@@ -14,6 +14,7 @@
 )]
 
 pub mod stock;
+pub mod units;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -31,19 +32,53 @@ pub struct Host {
     dir: TempDir,
     /// Holds the namespace open; ends when the test does.
     holder: Child,
+    view: View,
+}
+
+/// What of the machine's files a host sees.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum View {
+    /// The machine's own.
+    Shared,
+    /// A copy of `/etc` and an empty `/run`, in a mount namespace.
+    Private,
 }
 
 impl Host {
     /// Makes one.
     #[must_use]
     pub fn new() -> Self {
+        Self::with(View::Shared)
+    }
+
+    /// Makes one with `/etc` and `/run` of its own, for what acts on accounts
+    /// and units. Below [`Host::path`] they are `machine/etc` and `machine/run`.
+    /// Programs start in `/` there, whatever folder they are started from.
+    #[must_use]
+    pub fn with_machine() -> Self {
+        Self::with(View::Private)
+    }
+
+    fn with(view: View) -> Self {
+        let dir = tempfile::tempdir().unwrap();
         let mut unshare = Command::new("unshare");
         if !is_root() {
             unshare.arg("--map-root-user");
         }
-        let script = "ip link set lo up && echo up && exec cat";
+        let mut script = "ip link set lo up && echo up && exec cat".to_owned();
+        if view == View::Private {
+            unshare.arg("--mount");
+            // What cannot be copied without root is not needed without root.
+            // Nothing is started unless the marker shows that /etc is the copy.
+            script = format!(
+                "mkdir -p machine/run/dbus && {{ cp -a /etc machine/etc 2>/dev/null; touch machine/etc/riposte-test; }} \
+                 && mount --bind machine/etc /etc && mount --bind machine/run /run \
+                 && test -e /etc/riposte-test && {script}"
+            );
+        }
         let mut holder = unshare
-            .args(["--net", "--", "sh", "-c", script])
+            .args(["--net", "--", "sh", "-c", &script])
+            .current_dir(dir.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -54,11 +89,17 @@ impl Host {
             line, "up\n",
             "these tests need network namespaces and ip (iproute2): run make test as root"
         );
-        let host = Self { dir: tempfile::tempdir().unwrap(), holder };
+        let host = Self { dir, holder, view };
         fs::create_dir_all(host.path("etc")).unwrap();
         fs::create_dir_all(host.path("active-response/bin")).unwrap();
         fs::set_permissions(host.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
         host
+    }
+
+    /// A process in this host's network, by its number.
+    #[must_use]
+    pub fn holder(&self) -> u32 {
+        self.holder.id()
     }
 
     /// A path under this host's home.
@@ -101,6 +142,12 @@ impl Host {
         file.write_all((alerts.join("\n") + "\n").as_bytes()).unwrap();
     }
 
+    /// A process in this host's network, by which others can name it.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.holder.id()
+    }
+
     /// A program in this host's network.
     #[must_use]
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
@@ -109,7 +156,11 @@ impl Host {
         if !is_root() {
             command.arg(format!("--user=/proc/{pid}/ns/user")).arg("--preserve-credentials");
         }
-        command.arg(format!("--net=/proc/{pid}/ns/net")).arg("--").arg(program);
+        command.arg(format!("--net=/proc/{pid}/ns/net"));
+        if self.view == View::Private {
+            command.arg(format!("--mount=/proc/{pid}/ns/mnt"));
+        }
+        command.arg("--").arg(program);
         command
     }
 

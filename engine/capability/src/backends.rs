@@ -1,7 +1,10 @@
 //! What does it on this host, one field for each interface.
 
+use std::path::Path;
 use std::sync::Arc;
 
+#[cfg(target_os = "linux")]
+use crate::bus::Bus;
 use crate::refusal::Refusal;
 use crate::{accounts, exec, firewall, held, http, mail, processes, secret, services, state};
 
@@ -49,6 +52,28 @@ impl Backends {
             mail: Arc::new(mail::Unavailable(why.clone())),
             http: Arc::new(http::Unavailable(why.clone())),
         }
+    }
+
+    /// What this host can do. `firewall` blocks; `root` is Wazuh's home. Nothing
+    /// is opened or asked before a response needs it.
+    #[must_use]
+    pub fn of_this_host(firewall: Arc<dyn firewall::Backend>, root: &Path) -> Self {
+        let why = Refusal::unsupported(format!("this is not done on {}", std::env::consts::OS));
+        let rest = Self { firewall, ..Self::unavailable(&why) };
+        #[cfg(target_os = "linux")]
+        let rest = {
+            let bus = Bus::system();
+            Self {
+                accounts: Arc::new(accounts::linux::Linux),
+                sessions: Arc::new(accounts::linux::Processes::new(bus.clone())),
+                services: Arc::new(services::host::Host::new(bus, root.to_owned())),
+                processes: Arc::new(processes::linux::Linux),
+                ..rest
+            }
+        };
+        #[cfg(not(target_os = "linux"))]
+        let _ = root;
+        rest
     }
 
     /// A host that can block addresses and nothing else.

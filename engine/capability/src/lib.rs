@@ -11,6 +11,7 @@
 //! * [`session`]: one run as capabilities see it: phase, mode, grants.
 //! * [`refusal`]: why something was not done, in the words of the WIT.
 //! * [`claim`]: who holds what; implemented over the ledger.
+//! * [`confirm`]: what must still answer after an effect that can lock people out.
 //! * [`guard`]: what is never acted against, whoever asks.
 //! * [`backends`]: what does it on this host, one field for each interface.
 //! * [`held`]: effects that replace a state and give it back, for all of
@@ -32,6 +33,7 @@ pub mod backends;
 #[cfg(target_os = "linux")]
 pub mod bus;
 pub mod claim;
+pub mod confirm;
 pub mod exec;
 pub mod firewall;
 #[cfg(target_os = "linux")]
@@ -73,6 +75,7 @@ pub use session::{Phase, Recorder, Session, WouldBe};
 pub use witness::Witness;
 
 use accounts::Accounts;
+use confirm::{Confirmation, Probe};
 use exec::Exec;
 use firewall::{Element, Firewall, Target};
 use held::{Holding, Turns};
@@ -95,7 +98,11 @@ pub struct Capabilities {
     guard: Arc<Guard>,
     turns: Turns,
     witness: Arc<dyn Witness>,
+    probe: Arc<dyn Probe>,
 }
+
+/// How many denials of one run are reported.
+const DENIALS: u32 = 16;
 
 /// Every interface of which effects are recorded.
 const INTERFACES: [&str; 6] = [
@@ -111,7 +118,21 @@ impl Capabilities {
     /// Puts the parts together. The backends must ask the same `claims`.
     #[must_use]
     pub fn new(claims: Arc<dyn Claims>, backends: Backends, guard: Arc<Guard>) -> Self {
-        Self { claims, backends, guard, turns: Turns::default(), witness: Arc::new(witness::Nobody) }
+        Self {
+            claims,
+            backends,
+            guard,
+            turns: Turns::default(),
+            witness: Arc::new(witness::Nobody),
+            probe: Arc::new(confirm::Unasked),
+        }
+    }
+
+    /// The same, which asks `probe` after what can lock people out. Without it
+    /// nobody is asked.
+    #[must_use]
+    pub fn with_probe(self, probe: Arc<dyn Probe>) -> Self {
+        Self { probe, ..self }
     }
 
     /// The same, which tells `witness` what is refused.
@@ -134,7 +155,17 @@ impl Capabilities {
         if let Err(why) = &answer
             && why.kind == "denied"
         {
-            self.witness.denied(&witness::Denied::of(session, call, target, why));
+            match session.record.denied() {
+                0..DENIALS => self.witness.denied(&witness::Denied::of(session, call, target, why)),
+                // A component that asks in a loop must not fill the disk.
+                DENIALS => {
+                    let message =
+                        format!("this run was denied more than {DENIALS} calls; the rest is not reported");
+                    let why = Refusal::denied(message);
+                    self.witness.denied(&witness::Denied::of(session, call, target, &why));
+                }
+                _ => {}
+            }
         }
         answer
     }
@@ -142,13 +173,15 @@ impl Capabilities {
     /// The calls of the WIT interface `firewall`.
     #[must_use]
     pub fn firewall(&self) -> Firewall<'_> {
-        Firewall::new(self.claims.as_ref(), self.backends.firewall.as_ref(), &self.guard)
+        let backend = self.backends.firewall.as_ref();
+        Firewall::new(self.claims.as_ref(), backend, &self.guard, self.confirmation())
     }
 
     /// The calls of the WIT interface `routes`.
     #[must_use]
     pub fn routes(&self) -> Routes<'_> {
-        Routes::new(self.holding(routes::INTERFACE, self.backends.routes.as_ref()), &self.guard)
+        let holding = self.holding(routes::INTERFACE, self.backends.routes.as_ref());
+        Routes::new(holding, &self.guard, self.confirmation())
     }
 
     /// The calls of the WIT interface `accounts`.
@@ -173,19 +206,20 @@ impl Capabilities {
     /// The calls of the WIT interface `isolation`.
     #[must_use]
     pub fn isolation(&self) -> Isolation<'_> {
-        Isolation::new(self.holding(isolation::INTERFACE, self.backends.isolation.as_ref()), &self.guard)
+        let holding = self.holding(isolation::INTERFACE, self.backends.isolation.as_ref());
+        Isolation::new(holding, &self.guard, self.confirmation())
     }
 
     /// The calls of the WIT interface `services`.
     #[must_use]
     pub fn services(&self) -> Services<'_> {
-        Services::new(self.backends.services.as_ref())
+        Services::new(self.backends.services.as_ref(), &self.guard)
     }
 
     /// The calls of the WIT interface `processes`.
     #[must_use]
     pub fn processes(&self) -> Processes<'_> {
-        Processes::new(self.backends.processes.as_ref())
+        Processes::new(self.backends.processes.as_ref(), &self.guard)
     }
 
     /// The calls of the WIT interface `exec`.
@@ -266,6 +300,10 @@ impl Capabilities {
             _ => return None,
         };
         Some(self.holding(interface, backend.as_ref()))
+    }
+
+    fn confirmation(&self) -> Confirmation<'_> {
+        Confirmation { probe: self.probe.as_ref(), witness: self.witness.as_ref() }
     }
 
     fn holding<'a>(&'a self, interface: &'static str, backend: &'a dyn held::Backend) -> Holding<'a> {

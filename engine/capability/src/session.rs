@@ -1,6 +1,7 @@
 //! One run, as capabilities see it.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use riposte_policy::config::Mode;
@@ -64,12 +65,14 @@ impl Session {
     }
 }
 
-/// What one run in shadow would have done, in order. Clones share one record.
+/// What one run in shadow would have done, in order, and how often any run was
+/// denied something. Clones share one record.
 #[derive(Clone, Debug, Default)]
 pub struct Recorder {
     changes: Arc<Mutex<Vec<WouldBe>>>,
     /// What [`crate::state`] would hold differently; `None`: removed.
     values: Arc<Mutex<BTreeMap<String, Option<Vec<u8>>>>>,
+    denials: Arc<AtomicU32>,
 }
 
 /// One change that shadow held back.
@@ -115,6 +118,13 @@ impl Recorder {
     pub(crate) fn values(&self) -> Vec<(String, bool)> {
         let values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
         values.iter().map(|(key, value)| (key.clone(), value.is_some())).collect()
+    }
+
+    /// Counts one more denial of this run: how many there were before.
+    pub(crate) fn denied(&self) -> u32 {
+        self.denials
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_add(1))
+            .unwrap_or(u32::MAX)
     }
 
     /// Whether this run believes the effect made; `None` when it has not

@@ -1,6 +1,8 @@
 //! What a component exports and imports, and what it lacks. Nothing of it is
 //! run for that.
 
+#![allow(clippy::type_complexity, reason = "a row of a table is a name and a function")]
+
 use std::fmt;
 
 use riposte_policy::grant::{Digest, Grants, language};

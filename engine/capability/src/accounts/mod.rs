@@ -16,6 +16,7 @@ mod call;
 pub mod fake;
 #[cfg(target_os = "linux")]
 pub mod linux;
+#[cfg(target_os = "linux")]
 mod shadow;
 pub mod vectors;
 
@@ -79,3 +80,6 @@ pub(crate) fn no_such_user(user: &str) -> Refusal {
     );
     Refusal { kind: "no-key", message, retry: false }
 }
+
+#[cfg(test)]
+mod tests;

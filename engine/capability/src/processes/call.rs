@@ -5,6 +5,7 @@ use riposte_policy::grant::{Pattern, ProcessGrant};
 
 use super::{Backend, INTERFACE, ProgramName};
 use crate::claim::Effect;
+use crate::guard::{Guard, Verdict};
 use crate::refusal::Refusal;
 use crate::session::{Session, WouldBe};
 
@@ -13,11 +14,12 @@ use crate::session::{Session, WouldBe};
 #[derive(Clone, Copy)]
 pub struct Processes<'a> {
     backend: &'a dyn Backend,
+    guard: &'a Guard,
 }
 
 impl<'a> Processes<'a> {
-    pub(crate) fn new(backend: &'a dyn Backend) -> Self {
-        Self { backend }
+    pub(crate) fn new(backend: &'a dyn Backend, guard: &'a Guard) -> Self {
+        Self { backend, guard }
     }
 
     /// The processes that run this program. Looks in shadow too.
@@ -43,10 +45,8 @@ impl<'a> Processes<'a> {
     pub async fn kill(&self, session: &Session, process: u32, name: &str) -> Result<bool, Refusal> {
         session.effects_allowed("processes.kill")?;
         let name = allowed(session, name)?;
-        if process <= 1 {
-            return Err(Refusal::denied(format!(
-                "process {process} is never ended: the system ends with it"
-            )));
+        if let Verdict::Never { rule, detail } = self.guard.judge_process(process) {
+            return Err(Refusal::denied(format!("{detail}: it is never ended (guard: {rule})")));
         }
         if session.mode == Mode::Shadow {
             let effect = Effect { interface: INTERFACE, target: format!("kill {process} {name}") };

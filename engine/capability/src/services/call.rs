@@ -6,6 +6,7 @@ use riposte_policy::unit::UnitName;
 
 use super::{Backend, INTERFACE};
 use crate::claim::Effect;
+use crate::guard::{Guard, Verdict};
 use crate::refusal::Refusal;
 use crate::session::{Session, WouldBe};
 
@@ -14,19 +15,20 @@ use crate::session::{Session, WouldBe};
 #[derive(Clone, Copy)]
 pub struct Services<'a> {
     backend: &'a dyn Backend,
+    guard: &'a Guard,
 }
 
 impl<'a> Services<'a> {
-    pub(crate) fn new(backend: &'a dyn Backend) -> Self {
-        Self { backend }
+    pub(crate) fn new(backend: &'a dyn Backend, guard: &'a Guard) -> Self {
+        Self { backend, guard }
     }
 
     /// Stops the unit and starts it again; starts one that was stopped.
     ///
     /// # Errors
     ///
-    /// `invalid-input` for what is no unit name, `denied` by phase or grant, or
-    /// why it was not done.
+    /// `invalid-input` for what is no unit name, `denied` by phase, grant or
+    /// guard, or why it was not done.
     pub async fn restart(&self, session: &Session, unit: &str) -> Result<(), Refusal> {
         self.act(session, unit, ServiceAction::Restart).await.map(drop)
     }
@@ -80,6 +82,9 @@ impl<'a> Services<'a> {
         let mut granted = session.grants.services.iter().filter(|grant| grant.unit == unit.as_str());
         if !granted.any(|grant| grant.actions.contains(&action)) {
             return Err(ungranted(&unit, action));
+        }
+        if let Verdict::Never { rule, detail } = self.guard.judge_unit(unit.as_str()) {
+            return Err(Refusal::denied(format!("{unit} is never acted on: {detail} (guard: {rule})")));
         }
         if action == ServiceAction::Stop && self.backend.carries_us(&unit).await? {
             return Err(Refusal::denied(format!(

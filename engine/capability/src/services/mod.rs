@@ -87,3 +87,6 @@ impl Backend for Unavailable {
         Err(self.0.clone())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,8 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use riposte_capability::claim::Memory;
-use riposte_capability::firewall::nftables::Nftables;
-use riposte_capability::firewall::{Backend, Unavailable};
+use riposte_capability::firewall::{Backend, Firewalls};
 use riposte_capability::{Backends, Capabilities, Guard};
 use riposte_policy::config::Mode;
 use riposte_policy::order::EntryId;
@@ -126,14 +125,11 @@ impl Here {
         let failed = |error: String| Failed::NotDone(error);
         let Some(found) = builtin(&called.name) else { return Err(Failed::Unknown(called.name.clone())) };
         let claims = Arc::new(Memory::default());
-        let firewall: Arc<dyn Backend> = match Nftables::open(Arc::clone(&claims) as _) {
-            Ok(nftables) => Arc::new(nftables),
-            Err(refusal) => Arc::new(Unavailable(refusal)),
-        };
+        let firewall: Arc<dyn Backend> = Arc::new(Firewalls::of_this_host(Arc::clone(&claims) as _, None));
+        let backends = Backends { routes: crate::host::routes(), ..Backends::only_firewall(firewall) };
         let guard = Arc::new(Guard::new());
         guard.refresh();
-        let capabilities =
-            Arc::new(Capabilities::new(claims, Backends::only_firewall(firewall).with_network(), guard));
+        let capabilities = Arc::new(Capabilities::new(claims, backends, guard));
         let components = components(called, &capabilities).map_err(failed)?;
         let definition = arm::definition(found);
         let grants = definition.as_ref().and_then(|command| command.capabilities.clone()).unwrap_or_default();

@@ -115,7 +115,8 @@ pub(crate) fn process() -> impl Strategy<Value = ProcessGrant> {
 pub(crate) fn exec() -> impl Strategy<Value = ExecGrant> {
     let words = vec("[ab*-]{1,3}", 0..4).prop_map(|words| Arguments::new(words.iter().map(String::as_str)));
     let confined = (vec(path(), 0..3), subsequence(PRIVILEGES.to_vec(), 0..3)).prop_map(|(write, kept)| {
-        Confinement::Confined { write, capabilities: kept.into_iter().map(str::to_owned).collect() }
+        let capabilities = kept.into_iter().map(str::to_owned).collect();
+        Confinement::Confined { write, capabilities, new_privileges: NewPrivileges::Refused }
     });
     let isolated = vec(path(), 0..3).prop_map(|write| Confinement::Isolated { write });
     let confinement = prop_oneof![Just(Confinement::Default), confined, isolated];

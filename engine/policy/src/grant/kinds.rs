@@ -187,7 +187,8 @@ impl ServiceAction {
 /// `<lines file="/etc/hosts.deny" match="ALL: *"/>`: may keep lines in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinesGrant {
-    /// The file, absolute.
+    /// The file, absolute. A name that is `*` stands for every file that lies
+    /// in the folder before it, and for none below that.
     pub file: PathBuf,
     /// Which lines; one pattern has to fit. Default: any (`*`).
     pub lines: Vec<Pattern>,
@@ -224,8 +225,11 @@ pub enum Confinement {
     Confined {
         /// Where it may write. It may read everything.
         write: Vec<PathBuf>,
-        /// Names of Linux capabilities in lower case, without `cap_`.
+        /// Names of Linux capabilities in lower case, without `cap_`, or
+        /// `all` ([`super::language::KEPT`]).
         capabilities: Vec<String>,
+        /// Whether what it starts may gain privileges. Default: no.
+        new_privileges: NewPrivileges,
     },
     /// `<isolated/>`: besides, without network, with a read-only view of the
     /// file system and a user of its own (bubblewrap).
@@ -235,10 +239,23 @@ pub enum Confinement {
     },
 }
 
+/// Whether a program may gain privileges from a set-user-id file such as sudo.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NewPrivileges {
+    /// It may not (`no_new_privs` of Linux).
+    #[default]
+    Refused,
+    /// It may (`no_new_privs="no"`). The list of refused system calls needs
+    /// `no_new_privs`, so that list does not hold then; paths and capabilities
+    /// still do.
+    Allowed,
+}
+
 /// `<state size="64KiB"/>`: may keep values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StateGrant {
-    /// All keys and values together, in bytes. Default 64 KiB.
+    /// All keys and values together, in bytes, and at most 1,000 keys. Default
+    /// 64 KiB.
     pub size: u64,
 }
 

@@ -113,7 +113,8 @@ mod tests {
     fn one_source_has_one_key_and_other_text_is_refused() {
         host::reset();
         assert_eq!(HostDeny::keys(&alert("2001:DB8:0::7")).unwrap(), ["2001:db8::7"]);
-        for text in ["192.0.2.7: spawn id", "ALL", "192.0.2.0/24", "010.0.0.1", "[2001:db8::7]", "fe80::1%lo"] {
+        for text in ["192.0.2.7: spawn id", "ALL", "192.0.2.0/24", "010.0.0.1", "[2001:db8::7]", "fe80::1%lo"]
+        {
             assert_eq!(HostDeny::keys(&alert(text)).unwrap_err().kind, "invalid-input", "{text}");
             assert_eq!(HostDeny::add(&alert(text)).unwrap_err().kind, "invalid-input", "{text}");
         }

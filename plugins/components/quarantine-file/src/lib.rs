@@ -39,7 +39,8 @@ fn path(alert: &Alert) -> Result<String, Error> {
     let named = invocation::keys().into_iter().next();
     let found = || PATHS.into_iter().filter_map(|pointer| alert.text(pointer));
     let text = named.or_else(|| found().find(|text| !text.is_empty() && text != "-"));
-    let path = text.ok_or_else(|| Error::no_key(format!("the alert names no file ({})", PATHS.join(", "))))?;
+    let path =
+        text.ok_or_else(|| Error::no_key(format!("the alert names no file ({})", PATHS.join(", "))))?;
     let parts = || path.split('/').skip(1);
     if !path.starts_with('/') || parts().any(|part| matches!(part, "" | "." | "..")) {
         return Err(Error::invalid(format!("{path:?} is not the absolute path of a file in its plain form")));
@@ -69,7 +70,11 @@ mod tests {
         let calls: Vec<_> = host::calls().into_iter().filter(|call| call.starts_with("quarantine")).collect();
         assert_eq!(
             calls,
-            ["quarantine.put /home/a/x y", "quarantine.restore /home/a/x y", "quarantine.restore /home/a/x y"]
+            [
+                "quarantine.put /home/a/x y",
+                "quarantine.restore /home/a/x y",
+                "quarantine.restore /home/a/x y"
+            ]
         );
     }
 
@@ -78,7 +83,10 @@ mod tests {
         host::reset();
         for (json, path) in [
             (SYSCHECK, "/home/a/x y"),
-            (r#"{"data":{"virustotal":{"source":{"file":"/tmp/v"}}},"syscheck":{"path":"/tmp/s"}}"#, "/tmp/v"),
+            (
+                r#"{"data":{"virustotal":{"source":{"file":"/tmp/v"}}},"syscheck":{"path":"/tmp/s"}}"#,
+                "/tmp/v",
+            ),
             (r#"{"file":{"path":"/tmp/e"}}"#, "/tmp/e"),
         ] {
             assert_eq!(QuarantineFile::keys(&alert(json)).unwrap(), [path], "{json}");

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use riposte_capability::Backends;
 use riposte_capability::firewall::fake::Fake;
 use riposte_ledger::ManualClock;
 use riposte_ledger::clock::Clock;
@@ -112,10 +113,10 @@ impl Lab {
         let service = Service::open(
             plan,
             |report| report.with_ossec_log(log),
-            |claims| {
+            |claims, _, _, _| {
                 let firewall = Arc::new(Fake::new(Arc::clone(claims)));
                 fake = Some(Arc::clone(&firewall));
-                firewall
+                Backends::only_firewall(firewall)
             },
         );
         let serving = service.unwrap().begin().await.unwrap();

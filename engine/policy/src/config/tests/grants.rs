@@ -31,6 +31,8 @@ fn every_grant_in_full() {
     let digest = "9f".repeat(32);
     let config = defined(&format!("<capabilities sha256=\"{digest}, {digest}\"/>"));
     assert_eq!(config.commands[0].capabilities.clone().unwrap().digests, [Digest([0x9f; 32]); 2]);
+    let every = granted("<lines file=\"/ipblock/*\"/>");
+    assert_eq!(every.lines[0].file, std::path::Path::new("/ipblock/*"));
     let all = granted(
         r#"<firewall set="web" widest4="24" widest6="64" backend="ipset" established="cut" confirm="manager"/>
            <route widest4="28" confirm="none"/>
@@ -55,6 +57,7 @@ fn every_grant_in_full() {
     let confined = Confinement::Confined {
         write: vec!["/tmp".into(), "/var/tmp".into()],
         capabilities: vec!["net_admin".to_owned()],
+        new_privileges: crate::grant::NewPrivileges::Refused,
     };
     let expected = Grants {
         digests: vec![],
@@ -145,7 +148,7 @@ fn the_table_says_what_the_reader_does() {
             });
         let least = least.replace("ADDRESS", "a@a.example").replace("/PATH", "/a/b");
         let grants = granted(&least);
-        assert_eq!(grants.elements(Detail::Least), [least.clone()], "the least <{}> is not", element.name);
+        assert_eq!(grants.elements(Detail::Least), [least.as_str()], "the least <{}> is not", element.name);
         for attribute in element.attributes {
             let attribute_is_there = least.contains(&format!(" {}=", attribute.name));
             if let Need::Default(default) = attribute.need {
@@ -209,7 +212,10 @@ fn what_cannot_be_read_grants_nothing_and_the_rest_is_given() {
         "<lines file=\"/etc//hosts\"/>",
         "<lines file=\"/etc/./hosts\"/>",
         "<lines file=\"/etc/\"/>",
-        "<lines file=\"/etc/*\"/>",
+        "<lines file=\"/*\"/>",
+        "<lines file=\"/etc/*.deny\"/>",
+        "<lines file=\"/etc/*/*\"/>",
+        "<lines file=\"/etc//*\"/>",
         "<lines file=\"/a\" match=\" | \"/>",
         "<process names=\"/usr/bin/x\"/>",
         "<exec program=\"yara\"/>",
