@@ -26,7 +26,7 @@ class Post(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         with open(sys.argv[2], "a") as f:
-            f.write(json.dumps({"path": self.path, "headers": dict(self.headers), "body": body}) + "\n")
+            f.write(json.dumps({"path": self.path, "headers": {name.lower(): value for name, value in self.headers.items()}, "body": body}) + "\n")
         if self.path == "/moved":
             self.send_response(302)
             self.send_header("Location", "/elsewhere")
@@ -111,7 +111,7 @@ fn configuration(name: &str, capabilities: &str, rest: &str) -> String {
 #[test]
 fn slack_and_webhook_post_to_the_hosts_that_are_granted() {
     let host = Host::new();
-    let server = Server::start(&host, "http", HTTP, "8080");
+    let server = Server::start(&host, "web", HTTP, "8080");
     let hook = secret(&host, "secrets/hook", "http://127.0.0.1:8080/services/T0/secret-path\n");
     let token = secret(&host, "secrets/token", "Bearer secret-token\n");
     let http = r#"<http host="127.0.0.1" scheme="http" port="8080" private="yes"/>"#;
@@ -134,8 +134,8 @@ fn slack_and_webhook_post_to_the_hosts_that_are_granted() {
     assert_eq!(attachment["fields"][0]["value"], "(000) - host");
 
     let webhook = of("/hook");
-    assert_eq!(webhook["headers"]["Authorization"], "Bearer secret-token");
-    assert_eq!(webhook["headers"]["Host"], "127.0.0.1:8080");
+    assert_eq!(webhook["headers"]["authorization"], "Bearer secret-token");
+    assert_eq!(webhook["headers"]["host"], "127.0.0.1:8080");
     let posted: serde_json::Value = serde_json::from_str(webhook["body"].as_str().unwrap()).unwrap();
     assert_eq!(posted["rule"]["id"], "5712");
     assert_eq!(posted["data"]["evil"], "<!channel>\" \u{1b}");
@@ -150,8 +150,8 @@ fn slack_and_webhook_post_to_the_hosts_that_are_granted() {
 #[test]
 fn a_private_address_a_redirect_and_another_host_are_failures_that_say_why() {
     let host = Host::new();
-    let server = Server::start(&host, "http", HTTP, "8080");
-    let token = secret(&host, "secrets/token", "");
+    let server = Server::start(&host, "web", HTTP, "8080");
+    let token = secret(&host, "secrets/token", "Bearer secret-token");
     let webhook = |url: &str, http: &str| {
         configuration(
             "webhook",
@@ -195,12 +195,12 @@ fn what_is_not_granted_is_said_before_any_alert() {
 #[test]
 fn mail_goes_to_the_recipients_of_the_grant_with_the_facts() {
     let host = Host::new();
-    let server = Server::start(&host, "smtp", SMTP, "2525");
+    let server = Server::start(&host, "post", SMTP, "2525");
     let grant = r#"<capabilities><mail server="127.0.0.1" port="2525" from="riposte@example.com" to="admin@example.com"/></capabilities>"#;
     // Under its historic name.
     host.configure(&configuration("mail-test", grant, ""));
     let _engine = host.start(&[]);
-    host.alerts(&[alert(1, r#""srcip":"198.18.0.1\r\n.\r\nRCPT TO:<evil@example.com>""#)]);
+    host.alerts(&[alert(1, r#""srcip":"198.18.0.1","dstuser":"root\r\n.\r\nRCPT TO:<evil@example.com>""#)]);
     until("the mail is there", || !server.heard().is_empty());
     let heard = &server.heard()[0];
     let lines = |name: &str| -> Vec<String> {
@@ -220,7 +220,7 @@ fn mail_goes_to_the_recipients_of_the_grant_with_the_facts() {
 #[test]
 fn shadow_sends_nothing_and_says_what_it_would_have_sent() {
     let host = Host::new();
-    let server = Server::start(&host, "http", HTTP, "8080");
+    let server = Server::start(&host, "web", HTTP, "8080");
     let hook = secret(&host, "secrets/hook", "http://127.0.0.1:8080/services/secret-path");
     let slack = format!(
         r#"<capabilities><http host="127.0.0.1" scheme="http" port="8080" private="yes"/><secret name="hook" file="{hook}"/></capabilities>"#

@@ -33,7 +33,7 @@ impl Oneshot for Webhook {
 /// without such a secret sends none.
 fn token() -> Result<Option<String>, Error> {
     match secret::get("token") {
-        Ok(token) => Ok(Some(token).filter(|token| !token.is_empty())),
+        Ok(token) => Ok(Some(token)),
         Err(error) if error.kind == "denied" => Ok(None),
         Err(error) => Err(error),
     }

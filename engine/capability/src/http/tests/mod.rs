@@ -70,7 +70,7 @@ async fn ask(http: &Http, request: Request<Body>) -> Result<(u16, String), Faile
     let Answer { response, connection } = http.send(request, None).await?;
     let moving = tokio::spawn(connection);
     let status = response.status().as_u16();
-    let body = response.into_body().collect().await.map(|body| body.to_bytes());
+    let body = response.into_body().collect().await.map(http_body_util::Collected::to_bytes);
     moving.abort();
     Ok((status, String::from_utf8_lossy(&body?).into_owned()))
 }
