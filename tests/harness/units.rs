@@ -21,7 +21,7 @@ pub struct Units {
     socket: PathBuf,
     state: Shared,
     /// Serves the objects.
-    _runtime: Runtime,
+    runtime: Runtime,
     connection: Connection,
 }
 
@@ -76,7 +76,7 @@ impl Units {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.unwrap();
         let connection = runtime.block_on(serve(&socket, &state));
-        let this = Self { daemon, socket, state, _runtime: runtime, connection };
+        let this = Self { daemon, socket, state, runtime, connection };
         for unit in units {
             this.add(unit, "done");
         }
@@ -95,14 +95,14 @@ impl Units {
         let unit = Unit { active: "active".to_owned(), result: result.to_owned(), part_of: Vec::new() };
         self.state().units.insert(name.to_owned(), unit);
         let view = View { name: name.to_owned(), state: Arc::clone(&self.state) };
-        self._runtime.block_on(self.connection.object_server().at(path(name), view)).unwrap();
+        self.runtime.block_on(self.connection.object_server().at(path(name), view)).unwrap();
     }
 
     /// Takes a unit away.
     pub fn remove(&self, name: &str) {
         self.state().units.remove(name);
         let gone = self.connection.object_server().remove::<View, _>(path(name));
-        self._runtime.block_on(async { gone.await }).unwrap();
+        self.runtime.block_on(async { gone.await }).unwrap();
     }
 
     /// From now on a unit is in this state: `active`, `inactive`, ...
