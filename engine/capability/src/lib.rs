@@ -180,7 +180,8 @@ impl Capabilities {
     /// The calls of the WIT interface `routes`.
     #[must_use]
     pub fn routes(&self) -> Routes<'_> {
-        Routes::new(self.holding(routes::INTERFACE, self.backends.routes.as_ref()), &self.guard)
+        let holding = self.holding(routes::INTERFACE, self.backends.routes.as_ref());
+        Routes::new(holding, &self.guard, self.confirmation())
     }
 
     /// The calls of the WIT interface `accounts`.

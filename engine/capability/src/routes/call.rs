@@ -1,8 +1,10 @@
 //! The calls of the WIT interface `routes`.
 
 use riposte_policy::address::Prefix;
+use riposte_policy::config::Mode;
 use riposte_policy::grant::RouteGrant;
 
+use crate::confirm::Confirmation;
 use crate::guard::{Guard, Verdict};
 use crate::held::Holding;
 use crate::refusal::Refusal;
@@ -14,11 +16,12 @@ use crate::session::Session;
 pub struct Routes<'a> {
     holding: Holding<'a>,
     guard: &'a Guard,
+    confirmation: Confirmation<'a>,
 }
 
 impl<'a> Routes<'a> {
-    pub(crate) fn new(holding: Holding<'a>, guard: &'a Guard) -> Self {
-        Self { holding, guard }
+    pub(crate) fn new(holding: Holding<'a>, guard: &'a Guard, confirmation: Confirmation<'a>) -> Self {
+        Self { holding, guard, confirmation }
     }
 
     /// Lets packets to `address`, an address or a network, go nowhere for as
@@ -27,7 +30,8 @@ impl<'a> Routes<'a> {
     /// # Errors
     ///
     /// `invalid-input` for another spelling, `denied` by phase, grant or guard,
-    /// else what the claim or the route stands on. After a failure of the
+    /// `failed` when a network was cut off and what the grant wants confirmed did
+    /// not answer: the route is then gone again; else what the claim or the route stands on. After a failure of the
     /// backend the claim stands: the entry's undo releases it.
     pub async fn blackhole(&self, session: &Session, address: &str) -> Result<bool, Refusal> {
         session.effects_allowed("routes.blackhole")?;
@@ -40,7 +44,14 @@ impl<'a> Routes<'a> {
                 return Err(Refusal::denied(format!("{prefix} is never cut off: {detail} (guard: {rule})")));
             }
         }
-        self.holding.hold(session, prefix.to_string()).await
+        let made = self.holding.hold(session, prefix.to_string()).await?;
+        // One address cuts off one sender; a network may hold what nobody thought of.
+        if prefix.single().is_none() && session.mode == Mode::Enforce {
+            let name = prefix.to_string();
+            let undo = self.holding.let_go(session, name.clone());
+            self.confirmation.after(session, "routes.blackhole", &name, &grant.confirm, undo).await?;
+        }
+        Ok(made)
     }
 
     /// Ends what [`Routes::blackhole`] began. `false`: this response did not
