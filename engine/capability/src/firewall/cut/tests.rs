@@ -36,10 +36,7 @@ fn connected(listener: &TcpListener, from: &str) -> (TcpStream, TcpStream) {
 /// A closed socket says so at once; an open one has nothing to say.
 fn is_open(mut stream: &TcpStream) -> bool {
     stream.set_nonblocking(true).unwrap();
-    match stream.read(&mut [0]) {
-        Err(error) => error.kind() == ErrorKind::WouldBlock,
-        Ok(_) => false,
-    }
+    stream.read(&mut [0]).map_or_else(|error| error.kind() == ErrorKind::WouldBlock, |_| false)
 }
 
 #[test]

@@ -1,6 +1,10 @@
 //! Against a firewalld of this test's own, on a bus of this test's own.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+#![allow(
+    clippy::needless_pass_by_value,
+    reason = "tests are handed over whole, and the bus hands over values"
+)]
 
 use std::sync::PoisonError;
 

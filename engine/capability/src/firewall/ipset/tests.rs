@@ -1,6 +1,10 @@
 //! Against the real programs, each test in a network namespace of its own.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+#![allow(
+    clippy::needless_pass_by_value,
+    reason = "tests are handed over whole, and the bus hands over values"
+)]
 
 use super::*;
 use crate::claim::{Memory, Standing};

@@ -93,7 +93,7 @@ async fn what_this_host_lacks_is_refused_before_anything_is_claimed() {
     let bench = Bench::new();
     let caps = bench.capabilities(FirewallBackend::Nftables);
     for (kind, words) in
-        [(FirewallBackend::Pf, "pf is no packet filter of this system"), (FirewallBackend::Netsh, "netsh")]
+        [(FirewallBackend::Pf, "pf does not block on this system"), (FirewallBackend::Netsh, "netsh")]
     {
         let session = session(1, FirewallGrant { backend: Some(kind), ..FirewallGrant::default() });
         let refusal = caps.firewall().block(&session, "192.0.2.7").await.unwrap_err();
