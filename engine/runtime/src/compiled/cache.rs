@@ -26,7 +26,7 @@ const KEY_FILE: &CStr = c"key";
 pub(crate) struct Cache {
     path: PathBuf,
     folder: OwnedFd,
-    key: [u8; 32],
+    pub(super) key: [u8; 32],
 }
 
 impl Cache {
