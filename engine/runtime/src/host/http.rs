@@ -53,7 +53,7 @@ impl WasiHttpHooks for Hooks {
     ) -> Box<dyn Future<Output = Result<Answered, Error>> + Send> {
         let http = self.0.clone();
         Box::new(async move {
-            let request = request.map(|body| body.map_err(ended));
+            let request = request.map(|body| body.map_err(|error| ended(&error)));
             let Answer { response, connection } =
                 http.send(request, patience(options)).await.map_err(|failed| code(&failed))?;
             let response = response.map(|body| body.map_err(|failed| code(&failed)).boxed_unsync());
@@ -77,7 +77,7 @@ fn patience(options: Option<RequestOptions>) -> Option<Duration> {
 }
 
 /// A component that ends a body before it is whole ends the request.
-fn ended(error: Error) -> Failed {
+fn ended(error: &Error) -> Failed {
     let message = format!("the component did not end the body of its request: {error}");
     Failed { cause: Cause::Protocol, refusal: Refusal::failed(message) }
 }
