@@ -6,7 +6,7 @@ use std::sync::Arc;
 use riposte_capability::claim::Memory;
 use riposte_capability::firewall::nftables::Nftables;
 use riposte_capability::firewall::{Backend, Unavailable};
-use riposte_capability::{Backends, Capabilities, Guard};
+use riposte_capability::{Backends, Capabilities, Guard, Refusal};
 use riposte_policy::config::Mode;
 use riposte_policy::order::EntryId;
 use riposte_runtime::{Components, Failure, Invocation, Kind, Plugin, Settings};
@@ -132,7 +132,7 @@ impl Here {
         };
         let guard = Arc::new(Guard::new());
         guard.refresh();
-        let capabilities = Arc::new(Capabilities::new(claims, Backends::only_firewall(firewall), guard));
+        let capabilities = Arc::new(Capabilities::new(claims, backends(called, firewall), guard));
         let components = components(called, &capabilities).map_err(failed)?;
         let definition = arm::definition(found);
         let grants = definition.as_ref().and_then(|command| command.capabilities.clone()).unwrap_or_default();
@@ -191,6 +191,17 @@ impl Here {
 }
 
 /// The sandbox, with the engine's compiled code where this user may use that.
+/// What can be done here. What replaces a state is for an engine to do, which
+/// remembers it: undone from here, an account would stay locked for ever.
+fn backends(called: &Called, firewall: Arc<dyn Backend>) -> Backends {
+    let host = Backends::of_this_host(Arc::clone(&firewall), &called.places().root);
+    let why = Refusal::unavailable(
+        "this can be given back only by an engine that runs: start riposte run, or riposte execd, which the program then hands it to",
+    );
+    let (services, processes) = (host.services, host.processes);
+    Backends { firewall, services, processes, ..Backends::unavailable(&why) }
+}
+
 fn components(called: &Called, capabilities: &Arc<Capabilities>) -> Result<Components, String> {
     let cache = called.places().compiled();
     let cached = Settings { cache: Some(cache), concurrency: 1 };
