@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help build demo test bench fuzz fmt lint doc unit deny install clean-demo
+.PHONY: help build demo dist test bench fuzz fmt lint doc unit deny install clean-demo
 
 STAGE := tests/make/stage
 # Where Cargo builds: $CARGO_TARGET_DIR is honoured, as Cargo honours it.
@@ -16,6 +16,16 @@ help: ## Show this
 build: ## Build the one binary, target/release/riposte
 	@$(STAGE) "build (release)" cargo build --release --locked -p riposte
 
+# One file for every Linux of this architecture, whatever its C library.
+STATIC := x86_64-unknown-linux-musl
+
+dist: ## Static binary, unit and example as an archive: dist/riposte-VERSION-x86_64-linux.tar.gz
+	@tests/make/tools dist
+	@$(STAGE) "build (release, static)" cargo build --release --locked -p riposte --target $(STATIC)
+	@$(STAGE) "archive" tests/make/dist $(BUILT)/$(STATIC)/release/riposte
+	@$(STAGE) "archive, as installed" tests/dist/check
+	@$(STAGE) "demo (static)" tests/demo/run $(BUILT)/$(STATIC)/release/riposte
+
 demo: ## Real alerts, real kernel firewall, in a private namespace: nothing of this host changes
 	@tests/make/tools demo
 	@$(STAGE) "build (release)" cargo build --release --locked -p riposte
@@ -27,6 +37,8 @@ test: ## Everything CI runs
 	@$(STAGE) "format (components)" tests/make/components fmt --all --check
 	@$(STAGE) "build" cargo build --workspace --all-targets --locked
 	@$(STAGE) "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings
+	@$(STAGE) "check (FreeBSD)" tests/make/elsewhere x86_64-unknown-freebsd
+	@$(STAGE) "check (Windows)" tests/make/elsewhere x86_64-pc-windows-gnu
 	@RUSTDOCFLAGS="-D warnings" $(STAGE) "docs" cargo doc --workspace --no-deps --locked --document-private-items
 	@$(STAGE) "tests" cargo test --workspace --locked --no-fail-fast
 	@CARGO_TARGET_DIR=$(CURDIR)/target/components $(STAGE) "clippy (components)" tests/make/components clippy --all-targets --locked -- -D warnings

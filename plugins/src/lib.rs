@@ -21,51 +21,70 @@ pub struct Builtin {
 /// All of them, by name.
 #[must_use]
 pub fn builtins() -> &'static [Builtin] {
-    &BUILTINS
+    BUILTINS
 }
 
-static BUILTINS: [Builtin; 6] = [
-    Builtin {
-        name: "disable-account",
-        // Wazuh 3 and OSSEC.
-        aliases: &["disable-account.sh"],
-        wasm: include_bytes!(concat!(env!("OUT_DIR"), "/disable-account.wasm")),
-        definition: include_str!("../components/disable-account/definition.xml"),
-    },
-    Builtin {
-        name: "firewall-drop",
-        // Wazuh 3 and OSSEC; the name of its source; the same over firewalld;
-        // Wazuh 5. All drop what comes from the source address, until the delete.
-        aliases: &["firewall-drop.sh", "default-firewall-drop", "firewalld-drop", "block-ip"],
-        wasm: include_bytes!(concat!(env!("OUT_DIR"), "/firewall-drop.wasm")),
-        definition: include_str!("../components/firewall-drop/definition.xml"),
-    },
-    Builtin {
-        name: "kill-process",
-        aliases: &[],
-        wasm: include_bytes!(concat!(env!("OUT_DIR"), "/kill-process.wasm")),
-        definition: include_str!("../components/kill-process/definition.xml"),
-    },
-    Builtin {
-        name: "restart",
-        aliases: &[],
-        wasm: include_bytes!(concat!(env!("OUT_DIR"), "/restart.wasm")),
-        definition: include_str!("../components/restart/definition.xml"),
-    },
-    Builtin {
-        name: "restart-ossec",
-        // OSSEC, and Wazuh up to 4.1.
-        aliases: &["restart-ossec.sh", "restart-ossec.cmd"],
-        wasm: include_bytes!(concat!(env!("OUT_DIR"), "/restart-ossec.wasm")),
-        definition: include_str!("../components/restart-ossec/definition.xml"),
-    },
-    Builtin {
-        name: "restart-wazuh",
-        // Windows; what execd of Wazuh 4 starts by itself.
-        aliases: &["restart-wazuh.exe", "restart.sh"],
-        wasm: include_bytes!(concat!(env!("OUT_DIR"), "/restart-wazuh.wasm")),
-        definition: include_str!("../components/restart-wazuh/definition.xml"),
-    },
+/// One of them: its name, its component and definition in `components/`, and
+/// what else it is called. Several may share a component: what they differ in
+/// is granted.
+macro_rules! builtin {
+    ($name:literal, $component:literal / $definition:literal, $aliases:expr) => {
+        Builtin {
+            name: $name,
+            aliases: &$aliases,
+            wasm: include_bytes!(concat!(env!("OUT_DIR"), "/", $component, ".wasm")),
+            definition: include_str!(concat!("../components/", $component, "/", $definition, ".xml")),
+        }
+    };
+}
+
+static BUILTINS: &[Builtin] = &[
+    // Wazuh 3 and OSSEC.
+    builtin!("disable-account", "disable-account" / "definition", ["disable-account.sh"]),
+    // Wazuh 3 and OSSEC; the name of its source; Wazuh 5. All drop what comes
+    // from the source address, until the delete.
+    builtin!(
+        "firewall-drop",
+        "firewall-drop" / "definition",
+        ["firewall-drop.sh", "default-firewall-drop", "block-ip", "block-ip.exe"]
+    ),
+    // OSSEC.
+    builtin!("firewalld-drop", "firewall-drop" / "firewalld", ["firewalld-drop.sh"]),
+    // OSSEC and Wazuh 3.
+    builtin!("host-deny", "host-deny" / "definition", ["host-deny.sh"]),
+    // OSSEC and Wazuh 3.
+    builtin!("ip-customblock", "ip-customblock" / "definition", ["ip-customblock.sh"]),
+    // OSSEC and Wazuh 3.
+    builtin!("ipfw", "firewall-drop" / "ipfw", ["ipfw.sh"]),
+    builtin!("isolate-host", "isolate-host" / "definition", []),
+    // The program behind it; Wazuh calls that by way of `kaspersky`.
+    builtin!("kaspersky", "kaspersky" / "definition", ["kaspersky.py"]),
+    builtin!("kill-process", "kill-process" / "definition", []),
+    // OSSEC.
+    builtin!("mail", "mail" / "definition", ["mail-test", "mail-test.sh"]),
+    // Wazuh 4; OSSEC and Wazuh 3, the last for Windows Server 2016.
+    builtin!("netsh", "firewall-drop" / "netsh", ["netsh.exe", "netsh.cmd", "netsh-win-2016.cmd"]),
+    // OSSEC and Wazuh 3.
+    builtin!("npf", "firewall-drop" / "npf", ["npf.sh"]),
+    // OSSEC and Wazuh 3; the second was for macOS, which has had no ipfw since
+    // 10.10 and pf since 10.7.
+    builtin!("pf", "firewall-drop" / "pf", ["pf.sh", "ipfw_mac.sh"]),
+    builtin!("quarantine-file", "quarantine-file" / "definition", []),
+    builtin!("restart", "restart" / "definition", []),
+    // OSSEC, and Wazuh up to 4.1.
+    builtin!("restart-ossec", "restart-ossec" / "definition", ["restart-ossec.sh", "restart-ossec.cmd"]),
+    // Windows; what execd of Wazuh 4 starts by itself.
+    builtin!("restart-wazuh", "restart-wazuh" / "definition", ["restart-wazuh.exe", "restart.sh"]),
+    // OSSEC, on Unix and on Windows; Wazuh on Windows.
+    builtin!(
+        "route-null",
+        "route-null" / "definition",
+        ["route-null.sh", "route-null.cmd", "route-null-2012.cmd", "route-null.exe"]
+    ),
+    // Wazuh 4; OSSEC's script, which posts the same from its own hook.
+    builtin!("slack", "slack" / "definition", ["wazuh-slack", "ossec-slack", "ossec-slack.sh"]),
+    builtin!("webhook", "webhook" / "definition", []),
+    builtin!("yara-scan", "yara-scan" / "definition", []),
 ];
 
 #[cfg(test)]
@@ -93,11 +112,25 @@ mod tests {
         }
     }
 
+    /// None needs WASI but to send requests, and that is all it then imports.
     #[test]
     fn they_are_components_without_wasi() {
         for builtin in builtins() {
             assert!(builtin.wasm.starts_with(b"\0asm\x0d\0\x01\0"), "{} is no component", builtin.name);
-            assert!(!builtin.wasm.windows(5).any(|bytes| bytes == b"wasi:"), "{} imports WASI", builtin.name);
+            let sends = ["slack", "webhook"].contains(&builtin.name);
+            let text = String::from_utf8_lossy(builtin.wasm);
+            let mut imports = text.match_indices("wasi:").filter_map(|(at, _)| text.get(at + 5..));
+            assert_eq!(imports.clone().next().is_some(), sends, "{}", builtin.name);
+            assert!(
+                imports.all(|import| sends && ["http", "io/", "clocks/"].iter().any(|of| import.starts_with(of))),
+                "{} imports more of WASI than HTTP needs",
+                builtin.name
+            );
         }
+    }
+
+    #[test]
+    fn they_stand_in_order() {
+        assert!(builtins().is_sorted_by_key(|builtin| builtin.name));
     }
 }

@@ -96,6 +96,12 @@ impl Host {
         host
     }
 
+    /// A process in this host's network, by its number.
+    #[must_use]
+    pub fn holder(&self) -> u32 {
+        self.holder.id()
+    }
+
     /// A path under this host's home.
     #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {
@@ -134,6 +140,12 @@ impl Host {
         let mut file =
             fs::OpenOptions::new().create(true).append(true).open(self.path("alerts.json")).unwrap();
         file.write_all((alerts.join("\n") + "\n").as_bytes()).unwrap();
+    }
+
+    /// A process in this host's network, by which others can name it.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.holder.id()
     }
 
     /// A program in this host's network.

@@ -8,7 +8,7 @@ use riposte_build_components::{BuildError, Source, Target, build};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::{Resolve, WorldId};
 
-const PLAIN: [&str; 23] = [
+const PLAIN: [&str; 24] = [
     "ask-accounts",
     "ask-exec",
     "ask-firewall",
@@ -31,6 +31,7 @@ const PLAIN: [&str; 23] = [
     "oneshot",
     "panics",
     "spin",
+    "tells-secret",
     "ungranted",
 ];
 const WASI: [&str; 13] = [

@@ -6,7 +6,7 @@ use std::sync::Arc;
 #[cfg(target_os = "linux")]
 use crate::bus::Bus;
 use crate::refusal::Refusal;
-use crate::{accounts, exec, firewall, held, mail, processes, secret, services, state};
+use crate::{accounts, exec, firewall, held, http, mail, processes, secret, services, state};
 
 /// The backends of all interfaces. What a host lacks is
 /// [`Backends::unavailable`], never silence.
@@ -26,6 +26,7 @@ pub struct Backends {
     pub state: Arc<dyn state::Backend>,
     pub secrets: Arc<dyn secret::Backend>,
     pub mail: Arc<dyn mail::Backend>,
+    pub http: Arc<dyn http::Backend>,
 }
 
 impl Backends {
@@ -49,6 +50,7 @@ impl Backends {
             state: Arc::new(state::Unavailable(why.clone())),
             secrets: Arc::new(secret::Unavailable(why.clone())),
             mail: Arc::new(mail::Unavailable(why.clone())),
+            http: Arc::new(http::Unavailable(why.clone())),
         }
     }
 
@@ -79,5 +81,16 @@ impl Backends {
     pub fn only_firewall(firewall: Arc<dyn firewall::Backend>) -> Self {
         let why = Refusal::unsupported("this is not done here: only addresses are blocked");
         Self { firewall, ..Self::unavailable(&why) }
+    }
+
+    /// With what needs nothing of this host but its network: requests of HTTP,
+    /// and mail.
+    #[must_use]
+    pub fn with_network(self) -> Self {
+        Self {
+            mail: Arc::new(mail::Smtp::default()),
+            http: Arc::new(http::Client::new(http::client::System)),
+            ..self
+        }
     }
 }

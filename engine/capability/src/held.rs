@@ -204,11 +204,22 @@ impl Holding<'_> {
         // claim is gone already may have been stopped before the host followed.
         let prior = self.claims.prior(entry, effect).await.map_err(|e| unrecorded(&e))?;
         let remains = self.claims.release(entry, effect).await.map_err(|e| unrecorded(&e))?;
-        let Some(prior) = prior else { return Ok(false) };
+        let Some(prior) = prior else {
+            return if remains == Standing::Free { self.abandoned(&effect.target).await } else { Ok(false) };
+        };
         if remains == Standing::Free {
             self.backend.restore(&effect.target, &prior).await?;
         }
         Ok(before != Standing::Free)
+    }
+
+    /// Takes away what nobody claims and carries the engine's mark: the work of
+    /// a process whose claims ended with it. `false`: there is no such thing.
+    async fn abandoned(&self, target: &str) -> Result<bool, Refusal> {
+        if !self.backend.lists() || !self.backend.list().await?.iter().any(|listed| listed == target) {
+            return Ok(false);
+        }
+        self.backend.remove(target).await.map(|()| true)
     }
 
     /// Makes again what is claimed and missing, and takes away what nobody

@@ -11,6 +11,7 @@
 //! * [`session`]: one run as capabilities see it: phase, mode, grants.
 //! * [`refusal`]: why something was not done, in the words of the WIT.
 //! * [`claim`]: who holds what; implemented over the ledger.
+//! * [`confirm`]: what must still answer after an effect that can lock people out.
 //! * [`guard`]: what is never acted against, whoever asks.
 //! * [`backends`]: what does it on this host, one field for each interface.
 //! * [`held`]: effects that replace a state and give it back, for all of
@@ -18,6 +19,7 @@
 //! * [`firewall`]: blocking addresses: the calls, the nftables backend, a fake.
 //! * [`services`], [`processes`], [`exec`], [`state`], [`secret`], [`mail`]:
 //!   calls that act at once, or only tell.
+//! * [`http`]: requests of `wasi:http`, which the runtime brings here.
 //! * [`process`]: starting programs.
 //! * `bus`: the system's message bus, for what asks systemd or logind.
 //! * [`folders`]: which folders a component sees, opened for WASI.
@@ -31,12 +33,14 @@ pub mod backends;
 #[cfg(target_os = "linux")]
 pub mod bus;
 pub mod claim;
+pub mod confirm;
 pub mod exec;
 pub mod firewall;
 #[cfg(target_os = "linux")]
 pub mod folders;
 pub mod guard;
 pub mod held;
+pub mod http;
 pub mod isolation;
 pub mod lines;
 pub mod mail;
@@ -71,9 +75,11 @@ pub use session::{Phase, Recorder, Session, WouldBe};
 pub use witness::Witness;
 
 use accounts::Accounts;
+use confirm::{Confirmation, Probe};
 use exec::Exec;
 use firewall::{Element, Firewall, Target};
 use held::{Holding, Turns};
+use http::Http;
 use isolation::Isolation;
 use lines::Lines;
 use mail::Mail;
@@ -92,7 +98,11 @@ pub struct Capabilities {
     guard: Arc<Guard>,
     turns: Turns,
     witness: Arc<dyn Witness>,
+    probe: Arc<dyn Probe>,
 }
+
+/// How many denials of one run are reported.
+const DENIALS: u32 = 16;
 
 /// Every interface of which effects are recorded.
 const INTERFACES: [&str; 6] = [
@@ -108,7 +118,21 @@ impl Capabilities {
     /// Puts the parts together. The backends must ask the same `claims`.
     #[must_use]
     pub fn new(claims: Arc<dyn Claims>, backends: Backends, guard: Arc<Guard>) -> Self {
-        Self { claims, backends, guard, turns: Turns::default(), witness: Arc::new(witness::Nobody) }
+        Self {
+            claims,
+            backends,
+            guard,
+            turns: Turns::default(),
+            witness: Arc::new(witness::Nobody),
+            probe: Arc::new(confirm::Unasked),
+        }
+    }
+
+    /// The same, which asks `probe` after what can lock people out. Without it
+    /// nobody is asked.
+    #[must_use]
+    pub fn with_probe(self, probe: Arc<dyn Probe>) -> Self {
+        Self { probe, ..self }
     }
 
     /// The same, which tells `witness` what is refused.
@@ -131,7 +155,17 @@ impl Capabilities {
         if let Err(why) = &answer
             && why.kind == "denied"
         {
-            self.witness.denied(&witness::Denied::of(session, call, target, why));
+            match session.record.denied() {
+                0..DENIALS => self.witness.denied(&witness::Denied::of(session, call, target, why)),
+                // A component that asks in a loop must not fill the disk.
+                DENIALS => {
+                    let message =
+                        format!("this run was denied more than {DENIALS} calls; the rest is not reported");
+                    let why = Refusal::denied(message);
+                    self.witness.denied(&witness::Denied::of(session, call, target, &why));
+                }
+                _ => {}
+            }
         }
         answer
     }
@@ -139,13 +173,15 @@ impl Capabilities {
     /// The calls of the WIT interface `firewall`.
     #[must_use]
     pub fn firewall(&self) -> Firewall<'_> {
-        Firewall::new(self.claims.as_ref(), self.backends.firewall.as_ref(), &self.guard)
+        let backend = self.backends.firewall.as_ref();
+        Firewall::new(self.claims.as_ref(), backend, &self.guard, self.confirmation())
     }
 
     /// The calls of the WIT interface `routes`.
     #[must_use]
     pub fn routes(&self) -> Routes<'_> {
-        Routes::new(self.holding(routes::INTERFACE, self.backends.routes.as_ref()), &self.guard)
+        let holding = self.holding(routes::INTERFACE, self.backends.routes.as_ref());
+        Routes::new(holding, &self.guard, self.confirmation())
     }
 
     /// The calls of the WIT interface `accounts`.
@@ -170,7 +206,8 @@ impl Capabilities {
     /// The calls of the WIT interface `isolation`.
     #[must_use]
     pub fn isolation(&self) -> Isolation<'_> {
-        Isolation::new(self.holding(isolation::INTERFACE, self.backends.isolation.as_ref()), &self.guard)
+        let holding = self.holding(isolation::INTERFACE, self.backends.isolation.as_ref());
+        Isolation::new(holding, &self.guard, self.confirmation())
     }
 
     /// The calls of the WIT interface `services`.
@@ -206,7 +243,13 @@ impl Capabilities {
     /// The calls of the WIT interface `mail`.
     #[must_use]
     pub fn mail(&self) -> Mail<'_> {
-        Mail::new(self.backends.mail.as_ref())
+        Mail::new(self.backends.mail.as_ref(), self.secrets())
+    }
+
+    /// The requests of `wasi:http` of one run.
+    #[must_use]
+    pub fn http(&self, session: Session) -> Http {
+        Http::new(session, Arc::clone(&self.backends.http), Arc::clone(&self.witness))
     }
 
     /// What is never acted against.
@@ -257,6 +300,10 @@ impl Capabilities {
             _ => return None,
         };
         Some(self.holding(interface, backend.as_ref()))
+    }
+
+    fn confirmation(&self) -> Confirmation<'_> {
+        Confirmation { probe: self.probe.as_ref(), witness: self.witness.as_ref() }
     }
 
     fn holding<'a>(&'a self, interface: &'static str, backend: &'a dyn held::Backend) -> Holding<'a> {

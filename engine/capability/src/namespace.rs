@@ -61,6 +61,83 @@ pub(crate) fn add_gateway(gateway: &str) {
     });
 }
 
+/// Another machine at the other end of a cable: a namespace of its own. This
+/// end is called `here`, the other one `there`.
+pub(crate) struct Cable {
+    holder: std::process::Child,
+}
+
+impl Cable {
+    /// Lays it, with an address and its length at each end.
+    pub(crate) fn new(here: &str, there: &str) -> Self {
+        let holder = command("unshare")
+            .args(["--net", "--", "sh", "-c", "ip link set lo up && echo up && exec cat"])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut cable = Self { holder };
+        let mut line = [0; 3];
+        std::io::Read::read_exact(cable.holder.stdout.as_mut().unwrap(), &mut line).unwrap();
+        let pid = cable.holder.id().to_string();
+        cable.here(&["link", "add", "here", "type", "veth", "peer", "name", "there", "netns", &pid]);
+        cable.here(&["link", "set", "here", "up"]);
+        cable.there(&["link", "set", "there", "up"]);
+        cable.add(here, there);
+        cable
+    }
+
+    /// Gives each end one more address.
+    pub(crate) fn add(&self, here: &str, there: &str) {
+        // IPv6 would wait a second for somebody who has the same address.
+        let more = |address: &str| if address.contains(':') { "nodad" } else { "scope global" };
+        for (address, link) in [(here, "here"), (there, "there")] {
+            let mut arguments = vec!["addr", "add", address, "dev", link];
+            arguments.extend(more(address).split(' '));
+            if link == "here" { self.here(&arguments) } else { self.there(&arguments) }
+        }
+    }
+
+    /// Runs `ip` on this machine.
+    pub(crate) fn here(&self, arguments: &[&str]) {
+        assert!(command("ip").args(arguments).status().unwrap().success(), "{arguments:?}");
+    }
+
+    /// Runs `ip` on the other one.
+    pub(crate) fn there(&self, arguments: &[&str]) {
+        let net = format!("--net={}", self.path());
+        let status = command("nsenter").args([&net, "--", "ip"]).args(arguments).status();
+        assert!(status.unwrap().success(), "{arguments:?}");
+    }
+
+    /// Does something as a thread of the other machine.
+    pub(crate) fn over_there<T: Send + 'static>(&self, act: impl FnOnce() -> T + Send + 'static) -> T {
+        #[expect(clippy::disallowed_methods, reason = "a namespace is entered by its file")]
+        let namespace = std::fs::File::open(self.path()).unwrap();
+        let enter = move || {
+            nix::sched::setns(namespace, CloneFlags::CLONE_NEWNET).unwrap();
+            act()
+        };
+        std::thread::spawn(enter).join().unwrap()
+    }
+
+    fn path(&self) -> String {
+        format!("/proc/{}/ns/net", self.holder.id())
+    }
+}
+
+impl Drop for Cable {
+    fn drop(&mut self) {
+        let _ = self.holder.kill();
+        let _ = self.holder.wait();
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test lays its network with ip")]
+fn command(program: &str) -> std::process::Command {
+    std::process::Command::new(program)
+}
+
 fn octets(address: &str) -> Vec<u8> {
     match address.parse().unwrap() {
         IpAddr::V4(v4) => v4.octets().to_vec(),

@@ -135,8 +135,11 @@ pub(crate) fn refused(path: impl AsRef<Path>, doing: &str, errno: Errno) -> Refu
 const LINK: &str =
     "it is a link, or a link on the way to it is not root's; name the file that the link leads to";
 
+/// Name and value of an extended attribute.
+pub(crate) type Attribute = (Vec<u8>, Vec<u8>);
+
 /// The extended attributes of a file.
-pub(crate) fn attributes(file: impl AsFd) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Errno> {
+pub(crate) fn attributes(file: impl AsFd) -> Result<Vec<Attribute>, Errno> {
     // The kernel's own bounds: XATTR_LIST_MAX and XATTR_SIZE_MAX.
     let mut names = vec![0; 64 << 10];
     let length = match flistxattr(&file, &mut names[..]) {

@@ -1,6 +1,7 @@
 //! One run, as capabilities see it.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use riposte_policy::config::Mode;
@@ -53,6 +54,15 @@ impl Session {
         })
     }
 
+    /// What shadow saw of the host: an engine that is in shadow as a whole opens
+    /// nothing to look at, and then `unseen` stands for it.
+    pub(crate) fn seen<T>(&self, looked: Result<T, Refusal>, unseen: T) -> Result<T, Refusal> {
+        match looked {
+            Err(refusal) if self.mode == Mode::Shadow && refusal.kind == "unavailable" => Ok(unseen),
+            looked => looked,
+        }
+    }
+
     /// Lets nothing pass while keys are asked for. `call` is for the message.
     pub(crate) fn effects_allowed(&self, call: &str) -> Result<(), Refusal> {
         match self.phase {
@@ -64,12 +74,14 @@ impl Session {
     }
 }
 
-/// What one run in shadow would have done, in order. Clones share one record.
+/// What one run in shadow would have done, in order, and how often any run was
+/// denied something. Clones share one record.
 #[derive(Clone, Debug, Default)]
 pub struct Recorder {
     changes: Arc<Mutex<Vec<WouldBe>>>,
     /// What [`crate::state`] would hold differently; `None`: removed.
     values: Arc<Mutex<BTreeMap<String, Option<Vec<u8>>>>>,
+    denials: Arc<AtomicU32>,
 }
 
 /// One change that shadow held back.
@@ -115,6 +127,13 @@ impl Recorder {
     pub(crate) fn values(&self) -> Vec<(String, bool)> {
         let values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
         values.iter().map(|(key, value)| (key.clone(), value.is_some())).collect()
+    }
+
+    /// Counts one more denial of this run: how many there were before.
+    pub(crate) fn denied(&self) -> u32 {
+        self.denials
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_add(1))
+            .unwrap_or(u32::MAX)
     }
 
     /// Whether this run believes the effect made; `None` when it has not

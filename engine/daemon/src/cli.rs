@@ -21,6 +21,11 @@ const EXEC_HELP: &str = "The caller owns the rollback: what `add` did stays unti
 
 const EXPLAIN_CODES: &str = "With an engine running under the same --home, its state is asked; nothing is changed.\n\
     Exit codes: 0 explained, 1 something could not be read (bad lines are named), 2 usage.";
+const COMMANDS_CODES: &str = "Nothing is asked of a running engine, and nothing is changed.\n\
+    Exit codes: 0 listed, also commands with errors (riposte check has them), 1 a file cannot be read, 2 usage.";
+const INSPECT_CODES: &str = "Nothing of the component is run.\n\
+    Exit codes: 0 a plugin that this engine can run once it is granted what it needs; 1 it cannot, or the file cannot \
+    be read; 2 usage.";
 const CHECK_EXIT_CODES: &str = "Exit codes: 0 nothing found, or only warnings and notes; 1 errors (with --strict warnings too), or a file that \
      cannot be read; 2 usage. Colours go to a terminal only, and not when NO_COLOR is set.";
 
@@ -58,6 +63,15 @@ pub enum Command {
     /// Check the configuration and say what is wrong, where, and what to write instead (also `riposte -t`)
     #[command(after_help = CHECK_EXIT_CODES)]
     Check(Check),
+    /// Every command: where it comes from, what runs it, what it is granted
+    #[command(after_help = COMMANDS_CODES)]
+    Commands(Commands),
+    /// Components that are to become responses
+    #[command(subcommand)]
+    Plugin(Plugin),
+    /// The schema of the configuration (RELAX NG), from which editors complete
+    #[command(after_help = EXIT_CODES)]
+    Schema,
     /// Say what becomes of an alert under every response, and why; of a log of alerts, how often
     #[command(after_help = EXPLAIN_CODES)]
     Explain(Explain),
@@ -206,6 +220,37 @@ impl As {
             Self::Manager => Role::Manager,
         }
     }
+}
+
+/// `riposte commands`.
+#[derive(Args, Clone, Debug)]
+pub struct Commands {
+    #[command(flatten)]
+    pub sources: Sources,
+    /// Also the built-in responses that no command names
+    #[arg(long)]
+    pub builtin: bool,
+    /// Print an array of commands as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `riposte plugin`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Plugin {
+    /// What a component exports, imports and needs, and the least `<command>` for it
+    #[command(after_help = INSPECT_CODES)]
+    Inspect(Inspect),
+}
+
+/// `riposte plugin inspect`.
+#[derive(Args, Clone, Debug)]
+pub struct Inspect {
+    /// The component, a .wasm file
+    pub file: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `riposte explain`.

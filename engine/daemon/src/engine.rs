@@ -5,15 +5,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use riposte_capability::firewall::Backend;
+use riposte_capability::firewall::{Backend, PassedOver};
 use riposte_capability::process::Program;
-use riposte_capability::{Capabilities, Effect, Refusal, Repaired, firewall};
+use riposte_capability::{Capabilities, Effect, Refusal, Repaired};
 use riposte_ledger::Ledger;
 use riposte_ledger::clock::{Clock, Now};
 use riposte_ledger::entry::EffectRow;
 use riposte_policy::config::{Command, Mode, Role};
 use riposte_policy::diagnostic::Diagnostic;
-use riposte_policy::grant::Digest;
+use riposte_policy::grant::{Digest, FirewallBackend};
 use riposte_policy::order::EntryId;
 use riposte_policy::{Order, Prefix, Severity};
 use riposte_runtime::native::NativeProgram;
@@ -149,11 +149,22 @@ pub struct Parts {
     pub settings: Settings,
 }
 
+/// What blocks addresses on this host.
+pub struct Firewall {
+    /// What does where a grant names nothing.
+    pub backend: FirewallBackend,
+    /// Why it does not work now.
+    pub trouble: Option<Refusal>,
+    /// What else there may be, and why it does not block.
+    pub passed_over: Vec<PassedOver>,
+}
+
 impl Engine {
     /// Puts the parts together.
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {
         parts.capabilities.guard().set_white_list(parts.armed.config.white_list.clone());
+        parts.capabilities.guard().set(parts.armed.config.settings.guard.clone());
         Arc::new(Self {
             ledger: parts.ledger,
             capabilities: parts.capabilities,
@@ -319,6 +330,7 @@ impl Engine {
             tracing::warn!(place = %found.place, code = found.code, "{}", found.message);
         }
         self.capabilities.guard().set_white_list(armed.config.white_list.clone());
+        self.capabilities.guard().set(armed.config.settings.guard.clone());
         *self.armed.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(armed);
         Ok(found)
     }
@@ -350,14 +362,15 @@ impl Engine {
         if self.settings.shadow {
             return;
         }
-        let held = match self.ledger.held(firewall::INTERFACE).await {
-            Ok(held) => held,
-            Err(error) => return tracing::error!(%error, "cannot read what is claimed"),
-        };
-        let effects: Vec<_> = held
-            .into_iter()
-            .map(|held| Effect { interface: firewall::INTERFACE, target: held.target })
-            .collect();
+        let mut effects = Vec::new();
+        for interface in Capabilities::interfaces() {
+            match self.ledger.held(interface).await {
+                Ok(held) => {
+                    effects.extend(held.into_iter().map(|held| Effect { interface, target: held.target }));
+                }
+                Err(error) => return tracing::error!(%error, "cannot read what is claimed"),
+            }
+        }
         match self.capabilities.repair(&effects).await {
             Ok(repaired) if repaired != Repaired::default() => {
                 let Repaired { written, removed } = repaired;
@@ -410,12 +423,11 @@ impl Engine {
         self.capabilities.reverse(id, &effect).await.map(drop)
     }
 
-    /// Whether the firewall can be used, in words.
-    pub async fn firewall(&self) -> String {
-        match self.firewall.probe().await {
-            Ok(()) => "nftables".to_owned(),
-            Err(refusal) => format!("unavailable: {}", refusal.message),
-        }
+    /// What blocks, whether it works now, and why the others do not block.
+    pub async fn firewall(&self) -> Firewall {
+        let backend = self.firewall.chosen();
+        let trouble = self.firewall.probe().await.err();
+        Firewall { backend, trouble, passed_over: self.firewall.passed_over() }
     }
 
     /// The program of a command, as it is now.
@@ -432,7 +444,7 @@ impl Engine {
             Err(error) => return Err(error.to_string()),
         };
         let program = Program::resolve(&self.places.programs(), &name).map_err(|error| error.to_string())?;
-        Ok(NativeProgram::new(program, self.places.root.clone(), &command.limits))
+        Ok(NativeProgram::new(program, self.places.root.clone(), command))
     }
 
     /// The very version of a component that an entry was made with.

@@ -20,6 +20,7 @@
 //! * [`report`]: audit events, Wazuh's log, traces. [`outcome`]: what they tell.
 //! * [`exec`]: a built-in response as a program, in place of one of Wazuh's.
 //! * [`cli`], [`commands`], [`control`], [`show`], [`exit`]: what operators ask.
+//! * [`notify`]: what the service manager is told.
 //! * [`places`], [`files`]: where everything lies.
 
 #![forbid(unsafe_code)]
@@ -35,8 +36,10 @@ mod exec;
 mod execd;
 mod exit;
 mod files;
+mod host;
 mod intake;
 mod manager;
+mod notify;
 mod outcome;
 mod places;
 mod programs;
@@ -55,8 +58,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::{Cli, Command};
-use crate::commands::{ask, check, explain, migrate};
+use crate::cli::{Cli, Command, Plugin};
+use crate::commands::{ask, check, explain, inspect, listed, migrate};
 use crate::control::Request;
 use crate::exec::Called;
 use crate::exit::Exit;
@@ -85,6 +88,9 @@ fn main() -> ExitCode {
         Command::ArConf(args) => manager::ar_conf::ar_conf(args),
         Command::Execd(args) => execd::execd(args),
         Command::Check(args) => check::check(args),
+        Command::Commands(args) => listed::commands(args),
+        Command::Plugin(Plugin::Inspect(args)) => inspect::inspect(args),
+        Command::Schema => check::schema(),
         Command::Explain(args) => explain::explain(args),
         Command::Migrate(args) => migrate::migrate(args),
         Command::Exec(args) => return exec::exec(&Called::new(args, None)),

@@ -83,6 +83,25 @@ impl Places {
         self.state.join("versions")
     }
 
+    /// Files that responses took out of reach.
+    #[must_use]
+    pub fn quarantine(&self) -> PathBuf {
+        self.state.join("quarantine")
+    }
+
+    /// Values that commands keep.
+    #[must_use]
+    pub fn values(&self) -> PathBuf {
+        self.state.join("state")
+    }
+
+    /// What is the engine's own, and never a response's to take.
+    #[must_use]
+    pub fn own(&self) -> Vec<PathBuf> {
+        let folders = [&self.config, &self.state, &self.run, &self.log].map(Clone::clone);
+        folders.into_iter().chain(std::env::current_exe()).collect()
+    }
+
     /// Native programs.
     #[must_use]
     pub fn programs(&self) -> PathBuf {

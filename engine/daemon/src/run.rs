@@ -15,6 +15,7 @@ use crate::commands::locate;
 use crate::engine::{self, Engine};
 use crate::exit::Exit;
 use crate::files::{self, File};
+use crate::host;
 use crate::intake::{Input, Intake, IntakeError};
 use crate::manager::Station;
 use crate::places::Places;
@@ -55,8 +56,11 @@ fn start(args: &cli::Run, station: Option<Station>) -> Result<Exit, String> {
         settings: engine::Settings { shadow, strict, once: args.once, role, max_age: args.max_age },
         clock: Arc::new(SystemClock::new()),
     };
-    let service =
-        Service::open(plan, |report| report, |claims, places| service::host(claims, places, shadow))?;
+    let service = Service::open(
+        plan,
+        |report| report,
+        |claims, guard, places, wanted| host::backends(claims, guard, places, shadow, wanted),
+    )?;
     let exit = threads.block_on(async {
         let serving = service.begin().await?;
         if let Some(station) = station {

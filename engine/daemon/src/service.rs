@@ -7,16 +7,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use riposte_capability::firewall::nftables::Nftables;
-use riposte_capability::firewall::{Backend, Unavailable};
-use riposte_capability::{Backends, Capabilities, Claims, Guard, Refusal};
+use riposte_capability::confirm::Network;
+use riposte_capability::guard::watch::Watch;
+use riposte_capability::{Backends, Capabilities, Claims, Guard};
 use riposte_ledger::clock::Clock;
 use riposte_ledger::entry::Filter;
 use riposte_ledger::ledger::Pending;
 use riposte_ledger::scheduler::Event;
 use riposte_ledger::{Cause, Entry, Ledger};
 use riposte_policy::Severity;
-use riposte_policy::config::OnStop;
+use riposte_policy::config::{Config, OnStop, Role, Source};
+use riposte_policy::grant::FirewallBackend;
 use riposte_policy::order::Actor;
 use riposte_runtime::{Components, Settings};
 use riposte_transport::local::{Delivered, Local};
@@ -32,6 +33,7 @@ use crate::claims::InLedger;
 use crate::control::server::Socket;
 use crate::engine::{self, COMPONENTS, Engine, Parts};
 use crate::files::File;
+use crate::notify::Notify;
 use crate::places::Places;
 use crate::report::Report;
 use crate::timekeeper::{self, Timekeeper};
@@ -46,6 +48,8 @@ const FAREWELL: Duration = Duration::from_secs(10);
 const REMEMBERED: Duration = Duration::from_secs(90 * 86_400);
 /// How often expired allows and pauses end, and the guard looks around.
 const HOUSEKEEPING: Duration = Duration::from_secs(5);
+/// How long the guard rests between two looks around.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// What an engine is started with.
 pub struct Plan {
@@ -89,29 +93,19 @@ pub fn threads() -> Result<tokio::runtime::Runtime, String> {
     runtime.map_err(|error| format!("cannot start: {error}"))
 }
 
-/// What can be done to this host.
-pub fn host(claims: &Arc<dyn Claims>, places: &Places, shadow: bool) -> Backends {
-    Backends::of_this_host(firewall(claims, shadow), &places.root)
-}
-
-/// What blocks on this host. One that cannot block still runs everything
-/// else, and says so; in shadow the host is not even opened.
-fn firewall(claims: &Arc<dyn Claims>, shadow: bool) -> Arc<dyn Backend> {
-    if shadow {
-        return Arc::new(Unavailable(Refusal::unavailable("the engine runs in shadow")));
-    }
-    match Nftables::open(Arc::clone(claims)) {
-        Ok(nftables) => Arc::new(nftables),
-        Err(refusal) => {
-            tracing::error!("nothing can be blocked on this host: {refusal}");
-            Arc::new(Unavailable(refusal))
-        }
-    }
+/// What `<riposte><firewall>` says, before the commands are made ready: they
+/// need the capabilities, which need this.
+fn wanted(files: &[File], role: Role) -> Option<FirewallBackend> {
+    let names: Vec<_> = files.iter().map(|file| file.path.display().to_string()).collect();
+    let sources: Vec<_> =
+        names.iter().zip(files).map(|(file, read)| Source { file, bytes: &read.bytes }).collect();
+    Config::read_as(&sources, role).settings.firewall
 }
 
 impl Service {
     /// Opens the ledger and the logs and makes every command ready to run.
-    /// `report` and `backends` may put something else in place of the usual.
+    /// `report` may add to the usual one; `host` is what can be done to the
+    /// host, [`crate::host::backends`] but in tests.
     ///
     /// # Errors
     ///
@@ -119,18 +113,21 @@ impl Service {
     pub fn open(
         plan: Plan,
         report: impl FnOnce(Report) -> Report,
-        backends: impl FnOnce(&Arc<dyn Claims>, &Places) -> Backends,
+        host: impl FnOnce(&Arc<dyn Claims>, &Arc<Guard>, &Places, Option<FirewallBackend>) -> Backends,
     ) -> Result<Self, String> {
         let Plan { files, configs, places, identity, alerts, settings, clock } = plan;
         places.create().map_err(|error| error.to_string())?;
         let opened = Ledger::open(&places.ledger(), Arc::clone(&clock)).map_err(|error| error.to_string())?;
         let report = report(Report::open(&places, Arc::clone(&clock))?);
         let claims: Arc<dyn Claims> = Arc::new(InLedger(opened.ledger.clone()));
-        let backends = backends(&claims, &places);
-        let firewall = Arc::clone(&backends.firewall);
         let guard = Arc::new(Guard::new());
         guard.refresh();
-        let capabilities = Arc::new(Capabilities::new(claims, backends, guard));
+        let backends = host(&claims, &guard, &places, wanted(&files, settings.role));
+        let firewall = Arc::clone(&backends.firewall);
+        let capabilities = Capabilities::new(claims, backends, Arc::clone(&guard))
+            .with_witness(report.witness())
+            .with_probe(Arc::new(Network::new(guard)));
+        let capabilities = Arc::new(capabilities);
         let sandbox = Settings { cache: Some(places.compiled()), concurrency: COMPONENTS };
         let components =
             Components::new(&sandbox, Arc::clone(&capabilities)).map_err(|error| error.to_string())?;
@@ -169,7 +166,9 @@ impl Service {
         prune(&engine).await;
         recover::recover(&engine, left, pending).await;
         let responding = tokio::spawn(respond_to(Arc::clone(&engine), arriving));
-        let keeping = tokio::spawn(keep_house(Arc::clone(&engine)));
+        let notify = Notify::from_environment();
+        let watching = tokio::spawn(watch(Arc::clone(&engine)));
+        let keeping = tokio::spawn(keep_house(Arc::clone(&engine), notify.clone()));
         let on = |kind| signal(kind).map_err(|error| error.to_string());
         let told = Told {
             terminate: on(SignalKind::terminate())?,
@@ -177,7 +176,7 @@ impl Service {
             quit: on(SignalKind::quit())?,
         };
         let hangup = on(SignalKind::hangup())?;
-        Ok(Serving { engine, socket, told, hangup, responding, keeping })
+        Ok(Serving { engine, socket, told, hangup, notify, responding, keeping, watching })
     }
 }
 
@@ -203,8 +202,10 @@ pub struct Serving {
     socket: Socket,
     told: Told,
     hangup: Signals,
+    notify: Notify,
     responding: JoinHandle<()>,
     keeping: JoinHandle<()>,
+    watching: JoinHandle<()>,
 }
 
 /// The signals that end an engine.
@@ -248,12 +249,17 @@ impl Serving {
     /// to stop. SIGHUP reads the configuration again.
     pub async fn until<T>(&mut self, work: impl Future<Output = T>) -> Stop<T> {
         let mut work = std::pin::pin!(work);
+        self.notify.ready();
         loop {
             tokio::select! {
                 () = self.socket.serve(&self.engine) => {}
                 done = &mut work => return Stop::Worked(done),
                 signal = self.told.stop() => return Stop::Told(signal),
-                _ = self.hangup.recv() => reload(&self.engine).await,
+                _ = self.hangup.recv() => {
+                    self.notify.reloading();
+                    reload(&self.engine).await;
+                    self.notify.ready();
+                }
             }
         }
     }
@@ -272,6 +278,7 @@ impl Serving {
     pub async fn stop(&mut self) {
         let reverts = self.engine.armed().config.settings.on_stop == OnStop::Revert;
         self.engine.stop();
+        self.notify.stopping();
         if reverts {
             tracing::info!("stopping; what is in force is undone");
         } else {
@@ -293,6 +300,7 @@ impl Serving {
     pub async fn close(self) -> Result<(), String> {
         self.engine.stop();
         self.keeping.abort();
+        self.watching.abort();
         self.responding.abort();
         self.engine.ledger.flush().await.map_err(|error| error.to_string())
     }
@@ -364,21 +372,49 @@ async fn reload(engine: &Arc<Engine>) {
 }
 
 /// Ends what has expired, looks around, and mends what others broke.
-async fn keep_house(engine: Arc<Engine>) {
+async fn keep_house(engine: Arc<Engine>, notify: Notify) {
     let mut clock = tokio::time::interval(HOUSEKEEPING);
+    let mut names: Option<JoinHandle<()>> = None;
     loop {
         clock.tick().await;
         if let Err(error) = engine.read_switches().await {
             tracing::warn!(%error, "cannot read the switches again");
         }
-        let looking = Arc::clone(&engine);
-        // A panic here would be a fault in the guard; the old view stays in use.
-        let _ = tokio::task::spawn_blocking(move || looking.capabilities.guard().refresh()).await;
+        look_around(&engine).await;
+        let resolving = Arc::clone(&engine);
+        // It may wait long for a name server, and the house is kept meanwhile.
+        if names.as_ref().is_none_or(JoinHandle::is_finished) {
+            names = Some(tokio::task::spawn_blocking(move || resolving.capabilities.guard().resolve()));
+        }
         engine.repair_if_rebuilt().await;
         if let Err(error) = engine.ledger.prune(REMEMBERED, 500).await {
             tracing::warn!(%error, "what is long over cannot be forgotten");
         }
+        notify.alive();
     }
+}
+
+/// Has the guard look again as soon as the network changes.
+async fn watch(engine: Arc<Engine>) {
+    let watch = match Watch::open() {
+        Ok(watch) => watch,
+        Err(error) => {
+            let seconds = HOUSEKEEPING.as_secs();
+            return tracing::warn!(%error, "the guard sees changes of the network only every {seconds} s");
+        }
+    };
+    loop {
+        watch.changed().await;
+        look_around(&engine).await;
+        // Routes may change all the time; one look sees all that changed before.
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn look_around(engine: &Arc<Engine>) {
+    let looking = Arc::clone(engine);
+    // A panic here would be a fault in the guard; the old view stays in use.
+    let _ = tokio::task::spawn_blocking(move || looking.capabilities.guard().refresh()).await;
 }
 
 /// Forgets versions of components that nothing needs any more.

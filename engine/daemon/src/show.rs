@@ -9,7 +9,7 @@ use riposte_ledger::rule::Allow;
 use serde_json::{Value, json};
 
 use crate::control::Answer;
-use crate::engine::Engine;
+use crate::engine::{Engine, Firewall};
 use crate::outcome::Outcome;
 use crate::report::time;
 
@@ -173,7 +173,7 @@ pub async fn status(engine: &Engine) -> Answer {
         "responses": armed.config.responses.len(),
         "paused": paused,
         "modes": switched,
-        "firewall": firewall,
+        "firewall": firewall_facts(&firewall),
         "alerts": {
             "read": count(&counters.alerts),
             "fired": count(&counters.fired),
@@ -199,6 +199,20 @@ pub async fn status(engine: &Engine) -> Answer {
         },
     });
     Answer::done(sentences(&data)).with(data)
+}
+
+/// What blocks addresses, and why nothing else does.
+fn firewall_facts(firewall: &Firewall) -> Value {
+    let others: Vec<String> = firewall
+        .passed_over
+        .iter()
+        .map(|other| format!("{}: {}", other.backend.as_str(), other.why))
+        .collect();
+    json!({
+        "backend": firewall.backend.as_str(),
+        "state": firewall.trouble.as_ref().map_or("works", |trouble| &trouble.message),
+        "others": others,
+    })
 }
 
 /// The same for people: a line a fact.

@@ -118,6 +118,52 @@ pub(crate) fn find<'a>(object: &'a str, pointer: &Pointer) -> Found<'a> {
     Step(&tokens).deserialize(&mut serde_json::Deserializer::from_str(object)).unwrap_or(Found::Absent)
 }
 
+/// Whether readers may find different things at `pointer`: a member on the way
+/// stands twice in its object, or its name has other letters in upper case,
+/// which cJSON, with which Wazuh's programs read, passes over.
+pub(crate) fn is_ambiguous(object: &str, pointer: &Pointer) -> bool {
+    let mut at = object;
+    for token in pointer.tokens() {
+        let Ok(Object(Members(members))) = serde_json::from_str::<Object<Members<'_>>>(at) else {
+            return false;
+        };
+        let mut named = members.into_iter().filter(|(name, _)| name.eq_ignore_ascii_case(token));
+        match (named.next(), named.next()) {
+            (None, _) => return false,
+            (Some((name, value)), None) if name == token => at = value.get(),
+            _ => return true,
+        }
+    }
+    false
+}
+
+/// All members of an object, in order.
+struct Members<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct All;
+
+        impl<'de> Visitor<'de> for All {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+
+        deserializer.deserialize_map(All)
+    }
+}
+
 /// The tokens still to follow.
 struct Step<'t>(&'t [&'t str]);
 

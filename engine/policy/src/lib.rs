@@ -15,8 +15,9 @@
 //! * [`osregex`]: OSSEC's regular expressions, which match groups the 4.x way.
 //! * [`order`]: one response that is to be run, and who asked for it.
 //! * [`grant`], [`limit`]: what a command may do and how much it may use.
-//! * [`address`], [`user`], [`unit`], [`keys`]: what a response acts on, as types,
-//!   and where in an alert it stands; [`embedded`]: IPv6 addresses that stand for IPv4.
+//! * [`address`], [`user`], [`mod@unit`], [`keys`]: what a response acts on, as types,
+//!   and where in an alert it stands; [`embedded`]: IPv6 addresses that stand for IPv4;
+//!   [`readings`]: what lenient readers take a text for.
 //! * [`span`]: lengths of time as configurations write them.
 //! * [`ruleset`]: a manager's rules: which of them no alert or no response follows.
 //! * [`stock`]: a manager's own responses as bytes, and switching them off and on.
@@ -38,6 +39,7 @@ pub mod migrate;
 pub mod order;
 pub mod osregex;
 mod pointer;
+pub mod readings;
 pub mod ruleset;
 pub mod span;
 pub mod stock;

@@ -107,13 +107,22 @@ impl Plugin {
             return Outcome::uncalled(Failure::Busy);
         };
 
+        let session = self.session(invocation, phase);
+        let state = match self.state(invocation, session).await {
+            Ok(state) => state,
+            Err(failure) => return Outcome::uncalled(failure),
+        };
         let meter = Meter::new(self.limits.cpu);
-        let mut store = self.store(invocation, phase, &meter);
+        let mut store = self.store(state, &meter);
         let ended = tokio::time::timeout(self.limits.wall, meter.measure(body(&mut store))).await;
 
         let state = store.into_data();
         let result = match ended {
-            Ok(Ok(answer)) => answer.map_err(Failure::from),
+            // Its words go to logs and the ledger, where no secret may stand.
+            Ok(Ok(answer)) => answer.map_err(|error| {
+                let message = state.log.concealed(&error.message);
+                Failure::from(types::Error { message, ..error })
+            }),
             Ok(Err(error)) => Err(failure(&error, &state, &meter)),
             Err(_elapsed) => Err(Failure::WallLimit { limit: self.limits.wall }),
         };
@@ -121,8 +130,8 @@ impl Plugin {
         Outcome { result, log: state.log.into_lines(), would_be, cpu: meter.spent() }
     }
 
-    fn store(&self, invocation: &Invocation, phase: Phase, meter: &Arc<Meter>) -> Store<State> {
-        let session = Session {
+    fn session(&self, invocation: &Invocation, phase: Phase) -> Session {
+        Session {
             command: Arc::clone(&invocation.command),
             tenant: Arc::clone(&invocation.tenant),
             entry: invocation.entry,
@@ -130,9 +139,22 @@ impl Plugin {
             mode: invocation.mode,
             grants: Arc::clone(&self.grants),
             record: Recorder::default(),
-        };
+        }
+    }
+
+    /// What the call owns, with the folders that it gets.
+    async fn state(&self, invocation: &Invocation, session: Session) -> Result<State, Failure> {
+        let wants_folders = self.inspection().wasi && !session.grants.folders.is_empty();
         let capabilities = Arc::clone(&self.capabilities);
-        let state = State::new(invocation.clone(), session, capabilities, self.limits.memory);
+        let asked = session.clone();
+        let mut state = State::new(invocation.clone(), session, capabilities, self.limits.memory);
+        if wants_folders {
+            give_folders(&mut state, asked).await?;
+        }
+        Ok(state)
+    }
+
+    fn store(&self, state: State, meter: &Arc<Meter>) -> Store<State> {
         let mut store = Store::new(self.engine.wasmtime(), state);
         store.limiter(|state| &mut state.memory);
         store.set_hostcall_fuel(TRANSFER);
@@ -150,6 +172,24 @@ impl Plugin {
         let kind = self.kind().as_str();
         Outcome::uncalled(Failure::Host(format!("`{function}` of {}, which is a {kind} plugin", self.name)))
     }
+}
+
+/// Opens the folders on a thread that may wait for a disk.
+#[cfg(target_os = "linux")]
+async fn give_folders(state: &mut State, session: Session) -> Result<(), Failure> {
+    let opened = tokio::task::spawn_blocking(move || riposte_capability::folders::open(&session)).await;
+    let opened = opened.map_err(|error| Failure::Host(error.to_string()))?;
+    let folders = opened.map_err(|refusal| Failure::from(types::Error::from(refusal)))?;
+    state.give(&folders)
+}
+
+#[cfg(not(target_os = "linux"))]
+#[allow(clippy::unused_async, reason = "asked like the one for Linux")]
+async fn give_folders(_: &mut State, _: Session) -> Result<(), Failure> {
+    let kind = "unsupported".to_owned();
+    let message =
+        "folders are not given to components on this system; remove the <folder/> grants".to_owned();
+    Err(Failure::Said { kind, message, retry: false })
 }
 
 impl<T> Outcome<T> {

@@ -1,6 +1,8 @@
 //! What a component exports and imports, and what it lacks. Nothing of it is
 //! run for that.
 
+#![allow(clippy::type_complexity, reason = "a row of a table is a name and a function")]
+
 use std::fmt;
 
 use riposte_policy::grant::{Digest, Grants, language};
@@ -10,14 +12,19 @@ use wasmtime::component::Component;
 const PACKAGE: &str = "active-response:plugin";
 /// The version of it that this engine provides.
 pub const VERSION: &str = "0.1.0";
-/// Linked for every component.
-const ALWAYS: [&str; 4] = ["types", "invocation", "alert", "log"];
+/// Linked for every component. `config` too, which without its grant answers
+/// that nothing is set: a setting may be left out.
+const ALWAYS: [&str; 5] = ["types", "invocation", "alert", "log", "config"];
 /// The WASI packages that are linked, empty, for a component that imports them.
 const WASI: [&str; 6] = ["cli", "clocks", "filesystem", "io", "random", "sockets"];
 
-/// Every interface of ours that a grant opens, and whether it is granted. Its
+/// The WASI package that only a grant opens, and what of it is linked.
+const HTTP: &str = "wasi:http";
+const HTTP_INTERFACES: [&str; 2] = ["types", "outgoing-handler"];
+
+/// Every interface that a grant opens, and whether it is granted. Its
 /// element stands in [`language::ELEMENTS`].
-const GRANTED: [(&str, fn(&Grants) -> bool); 13] = [
+const GRANTED: [(&str, fn(&Grants) -> bool); 14] = [
     ("firewall", |grants| grants.firewall.is_some()),
     ("routes", |grants| grants.routes.is_some()),
     ("accounts", |grants| grants.accounts.is_some()),
@@ -31,6 +38,7 @@ const GRANTED: [(&str, fn(&Grants) -> bool); 13] = [
     ("quarantine", |grants| grants.quarantine.is_some()),
     ("isolation", |grants| grants.isolation.is_some()),
     ("mail", |grants| grants.mail.is_some()),
+    (HTTP, |grants| !grants.http.is_empty()),
 ];
 
 /// The narrowest element that opens an interface.
@@ -128,7 +136,12 @@ impl Inspection {
                 None => self.unknown.push(Missing::Unknown(import.to_owned())),
             },
             None if linked_wasi(import) => self.wasi = true,
-            None if import.starts_with("wasi:http/") => self.unknown.push(Missing::Http(import.to_owned())),
+            None if outgoing_http(import) => {
+                // Two interfaces, one grant.
+                if !self.needs.contains(&least(HTTP)) {
+                    self.needs.push(least(HTTP));
+                }
+            }
             None => self.unknown.push(Missing::Unknown(import.to_owned())),
         }
     }
@@ -148,9 +161,18 @@ impl Inspection {
             let element = language::of_interface(interface).map_or(interface, |element| element.name);
             format!("<{element}> is granted, but the component never uses it: remove the grant")
         };
-        let unused = GRANTED
-            .iter()
-            .filter(|(interface, held)| held(grants) && !self.needs.contains(&least(interface)));
+        let login = grants.mail.as_ref().and_then(|mail| mail.login.as_ref());
+        // The engine itself reads the password of a login.
+        let for_mail =
+            login.is_some_and(|(_, secret)| grants.secrets.iter().all(|held| held.name == *secret));
+        let used = |interface: &str| match interface {
+            "config" => {
+                self.imports.iter().any(|import| ours(import).is_some_and(|ours| ours.interface == interface))
+            }
+            "secret" if for_mail => true,
+            interface => self.needs.contains(&least(interface)),
+        };
+        let unused = GRANTED.iter().filter(|(interface, held)| held(grants) && !used(interface));
         let mut unused: Vec<_> = unused.map(|(interface, _)| said(interface)).collect();
         if !grants.folders.is_empty() && !self.folders() {
             unused.push(said("wasi:filesystem"));
@@ -182,12 +204,20 @@ fn ours(name: &str) -> Option<Ours<'_>> {
 
 /// Whether `import` is of WASI 0.2 and linked.
 fn linked_wasi(import: &str) -> bool {
-    let parts = || {
-        let (package, rest) = import.strip_prefix("wasi:")?.split_once('/')?;
-        let (_, version) = rest.split_once('@')?;
-        Some((package, version))
-    };
-    parts().is_some_and(|(package, version)| WASI.contains(&package) && version.starts_with("0.2."))
+    of_wasi(import).is_some_and(|(package, _)| WASI.contains(&package))
+}
+
+/// Whether `import` is what requests are sent by.
+fn outgoing_http(import: &str) -> bool {
+    of_wasi(import)
+        .is_some_and(|(package, interface)| package == "http" && HTTP_INTERFACES.contains(&interface))
+}
+
+/// Package and interface of an import of WASI 0.2.
+fn of_wasi(import: &str) -> Option<(&str, &str)> {
+    let (package, rest) = import.strip_prefix("wasi:")?.split_once('/')?;
+    let (interface, version) = rest.split_once('@')?;
+    version.starts_with("0.2.").then_some((package, interface))
 }
 
 /// One import that is not linked.
@@ -200,8 +230,6 @@ pub enum Missing {
         /// The element that would grant it.
         element: &'static str,
     },
-    /// An HTTP interface of WASI, under its full name.
-    Http(String),
     /// An interface that this engine does not know, under its full name.
     Unknown(String),
 }
@@ -212,12 +240,9 @@ impl fmt::Display for Missing {
             Self::Grant { interface, element } => {
                 write!(f, "{interface} is not granted: add {element} to the <capabilities> of its command")
             }
-            Self::Http(name) => write!(
-                f,
-                "{name} is not provided: build the component without HTTP (with jco or componentize-js: --disable http)"
-            ),
             Self::Unknown(name) => {
-                let granted: Vec<_> = GRANTED.iter().map(|(interface, _)| *interface).collect();
+                let granted = GRANTED.iter().map(|(interface, _)| *interface);
+                let granted: Vec<_> = granted.filter(|interface| !ALWAYS.contains(interface)).collect();
                 write!(
                     f,
                     "{} is unknown to this engine, which provides {PACKAGE}@{VERSION} ({}; by grant {}) and WASI 0.2 ({})",
@@ -332,8 +357,9 @@ mod tests {
                 GRANTED.iter().filter(|(_, held)| held(&grants)).map(|(name, _)| *name).collect();
             assert_eq!(held, [interface]);
         }
-        let wasi = language::ELEMENTS.iter().filter(|element| element.interface.starts_with("wasi:"));
-        assert_eq!(wasi.count() + GRANTED.len(), language::ELEMENTS.len());
+        // Folders need no grant: without one there are none.
+        let folders = language::ELEMENTS.iter().filter(|element| element.interface == "wasi:filesystem");
+        assert_eq!(folders.count() + GRANTED.len(), language::ELEMENTS.len());
     }
 
     #[test]
@@ -355,7 +381,8 @@ mod tests {
             "active-response:plugin/alert",
             "wasi:io/streams@0.3.0",
             "wasi:nn/graph@0.2.0",
-            "wasi:http/types@0.2.0",
+            "wasi:http/incoming-handler@0.2.0",
+            "wasi:http/types@0.3.0",
             "env",
             "",
         ] {
@@ -368,12 +395,17 @@ mod tests {
     #[test]
     fn everything_missing_is_listed() {
         let mut found = empty();
-        for import in ["active-response:plugin/firewall@0.1.0", "wasi:http/types@0.2.0", "acme:x/y@1.0.0"] {
+        for import in [
+            "active-response:plugin/firewall@0.1.0",
+            "wasi:http/types@0.2.0",
+            "wasi:http/outgoing-handler@0.2.12",
+            "acme:x/y@1.0.0",
+        ] {
             found.sort(import);
         }
         let text = LoadError::Missing(found.missing(&Grants::default())).to_string();
         assert!(text.contains(r#"add <firewall/> to the <capabilities>"#), "{text}");
-        assert!(text.contains("--disable http"), "{text}");
+        assert!(text.contains(r#"wasi:http is not granted: add <http host="HOST"/> to"#), "{text}");
         assert!(text.contains("\"acme:x/y@1.0.0\" is unknown to this engine"), "{text}");
         assert_eq!(text.lines().count(), 4);
     }

@@ -13,7 +13,7 @@ use crate::bindings::{
 use crate::state::State;
 
 /// Links what every component gets, what `grants` hold, and WASI when `wasi`
-/// says that the component imports it.
+/// says that the component imports it; of that, HTTP only by grant.
 pub(crate) fn linker(
     engine: &wasmtime::Engine,
     grants: &Grants,
@@ -24,6 +24,7 @@ pub(crate) fn linker(
     invocation::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     alert::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     log::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+    config::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     /// Links the interface of this name when it is granted.
     macro_rules! link {
         ($($interface:ident: $granted:expr;)*) => {
@@ -41,7 +42,6 @@ pub(crate) fn linker(
         processes: grants.processes.is_some();
         exec: !grants.exec.is_empty();
         state: grants.state.is_some();
-        config: !grants.config.is_empty();
         secret: !grants.secrets.is_empty();
         quarantine: grants.quarantine.is_some();
         isolation: grants.isolation.is_some();
@@ -49,6 +49,9 @@ pub(crate) fn linker(
     }
     if wasi {
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    }
+    if !grants.http.is_empty() {
+        wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     }
     Ok(linker)
 }

@@ -6,9 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use riposte_capability::{Capabilities, Session};
 use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
+#[cfg(target_os = "linux")]
+use wasmtime_wasi::FsPerms;
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
+#[cfg(target_os = "linux")]
+use {crate::outcome::Failure, riposte_policy::grant::Access};
 
+use crate::host::Outgoing;
 use crate::invocation::Invocation;
 use crate::outcome::one_line;
 
@@ -29,8 +35,11 @@ pub(crate) struct State {
     /// The member of the alert that was looked into last, and where it stands.
     pub(crate) member: Option<(String, Option<Range<usize>>)>,
     table: ResourceTable,
-    /// Made when a component first uses WASI; most never do.
+    /// Made when a component first uses WASI, which most never do, or gets
+    /// folders through it.
     wasi: Option<Box<WasiCtx>>,
+    /// Made when a component first uses HTTP.
+    http: Option<Box<Outgoing>>,
 }
 
 impl State {
@@ -44,22 +53,62 @@ impl State {
         table.set_max_capacity(HANDLES);
         let log = Log::new(Arc::clone(&invocation.command));
         let memory = Memory::new(memory);
-        Self { invocation, session, capabilities, memory, log, member: None, table, wasi: None }
+        Self { invocation, session, capabilities, memory, log, member: None, table, wasi: None, http: None }
+    }
+
+    /// Gives the component these folders.
+    ///
+    /// # Errors
+    ///
+    /// When the system gives no further descriptor for one of them.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn give(&mut self, folders: &[riposte_capability::folders::Folder]) -> Result<(), Failure> {
+        use std::os::fd::AsRawFd;
+
+        if folders.is_empty() {
+            return Ok(());
+        }
+        let mut wasi = inert(&self.log);
+        for folder in folders {
+            // By descriptor: what its path leads to now does not matter.
+            let opened = format!("/proc/self/fd/{}", folder.folder.as_raw_fd());
+            let access = match folder.access {
+                Access::Read => FsPerms::ReadOnly,
+                Access::Write => FsPerms::ReadWrite,
+            };
+            wasi.preopened_dir(opened, &folder.path, access).map_err(|error| {
+                Failure::Host(format!("the folder {} could not be given to it: {error}", folder.path))
+            })?;
+        }
+        self.wasi = Some(Box::new(wasi.build()));
+        Ok(())
     }
 }
 
 /// WASI, linked but inert: no folders, no environment, no arguments, no input,
 /// no sockets. What is written to standard output and error goes to the log.
+fn inert(log: &Log) -> WasiCtxBuilder {
+    let mut inert = WasiCtx::builder();
+    inert.stdout(log.clone()).stderr(log.clone());
+    inert.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false).max_random_size(RANDOM);
+    inert
+}
+
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         let log = &self.log;
-        let wasi = self.wasi.get_or_insert_with(|| {
-            let mut inert = WasiCtx::builder();
-            inert.stdout(log.clone()).stderr(log.clone());
-            inert.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false).max_random_size(RANDOM);
-            Box::new(inert.build())
-        });
+        let wasi = self.wasi.get_or_insert_with(|| Box::new(inert(log).build()));
         WasiCtxView { ctx: wasi, table: &mut self.table }
+    }
+}
+
+/// HTTP by grant: every request is decided and sent by the capability.
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        let (session, capabilities) = (&self.session, &self.capabilities);
+        let http =
+            self.http.get_or_insert_with(|| Box::new(Outgoing::new(capabilities.http(session.clone()))));
+        http.view(&mut self.table)
     }
 }
 
@@ -143,11 +192,49 @@ struct Said {
     cut: bool,
     /// The beginning of a line on standard output or error.
     unfinished: Vec<u8>,
+    /// What may not be shown, and what is shown in its place.
+    secrets: Vec<(String, String)>,
+}
+
+/// Shortest text that is taken for a secret when it is met in a line, in
+/// bytes: shorter ones are met by chance.
+const TELLING: usize = 4;
+
+impl Said {
+    fn concealed(&self, text: &str) -> String {
+        let mut shown = text.to_owned();
+        for (value, instead) in &self.secrets {
+            if shown.contains(value.as_str()) {
+                shown = shown.replace(value.as_str(), instead);
+            }
+        }
+        shown
+    }
 }
 
 impl Log {
     fn new(command: Arc<str>) -> Self {
         Self { command, said: Arc::default() }
+    }
+
+    /// From now on, this value of the secret `name` is shown in no line. What
+    /// the plugin makes of it (its base64, its half) is not known here.
+    pub(crate) fn conceal(&self, name: &str, value: &str) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let instead = format!("[secret {name}]");
+        // A value of several lines is logged as several, or in one.
+        for part in std::iter::once(value).chain(value.lines()) {
+            if part.len() >= TELLING && !said.secrets.iter().any(|(known, _)| known == part) {
+                said.secrets.push((part.to_owned(), instead.clone()));
+            }
+        }
+        // The whole before its parts.
+        said.secrets.sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));
+    }
+
+    /// A text of the plugin's, without the secrets that it was given.
+    pub(crate) fn concealed(&self, text: &str) -> String {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).concealed(text)
     }
 
     /// Keeps one line, and shows it to the operator.
@@ -179,7 +266,7 @@ impl Log {
             tracing::warn!(command, "the plugin logs more than {LOG} bytes in one call; the rest is dropped");
             return;
         }
-        let line = one_line(text);
+        let line = one_line(&said.concealed(text));
         match level {
             tracing::Level::ERROR => tracing::error!(command, "plugin: {line}"),
             tracing::Level::WARN => tracing::warn!(command, "plugin: {line}"),
@@ -266,6 +353,18 @@ mod tests {
         let lines = log.into_lines();
         assert_eq!(lines.len(), 1, "{lines:?}");
         assert!(lines[0].starts_with("(the rest is dropped"));
+    }
+
+    #[test]
+    fn a_secret_is_in_no_line() {
+        let log = Log::new("test".into());
+        log.conceal("hook", "hunter2\nsecond line");
+        log.conceal("short", "abc");
+        log.line(tracing::Level::INFO, "POST hunter2\nsecond line to abc");
+        log.written(b"hunter2\nsecond line\nhunter");
+        assert_eq!(log.concealed("no hunter2"), "no [secret hook]");
+        let lines = log.into_lines();
+        assert_eq!(lines, ["POST [secret hook] to abc", "[secret hook]", "[secret hook]", "hunter"]);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use async_trait::async_trait;
 use riposte_policy::Order;
 use riposte_policy::config::{Command, Mode, Way};
 use riposte_policy::diagnostic::Place;
+use riposte_policy::grant::Confinement;
 use riposte_policy::order::Actor;
 use riposte_transport::local::{Delivered, Local};
 use riposte_transport::route::Identity;
@@ -27,6 +28,7 @@ use tokio::sync::mpsc::Receiver;
 
 fn order(agent: &str, alert_id: &str) -> Order {
     let command = Command {
+        confinement: Confinement::Default,
         name: "c".into(),
         executable: "c".into(),
         timeout_allowed: None,

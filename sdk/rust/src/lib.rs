@@ -9,7 +9,8 @@
 //! * [`log`], [`invocation`], [`config`]: what it may always call.
 //! * [`firewall`], [`routes`], [`accounts`], [`services`], [`lines`],
 //!   [`processes`], [`exec`], [`state`], [`secret`], [`quarantine`],
-//!   [`isolation`], [`mail`]: what it may call when the command grants it.
+//!   [`isolation`], [`mail`], [`http`]: what it may call when the command grants it.
+//! * [`json`]: JSON text, for what it sends.
 //! * `host`: the host of native tests, which records every call.
 // The generated bindings of the component are the only unsafe code.
 #![cfg_attr(not(target_arch = "wasm32"), forbid(unsafe_code))]
@@ -21,8 +22,10 @@ pub mod config;
 mod error;
 pub mod exec;
 pub mod firewall;
+pub mod http;
 pub mod invocation;
 pub mod isolation;
+pub mod json;
 pub mod lines;
 pub mod log;
 pub mod mail;

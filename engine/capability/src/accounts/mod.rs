@@ -16,6 +16,7 @@ mod call;
 pub mod fake;
 #[cfg(target_os = "linux")]
 pub mod linux;
+#[cfg(target_os = "linux")]
 mod shadow;
 pub mod vectors;
 

@@ -1,15 +1,29 @@
 //! Running granted programs.
+//!
+//! A response may run what a grant names: one program by its whole path, with
+//! arguments of one shape. There is no shell; each argument arrives as one. What
+//! the program does is then its own affair, within the confinement of the
+//! grant, and ends with the call: its whole group does.
+
+mod call;
+pub mod fake;
+mod programs;
+
+use std::path::PathBuf;
 
 use async_trait::async_trait;
+use riposte_policy::grant::Confinement;
 
 use crate::refusal::Refusal;
-use crate::session::Session;
+
+pub use call::Exec;
+pub use programs::Programs;
 
 /// The WIT interface.
 pub const INTERFACE: &str = "exec";
 
 /// How a program ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Output {
     /// Its exit status, or minus the number of the signal that ended it.
     pub status: i32,
@@ -21,9 +35,30 @@ pub struct Output {
     pub truncated: bool,
 }
 
+/// A run that a grant allows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The program, absolute.
+    pub program: PathBuf,
+    /// Its arguments, after `argv[0]`. None holds a NUL.
+    pub arguments: Vec<String>,
+    /// What it reads on stdin.
+    pub input: Vec<u8>,
+    /// How it is confined.
+    pub confinement: Confinement,
+}
+
 /// How a host does it.
 #[async_trait]
 pub trait Backend: Send + Sync {
+    /// Runs it to its end. When the returned future is dropped, as at the limit
+    /// of the component's time, the program is ended with its group.
+    ///
+    /// # Errors
+    ///
+    /// When it was not started, or did not end by itself.
+    async fn run(&self, run: Run) -> Result<Output, Refusal>;
+
     /// Whether it would work now.
     ///
     /// # Errors
@@ -38,37 +73,11 @@ pub struct Unavailable(pub Refusal);
 
 #[async_trait]
 impl Backend for Unavailable {
-    async fn probe(&self) -> Result<(), Refusal> {
+    async fn run(&self, _: Run) -> Result<Output, Refusal> {
         Err(self.0.clone())
     }
-}
 
-/// The calls of the WIT interface `exec`.
-#[derive(Clone, Copy)]
-pub struct Exec<'a> {
-    backend: &'a dyn Backend,
-}
-
-impl<'a> Exec<'a> {
-    pub(crate) fn new(backend: &'a dyn Backend) -> Self {
-        Self { backend }
-    }
-
-    /// As the WIT says.
-    ///
-    /// # Errors
-    ///
-    /// By phase, grant, guard or backend.
-    pub async fn run(
-        &self,
-        session: &Session,
-        program: &str,
-        arguments: Vec<String>,
-        input: Vec<u8>,
-    ) -> Result<Output, Refusal> {
-        session.effects_allowed("exec.run")?;
-        self.backend.probe().await?;
-        let _ = (program, arguments, input);
-        Err(Refusal::unsupported("exec is not implemented"))
+    async fn probe(&self) -> Result<(), Refusal> {
+        Err(self.0.clone())
     }
 }

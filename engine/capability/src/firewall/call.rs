@@ -7,6 +7,7 @@ use riposte_policy::order::EntryId;
 
 use super::{Backend, Target};
 use crate::claim::{Claims, NotRecorded, Standing};
+use crate::confirm::Confirmation;
 use crate::guard::{Guard, Verdict};
 use crate::refusal::Refusal;
 use crate::session::{Session, WouldBe};
@@ -18,11 +19,17 @@ pub struct Firewall<'a> {
     claims: &'a dyn Claims,
     backend: &'a dyn Backend,
     guard: &'a Guard,
+    confirmation: Confirmation<'a>,
 }
 
 impl<'a> Firewall<'a> {
-    pub(crate) fn new(claims: &'a dyn Claims, backend: &'a dyn Backend, guard: &'a Guard) -> Self {
-        Self { claims, backend, guard }
+    pub(crate) fn new(
+        claims: &'a dyn Claims,
+        backend: &'a dyn Backend,
+        guard: &'a Guard,
+        confirmation: Confirmation<'a>,
+    ) -> Self {
+        Self { claims, backend, guard, confirmation }
     }
 
     /// Drops all packets from `address`, an address or a network, for as long
@@ -33,6 +40,8 @@ impl<'a> Firewall<'a> {
     /// `invalid-input` for another spelling, `denied` by phase, grant or guard,
     /// `unavailable` when the claim or the block could not be made. After a
     /// failure of the backend the claim stands: the entry's undo releases it.
+    /// `failed` when a network was blocked, what the grant wants confirmed did
+    /// not answer, and the block was undone.
     pub async fn block(&self, session: &Session, address: &str) -> Result<bool, Refusal> {
         session.effects_allowed("firewall.block")?;
         let grant = granted(session)?;
@@ -49,7 +58,8 @@ impl<'a> Firewall<'a> {
         self.backend.ready(&target)?;
         let entry = session.holder()?;
         let before = self.claims.claim(entry, target.effect(), None).await.map_err(|e| unrecorded(&e))?;
-        self.backend.sync(vec![target]).await?;
+        self.backend.sync(vec![target.clone()]).await?;
+        self.confirm(session, grant, entry, target).await?;
         if grant.established == Established::Cut {
             self.cut(session, prefix).await;
         }
@@ -129,6 +139,22 @@ impl<'a> Firewall<'a> {
     fn believed(&self, session: &Session, target: &Target) -> bool {
         let shadow = session.record.believes(target.effect()).filter(|_| session.mode == Mode::Shadow);
         shadow.unwrap_or_else(|| self.claims.standing(target.effect()) != Standing::Free)
+    }
+
+    /// One address locks out one sender; a network may hold what nobody thought of.
+    async fn confirm(
+        &self,
+        session: &Session,
+        grant: &FirewallGrant,
+        entry: EntryId,
+        target: Target,
+    ) -> Result<(), Refusal> {
+        if target.prefix().single().is_some() {
+            return Ok(());
+        }
+        let name = target.prefix().to_string();
+        let undo = release(self.claims, self.backend, entry, target);
+        self.confirmation.after(session, "firewall.block", &name, &grant.confirm, undo).await
     }
 
     fn guarded(&self, prefix: Prefix) -> Result<(), Refusal> {

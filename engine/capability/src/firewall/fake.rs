@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use riposte_policy::address::Prefix;
 
 use super::{Backend, Element, GRACE, Target};
 use crate::claim::{Claims, Standing};
@@ -20,6 +21,7 @@ pub struct Fake {
 struct State {
     elements: BTreeMap<String, Element>,
     synced: Vec<String>,
+    cuts: Vec<String>,
     refusal: Option<Refusal>,
 }
 
@@ -40,6 +42,12 @@ impl Fake {
     #[must_use]
     pub fn synced(&self) -> Vec<String> {
         self.state().synced.clone()
+    }
+
+    /// Every address and network whose open connections were to be ended.
+    #[must_use]
+    pub fn cuts(&self) -> Vec<String> {
+        self.state().cuts.clone()
     }
 
     /// From now on every call is refused like this; `None`: all is well again.
@@ -96,5 +104,15 @@ impl Backend for Fake {
 
     async fn probe(&self) -> Result<(), Refusal> {
         self.state().refusal.clone().map_or(Ok(()), Err)
+    }
+
+    /// Whatever a grant names.
+    fn ready(&self, _: &Target) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    async fn cut(&self, prefix: Prefix) -> Result<(), Refusal> {
+        self.state().cuts.push(prefix.to_string());
+        Ok(())
     }
 }

@@ -11,6 +11,7 @@
 //! * [`nftables`]: the kernel's own messages; the one for many addresses.
 //! * [`iptables`], [`ipset`]: by the programs of these names; [`firewalld`]: by
 //!   D-Bus. All three over `reconciled`: read, change what differs, read again.
+//! * [`vectors`]: the packet filters of other systems, by their programs.
 //! * `cut`: ends the connections that are open.
 //! * [`fake`]: blocks nothing, for tests.
 
@@ -28,6 +29,7 @@ pub mod iptables;
 pub mod nftables;
 #[cfg(target_os = "linux")]
 mod program;
+#[cfg(target_os = "linux")]
 mod reconciled;
 mod registry;
 #[cfg(all(test, target_os = "linux"))]
@@ -46,7 +48,7 @@ use crate::refusal::Refusal;
 
 pub use call::Firewall;
 pub(crate) use call::release;
-pub use registry::{Firewalls, PassedOver};
+pub use registry::{Firewalls, PassedOver, may_be_here};
 
 /// The WIT interface, as effects name it.
 pub const INTERFACE: &str = "firewall";

@@ -23,7 +23,8 @@ const KINDS: &[FirewallBackend] = &[
     FirewallBackend::Iptables,
     FirewallBackend::Firewalld,
 ];
-/// The other systems' firewalls: their argument vectors register in [`open`].
+/// The other systems' firewalls: those that are not of this system refuse to
+/// be opened.
 #[cfg(not(target_os = "linux"))]
 const KINDS: &[FirewallBackend] = &[
     FirewallBackend::Pf,
@@ -55,10 +56,14 @@ fn open(kind: FirewallBackend, claims: &Arc<dyn Claims>) -> Result<Arc<dyn Backe
         }
     }
     #[cfg(not(target_os = "linux"))]
-    {
-        let _ = claims;
-        Err(elsewhere(kind))
-    }
+    super::vectors::backend(kind, Arc::clone(claims))
+}
+
+/// Whether a packet filter is one of this kind of system; whether it works
+/// is for its probe to say.
+#[must_use]
+pub fn may_be_here(kind: FirewallBackend) -> bool {
+    KINDS.contains(&kind)
 }
 
 /// A backend that does not block, and why.
@@ -89,39 +94,30 @@ struct Slot {
 
 impl Firewalls {
     /// Those of this host. `wanted`: what the settings name; `None`: the first
-    /// that works. One that is wanted and is not there refuses each block and
-    /// says what is missing.
-    ///
-    /// # Errors
-    ///
-    /// When nothing is wanted and nothing works: why the first does not.
-    pub fn of_this_host(claims: Arc<dyn Claims>, wanted: Option<FirewallBackend>) -> Result<Self, Refusal> {
-        let mut firewalls = Self::with(claims, wanted.unwrap_or(FirewallBackend::Nftables), Vec::new());
+    /// that works. Where nothing works, or what is wanted does not, each block
+    /// is refused with what is missing; [`Backend::probe`] says it too.
+    #[must_use]
+    pub fn of_this_host(claims: Arc<dyn Claims>, wanted: Option<FirewallBackend>) -> Self {
+        let first = KINDS.first().copied().unwrap_or(FirewallBackend::Nftables);
+        let mut firewalls = Self::with(claims, wanted.unwrap_or(first), Vec::new());
         if let Some(wanted) = wanted {
-            let _refused_again_at_each_block = firewalls.slot(wanted);
-            firewalls.passed_over = firewalls.others(wanted, "the settings name another");
-            return Ok(firewalls);
+            firewalls.passed_over = firewalls.others(&[], wanted, "the settings name another");
+            return firewalls;
         }
-        let mut passed_over = Vec::new();
-        let mut first = None;
+        let mut tried = Vec::new();
         for kind in KINDS.iter().copied().filter(|kind| picked_by_itself(*kind)) {
             match firewalls.works(kind) {
                 Ok(()) => {
-                    firewalls.chosen = kind;
-                    let mut others = firewalls.others(kind, "another works and comes before it");
-                    others
-                        .retain(|other| passed_over.iter().all(|p: &PassedOver| p.backend != other.backend));
-                    passed_over.extend(others);
-                    firewalls.passed_over = passed_over;
-                    return Ok(firewalls);
+                    firewalls.choose(kind);
+                    break;
                 }
-                Err(refusal) => {
-                    passed_over.push(PassedOver { backend: kind, why: refusal.message.clone() });
-                    first = first.or(Some(refusal));
-                }
+                Err(refusal) => tried.push(PassedOver { backend: kind, why: refusal.message }),
             }
         }
-        Err(first.unwrap_or_else(|| elsewhere(FirewallBackend::Nftables)))
+        let chosen = firewalls.chosen;
+        tried.retain(|other| other.backend != chosen);
+        firewalls.passed_over = firewalls.others(&tried, chosen, "another works and comes before it");
+        firewalls
     }
 
     /// Those that are given, and whatever else is needed of this host: for
@@ -141,6 +137,15 @@ impl Firewalls {
         Self { claims, chosen, passed_over: Vec::new(), slots, used: Mutex::new([chosen].into()) }
     }
 
+    /// Whether the chosen one is there.
+    ///
+    /// # Errors
+    ///
+    /// What is missing, and what to do about it.
+    pub fn there(&self) -> Result<(), Refusal> {
+        self.slot(self.chosen).map(drop)
+    }
+
     /// Opens it and tries it out.
     fn works(&self, kind: FirewallBackend) -> Result<(), Refusal> {
         let backend = Arc::clone(self.slot(kind)?);
@@ -157,10 +162,19 @@ impl Firewalls {
         probing.join().unwrap_or_else(|_| Err(Refusal::failed("its probe ended unexpectedly")))
     }
 
-    /// What there is besides `chosen`: why it is not there, or `why` not used.
-    fn others(&self, chosen: FirewallBackend, why: &str) -> Vec<PassedOver> {
+    fn choose(&mut self, kind: FirewallBackend) {
+        self.chosen = kind;
+        self.used = Mutex::new([kind].into());
+    }
+
+    /// What there is besides `chosen`: why it did not work when it was `tried`,
+    /// why it is not there, or else `why` it is not used.
+    fn others(&self, tried: &[PassedOver], chosen: FirewallBackend, why: &str) -> Vec<PassedOver> {
         let other = |kind: &FirewallBackend| {
-            // Opening firewalld and the programs' backends looks for files only.
+            if let Some(tried) = tried.iter().find(|tried| tried.backend == *kind) {
+                return tried.clone();
+            }
+            // Opening the programs' backends and firewalld looks for files only.
             let missing = match kind {
                 FirewallBackend::Nftables => None,
                 kind => self.slot(*kind).err().map(|refusal| refusal.message),

@@ -11,6 +11,8 @@
 //! * `accounts`: which users are protected; `process`: which processes and units.
 
 mod accounts;
+#[cfg(not(target_os = "linux"))]
+mod elsewhere;
 mod host;
 mod networks;
 #[cfg(target_os = "linux")]
@@ -30,10 +32,13 @@ use std::time::{Duration, Instant};
 use riposte_policy::address::Prefix;
 use riposte_policy::config::{Guarding, Overridden, Override};
 use riposte_policy::embedded::embedded;
+use riposte_policy::readings;
 use riposte_policy::user::UserName;
 
 use crate::witness::Witness;
 use accounts::Accounts;
+#[cfg(not(target_os = "linux"))]
+use elsewhere as peers;
 use networks::Networks;
 use rule::Rule;
 
@@ -203,6 +208,27 @@ impl Guard {
         verdict
     }
 
+    /// Whether a program may get `text` as the address that it acts on, however
+    /// leniently it reads: nothing that somebody takes for a protected address.
+    pub fn judge_text(&self, text: &str) -> Verdict {
+        for prefix in readings::addresses(text) {
+            if let Verdict::Never { rule, detail } = self.judge(prefix) {
+                return Verdict::Never { rule, detail };
+            }
+        }
+        Verdict::Pass
+    }
+
+    /// The same for a user.
+    pub fn judge_user_text(&self, text: &str) -> Verdict {
+        for user in readings::users(text).filter_map(|name| name.parse().ok()) {
+            if let never @ Verdict::Never { .. } = self.judge_user(&user) {
+                return never;
+            }
+        }
+        Verdict::Pass
+    }
+
     /// Whether the process may be ended: never the first process, the kernel's
     /// threads, the engine itself, or what started it.
     pub fn judge_process(&self, process: u32) -> Verdict {
@@ -215,16 +241,35 @@ impl Guard {
         process::judge_unit(unit)
     }
 
-    /// The addresses of managers, as configured and as connections show them:
-    /// for who must keep reaching them.
+    /// The addresses of managers, as configured and as connections show them.
     #[must_use]
     pub fn managers(&self) -> Vec<Prefix> {
+        self.known(&[Rule::Manager, Rule::ManagerPeer])
+    }
+
+    /// Whom this machine must keep reaching to be managed at all: managers and
+    /// brokers.
+    #[must_use]
+    pub fn superiors(&self) -> Vec<Prefix> {
+        self.known(&[Rule::Manager, Rule::ManagerPeer, Rule::Broker])
+    }
+
+    /// The name servers, when a manager or broker is known by name only to
+    /// them: without those it could not be found again.
+    #[must_use]
+    pub fn name_servers(&self) -> Vec<Prefix> {
+        let settings = self.settings.read().unwrap_or_else(PoisonError::into_inner);
+        let mut hosts = settings.managers.iter().chain(&settings.brokers);
+        let named = hosts.any(|host| host.parse::<Prefix>().is_err());
+        drop(settings);
+        if named { self.known(&[Rule::Resolver]) } else { Vec::new() }
+    }
+
+    fn known(&self, rules: &[Rule]) -> Vec<Prefix> {
         self.look_around();
         let protected = self.protected.read().unwrap_or_else(PoisonError::into_inner);
-        let managers = protected
-            .iter()
-            .filter(|(rule, _)| matches!(rule, Rule::Manager | Rule::ManagerPeer | Rule::Broker));
-        managers.flat_map(|(_, networks)| networks.iter()).collect()
+        let chosen = protected.iter().filter(|(rule, _)| rules.contains(rule));
+        Networks::from(chosen.flat_map(|(_, networks)| networks.iter()).collect::<Vec<_>>()).iter().collect()
     }
 
     /// The first rule that protects `prefix`.
@@ -269,7 +314,6 @@ impl Guard {
             return;
         }
         let begun = self.connections.elapsed();
-        #[cfg(target_os = "linux")]
         match peers::read(&self.accounts) {
             Ok(peers) => {
                 self.protect(Rule::ManagerPeer, peers.managers);

@@ -154,7 +154,9 @@ fn settings_protect_and_overrides_are_heard() {
     guard.set(config.settings.guard);
     assert_eq!(rule(&guard, "192.0.2.2"), Some("trusted-proxy"));
     assert_eq!(rule(&guard, "192.0.2.101"), Some("broker"));
-    assert_eq!(guard.managers(), [prefix("192.0.2.100"), prefix("192.0.2.101")]);
+    assert_eq!(guard.managers(), [prefix("192.0.2.100")]);
+    assert_eq!(guard.superiors(), [prefix("192.0.2.100"), prefix("192.0.2.101")]);
+    assert_eq!(guard.name_servers(), []);
     assert!(heard.0.lock().unwrap().is_empty());
     assert_eq!(rule(&guard, "192.0.2.1"), None);
     assert_eq!(rule(&guard, "192.0.2.100"), None);

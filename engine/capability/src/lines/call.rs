@@ -1,10 +1,7 @@
 //! The calls of the WIT interface `lines`.
 
-use std::path::Path;
-
 use riposte_policy::config::Mode;
 use riposte_policy::diagnostic::shown;
-use riposte_policy::grant::LinesGrant;
 
 use super::{INTERFACE, Line, Presence, Prior, target, wrappers};
 use crate::claim::Effect;
@@ -74,7 +71,7 @@ fn granted(session: &Session, call: &str, file: &str, line: &str) -> Result<(Hos
     session.effects_allowed(call)?;
     let file = HostPath::parse(file)?;
     let line = Line::parse(line)?;
-    let mut grants = session.grants.lines.iter().filter(|grant| covers(grant, &file)).peekable();
+    let mut grants = session.grants.lines.iter().filter(|grant| grant.is_for(file.as_path())).peekable();
     if grants.peek().is_none() {
         let file = file.as_str().replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;");
         return Err(Refusal::denied(format!(
@@ -88,11 +85,4 @@ fn granted(session: &Session, call: &str, file: &str, line: &str) -> Result<(Hos
         )));
     }
     Ok((file, line))
-}
-
-/// A grant is for one file, or for every file that lies in one folder (`/*`).
-fn covers(grant: &LinesGrant, file: &HostPath) -> bool {
-    let every = grant.file.file_name().is_some_and(|name| name == "*");
-    let folder = grant.file.parent().unwrap_or(Path::new("/"));
-    if every { file.folder() == folder } else { file.as_path() == grant.file }
 }

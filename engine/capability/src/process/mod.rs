@@ -7,26 +7,31 @@
 //!
 //! * [`Program`]: a file that is fit to be started, or [`Unfit`] why not.
 //! * [`Launch`]: what is started and how; [`Launch::start`] starts it.
+//! * [`Confined`]: the same, [confined](confine); natives and granted programs.
 //! * [`Running`]: a running program: talk to it, listen, wait, end it.
 //! * [`Ended`]: how it went and what it wrote.
 
+pub mod confine;
 mod group;
 mod keep;
 #[cfg(unix)]
 mod program;
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests;
 mod unfit;
 #[cfg(windows)]
 mod windows;
 
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::process::Command;
+use riposte_policy::grant::Confinement;
+use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use keep::{By, Ended, Exit, FirstLine, Kept};
@@ -36,6 +41,7 @@ pub use unfit::Unfit;
 #[cfg(windows)]
 pub use windows::Program;
 
+use confine::Unconfinable;
 use group::Group;
 use keep::Progress;
 
@@ -100,7 +106,14 @@ impl Default for Caps {
     }
 }
 
-impl Launch<'_> {
+impl<'a> Launch<'a> {
+    /// The same, confined. What is started otherwise is a program of the engine
+    /// itself, such as `iptables`.
+    #[must_use]
+    pub fn under(self, confinement: &'a Confinement) -> Confined<'a> {
+        Confined { launch: self, confinement }
+    }
+
     /// Starts it. Must be called within a tokio runtime.
     ///
     /// # Errors
@@ -109,20 +122,9 @@ impl Launch<'_> {
     /// kernel does not start it.
     pub fn start(&self) -> Result<Running, NotStarted> {
         let program = self.program.again().map_err(NotStarted::Unfit)?;
-        // Who reads arguments was written for OSSEC, which starts programs by
-        // their whole path: they log it, and stock rules 601 to 607 look for it.
-        let by = if self.arguments.is_empty() { Name::Relative } else { Name::Whole };
-        let mut child = self.command(&program, by).spawn().map_err(|error| self.explain(&program, &error))?;
-        let (talk, hear) = mpsc::unbounded_channel();
-        let (end, asked) = oneshot::channel();
-        let (tell, progress) = watch::channel(Progress::default());
-        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        // It has an id until it is reaped, and nobody has waited for it yet.
-        let id = child.id().unwrap_or_default();
-        let group = Group::new(child);
-        group.cap(self.caps);
-        tokio::spawn(keep::keep(group, pipes, hear, asked, tell, self.caps));
-        Ok(Running { id, talk: Some(talk), end: Some(end), progress })
+        let mut command = self.command(&program, self.by());
+        let child = command.spawn().map_err(|error| self.explain(&program, &error))?;
+        Ok(self.running(child))
     }
 
     /// Runs it to its end with `input` on its stdin.
@@ -133,10 +135,7 @@ impl Launch<'_> {
     ///
     /// As [`Launch::start`]. How the program itself ended is no error.
     pub async fn run(&self, input: Vec<u8>) -> Result<Ended, NotStarted> {
-        let mut running = self.start()?;
-        running.say(input);
-        running.hang_up();
-        Ok(running.finished().await)
+        self.start()?.fed(input).await
     }
 
     /// Starts it and lets it go: nobody speaks to it or waits for it, no limit
@@ -153,25 +152,62 @@ impl Launch<'_> {
         command.spawn().map(drop).map_err(|error| self.explain(&program, &error))
     }
 
-    #[expect(clippy::disallowed_methods, reason = "this is the module that starts programs")]
+    /// Who reads arguments was written for OSSEC, which starts programs by their
+    /// whole path: they log it, and stock rules 601 to 607 look for it.
+    fn by(&self) -> Name {
+        if self.arguments.is_empty() { Name::Relative } else { Name::Whole }
+    }
+
+    /// Hands a started child to its keeper.
+    fn running(&self, mut child: Child) -> Running {
+        let (talk, hear) = mpsc::unbounded_channel();
+        let (end, asked) = oneshot::channel();
+        let (tell, progress) = watch::channel(Progress::default());
+        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        // It has an id until it is reaped, and nobody has waited for it yet.
+        let id = child.id().unwrap_or_default();
+        let group = Group::new(child);
+        group.cap(self.caps);
+        tokio::spawn(keep::keep(group, pipes, hear, asked, tell, self.caps));
+        Running { id, talk: Some(talk), end: Some(end), progress }
+    }
+
     fn command(&self, program: &Program, by: Name) -> Command {
         let (executable, called) = match by {
             Name::Relative => (program.executable(self.root), program.called()),
             Name::Whole => (program.path().to_owned(), program.path().display().to_string()),
         };
-        let mut command = if program.runs_by_shell() {
+        if program.runs_by_shell() {
             // `$0` is the first argument then, as for a script with a `#!` line.
-            let mut shell = Command::new(SHELL);
-            shell.arg(executable);
-            Group::lead(&mut shell, None);
-            shell
-        } else {
-            let mut command = Command::new(executable);
-            Group::lead(&mut command, Some(&called));
+            let mut command = self.prepared(SHELL.as_ref(), None);
+            command.arg(executable).args(self.arguments);
             command
+        } else {
+            let mut command = self.prepared(executable.as_os_str(), Some(&called));
+            command.args(self.arguments);
+            command
+        }
+    }
+
+    /// The same by way of another program, which takes it at the end of its own
+    /// arguments. It cannot pass on an `argv[0]` but the path.
+    fn wrapped(&self, program: &Program, wrapper: &Path, words: &[OsString]) -> Command {
+        let executable = match self.by() {
+            Name::Relative => program.executable(self.root),
+            Name::Whole => program.path().to_owned(),
         };
+        let shell = program.runs_by_shell().then_some(SHELL);
+        let mut command = self.prepared(wrapper.as_os_str(), None);
+        command.args(words).args(shell).arg(executable).args(self.arguments);
         command
-            .args(self.arguments)
+    }
+
+    /// What holds for everything that is started.
+    #[expect(clippy::disallowed_methods, reason = "this is the module that starts programs")]
+    fn prepared(&self, executable: &OsStr, called: Option<&str>) -> Command {
+        let mut command = Command::new(executable);
+        Group::lead(&mut command, called);
+        command
             .current_dir(self.root)
             .env_clear()
             .env("PATH", PATH)
@@ -195,6 +231,45 @@ impl Launch<'_> {
             ErrorKind::ArgumentListTooLong => NotStarted::TooLong { path },
             _ => NotStarted::Refused { path, error: error.to_string() },
         }
+    }
+}
+
+/// A program that is to be started, and how it is confined.
+#[derive(Clone, Copy, Debug)]
+pub struct Confined<'a> {
+    launch: Launch<'a>,
+    confinement: &'a Confinement,
+}
+
+impl Confined<'_> {
+    /// Starts it. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// As [`Launch::start`], and when it cannot be confined so.
+    pub fn start(&self) -> Result<Running, NotStarted> {
+        let Self { launch, confinement } = self;
+        let program = launch.program.again().map_err(NotStarted::Unfit)?;
+        let path = program.path().to_owned();
+        let unconfined = |why| NotStarted::Unconfined { path, why };
+        let started = confine::wrapped(confinement, &program, launch.root).and_then(|wrapper| {
+            let command = match &wrapper {
+                Some((wrapper, words)) => launch.wrapped(&program, wrapper, words),
+                None => launch.command(&program, launch.by()),
+            };
+            confine::spawn(command, confinement, launch.root)
+        });
+        let child = started.map_err(unconfined)?.map_err(|error| launch.explain(&program, &error))?;
+        Ok(launch.running(child))
+    }
+
+    /// As [`Launch::run`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Confined::start`].
+    pub async fn run(&self, input: Vec<u8>) -> Result<Ended, NotStarted> {
+        self.start()?.fed(input).await
     }
 }
 
@@ -223,6 +298,13 @@ impl Running {
             // The keeper hangs up when the program has ended: nobody to tell.
             let _ = talk.send(bytes);
         }
+    }
+
+    /// Says `input`, hangs up, and waits for the end.
+    async fn fed(mut self, input: Vec<u8>) -> Result<Ended, NotStarted> {
+        self.say(input);
+        self.hang_up();
+        Ok(self.finished().await)
     }
 
     /// Closes its stdin once all that was said is written.
@@ -280,6 +362,8 @@ pub enum NotStarted {
     Forbidden { path: PathBuf },
     /// Its arguments are longer than the kernel takes.
     TooLong { path: PathBuf },
+    /// It cannot be confined as it should be.
+    Unconfined { path: PathBuf, why: Unconfinable },
     /// Something else: too many processes, no memory.
     Refused { path: PathBuf, error: String },
 }
@@ -311,6 +395,7 @@ impl fmt::Display for NotStarted {
                     path.display()
                 )
             }
+            Self::Unconfined { path, why } => write!(f, "{} was not started: {why}", path.display()),
             Self::Refused { path, error } => write!(
                 f,
                 "{} was not started ({error}): look at the limits on processes, files and memory of the engine",
@@ -324,6 +409,7 @@ impl std::error::Error for NotStarted {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Unfit(why) => Some(why),
+            Self::Unconfined { why, .. } => Some(why),
             _ => None,
         }
     }

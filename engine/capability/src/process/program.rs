@@ -188,6 +188,7 @@ fn fit(file: &OwnedFd, path: &Path, real: &Path) -> Result<((u64, u64), bool), U
 }
 
 /// Only root and the user of the engine may own it, and nobody else write it.
+#[allow(clippy::useless_conversion, reason = "a mode has 16 bits on FreeBSD")]
 fn only_ours(path: &Path, found: &Stat) -> Result<(), Unfit> {
     let us = rustix::process::geteuid().as_raw();
     if found.st_uid != 0 && found.st_uid != us {

@@ -3,6 +3,7 @@
 use riposte_policy::address::Prefix;
 use riposte_policy::grant::RouteGrant;
 
+use crate::confirm::Confirmation;
 use crate::guard::{Guard, Verdict};
 use crate::held::Holding;
 use crate::refusal::Refusal;
@@ -14,11 +15,12 @@ use crate::session::Session;
 pub struct Routes<'a> {
     holding: Holding<'a>,
     guard: &'a Guard,
+    confirmation: Confirmation<'a>,
 }
 
 impl<'a> Routes<'a> {
-    pub(crate) fn new(holding: Holding<'a>, guard: &'a Guard) -> Self {
-        Self { holding, guard }
+    pub(crate) fn new(holding: Holding<'a>, guard: &'a Guard, confirmation: Confirmation<'a>) -> Self {
+        Self { holding, guard, confirmation }
     }
 
     /// Lets packets to `address`, an address or a network, go nowhere for as
@@ -28,7 +30,9 @@ impl<'a> Routes<'a> {
     ///
     /// `invalid-input` for another spelling, `denied` by phase, grant or guard,
     /// else what the claim or the route stands on. After a failure of the
-    /// backend the claim stands: the entry's undo releases it.
+    /// backend the claim stands: the entry's undo releases it. `failed` when a
+    /// network was named, what the grant wants confirmed did not answer, and the
+    /// route was taken back.
     pub async fn blackhole(&self, session: &Session, address: &str) -> Result<bool, Refusal> {
         session.effects_allowed("routes.blackhole")?;
         let grant = granted(session)?;
@@ -40,7 +44,12 @@ impl<'a> Routes<'a> {
                 return Err(Refusal::denied(format!("{prefix} is never cut off: {detail} (guard: {rule})")));
             }
         }
-        self.holding.hold(session, prefix.to_string()).await
+        let changed = self.holding.hold(session, prefix.to_string()).await?;
+        if prefix.single().is_none() {
+            let target = prefix.to_string();
+            self.confirmation.held(self.holding, session, "routes.blackhole", target, &grant.confirm).await?;
+        }
+        Ok(changed)
     }
 
     /// Ends what [`Routes::blackhole`] began. `false`: this response did not

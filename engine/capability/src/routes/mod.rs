@@ -19,7 +19,24 @@ pub mod kernel;
 mod tests;
 pub mod vectors;
 
+use std::sync::Arc;
+
+use crate::held;
+use crate::refusal::Refusal;
+
 pub use call::Routes;
 
 /// The WIT interface, as effects name it.
 pub const INTERFACE: &str = "routes";
+
+/// The routes of this host.
+///
+/// # Errors
+///
+/// What is missing, and what to do about it.
+pub fn of_this_host() -> Result<Arc<dyn held::Backend>, Refusal> {
+    #[cfg(target_os = "linux")]
+    return Ok(Arc::new(kernel::Kernel::open()?));
+    #[cfg(not(target_os = "linux"))]
+    vectors::backend()
+}

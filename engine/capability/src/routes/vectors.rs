@@ -184,7 +184,8 @@ impl held::Backend for Routes {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use super::*;
     use crate::held::Backend as _;

@@ -1,11 +1,14 @@
 //! One command: which executable, what it may do, what is worth saying of it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use riposte_capability::firewall;
 use riposte_capability::process::Program;
+use riposte_capability::process::confine::{self, Strength};
 use riposte_policy::config::{Command, Response, Role};
 use riposte_policy::diagnostic::Severity;
-use riposte_policy::grant::Grants;
+use riposte_policy::grant::{Confinement, Grants, NewPrivileges};
 use riposte_policy::limit::Limits;
 use riposte_runtime::native::NativeProgram;
 use riposte_runtime::{Components, Kind, LoadError};
@@ -108,6 +111,15 @@ impl Arming<'_> {
                 return None;
             }
         };
+        let filter = command.capabilities.as_ref().and_then(|grants| grants.firewall.as_ref()?.backend);
+        if let Some(filter) = filter.filter(|filter| !firewall::may_be_here(*filter)) {
+            let why = format!("the packet filter {} is one of another system", filter.as_str());
+            let message = format!("command {:?}: {why}", command.name);
+            let severity = if responses.is_empty() { Severity::Note } else { Severity::Warning };
+            let help = "alerts that would fire it here are reported as unsupported".to_owned();
+            self.found.say(severity, "executable-foreign", at, message, help);
+            return Some(ready(command, Runner::Unsupported(why), false));
+        }
         if !pinned && anything_granted && !builtin {
             let message =
                 format!("command {:?}: the grants are for any component of that name", command.name);
@@ -123,12 +135,26 @@ impl Arming<'_> {
                 String::new(),
             );
         }
+        let folders = plugin.inspection().folders().then_some(command.capabilities.as_ref()).flatten();
+        for grant in folders.into_iter().flat_map(|grants| &grants.folders) {
+            if let Err(refusal) = riposte_capability::folders::check(grant) {
+                let message = format!("command {:?} cannot run: {}", command.name, refusal.message);
+                let help = "without the folder every call of it fails".to_owned();
+                self.found.say(Severity::Warning, "folder-unusable", granted, message, help);
+            }
+        }
         let (limits, usual) = (&command.limits, Limits::default());
         if (limits.answer, limits.run) != (usual.answer, usual.run) {
             let message =
                 format!("command {:?}: answer and run limit native programs, not components", command.name);
             let help = "write cpu and wall instead".to_owned();
             self.found.say(Severity::Warning, "limit-unused", limited, message, help);
+        }
+        if command.confinement != Confinement::Default {
+            let message =
+                format!("command {:?} runs a component, which has nothing but its grants", command.name);
+            let help = "remove <confined> and <isolated>, which are for native programs".to_owned();
+            self.found.say(Severity::Warning, "confinement-unused", at, message, help);
         }
         versions::keep(self.places, &plugin, wasm);
         let reversible = plugin.kind() == Kind::Reversible;
@@ -195,11 +221,58 @@ impl Arming<'_> {
             let granted = self.found.inside(&command.place, "capabilities", None);
             self.found.say(Severity::Warning, "grant-unused", &granted, message, help);
         }
+        self.confined(command, &program, responses)?;
         if command.timeout_allowed.is_none() {
             self.no_rollback(command, timed);
         }
-        let native = NativeProgram::new(program, self.places.root.clone(), &command.limits);
+        let native = NativeProgram::new(program, self.places.root.clone(), command);
         Some(ready(command, Runner::Native(native), command.timeout_allowed == Some(true)))
+    }
+
+    /// Tries the confinement of a native program; `None` when it cannot be had.
+    fn confined(&mut self, command: &Command, program: &Program, responses: &[&Response]) -> Option<()> {
+        let (element, what) = match &command.confinement {
+            Confinement::Default => ("executable", String::new()),
+            Confinement::Confined { write, capabilities, new_privileges } => {
+                let filter = match new_privileges {
+                    NewPrivileges::Refused => "",
+                    NewPrivileges::Allowed => {
+                        ", may gain privileges from a set-user-id file, and has no filter of system calls"
+                    }
+                };
+                let capabilities = listed(capabilities, "no privileges");
+                ("confined", format!("writes {}, has {capabilities}{filter}", listed_paths(write)))
+            }
+            Confinement::Isolated { write } => {
+                ("isolated", format!("writes {}, has no network, runs as nobody", listed_paths(write)))
+            }
+        };
+        let at = &self.found.inside(&command.place, element, None);
+        let strength = match confine::examine(&command.confinement, program, &self.places.root) {
+            Ok(strength) => strength,
+            Err(why) => {
+                let severity = if responses.is_empty() { Severity::Warning } else { Severity::Error };
+                let (what, help) = script::mended(&why.to_string());
+                let message = format!("command {:?}: {what}", command.name);
+                self.found.say(severity, "confinement-unavailable", at, message, help);
+                return None;
+            }
+        };
+        let weaker = match strength {
+            Strength::Whole => None,
+            Strength::MayEmptyFiles => Some("before Linux 6.2 a confined program can empty any file"),
+            Strength::None => Some("this host has no filter of system calls for native programs"),
+        };
+        if let Some(weaker) = weaker {
+            let message = format!("command {:?}: {weaker}", command.name);
+            let help = "use a newer kernel, or write <isolated/>".to_owned();
+            self.found.say(Severity::Warning, "confinement-unavailable", at, message, help);
+        }
+        if command.confinement != Confinement::Default {
+            let message = format!("command {:?} runs {element}: it {what}", command.name);
+            self.found.say(Severity::Note, "confinement-level", at, message, String::new());
+        }
+        Some(())
     }
 
     fn no_rollback(&mut self, command: &Command, timed: bool) {
@@ -225,6 +298,16 @@ impl Arming<'_> {
 /// Levels from this on are rare enough to act on alone: attacks begin at 7 in
 /// Wazuh's classification of rules.
 const NARROW: u8 = 7;
+
+/// The names, or `none` when there are none.
+fn listed(names: &[String], none: &str) -> String {
+    if names.is_empty() { none.to_owned() } else { names.join(" ") }
+}
+
+fn listed_paths(paths: &[PathBuf]) -> String {
+    let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+    listed(&paths, "nothing of its own")
+}
 
 /// Whether a response may run on an agent.
 fn is_sent(response: &Response) -> bool {

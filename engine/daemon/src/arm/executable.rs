@@ -249,9 +249,10 @@ mod tests {
         assert_eq!(found("two", None, &places), "error \"two\" could be any of two.py, two.sh");
         assert_eq!(found("two.py", None, &places), "native two.py");
         assert_eq!(
-            found("netsh.exe", None, &places),
-            "error \"netsh.exe\" is a program for another platform"
+            found("block.exe", None, &places),
+            "error \"block.exe\" is a program for another platform"
         );
+        assert_eq!(found("netsh.exe", None, &places), "builtin netsh false");
         assert!(found("../bin/sh", None, &places).contains("is a path"));
         assert!(found("../bin/tell.sh", Some(Runtime::Native), &places).contains("is a path"));
         assert!(found("nothing", None, &places).contains("nothing here is called"));

@@ -41,9 +41,9 @@ use crate::places::Places;
 
 /// Runs of one component command at a time, when its limits say nothing. Most of
 /// a run is waiting for the disk, so this is also how many share one sync.
-const COMPONENTS: u32 = 32;
+pub const COMPONENTS: u32 = 32;
 /// Runs of one native command at a time, when its limits say nothing.
-const PROGRAMS: u32 = 4;
+pub const PROGRAMS: u32 = 4;
 
 /// A configuration whose commands are ready to run.
 pub struct Armed {

@@ -29,11 +29,14 @@ pub(super) fn code(unfit: &Unfit) -> &'static str {
 
 /// What is wrong with a program, and what mends it.
 pub(super) fn unfit(unfit: &Unfit) -> (String, String) {
-    let text = unfit.to_string();
-    // Its text ends in what mends it.
+    mended(&unfit.to_string())
+}
+
+/// Takes the text of an error apart that ends in what mends it.
+pub(super) fn mended(text: &str) -> (String, String) {
     match text.rsplit_once(": ") {
         Some((what, help)) => (what.to_owned(), help.to_owned()),
-        None => (text, String::new()),
+        None => (text.to_owned(), String::new()),
     }
 }
 

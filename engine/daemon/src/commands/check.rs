@@ -8,7 +8,7 @@ use std::sync::Arc;
 use riposte_capability::firewall::fake::Fake;
 use riposte_capability::{Backends, Capabilities, Guard};
 use riposte_policy::Severity;
-use riposte_policy::config::Role;
+use riposte_policy::config::{self, Role};
 use riposte_policy::diagnostic::{self, CODES, Diagnostic, Look, Place};
 use riposte_runtime::{Components, Settings};
 
@@ -190,12 +190,35 @@ pub fn arm_files(
     files: &[files::File],
     role: Role,
 ) -> Result<(Armed, Arc<Capabilities>), String> {
+    let (components, capabilities) = sandbox(COMPONENTS)?;
+    Ok((Armed::new_as(files, places, &components, role), capabilities))
+}
+
+/// A sandbox to look at components in, `concurrency` at a time: what they could
+/// do acts on nothing.
+///
+/// # Errors
+///
+/// When it cannot be set up.
+pub fn sandbox(concurrency: u32) -> Result<(Components, Arc<Capabilities>), String> {
     let claims = Arc::new(Nowhere);
     let firewall = Arc::new(Fake::new(Arc::clone(&claims) as _));
     let capabilities =
         Arc::new(Capabilities::new(claims, Backends::only_firewall(firewall), Arc::new(Guard::default())));
-    let settings = Settings { cache: None, concurrency: COMPONENTS };
+    let settings = Settings { cache: None, concurrency };
     let components =
         Components::new(&settings, Arc::clone(&capabilities)).map_err(|error| error.to_string())?;
-    Ok((Armed::new_as(files, places, &components, role), capabilities))
+    Ok((components, capabilities))
+}
+
+/// Prints the schema of the configuration.
+pub fn schema() -> Exit {
+    let mut out = io::stdout().lock();
+    match ask::written(out.write_all(config::relax_ng().as_bytes()).and_then(|()| out.flush())) {
+        Ok(_) => Exit::Done,
+        Err(error) => {
+            ask::complain(false, &error);
+            Exit::Failed
+        }
+    }
 }

@@ -3,6 +3,8 @@
 pub mod ask;
 pub mod check;
 pub mod explain;
+pub mod inspect;
+pub mod listed;
 pub mod migrate;
 
 use std::path::PathBuf;

@@ -4,8 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use riposte_capability::claim::Memory;
-use riposte_capability::firewall::nftables::Nftables;
-use riposte_capability::firewall::{Backend, Unavailable};
+use riposte_capability::firewall::{Backend, Firewalls};
 use riposte_capability::{Backends, Capabilities, Guard, Refusal};
 use riposte_policy::config::Mode;
 use riposte_policy::order::EntryId;
@@ -126,10 +125,7 @@ impl Here {
         let failed = |error: String| Failed::NotDone(error);
         let Some(found) = builtin(&called.name) else { return Err(Failed::Unknown(called.name.clone())) };
         let claims = Arc::new(Memory::default());
-        let firewall: Arc<dyn Backend> = match Nftables::open(Arc::clone(&claims) as _) {
-            Ok(nftables) => Arc::new(nftables),
-            Err(refusal) => Arc::new(Unavailable(refusal)),
-        };
+        let firewall: Arc<dyn Backend> = Arc::new(Firewalls::of_this_host(Arc::clone(&claims) as _, None));
         let guard = Arc::new(Guard::new());
         guard.refresh();
         let capabilities = Arc::new(Capabilities::new(claims, backends(called, firewall), guard));
@@ -191,15 +187,16 @@ impl Here {
 }
 
 /// The sandbox, with the engine's compiled code where this user may use that.
-/// What can be done here. What replaces a state is for an engine to do, which
-/// remembers it: undone from here, an account would stay locked for ever.
+/// What can be done here. What takes the place of a state is for an engine to
+/// do, which remembers it: undone from here, an account would stay locked for ever.
 fn backends(called: &Called, firewall: Arc<dyn Backend>) -> Backends {
     let host = Backends::of_this_host(Arc::clone(&firewall), &called.places().root);
     let why = Refusal::unavailable(
         "this can be given back only by an engine that runs: start riposte run, or riposte execd, which the program then hands it to",
     );
     let (services, processes) = (host.services, host.processes);
-    Backends { firewall, services, processes, ..Backends::unavailable(&why) }
+    let routes = crate::host::routes();
+    Backends { firewall, routes, services, processes, ..Backends::unavailable(&why) }
 }
 
 fn components(called: &Called, capabilities: &Arc<Capabilities>) -> Result<Components, String> {

@@ -45,6 +45,7 @@ use self::local::Local;
 use crate::engine::{self, Engine};
 use crate::exit::Exit;
 use crate::files::{self, File};
+use crate::host;
 use crate::places::Places;
 use crate::service::{self, Plan, Service, Serving, Signal, Stop};
 
@@ -117,7 +118,9 @@ fn start(args: &Execd) -> Result<Exit, String> {
         clock: Arc::clone(&clock),
     };
     let report = |report: crate::report::Report| report.with_ossec_log(log);
-    let service = Service::open(plan, report, |claims, places| service::host(claims, places, shadow))?;
+    let service = Service::open(plan, report, |claims, guard, places, wanted| {
+        host::backends(claims, guard, places, shadow, wanted)
+    })?;
     let exit = threads.block_on(async { serve(service.begin().await?, local.offenders.into()).await });
     // What is still running has been waited for; its programs end with it.
     threads.shutdown_timeout(Duration::from_secs(2));

@@ -11,6 +11,7 @@ use std::time::Duration;
 use riposte_policy::Config;
 use riposte_policy::config::{Command, Runtime};
 use riposte_policy::diagnostic::Place;
+use riposte_policy::grant::Confinement;
 use riposte_policy::limit::Limits;
 use riposte_transport::wazuh::ar_conf;
 
@@ -63,6 +64,7 @@ fn made(name: &str, program: &str, timed: bool) -> Command {
         keys: Vec::new(),
         capabilities: None,
         limits: Limits::default(),
+        confinement: Confinement::default(),
         // A program in a folder of its own is never a built-in one.
         runtime: program.contains('/').then_some(Runtime::Native),
         protocol: None,

@@ -2,11 +2,13 @@
 //! Wazuh would write one, and a trace for the operator.
 
 mod ossec;
+mod refusals;
 pub mod wazuh_log;
 
 use std::path::Path;
 use std::sync::Arc;
 
+use riposte_capability::Witness;
 use riposte_ledger::audit::{Audit, Event};
 use riposte_ledger::clock::Clock;
 use riposte_ledger::{Cause, Entry};
@@ -17,6 +19,7 @@ use riposte_runtime::native::{Added, Ended, Message, Verb};
 use riposte_transport::Undeliverable;
 use riposte_transport::wazuh::ossec_log::OssecLog;
 
+use self::refusals::Refusals;
 use self::wazuh_log::WazuhLog;
 use crate::exec::hand_over::caller_logs;
 use crate::outcome::Outcome;
@@ -27,7 +30,7 @@ const SHOWN: usize = 1000;
 
 /// Where everything that happens is written.
 pub struct Report {
-    audit: Audit,
+    audit: Arc<Audit>,
     log: WazuhLog,
     /// Wazuh's own log, where the engine stands in for the part that writes it.
     ossec: Option<OssecLog>,
@@ -43,7 +46,13 @@ impl Report {
     pub fn open(places: &Places, clock: Arc<dyn Clock>) -> Result<Self, String> {
         let audit = Audit::open(&places.audit(), Arc::clone(&clock)).map_err(|error| error.to_string())?;
         let log = WazuhLog::open(&places.response_log()).map_err(|error| error.to_string())?;
-        Ok(Self { audit, log, ossec: None, clock })
+        Ok(Self { audit: Arc::new(audit), log, ossec: None, clock })
+    }
+
+    /// Who hears of what capabilities refuse.
+    #[must_use]
+    pub fn witness(&self) -> Arc<dyn Witness> {
+        Arc::new(Refusals { audit: Arc::clone(&self.audit) })
     }
 
     /// The same, which also says in Wazuh's log what `wazuh-execd` says there.

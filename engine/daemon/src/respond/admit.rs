@@ -7,8 +7,9 @@ use riposte_capability::{Guard, Verdict as Guarded};
 use riposte_ledger::clock::Now;
 use riposte_ledger::{Admitted, NewEntry, Wait};
 use riposte_policy::config::{Mode, Way};
+use riposte_policy::grant::{Access, Grants};
 use riposte_policy::keys::{self, Derived};
-use riposte_policy::{Address, Config, Order, Prefix, UserName, alert};
+use riposte_policy::{Address, Config, Order, UserName, alert};
 use riposte_runtime::native::{self, Message};
 use riposte_runtime::{Failure, Invocation, Kind};
 
@@ -91,7 +92,13 @@ pub(super) async fn weigh(
     };
     let config = &scales.armed.config;
     hear(spared(config, scales.guard, &keys))?;
+    if let Runner::Component(_) = &ready.runner
+        && ready.command.capabilities.as_ref().is_some_and(acts_unseen)
+    {
+        hear(addresses_guarded(scales.guard, &keys))?;
+    }
     if let Runner::Native(program) = &ready.runner {
+        hear(unambiguous(order))?;
         hear(typed(order, &keys))?;
         hear(guarded(scales.guard, order, &keys, By::Definition))?;
         // Its arguments may be others than its keys.
@@ -228,6 +235,33 @@ pub fn spared(config: &Config, guard: &Guard, keys: &[String]) -> Result<(), Ins
     Ok(())
 }
 
+/// Where programs look for what they act on.
+const TARGETS: [&str; 7] = [
+    "/data/srcip",
+    "/data/win/eventdata/ipAddress",
+    "/data/win/eventdata/destinationIp",
+    "/data/dstuser",
+    "/data/srcuser",
+    "/syscheck/path",
+    "/id",
+];
+
+/// A program reads the alert by itself. Where it may find another target than
+/// was guarded, it gets none.
+fn unambiguous(order: &Order) -> Result<(), Instead> {
+    let targets = TARGETS.into_iter().filter_map(|pointer| pointer.parse().ok());
+    for pointer in targets.chain(order.command.keys.iter().cloned()) {
+        if alert::is_ambiguous(&order.alert, &pointer) {
+            let what = format!(
+                "the alert has more than one member on the way to {pointer}, or one spelt otherwise: readers disagree \
+                 which of them counts"
+            );
+            return Err(Outcome::Refused(Refused::Untyped(what)));
+        }
+    }
+    Ok(())
+}
+
 /// A source address that is none, or a user name that is none, is text that
 /// somebody made up: no program gets it as its target.
 pub(super) fn typed(order: &Order, keys: &[String]) -> Result<(), Instead> {
@@ -272,16 +306,36 @@ pub(super) fn guarded(guard: &Guard, order: &Order, keys: &[String], by: By) -> 
     });
     let users: Vec<String> = users.collect();
     for key in keys {
-        // A program of Wazuh's hands a network on as it stands, like an address.
-        if let Ok(network) = key.parse::<Prefix>()
-            && let Guarded::Never { rule, detail } = guard.judge(network)
+        // A program of Wazuh's hands a text on as it stands, and what acts on it
+        // in the end may read more than one spelling.
+        if let Guarded::Never { rule, detail } = guard.judge_text(key) {
+            return Err(Outcome::Refused(Refused::Guarded(format!("{key}: {rule}, {detail}"))));
+        }
+        // A number is a user only where a user stands: elsewhere it may count
+        // anything, but zero is never tried.
+        let counts = key.bytes().all(|byte| byte.is_ascii_digit()) && key.trim_start_matches('0') != "";
+        if (!(any_text || counts) || users.contains(key))
+            && let Guarded::Never { rule, detail } = guard.judge_user_text(key)
         {
             return Err(Outcome::Refused(Refused::Guarded(format!("{key}: {rule}, {detail}"))));
         }
-        if (!any_text || users.contains(key))
-            && let Ok(user) = key.parse::<UserName>()
-            && let Guarded::Never { rule, detail } = guard.judge_user(&user)
-        {
+    }
+    Ok(())
+}
+
+/// Whether a component with these grants can cut off an address in a way in
+/// which no capability call sees one: by a line in a file, by a file in a
+/// folder, by a program's argument. (Blocks and routes judge each address
+/// themselves; a message about a protected address does it no harm.)
+fn acts_unseen(grants: &Grants) -> bool {
+    let writes = grants.folders.iter().any(|folder| folder.access == Access::Write);
+    writes || !grants.lines.is_empty() || !grants.exec.is_empty()
+}
+
+/// For such a component the guard judges what it acts on beforehand.
+fn addresses_guarded(guard: &Guard, keys: &[String]) -> Result<(), Instead> {
+    for key in keys {
+        if let Guarded::Never { rule, detail } = guard.judge_text(key) {
             return Err(Outcome::Refused(Refused::Guarded(format!("{key}: {rule}, {detail}"))));
         }
     }

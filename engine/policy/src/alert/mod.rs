@@ -191,6 +191,14 @@ pub fn raw<'a>(object: &'a str, pointer: &Pointer) -> Option<&'a str> {
     }
 }
 
+/// Whether two readers of the alert may find different things at `pointer`: a
+/// member on the way stands twice, or its name is spelt with other letters in
+/// upper case, for which not every reader cares.
+#[must_use]
+pub fn is_ambiguous(object: &str, pointer: &Pointer) -> bool {
+    json::is_ambiguous(object, pointer)
+}
+
 /// Like [`text`], but only what is a JSON string.
 #[must_use]
 pub fn string<'a>(object: &'a str, pointer: &Pointer) -> Option<Cow<'a, str>> {

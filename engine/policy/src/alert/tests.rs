@@ -144,3 +144,23 @@ fn pointers_lead_to_texts_and_numbers() {
         [Some(-4), Some(22), None, None, None, None]
     );
 }
+
+#[test]
+fn members_that_readers_disagree_on() {
+    let at: Pointer = "/data/srcip".parse().unwrap();
+    for object in [
+        r#"{"data":{"srcip":"192.0.2.7","srcip":"127.0.0.1"}}"#,
+        r#"{"data":{"srcip":"192.0.2.7"},"data":{"srcip":"127.0.0.1"}}"#,
+        r#"{"data":{"srcip":"192.0.2.7","SrcIP":"127.0.0.1"}}"#,
+        r#"{"data":{"SRCIP":"127.0.0.1"}}"#,
+        r#"{"data":{"srcip":"192.0.2.7"},"Data":{}}"#,
+        r#"{"data":{"srcip":"192.0.2.7","s\u0072cip":"127.0.0.1"}}"#,
+    ] {
+        assert!(is_ambiguous(object, &at), "{object}");
+    }
+    for object in
+        [r#"{"data":{"srcip":"192.0.2.7","port":1,"port":2}}"#, r#"{"data":{}}"#, r#"{"data":[1]}"#, r#"{}"#]
+    {
+        assert!(!is_ambiguous(object, &at), "{object}");
+    }
+}

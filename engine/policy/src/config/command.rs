@@ -4,17 +4,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::block::{self, Shape};
+use super::confinement;
 use super::findings::{Findings, Spot};
 use super::grants;
 use super::suggest::did_you_mean;
 use super::xml::Element;
 use super::{Command, Expect, Protocol, Role, Runtime};
 use crate::diagnostic::shown;
-use crate::grant::Grants;
+use crate::grant::{Confinement, Grants};
 use crate::keys::{Keys, Pointer};
 use crate::limit::Limits;
 
-const SHAPE: Shape = Shape {
+pub(super) const SHAPE: Shape = Shape {
     children: &[
         "name",
         "executable",
@@ -24,8 +25,10 @@ const SHAPE: Shape = Shape {
         "keys",
         "capabilities",
         "limits",
+        "confined",
+        "isolated",
     ],
-    unenforced: &["confined", "isolated"],
+    unenforced: &[],
     stock: true,
 };
 
@@ -59,6 +62,7 @@ struct Draft {
     keys: Option<Vec<Pointer>>,
     capabilities: Option<Grants>,
     limits: grants::LimitsGiven,
+    confinement: Option<Confinement>,
     /// Whether what says which program runs, and on what, was read.
     sound: bool,
 }
@@ -121,6 +125,7 @@ impl Draft {
         self.keys = later.keys.or(self.keys.take());
         self.capabilities = later.capabilities.or(self.capabilities.take());
         self.limits.refine(&later.limits);
+        self.confinement = later.confinement.or(self.confinement.take());
     }
 
     fn finish(self, role: Role, findings: &mut Findings<'_>) -> Defined {
@@ -154,6 +159,7 @@ impl Draft {
             keys: self.keys.unwrap_or_default(),
             capabilities: self.capabilities,
             limits,
+            confinement: self.confinement.unwrap_or_default(),
             runtime: self.runtime,
             protocol,
             place: findings.place(self.spot),
@@ -164,6 +170,7 @@ impl Draft {
 
 fn draft(name: Arc<str>, mut sound: bool, block: &Element, findings: &mut Findings<'_>) -> Draft {
     let Program { executable, runtime, protocol } = executable(block, &mut sound, findings);
+    let confinement = confinement::read(block, &mut sound, findings);
     Draft {
         name,
         spot: block.spot,
@@ -178,6 +185,7 @@ fn draft(name: Arc<str>, mut sound: bool, block: &Element, findings: &mut Findin
         keys: keys(block, &mut sound, findings),
         capabilities: grants::capabilities(block, findings),
         limits: grants::limits(block, findings),
+        confinement,
         sound,
     }
 }

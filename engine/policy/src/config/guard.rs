@@ -19,7 +19,7 @@ pub const USERS_BELOW: u32 = 1000;
 /// Most characters of a reason.
 const REASON: usize = 200;
 
-const SHAPE: Shape = Shape {
+pub(super) const SHAPE: Shape = Shape {
     children: &["trusted_proxies", "manager", "broker", "users_below", "override"],
     unenforced: &[],
     stock: false,

@@ -10,7 +10,7 @@
 //! * `triggers`, `places`, `offenders`, `packages`: parts of a response;
 //! * `names`: the commands that responses name; `location`: where one runs;
 //! * `xml`: text to a tree that knows its places; `findings`: the diagnostics;
-//! * `stored`: a command as the ledger keeps it.
+//! * `stored`: a command as the ledger keeps it; `schema`: all of it for editors.
 //!
 //! # Codes
 //!
@@ -19,6 +19,7 @@
 
 mod block;
 mod command;
+mod confinement;
 mod findings;
 mod grants;
 mod guard;
@@ -29,6 +30,7 @@ mod packages;
 mod places;
 mod read;
 mod response;
+mod schema;
 mod settings;
 mod stored;
 mod suggest;
@@ -41,7 +43,7 @@ use std::time::Duration;
 
 use crate::address::{Address, Prefix};
 use crate::diagnostic::{Diagnostic, Place, Severity, shown};
-use crate::grant::{FirewallBackend, Grants};
+use crate::grant::{Confinement, FirewallBackend, Grants};
 use crate::keys::Pointer;
 use crate::limit::Limits;
 use crate::osregex::Pattern;
@@ -49,6 +51,7 @@ use crate::osregex::Pattern;
 pub use grants::NotGrants;
 pub use guard::{Guarding, OVERRIDABLE, Overridden, Override, USERS_BELOW};
 pub use location::Location;
+pub use schema::relax_ng;
 pub use stored::StoredError;
 pub use suggest::nearest;
 pub use white_list::HostPattern;
@@ -156,6 +159,8 @@ pub struct Command {
     pub capabilities: Option<Grants>,
     /// `<limits>`.
     pub limits: Limits,
+    /// `<confined>` or `<isolated>`, for a native program.
+    pub confinement: Confinement,
     /// `runtime="native|wasm"` of the `<executable>`.
     pub runtime: Option<Runtime>,
     /// `protocol="json|argv|both|5"` of the `<executable>`; without it `both`

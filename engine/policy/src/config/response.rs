@@ -17,7 +17,7 @@ use super::{Location, Mode, Role, offenders, places};
 use crate::diagnostic::shown;
 use crate::span::{self, Bare};
 
-const SHAPE: Shape = Shape {
+pub(super) const SHAPE: Shape = Shape {
     children: &[
         "disabled",
         "command",

@@ -10,7 +10,7 @@ use super::{OnStop, Settings, Way};
 use crate::diagnostic::shown;
 use crate::grant::FirewallBackend;
 
-const SHAPE: Shape = Shape {
+pub(super) const SHAPE: Shape = Shape {
     children: &[
         "matching",
         "key",

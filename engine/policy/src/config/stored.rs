@@ -2,13 +2,14 @@
 //! undone with the definition it was made with, also after the file changed.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Command, Expect, Protocol, Runtime};
 use crate::diagnostic::Place;
-use crate::grant::{Detail, FirewallGrant, Grants};
+use crate::grant::{Confinement, Detail, FirewallGrant, Grants, NewPrivileges};
 use crate::keys::Pointer;
 use crate::limit::Limits;
 
@@ -89,6 +90,9 @@ struct Stored {
     keys: Vec<Pointer>,
     capabilities: Option<StoredGrants>,
     limits: StoredLimits,
+    /// Added later: what was stored without it has the default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    confinement: Option<StoredConfinement>,
     place: StoredPlace,
 }
 
@@ -151,6 +155,38 @@ struct StoredLimits {
     run: Duration,
 }
 
+/// How a program is confined; nothing is the default.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "lowercase")]
+enum StoredConfinement {
+    Confined { write: Vec<PathBuf>, capabilities: Vec<String>, new_privileges: bool },
+    Isolated { write: Vec<PathBuf> },
+}
+
+impl StoredConfinement {
+    fn of(confinement: &Confinement) -> Option<Self> {
+        match confinement.clone() {
+            Confinement::Default => None,
+            Confinement::Confined { write, capabilities, new_privileges } => {
+                let new_privileges = new_privileges == NewPrivileges::Allowed;
+                Some(Self::Confined { write, capabilities, new_privileges })
+            }
+            Confinement::Isolated { write } => Some(Self::Isolated { write }),
+        }
+    }
+
+    fn restore(self) -> Confinement {
+        match self {
+            Self::Confined { write, capabilities, new_privileges } => {
+                let new_privileges =
+                    if new_privileges { NewPrivileges::Allowed } else { NewPrivileges::Refused };
+                Confinement::Confined { write, capabilities, new_privileges }
+            }
+            Self::Isolated { write } => Confinement::Isolated { write },
+        }
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StoredPlace {
@@ -170,6 +206,7 @@ impl Stored {
             keys,
             capabilities,
             limits,
+            confinement,
             runtime,
             protocol,
             place,
@@ -202,6 +239,7 @@ impl Stored {
             keys: keys.clone(),
             capabilities: capabilities.as_ref().map(StoredGrants::of),
             limits: StoredLimits { memory, cpu, wall, concurrency, answer, run },
+            confinement: StoredConfinement::of(confinement),
             place: StoredPlace { file: place.file.to_string(), line: place.line, column: place.column },
         }
     }
@@ -226,6 +264,7 @@ impl Stored {
             keys: self.keys,
             capabilities: self.capabilities.map(|grants| grants.restore(self.form)).transpose()?,
             limits: Limits { memory, cpu, wall, concurrency, answer, run },
+            confinement: self.confinement.map(StoredConfinement::restore).unwrap_or_default(),
             runtime: self.runtime.map(|runtime| match runtime {
                 StoredRuntime::Native => Runtime::Native,
                 StoredRuntime::Wasm => Runtime::Wasm,
@@ -283,6 +322,22 @@ mod tests {
     use super::*;
     use crate::grant::{Digest, arbitrary};
 
+    fn confinements() -> impl Strategy<Value = Confinement> {
+        let write = || prop::collection::vec("/[a-z/]{1,20}".prop_map(PathBuf::from), 0..3);
+        let privileges = prop::sample::select(vec![NewPrivileges::Refused, NewPrivileges::Allowed]);
+        prop_oneof![
+            Just(Confinement::Default),
+            (write(), prop::collection::vec("[a-z_]{1,10}", 0..3), privileges).prop_map(
+                |(write, capabilities, new_privileges)| Confinement::Confined {
+                    write,
+                    capabilities,
+                    new_privileges
+                }
+            ),
+            write().prop_map(|write| Confinement::Isolated { write }),
+        ]
+    }
+
     fn spans() -> impl Strategy<Value = Duration> {
         (0_u64..1 << 40, 0_u32..1_000_000_000).prop_map(|(seconds, nanos)| Duration::new(seconds, nanos))
     }
@@ -294,9 +349,10 @@ mod tests {
             expect in prop::collection::vec(prop::sample::select(vec![Expect::SourceIp, Expect::User, Expect::FileName]), 0..3),
             extra_args in prop::collection::vec(".{0,10}", 0..3),
             keys in prop::collection::vec("(/[a-z~]{0,3}){1,3}", 0..3),
-            capabilities in prop::option::of(arbitrary::grants()),
+            capabilities in prop::option::of(arbitrary::grants()).boxed(),
             (memory, concurrency, line, column) in any::<(u64, Option<u32>, u32, u32)>(),
             (cpu, wall, answer, run) in (spans(), spans(), spans(), spans()),
+            confinement in confinements().boxed(),
             protocol in prop::sample::select(vec![None, Some(Protocol::Json), Some(Protocol::Argv), Some(Protocol::Both), Some(Protocol::Five)]),
         ) -> Command {
             Command {
@@ -308,6 +364,7 @@ mod tests {
                 keys: keys.iter().filter_map(|key| key.parse().ok()).collect(),
                 capabilities,
                 limits: Limits { memory, cpu, wall, concurrency, answer, run },
+                confinement,
                 runtime: native.map(|native| if native { Runtime::Native } else { Runtime::Wasm }),
                 protocol,
                 place: Place { file: file.into(), line, column },

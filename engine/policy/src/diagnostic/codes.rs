@@ -101,6 +101,9 @@ codes! {
     Reading "command-unusable" ("error") "a response names a command with errors";
     Arming "component-refused" ("error") "a component that does not fit its command or its grants";
     Arming "config-empty" ("warning") "files without any command or response";
+    Arming "confinement-level" ("note") "how a native program is confined";
+    Arming "confinement-unavailable" ("error, warning") "a confinement that this host cannot give";
+    Arming "confinement-unused" ("warning") "a confinement for a component, which needs none";
     Arming "digest-missing" ("warning") "grants that any component of that name would get";
     Reading "element-nested" ("error") "an element inside one that holds text";
     Reading "element-repeated" ("warning, error") "an element that may stand once";

@@ -58,7 +58,20 @@ impl LinesGrant {
     /// are written: a plugin names the file as the grant does.
     #[must_use]
     pub fn allows(&self, file: &Path, line: &str) -> bool {
-        same_path(&self.file, file) && any(&self.lines, line)
+        self.is_for(file) && any(&self.lines, line)
+    }
+
+    /// Whether this grant is for that file, or, as `/FOLDER/*`, for every file
+    /// that lies in its folder and in none below.
+    #[must_use]
+    pub fn is_for(&self, file: &Path) -> bool {
+        let every = self.file.file_name().is_some_and(|name| name == "*");
+        let inside = || {
+            let name = file.file_name()?;
+            let path = self.file.parent()?.join(name);
+            Some(same_path(&path, file))
+        };
+        if every { inside() == Some(true) } else { same_path(&self.file, file) }
     }
 }
 
@@ -223,6 +236,13 @@ mod tests {
 
     #[test]
     fn a_file_and_a_program_are_named_as_the_grant_names_them() {
+        let every = LinesGrant { file: "/ipblock/*".into(), lines: patterns("*") };
+        assert!(every.is_for(Path::new("/ipblock/192.0.2.7")));
+        for file in
+            ["/ipblock", "/ipblock/", "/ipblock/a/b", "/ipblock/../x", "/ipblock//x", "/ipblockx/y", "x"]
+        {
+            assert!(!every.is_for(Path::new(file)), "{file}");
+        }
         let grant = LinesGrant { file: "/etc/hosts.deny".into(), lines: patterns("ALL:*") };
         assert!(grant.allows(Path::new("/etc/hosts.deny"), "ALL:192.0.2.7"));
         for (file, line) in [

@@ -115,7 +115,8 @@ pub(crate) fn process() -> impl Strategy<Value = ProcessGrant> {
 pub(crate) fn exec() -> impl Strategy<Value = ExecGrant> {
     let words = vec("[ab*-]{1,3}", 0..4).prop_map(|words| Arguments::new(words.iter().map(String::as_str)));
     let confined = (vec(path(), 0..3), subsequence(PRIVILEGES.to_vec(), 0..3)).prop_map(|(write, kept)| {
-        Confinement::Confined { write, capabilities: kept.into_iter().map(str::to_owned).collect() }
+        let capabilities = kept.into_iter().map(str::to_owned).collect();
+        Confinement::Confined { write, capabilities, new_privileges: NewPrivileges::Refused }
     });
     let isolated = vec(path(), 0..3).prop_map(|write| Confinement::Isolated { write });
     let confinement = prop_oneof![Just(Confinement::Default), confined, isolated];
@@ -163,11 +164,14 @@ fn mail() -> impl Strategy<Value = MailGrant> {
     let security = select(vec![MailSecurity::None, MailSecurity::StartTls, MailSecurity::Tls]);
     let mailbox = "[ab+]{1,2}@[ab]\\.example";
     let server = prop_oneof![host_or_address(), Just("localhost".to_owned()), Just("127.0.0.1".to_owned())];
-    (server, 1_u16.., security, mailbox, vec(mailbox, 1..3), option::of(("[a-z &]{0,3}[a-z]", name())))
-        .prop_map(|(server, port, security, from, to, login)| {
+    let login = option::of(("[a-z &]{0,3}[a-z]", name()));
+    (server, 1_u16.., security, mailbox, vec(mailbox, 1..3), login, option::of(path())).prop_map(
+        |(server, port, security, from, to, login, ca)| {
             let login = login.map(|(user, secret)| (user.trim().to_owned(), secret));
-            MailGrant { server, port, security, from, to, login }
-        })
+            let ca = ca.filter(|_| security != MailSecurity::None);
+            MailGrant { server, port, security, from, to, login, ca }
+        },
+    )
 }
 
 pub(crate) fn folders() -> impl Strategy<Value = Vec<FolderGrant>> {

@@ -187,7 +187,8 @@ impl ServiceAction {
 /// `<lines file="/etc/hosts.deny" match="ALL: *"/>`: may keep lines in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinesGrant {
-    /// The file, absolute.
+    /// The file, absolute. A name that is `*` stands for every file that lies
+    /// in the folder before it, and for none below that.
     pub file: PathBuf,
     /// Which lines; one pattern has to fit. Default: any (`*`).
     pub lines: Vec<Pattern>,
@@ -224,8 +225,11 @@ pub enum Confinement {
     Confined {
         /// Where it may write. It may read everything.
         write: Vec<PathBuf>,
-        /// Names of Linux capabilities in lower case, without `cap_`.
+        /// Names of Linux capabilities in lower case, without `cap_`, or
+        /// `all` ([`super::language::KEPT`]).
         capabilities: Vec<String>,
+        /// Whether what it starts may gain privileges. Default: no.
+        new_privileges: NewPrivileges,
     },
     /// `<isolated/>`: besides, without network, with a read-only view of the
     /// file system and a user of its own (bubblewrap).
@@ -235,10 +239,23 @@ pub enum Confinement {
     },
 }
 
+/// Whether a program may gain privileges from a set-user-id file such as sudo.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NewPrivileges {
+    /// It may not (`no_new_privs` of Linux).
+    #[default]
+    Refused,
+    /// It may (`no_new_privs="no"`). The list of refused system calls needs
+    /// `no_new_privs`, so that list does not hold then; paths and capabilities
+    /// still do.
+    Allowed,
+}
+
 /// `<state size="64KiB"/>`: may keep values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StateGrant {
-    /// All keys and values together, in bytes. Default 64 KiB.
+    /// All keys and values together, in bytes, and at most 1,000 keys. Default
+    /// 64 KiB.
     pub size: u64,
 }
 
@@ -308,6 +325,9 @@ pub struct MailGrant {
     pub to: Vec<String>,
     /// Who logs in, with the name of the `<secret>` that holds the password.
     pub login: Option<(String, String)>,
+    /// A file of certificates (PEM) to trust in the place of the system's.
+    /// Default: the system's.
+    pub ca: Option<PathBuf>,
 }
 
 /// How a connection to a mail server is protected.
@@ -346,13 +366,14 @@ pub enum Access {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpGrant {
     /// A host name, an address, or `*.` and a host name: any name below it.
+    /// A [`super::HostPattern`], as it is written.
     pub host: String,
     /// Its port. Default 443, or 80 without TLS.
     pub port: u16,
     /// Whether the connection is protected by TLS. Default yes; `scheme="http"`
     /// is no.
     pub tls: bool,
-    /// Methods in upper case. Default `POST`.
+    /// Methods in upper case. Default `POST`. Never `CONNECT` or `TRACE`.
     pub methods: Vec<String>,
     /// Whether addresses of private networks may be reached (`private="yes"`).
     pub private: PrivateNetworks,
@@ -372,6 +393,7 @@ pub enum PrivateNetworks {
     /// No: loopback, link-local, private and other special ranges are refused.
     #[default]
     Refused,
-    /// Yes, as far as the host pattern names them.
+    /// Yes, as far as the host pattern names them. The addresses at which a
+    /// cloud tells a machine its secrets only when `host` is that address.
     Allowed,
 }

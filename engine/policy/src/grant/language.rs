@@ -135,9 +135,9 @@ pub const BACKENDS: &[&str] =
     &["nftables", "iptables", "ipset", "firewalld", "pf", "npf", "ipfw", "ipf", "aix", "netsh"];
 /// The words of `methods=`.
 pub const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
-/// The words of `capabilities=`: the privileges of Linux (capabilities(7)) in
-/// lower case, without `cap_`.
-pub const PRIVILEGES: &[&str] = &[
+/// The words of `capabilities=`: `all`, or some of [`PRIVILEGES`].
+pub const KEPT: &[&str] = &[
+    "all",
     "audit_control",
     "audit_read",
     "audit_write",
@@ -180,6 +180,8 @@ pub const PRIVILEGES: &[&str] = &[
     "syslog",
     "wake_alarm",
 ];
+/// The privileges of Linux (capabilities(7)) in lower case, without `cap_`.
+pub const PRIVILEGES: &[&str] = KEPT.split_at(1).1;
 
 const CONFIRMED: Attribute = usual(
     "confirm",
@@ -194,9 +196,16 @@ const WIDEST6: Attribute =
 /// `write=` of a confined program.
 pub const WRITE: Attribute =
     optional("write", "nowhere", PATHS, "below which paths a confined program may write");
+/// `no_new_privs=` of a confined native program.
+pub const NO_NEW_PRIVILEGES: Attribute = usual(
+    "no_new_privs",
+    "yes",
+    Takes::OneOf(&["yes", "no"]),
+    "`no`: a set-user-id file such as sudo gives privileges, and no system call is refused",
+);
 /// `capabilities=` of a confined program.
 pub const KEEPS: Attribute =
-    optional("capabilities", "none", Takes::SomeOf(PRIVILEGES), "which privileges a confined program keeps");
+    optional("capabilities", "none", Takes::SomeOf(KEPT), "which privileges a confined program keeps");
 
 /// Every element, in the order of the documentation.
 pub const ELEMENTS: &[Element] = &[
@@ -280,7 +289,7 @@ pub const ELEMENTS: &[Element] = &[
         least: r#"<lines file="/PATH"/>"#,
         what: "keep single lines in one text file",
         attributes: &[
-            needed("file", PATH, "the file"),
+            needed("file", PATH, "the file; `/FOLDER/*`: every file that lies in the folder"),
             usual(
                 "match",
                 "*",
@@ -416,6 +425,7 @@ pub const ELEMENTS: &[Element] = &[
                 NAME,
                 "the `<secret>` that holds the password; needs `user`",
             ),
+            optional("ca", "the system's", PATH, "certificates to trust, in place of the system's"),
         ],
     },
     Element {

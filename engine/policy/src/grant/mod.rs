@@ -11,6 +11,7 @@ use std::str::FromStr;
 mod allows;
 #[cfg(test)]
 pub(crate) mod arbitrary;
+mod host;
 mod kinds;
 pub mod language;
 #[cfg(test)]
@@ -19,6 +20,7 @@ mod pattern;
 mod render;
 pub mod spelling;
 
+pub use host::{Host, HostPattern, UnreadableHost};
 pub use kinds::*;
 pub use pattern::{Arguments, Pattern};
 pub use render::Detail;

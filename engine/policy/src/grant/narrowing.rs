@@ -90,7 +90,7 @@ fn restrict(grants: &mut Grants, which: usize, pick: Index, word: &str, number: 
         7 => grants.accounts.iter_mut().for_each(|grant| drop_one(&mut grant.users, pick)),
         8 => grants.accounts.iter_mut().for_each(|grant| grant.sessions = Sessions::Keep),
         9 => {
-            some(&mut grants.services, pick).into_iter().for_each(|grant| drop_one(&mut grant.actions, pick))
+            some(&mut grants.services, pick).into_iter().for_each(|grant| drop_one(&mut grant.actions, pick));
         }
         10 => drop_one(&mut grants.services, pick),
         11 => some(&mut grants.lines, pick).into_iter().for_each(|grant| drop_one(&mut grant.lines, pick)),
@@ -203,7 +203,15 @@ fn near(grants: &Grants) -> Vec<Call> {
     });
     let values = grants.config.iter().map(|value| Call::Config(value.name.clone()));
     let secrets = grants.secrets.iter().map(|secret| Call::Secret(secret.name.clone()));
-    runs.chain(files).chain(requests).chain(values).chain(secrets).collect()
+    let lines = grants.lines.iter().flat_map(|grant| {
+        grant.lines.iter().map(|line| Call::Line(grant.file.clone(), filled(line.as_str())))
+    });
+    let names = grants.processes.iter().flat_map(|grant| &grant.names);
+    let processes = names.map(|name| Call::Kill(name.as_str().replace('*', "a")));
+    let below = grants.folders.iter().map(|grant| Call::File(grant.path.join("b"), grant.access));
+    let near = runs.chain(files).chain(requests).chain(values).chain(secrets);
+    let kept = grants.state.iter().map(|grant| Call::Keep(grant.size));
+    near.chain(lines).chain(processes).chain(below).chain(kept).collect()
 }
 
 proptest! {

@@ -45,8 +45,13 @@ impl fmt::Display for Pattern {
 }
 
 /// What the arguments of a granted program may be: word by word a [`Pattern`],
-/// of which `*` takes exactly one argument, whatever it holds, and a last `**`
-/// takes any number of them, also none.
+/// of which `*` takes exactly one argument, and a last `**` takes any number of
+/// them, also none.
+///
+/// An argument that begins with `-` is an option to most programs, and a value
+/// from an alert must not become one. So only a word that itself begins with
+/// `-` takes it: `*` and `**` do not, `-n*` does. A program whose arguments
+/// have a `--` in the grant is no exception: the rule is one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Arguments {
     words: Vec<Pattern>,
@@ -72,7 +77,13 @@ impl Arguments {
             true => arguments.len() >= self.words.len(),
             false => arguments.len() == self.words.len(),
         };
-        enough && self.words.iter().zip(arguments).all(|(word, argument)| word.matches(argument))
+        let mut arguments = arguments.iter();
+        let fits = |word: &Pattern| {
+            arguments.next().is_some_and(|argument| {
+                word.matches(argument) && (!argument.starts_with('-') || word.as_str().starts_with('-'))
+            })
+        };
+        enough && self.words.iter().all(fits) && arguments.all(|argument| !argument.starts_with('-'))
     }
 }
 
@@ -116,12 +127,31 @@ mod tests {
             Arguments::new(words.split_ascii_whitespace()).allow(&given)
         };
         assert!(allow("-r * **", &["-r", "rules.yar"]));
-        assert!(allow("-r * **", &["-r", "rules.yar", "/tmp/a b", "--x"]));
+        assert!(allow("-r * **", &["-r", "rules.yar", "/tmp/a b", "x-"]));
         assert!(!allow("-r * **", &["-r"]));
         assert!(!allow("-r *", &["-r", "a", "b"]));
         assert!(!allow("-r *", &["-x", "a"]));
         assert!(allow("", &[]));
         assert!(!allow("", &["a"]));
         assert!(allow("**", &[]));
+    }
+
+    #[test]
+    fn no_star_makes_an_option() {
+        let allow = |words: &str, given: &[&str]| {
+            let given: Vec<String> = given.iter().map(|one| (*one).to_owned()).collect();
+            Arguments::new(words.split_ascii_whitespace()).allow(&given)
+        };
+        for option in ["-", "--", "-x", "--x=y", "-/tmp/file"] {
+            assert!(!allow("*", &[option]), "{option}");
+            assert!(!allow("**", &["a", option]), "{option}");
+            assert!(!allow("*x*", &[option]), "{option}");
+            assert!(!allow("-- *", &["--", option]), "{option}");
+            assert!(allow("-*", &[option]), "{option}");
+        }
+        assert!(allow("--level=*", &["--level=-1"]));
+        assert!(allow("*", &["a-b"]));
+        assert!(!allow("-r *", &["-r"]));
+        assert!(allow("*", &[""]));
     }
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::{
     Access, AccountGrant, ConfigValue, Confinement, Digest, Established, ExecGrant, FirewallGrant,
-    FolderGrant, Grants, HttpGrant, IsolationGrant, LinesGrant, MailGrant, MailSecurity, Pattern,
-    PrivateNetworks, ProcessGrant, QuarantineGrant, RouteGrant, SecretGrant, SecretSource, ServiceAction,
-    ServiceGrant, Sessions, StateGrant,
+    FolderGrant, Grants, HttpGrant, IsolationGrant, LinesGrant, MailGrant, MailSecurity, NewPrivileges,
+    Pattern, PrivateNetworks, ProcessGrant, QuarantineGrant, RouteGrant, SecretGrant, SecretSource,
+    ServiceAction, ServiceGrant, Sessions, StateGrant,
 };
 use crate::span;
 
@@ -207,9 +207,11 @@ impl Confinement {
             |write: &[std::path::PathBuf]| write.iter().map(|path| path.display().to_string()).collect();
         match self {
             Self::Default => tag,
-            Self::Confined { write, capabilities } => {
+            Self::Confined { write, capabilities, new_privileges } => {
                 let write: Vec<String> = paths(write);
-                tag.listed("write", &write).listed("capabilities", capabilities)
+                let tag = tag.listed("write", &write).listed("capabilities", capabilities);
+                let allowed = *new_privileges == NewPrivileges::Allowed;
+                if allowed { tag.attribute("no_new_privs", &"no") } else { tag }
             }
             Self::Isolated { write } => {
                 let write: Vec<String> = paths(write);
@@ -265,17 +267,18 @@ impl AsElement for IsolationGrant {
 
 impl AsElement for MailGrant {
     fn tag(&self, detail: Detail) -> Tag {
-        let Self { server, port, security, from, to, login } = self;
+        let Self { server, port, security, from, to, login, ca } = self;
         let tag = Tag::new("mail", detail)
             .attribute("server", server)
             .unless(*port == security.port(), "port", port)
             .unless(*security == MailSecurity::usual(server), "security", &security.as_str())
             .attribute("from", from)
             .attribute("to", &joined(to));
-        match login {
+        let tag = match login {
             Some((user, secret)) => tag.attribute("user", user).attribute("secret", secret),
             None => tag,
-        }
+        };
+        tag.when("ca", ca.as_ref().map(|ca| ca.display()))
     }
 }
 
@@ -497,8 +500,12 @@ mod tests {
         let confined = Confinement::Confined {
             write: vec!["/a".into(), "/b".into()],
             capabilities: vec!["kill".to_owned()],
+            new_privileges: NewPrivileges::Allowed,
         };
-        assert_eq!(confined.to_xml().unwrap(), r#"<confined write="/a /b" capabilities="kill"/>"#);
+        assert_eq!(
+            confined.to_xml().unwrap(),
+            r#"<confined write="/a /b" capabilities="kill" no_new_privs="no"/>"#
+        );
         assert_eq!(Confinement::Isolated { write: vec![] }.to_xml().unwrap(), "<isolated/>");
     }
 }

@@ -17,20 +17,21 @@ use wasmtime::component::Component;
 use super::{CacheError, Why};
 
 /// First bytes of every file: changes with the layout.
-const MAGIC: &[u8; 16] = b"riposte-code\0\0\0\x01";
-const MAC: usize = 32;
-const HEADER: usize = MAGIC.len() + 32 + 32;
+pub(super) const MAGIC: &[u8; 16] = b"riposte-code\0\0\0\x01";
+pub(super) const MAC: usize = 32;
+pub(super) const HEADER: usize = MAGIC.len() + 32 + 32;
 const KEY_FILE: &CStr = c"key";
 
 /// A folder of compiled components.
 pub(crate) struct Cache {
     path: PathBuf,
     folder: OwnedFd,
-    key: [u8; 32],
+    pub(super) key: [u8; 32],
 }
 
 impl Cache {
     /// Opens the folder, and makes it when it is not there.
+    #[allow(clippy::useless_conversion, reason = "a mode has 16 bits on FreeBSD")]
     pub(crate) fn open(path: &Path) -> Result<Self, CacheError> {
         let wrong = |what: &'static str, errno: Errno| CacheError {
             path: path.to_owned(),

@@ -105,8 +105,10 @@ impl fmt::Display for CacheError {
 
 impl std::error::Error for CacheError {}
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
+    use super::cache::{HEADER, MAC, MAGIC};
     use super::*;
     use std::os::unix::fs::PermissionsExt;
     use std::path::Path;

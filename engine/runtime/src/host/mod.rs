@@ -1,7 +1,10 @@
 //! The functions that a component imports: forwards, with no decision made.
-//! Those that a grant opens are in `effects`.
+//! Those that a grant opens are in `effects`, and WASI's HTTP in `http`.
 
 mod effects;
+mod http;
+
+pub(crate) use http::Outgoing;
 
 use riposte_capability::Refusal;
 use riposte_policy::alert as lookup;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use riposte_policy::Order;
 use riposte_policy::config::{Command, Expect, Mode, Way};
 use riposte_policy::diagnostic::Place;
+use riposte_policy::grant::Confinement;
 use riposte_policy::limit::Limits;
 use riposte_policy::order::Actor;
 
@@ -21,6 +22,7 @@ pub(super) fn command(expect: &[Expect]) -> Command {
         keys: vec!["/data/other".parse().unwrap()],
         capabilities: None,
         limits: Limits::default(),
+        confinement: Confinement::default(),
         runtime: None,
         protocol: None,
         place: Place { file: "ossec.conf".into(), line: 1, column: 1 },

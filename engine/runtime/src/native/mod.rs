@@ -39,7 +39,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use riposte_capability::process::{By, Caps, Exit, FirstLine, Launch, Program};
-use riposte_policy::config::Way;
+use riposte_policy::config::{Command, Way};
+use riposte_policy::grant::Confinement;
 use riposte_policy::limit::Limits;
 use tokio::time::{Instant, sleep_until};
 
@@ -57,6 +58,8 @@ pub struct NativeProgram {
     pub root: PathBuf,
     /// How long each phase may take.
     pub deadlines: Deadlines,
+    /// How it is confined.
+    pub confinement: Confinement,
 }
 
 /// How long a native program may take.
@@ -156,10 +159,11 @@ impl fmt::Display for Added {
 }
 
 impl NativeProgram {
-    /// A program with the deadlines of a command's limits.
+    /// A program with the deadlines and the confinement of a command.
     #[must_use]
-    pub fn new(program: Program, root: PathBuf, limits: &Limits) -> Self {
-        Self { program, root, deadlines: limits.into() }
+    pub fn new(program: Program, root: PathBuf, command: &Command) -> Self {
+        let confinement = command.confinement.clone();
+        Self { program, root, deadlines: (&command.limits).into(), confinement }
     }
 
     /// Its name in the folder of native programs.
@@ -236,7 +240,7 @@ impl NativeProgram {
         let arguments = message.arguments(verb);
         let caps = Caps { run, ..Caps::default() };
         let launch = Launch { program: &self.program, arguments: &arguments, root: &self.root, caps };
-        let mut running = launch.start()?;
+        let mut running = launch.under(&self.confinement).start()?;
         if message.is_spoken() {
             running.say(message.line(verb).into_bytes());
         } else {

@@ -50,6 +50,7 @@ impl Home {
             program: Program::resolve(&self.path("active-response/bin"), "script").unwrap(),
             root: self.0.path().to_owned(),
             deadlines: Deadlines { answer, ..Deadlines::default() },
+            confinement: Confinement::Default,
         }
     }
 
@@ -460,6 +461,7 @@ fn example(home: &Home, name: &str, answer: Duration) -> NativeProgram {
         program: Program::resolve(&to, name).unwrap(),
         root: home.0.path().to_owned(),
         deadlines: Deadlines { answer, ..Deadlines::default() },
+        confinement: Confinement::Default,
     }
 }
 

@@ -136,12 +136,10 @@ impl Firewalld {
     {
         match self.ask::<B, String>(ZONE, method, body).await? {
             Ok(_) => Ok(()),
-            Err(zbus::Error::MethodError(_, Some(text), _))
-                if SO_ALREADY.iter().any(|code| text.starts_with(code)) =>
-            {
-                Ok(())
-            }
-            Err(error) => Err(refused(&error)),
+            Err(error) => match answered(&error) {
+                Some((_, text)) if SO_ALREADY.iter().any(|code| text.starts_with(code)) => Ok(()),
+                _ => Err(refused(&error)),
+            },
         }
     }
 
@@ -170,7 +168,7 @@ impl Firewalld {
         match answer {
             Ok(Some(answer)) => Ok(Ok(answer)),
             Ok(None) => Err(Refusal::failed("firewalld gave no answer; please report this fault")),
-            Err(error @ zbus::Error::MethodError(..)) => Ok(Err(error)),
+            Err(error) if answered(&error).is_some() => Ok(Err(error)),
             Err(error) => {
                 // The next call begins anew.
                 *self.connection.lock().await = None;
@@ -209,10 +207,24 @@ fn seconds(timeout: Option<Duration>) -> i32 {
     i32::try_from(seconds).unwrap_or(i32::MAX)
 }
 
+/// The name and text of an error that the bus or firewalld answered with;
+/// `None`: there was no answer.
+fn answered(error: &zbus::Error) -> Option<(String, String)> {
+    use zbus::DBusError;
+    match error {
+        zbus::Error::MethodError(name, text, _) => {
+            Some((name.to_string(), text.clone().unwrap_or_else(|| "it gave no reason".to_owned())))
+        }
+        zbus::Error::FDO(error) => {
+            Some((error.name().to_string(), error.description().unwrap_or("it gave no reason").to_owned()))
+        }
+        _ => None,
+    }
+}
+
 /// An answer of the bus or of firewalld that is an error.
 fn refused(error: &zbus::Error) -> Refusal {
-    let zbus::Error::MethodError(name, text, _) = error else { return lost(error) };
-    let text = text.as_deref().unwrap_or("it gave no reason");
+    let Some((name, text)) = answered(error) else { return lost(error) };
     let text = text.chars().take(200).collect::<String>().escape_debug().to_string();
     match name.as_str() {
         "org.freedesktop.DBus.Error.ServiceUnknown" | "org.freedesktop.DBus.Error.NameHasNoOwner" => {

@@ -2,6 +2,10 @@
 //! with both of the kernel's interfaces.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+#![allow(
+    clippy::needless_pass_by_value,
+    reason = "tests are handed over whole, and the bus hands over values"
+)]
 
 use super::*;
 use crate::claim::Memory;

@@ -22,8 +22,8 @@ mod addresses;
 mod change;
 mod dump;
 mod networks;
-mod schema;
-mod transaction;
+pub(crate) mod schema;
+pub(crate) mod transaction;
 mod writer;
 
 use std::sync::Arc;
@@ -182,7 +182,7 @@ fn settle(writer: &mut Writer, syncs: Vec<Sync>) {
 
 /// What an error of the kernel means to the operator. `action` completes "the
 /// kernel did not ... nftables".
-fn refusal(errno: Errno, action: &str) -> Refusal {
+pub(crate) fn refusal(errno: Errno, action: &str) -> Refusal {
     match errno {
         Errno::PERM | Errno::ACCESS => Refusal::unavailable(
             "the kernel does not let riposte change nftables: run it as root or with CAP_NET_ADMIN",

@@ -11,34 +11,34 @@ use crate::netlink::{APPEND, CREATE, Outbox};
 /// The table, in the family `inet`. All in it is the engine's.
 pub(super) const TABLE: &str = "riposte";
 /// `NFPROTO_INET`: IPv4 and IPv6 together.
-pub(super) const INET: u8 = 1;
+pub(crate) const INET: u8 = 1;
 
 /// The subsystem, in the upper byte of a message type.
 const SUBSYSTEM: u16 = 10 << 8;
-const NEW_TABLE: u16 = SUBSYSTEM;
-const NEW_CHAIN: u16 = SUBSYSTEM | 3;
-const NEW_RULE: u16 = SUBSYSTEM | 6;
+pub(crate) const NEW_TABLE: u16 = SUBSYSTEM;
+pub(crate) const NEW_CHAIN: u16 = SUBSYSTEM | 3;
+pub(crate) const NEW_RULE: u16 = SUBSYSTEM | 6;
 const DELETE_RULE: u16 = SUBSYSTEM | 8;
-pub(super) const NEW_SET: u16 = SUBSYSTEM | 9;
+pub(crate) const NEW_SET: u16 = SUBSYSTEM | 9;
 pub(super) const GET_SET: u16 = SUBSYSTEM | 10;
-pub(super) const NEW_ELEMENT: u16 = SUBSYSTEM | 12;
+pub(crate) const NEW_ELEMENT: u16 = SUBSYSTEM | 12;
 pub(super) const GET_ELEMENT: u16 = SUBSYSTEM | 13;
 pub(super) const DELETE_ELEMENT: u16 = SUBSYSTEM | 14;
 
 /// An item of any list.
-pub(super) const LIST_ITEM: u16 = 1;
+pub(crate) const LIST_ITEM: u16 = 1;
 pub(super) const SET_TABLE: u16 = 1;
 pub(super) const SET_NAME: u16 = 2;
-pub(super) const ELEMENTS_TABLE: u16 = 1;
-pub(super) const ELEMENTS_SET: u16 = 2;
-pub(super) const ELEMENTS: u16 = 3;
-pub(super) const ELEMENT_KEY: u16 = 1;
-pub(super) const ELEMENT_FLAGS: u16 = 3;
-pub(super) const ELEMENT_TIMEOUT: u16 = 4;
-pub(super) const ELEMENT_EXPIRATION: u16 = 5;
+pub(crate) const ELEMENTS_TABLE: u16 = 1;
+pub(crate) const ELEMENTS_SET: u16 = 2;
+pub(crate) const ELEMENTS: u16 = 3;
+pub(crate) const ELEMENT_KEY: u16 = 1;
+pub(crate) const ELEMENT_FLAGS: u16 = 3;
+pub(crate) const ELEMENT_TIMEOUT: u16 = 4;
+pub(crate) const ELEMENT_EXPIRATION: u16 = 5;
 /// The element is the first address behind an interval.
 pub(super) const INTERVAL_END: u32 = 1;
-pub(super) const VALUE: u16 = 1;
+pub(crate) const VALUE: u16 = 1;
 
 const SET_FLAG_INTERVAL: u32 = 0x4;
 const SET_FLAG_TIMEOUT: u32 = 0x10;
@@ -50,7 +50,7 @@ const PRIORITY: i32 = -10;
 
 /// Which of the four sets of one name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Addresses4,
     Addresses6,
     Networks4,

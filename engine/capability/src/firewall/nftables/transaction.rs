@@ -18,15 +18,15 @@ const FRAME: [u8; 4] = [0, 0, 0, 10];
 
 /// Most elements in one message, so that it stays far below the 64 KiB that
 /// an attribute can hold.
-pub(super) const LARGEST_MESSAGE: usize = 400;
+pub(crate) const LARGEST_MESSAGE: usize = 400;
 
 /// Most bytes that one address takes up in a transaction, three messages for
 /// it alone included.
-pub(super) const PER_ADDRESS: usize = 360;
+pub(crate) const PER_ADDRESS: usize = 360;
 
 /// A transaction that is being written. Its buffers are used again.
 #[derive(Debug, Default)]
-pub(super) struct Transaction {
+pub(crate) struct Transaction {
     outbox: Outbox,
     first: u32,
     labels: Vec<Label>,
@@ -34,7 +34,7 @@ pub(super) struct Transaction {
 
 /// What a message is about, for when the kernel rejects it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Label {
+pub(crate) enum Label {
     /// Table, chain, set or rule.
     Layout,
     /// It adds elements: these, by the writer's count.
@@ -45,7 +45,7 @@ pub(super) enum Label {
 
 /// How the kernel answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Failed {
+pub(crate) enum Failed {
     /// Nothing was done, or what was done is not known.
     Whole(Errno),
     /// Nothing was done, because of these messages.
@@ -53,11 +53,11 @@ pub(super) enum Failed {
 }
 
 /// One element and the timeout it gets; `None`: none.
-pub(super) type Timed = (Prefix, Option<Duration>);
+pub(crate) type Timed = (Prefix, Option<Duration>);
 
 impl Transaction {
     /// Starts anew.
-    pub(super) fn begin(&mut self, socket: &mut Socket) {
+    pub(crate) fn begin(&mut self, socket: &mut Socket) {
         self.outbox.clear();
         self.labels.clear();
         self.first = socket.numbers(1);
@@ -65,31 +65,31 @@ impl Transaction {
     }
 
     /// One message about the table.
-    pub(super) fn add(&mut self, kind: u16, flags: u16, label: Label, body: impl FnOnce(&mut Outbox)) {
+    pub(crate) fn add(&mut self, kind: u16, flags: u16, label: Label, body: impl FnOnce(&mut Outbox)) {
         self.labels.push(label);
         let sequence = self.first.wrapping_add(self.count());
         self.outbox.message(kind, flags, sequence, &[schema::INET, 0, 0, 0], body);
     }
 
     /// Adds elements, which must not be there: the kernel then says `EXIST`.
-    pub(super) fn create(&mut self, set: &SetName, kind: Kind, items: &[Timed], range: Range<usize>) {
+    pub(crate) fn create(&mut self, set: &SetName, kind: Kind, items: &[Timed], range: Range<usize>) {
         self.elements(schema::NEW_ELEMENT, CREATE | EXCLUSIVE, set, kind, items, &Label::Adds(range));
     }
 
     /// Removes elements, which must be there: the kernel then says `NOENT`.
-    pub(super) fn remove(&mut self, set: &SetName, kind: Kind, items: &[Timed], range: Range<usize>) {
+    pub(crate) fn remove(&mut self, set: &SetName, kind: Kind, items: &[Timed], range: Range<usize>) {
         let bare: Vec<Timed> = items.iter().map(|(prefix, _)| (*prefix, None)).collect();
         self.elements(schema::DELETE_ELEMENT, 0, set, kind, &bare, &Label::Removes(range));
     }
 
     /// Makes elements be there so that removing them cannot fail.
-    pub(super) fn ensure(&mut self, set: &SetName, kind: Kind, items: &[Timed], range: Range<usize>) {
+    pub(crate) fn ensure(&mut self, set: &SetName, kind: Kind, items: &[Timed], range: Range<usize>) {
         let bare: Vec<Timed> = items.iter().map(|(prefix, _)| (*prefix, None)).collect();
         self.elements(schema::NEW_ELEMENT, CREATE, set, kind, &bare, &Label::Adds(range));
     }
 
     /// Empties a set.
-    pub(super) fn flush(&mut self, set: &SetName, kind: Kind) {
+    pub(crate) fn flush(&mut self, set: &SetName, kind: Kind) {
         self.add(schema::DELETE_ELEMENT, 0, Label::Adds(0..0), |m| {
             m.name(schema::ELEMENTS_TABLE, schema::TABLE);
             m.name(schema::ELEMENTS_SET, &kind.name(set));
@@ -120,7 +120,7 @@ impl Transaction {
     }
 
     /// Sends it. An empty one succeeds.
-    pub(super) fn send(&mut self, socket: &mut Socket) -> Result<(), Failed> {
+    pub(crate) fn send(&mut self, socket: &mut Socket) -> Result<(), Failed> {
         if self.labels.is_empty() {
             return Ok(());
         }
@@ -148,7 +148,7 @@ impl Transaction {
 }
 
 /// An address, or the first address of a network and the first one behind it.
-fn element(m: &mut Outbox, kind: Kind, prefix: Prefix, timeout: Option<Duration>) {
+pub(crate) fn element(m: &mut Outbox, kind: Kind, prefix: Prefix, timeout: Option<Duration>) {
     let first = prefix.network().ip();
     m.nest(schema::LIST_ITEM, |m| {
         key(m, first);

@@ -3,11 +3,13 @@
 use std::net::Ipv4Addr;
 
 use riposte_policy::address::Prefix;
+use riposte_policy::grant::FirewallBackend;
 
 use super::{Change, Invocation, Look, Target, Tool};
 use crate::refusal::Refusal;
 
 pub(super) static TOOL: Tool = Tool {
+    kind: FirewallBackend::Aix,
     systems: &["aix"],
     programs: &["genfilt", "mkfilt", "rmfilt", "lsfilt"],
     look: Look::First,

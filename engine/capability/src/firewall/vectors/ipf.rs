@@ -4,11 +4,13 @@
 //! the administrator's that lets the address pass comes first.
 
 use riposte_policy::address::Prefix;
+use riposte_policy::grant::FirewallBackend;
 
 use super::{Change, Invocation, Look, Target, Tool, prefixes, with_length};
 use crate::refusal::Refusal;
 
 pub(super) static TOOL: Tool = Tool {
+    kind: FirewallBackend::Ipf,
     systems: &["freebsd", "netbsd", "solaris", "illumos"],
     programs: &["ipf", "ipfstat"],
     look: Look::First,

@@ -3,18 +3,19 @@
 //! Wazuh's `ipfw` fills table 1, which FreeBSD's own examples use for other
 //! things. Here the table has the name of the set (FreeBSD 11).
 
-use riposte_policy::grant::SetName;
+use riposte_policy::grant::{FirewallBackend, SetName};
 
-use super::{Change, Invocation, Look, Target, Tool, prefixes};
+use super::{Change, Invocation, Look, Prepare, Target, Tool, prefixes};
 use crate::refusal::Refusal;
 
 pub(super) static TOOL: Tool = Tool {
+    kind: FirewallBackend::Ipfw,
     systems: &["freebsd"],
     programs: &["ipfw"],
     look: Look::AfterFailure,
     ready: |_| Vec::new(),
     change,
-    prepare: Some((|| Invocation::new("ipfw", ["show"]), prepare)),
+    prepare: Some(Prepare { show: || Invocation::new("ipfw", ["show"]), make: prepare }),
     listing: |set| Invocation::new("ipfw", ["table", set.as_str(), "list"]),
     // `192.0.2.7/32 0`, behind a headline.
     listed: |_, text| prefixes(text.lines().filter_map(|line| line.split_ascii_whitespace().next())),

@@ -16,7 +16,8 @@ mod netsh;
 mod npf;
 mod pf;
 mod run;
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests;
 
 use std::sync::Arc;
@@ -24,7 +25,7 @@ use std::sync::Arc;
 use riposte_policy::address::Prefix;
 use riposte_policy::grant::{FirewallBackend, SetName};
 
-use super::{Backend, Target};
+use super::{Backend, Target, elsewhere};
 use crate::claim::Claims;
 use crate::refusal::Refusal;
 
@@ -37,11 +38,7 @@ use crate::refusal::Refusal;
 pub fn backend(which: FirewallBackend, claims: Arc<dyn Claims>) -> Result<Arc<dyn Backend>, Refusal> {
     let tool = tool(which)?;
     if !tool.systems.contains(&std::env::consts::OS) {
-        return Err(Refusal::unsupported(format!(
-            "{} is no packet filter of this system ({}): name another backend in <firewall/>, or none",
-            which.as_str(),
-            std::env::consts::OS
-        )));
+        return Err(elsewhere(which));
     }
     let vectors = run::Vectors::new(tool, run::FOLDERS.map(Into::into).to_vec(), claims);
     vectors.installed()?;
@@ -56,12 +53,10 @@ fn tool(which: FirewallBackend) -> Result<&'static Tool, Refusal> {
         FirewallBackend::Ipf => Ok(&ipf::TOOL),
         FirewallBackend::Aix => Ok(&aix::TOOL),
         FirewallBackend::Netsh => Ok(&netsh::TOOL),
-        FirewallBackend::Nftables
+        linux @ (FirewallBackend::Nftables
         | FirewallBackend::Iptables
         | FirewallBackend::Ipset
-        | FirewallBackend::Firewalld => {
-            Err(Refusal::unsupported(format!("{} is a packet filter of Linux alone", which.as_str())))
-        }
+        | FirewallBackend::Firewalld) => Err(elsewhere(linux)),
     }
 }
 
@@ -138,8 +133,17 @@ enum Look {
     First,
 }
 
+/// What the engine may make by itself so that a block has an effect.
+#[derive(Clone, Copy)]
+struct Prepare {
+    show: fn() -> Invocation,
+    /// What is missing in the text that `show` wrote.
+    make: fn(&SetName, &str) -> Vec<Invocation>,
+}
+
 /// One packet filter: its programs as pure functions.
 struct Tool {
+    kind: FirewallBackend,
     /// As `std::env::consts::OS` has them.
     systems: &'static [&'static str],
     /// The programs, the one that is always needed first.
@@ -150,9 +154,8 @@ struct Tool {
     /// What makes the change. The text is what `listing` wrote, with
     /// [`Look::First`].
     change: fn(Change, &Target, &str) -> Result<Vec<Invocation>, Refusal>,
-    /// What makes the set before its first block; the text is what the second
-    /// program wrote. `None`: nothing has to be made.
-    prepare: Option<(fn() -> Invocation, fn(&SetName, &str) -> Vec<Invocation>)>,
+    /// What makes the set before a block; `None`: nothing has to be made.
+    prepare: Option<Prepare>,
     /// What writes the elements of a set.
     listing: fn(&SetName) -> Invocation,
     /// The elements in what it wrote.

@@ -5,7 +5,7 @@
 //! that nothing has to be quoted and a delete takes exactly what the add made.
 
 use riposte_policy::address::Prefix;
-use riposte_policy::grant::SetName;
+use riposte_policy::grant::{FirewallBackend, SetName};
 
 use super::{Change, Check, Invocation, Look, Target, Tool, with_length};
 use crate::refusal::Refusal;
@@ -15,6 +15,7 @@ const PROFILES: &str =
     r"HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy";
 
 pub(super) static TOOL: Tool = Tool {
+    kind: FirewallBackend::Netsh,
     systems: &["windows"],
     programs: &["netsh.exe", "reg.exe"],
     look: Look::AfterFailure,

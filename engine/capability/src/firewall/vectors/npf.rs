@@ -3,12 +3,13 @@
 //! The set's name is the table's: `set="wazuh_blacklist"` uses what Wazuh's
 //! documentation has people write into `/etc/npf.conf`.
 
-use riposte_policy::grant::SetName;
+use riposte_policy::grant::{FirewallBackend, SetName};
 
 use super::{Change, Check, Invocation, Look, Target, Tool, prefixes};
 use crate::refusal::Refusal;
 
 pub(super) static TOOL: Tool = Tool {
+    kind: FirewallBackend::Npf,
     systems: &["netbsd"],
     programs: &["npfctl"],
     look: Look::AfterFailure,

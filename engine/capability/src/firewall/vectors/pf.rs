@@ -5,12 +5,13 @@
 //! says what to add. The set's name is the table's, so that a system that
 //! Wazuh's program has prepared works as it is with `set="wazuh_fwtable"`.
 
-use riposte_policy::grant::SetName;
+use riposte_policy::grant::{FirewallBackend, SetName};
 
 use super::{Change, Check, Invocation, Look, Target, Tool, prefixes};
 use crate::refusal::Refusal;
 
 pub(super) static TOOL: Tool = Tool {
+    kind: FirewallBackend::Pf,
     systems: &["freebsd", "openbsd", "macos", "dragonfly"],
     programs: &["pfctl"],
     look: Look::AfterFailure,

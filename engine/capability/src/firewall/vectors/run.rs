@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use riposte_policy::address::Prefix;
-use riposte_policy::grant::SetName;
+use riposte_policy::grant::{FirewallBackend, SetName};
 
-use super::{Change, Check, Failure, Invocation, Look, Tool};
+use super::{Change, Check, Failure, Invocation, Look, Prepare, Tool};
 use crate::claim::{Claims, Standing};
 use crate::firewall::{Backend, Element, GRACE, Target};
 use crate::process::{By, Caps, Ended, Exit, Launch, Program};
@@ -59,7 +59,7 @@ impl Vectors {
             Standing::For(_) | Standing::Permanent => Change::Block,
         };
         if change == Change::Block {
-            self.ready(target.set()).await?;
+            self.prepared(target.set()).await?;
         }
         let mut listing = String::new();
         if self.tool.look == Look::First {
@@ -85,13 +85,13 @@ impl Vectors {
     }
 
     /// Whether a block has an effect now; makes what the engine may make.
-    async fn ready(&self, set: &SetName) -> Result<(), Refusal> {
+    async fn prepared(&self, set: &SetName) -> Result<(), Refusal> {
         for check in (self.tool.ready)(set) {
             self.check(&check).await?;
         }
-        let Some((show, prepare)) = self.tool.prepare else { return Ok(()) };
+        let Some(Prepare { show, make }) = self.tool.prepare else { return Ok(()) };
         let shown = self.output(&show()).await?;
-        for invocation in prepare(set, &shown) {
+        for invocation in make(set, &shown) {
             let done = self.run(&invocation).await;
             if invocation.failure == Failure::Counts {
                 done?;
@@ -157,7 +157,7 @@ impl Vectors {
     /// by others. How long it stays is what the claims say, since the host
     /// keeps no time.
     fn element(&self, set: &SetName, prefix: Prefix) -> Option<Element> {
-        let target = Target::new(set, prefix);
+        let target = Target::by(self.tool.kind, set, prefix);
         let remaining = match self.claims.standing(target.effect()) {
             Standing::Free => return None,
             Standing::For(span) => Some(span + GRACE),
@@ -190,11 +190,24 @@ impl Backend for Vectors {
         Ok(elements)
     }
 
+    fn chosen(&self) -> FirewallBackend {
+        self.tool.kind
+    }
+
+    fn kinds(&self) -> &[FirewallBackend] {
+        std::slice::from_ref(&self.tool.kind)
+    }
+
+    /// Refuses what this program cannot express.
+    fn ready(&self, target: &Target) -> Result<(), Refusal> {
+        (self.tool.change)(Change::Block, target, "").map(drop)
+    }
+
     async fn probe(&self) -> Result<(), Refusal> {
         self.installed()?;
         let sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for set in sets.iter().filter_map(|set| set.parse::<SetName>().ok()) {
-            self.ready(&set).await?;
+            self.prepared(&set).await?;
         }
         Ok(())
     }

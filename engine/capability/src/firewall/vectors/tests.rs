@@ -13,7 +13,11 @@ use super::*;
 use crate::claim::{Memory, Standing};
 
 fn target(set: &str, prefix: &str) -> Target {
-    Target::new(&set.parse().unwrap(), prefix.parse().unwrap())
+    by(FirewallBackend::Pf, set, prefix)
+}
+
+fn by(kind: FirewallBackend, set: &str, prefix: &str) -> Target {
+    Target::by(kind, &set.parse().unwrap(), prefix.parse().unwrap())
 }
 
 /// As one would type them, with `<<< stdin`; a word with a blank is quoted.
@@ -89,9 +93,9 @@ fn ipfw_has_a_table_of_its_own_name() {
         vector(&ipfw::TOOL, Change::Unblock, "drop", "2001:db8::/48"),
         ["ipfw -q table drop delete 2001:db8::/48"]
     );
-    let (show, prepare) = ipfw::TOOL.prepare.unwrap();
+    let Prepare { show, make } = ipfw::TOOL.prepare.unwrap();
     assert_eq!(typed(&[show()]), ["ipfw show"]);
-    let made = [
+    let expected = [
         "ipfw -q table drop create type addr",
         "ipfw -q add 00001 deny ip from table(drop) to any",
         "ipfw -q add 00001 deny ip from any to table(drop)",
@@ -101,9 +105,9 @@ fn ipfw_has_a_table_of_its_own_name() {
     let other = "00001 0 0 deny ip from any to table(drop)\n65535 0 0 allow ip from any to any\n";
     let foreign = one.replace("drop", "drop2") + &other.replace("00001", "00100");
     for shown in ["", one, other, &foreign] {
-        assert_eq!(typed(&prepare(&set, shown)), made, "{shown}");
+        assert_eq!(typed(&make(&set, shown)), expected, "{shown}");
     }
-    assert_eq!(prepare(&set, &format!("{one}{other}")), []);
+    assert_eq!(make(&set, &format!("{one}{other}")), []);
     let shown = (ipfw::TOOL.listed)(&set, "--- table(drop), set(0) ---\n192.0.2.7/32 0\n2001:db8::/48 0\n");
     assert_eq!(shown, ["192.0.2.7".parse().unwrap(), "2001:db8::/48".parse().unwrap()]);
 }
@@ -268,7 +272,10 @@ async fn the_host_follows_the_claims() {
     let remaining: Vec<_> = listed.iter().map(|e| (e.target.to_string(), e.remaining)).collect();
     assert_eq!(
         remaining,
-        [("drop 192.0.2.7".to_owned(), Some(Duration::from_secs(62))), ("drop 2001:db8::7".to_owned(), None)]
+        [
+            ("pf:drop 192.0.2.7".to_owned(), Some(Duration::from_secs(62))),
+            ("pf:drop 2001:db8::7".to_owned(), None),
+        ]
     );
     claims.set(EntryId(1), one.effect(), Standing::Free);
     folder.calls();
@@ -354,6 +361,9 @@ async fn rules_are_not_made_twice() {
 async fn a_program_that_is_not_there_is_named() {
     let (folder, claims) = (Folder::new("named"), Arc::new(Memory::default()));
     let vectors = folder.vectors(&aix::TOOL, &claims);
+    let six = by(FirewallBackend::Aix, "drop", "2001:db8::7");
+    assert_eq!(Backend::ready(&vectors, &six).unwrap_err().kind, "unsupported");
+    Backend::ready(&vectors, &by(FirewallBackend::Aix, "drop", "192.0.2.7")).unwrap();
     let refusal = vectors.probe().await.unwrap_err();
     assert!(refusal.message.starts_with("genfilt cannot be started: "), "{refusal}");
 }

@@ -25,11 +25,11 @@ impl Store {
         folder: &OwnedFd,
         path: &HostPath,
         record: &Record,
-        file: fs::File,
+        file: &fs::File,
     ) -> Result<(), Refusal> {
         let part = format!("{}.part", record.name);
         self.remove(store, &part)?;
-        copy(&file, store, &part).map_err(|fault| fault.refused(path, "copy"))?;
+        copy(file, store, &part).map_err(|fault| fault.refused(path, "copy"))?;
         self.seal(store, &part)?;
         rename(store, &part, store, &record.name).map_err(|errno| self.failed(&part, "rename", errno))?;
         fsync(store).map_err(|errno| self.failed(&record.name, "write", errno))?;

@@ -35,7 +35,7 @@ impl Store {
         }
         match rename(&folder, path.name(), &store, &record.name) {
             Ok(()) => self.accept(&store, &folder, path, &record)?,
-            Err(Errno::XDEV) => self.copy_here(&store, &folder, path, &record, file)?,
+            Err(Errno::XDEV) => self.copy_here(&store, &folder, path, &record, &file)?,
             Err(errno) => return Err(refused(path.as_path(), "move", errno)),
         }
         Ok(true)

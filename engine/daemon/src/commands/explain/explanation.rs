@@ -226,11 +226,19 @@ static BUILTINS: LazyLock<Vec<(Digest, &'static str)>> = LazyLock::new(|| {
     riposte_plugins::builtins().iter().map(|builtin| (digest(builtin.wasm), builtin.name)).collect()
 });
 
+/// The name of the built-in of this digest. Some are one component under
+/// several names: then the one that is asked for.
+fn built_in(digest: Digest, executable: &str) -> Option<&'static str> {
+    let known = BUILTINS.iter().filter(|(known, _)| *known == digest).map(|(_, name)| *name);
+    // The last of the greatest: of several that are not asked for, any will do.
+    known.max_by_key(|name| *name == executable)
+}
+
 /// What runs it, and what that may do.
 fn describe(explained: &mut Explanation, ready: &Ready) {
     let (kind, executable) = match &ready.runner {
-        Runner::Component(plugin) => match BUILTINS.iter().find(|(digest, _)| *digest == plugin.digest()) {
-            Some((_, name)) => ("built-in", (*name).to_owned()),
+        Runner::Component(plugin) => match built_in(plugin.digest(), &ready.command.executable) {
+            Some(name) => ("built-in", name.to_owned()),
             None => ("component", ready.command.executable.clone()),
         },
         Runner::Native(program) => {

@@ -360,6 +360,7 @@ impl<'a> Explaining<'a> {
         if self.alone.is_none() {
             let (armed, capabilities) = check::arm_with(&self.places, &self.configs, self.role)?;
             capabilities.guard().set_white_list(armed.config.white_list.clone());
+            capabilities.guard().set(armed.config.settings.guard.clone());
             capabilities.guard().refresh();
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;

@@ -113,7 +113,7 @@ impl Lab {
         let service = Service::open(
             plan,
             |report| report.with_ossec_log(log),
-            |claims, _| {
+            |claims, _, _, _| {
                 let firewall = Arc::new(Fake::new(Arc::clone(claims)));
                 fake = Some(Arc::clone(&firewall));
                 Backends::only_firewall(firewall)

@@ -27,6 +27,10 @@ pub(super) struct Wrong {
 }
 
 impl Wrong {
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "texts that were made for it, literals and errors alike"
+    )]
     pub(super) fn new(message: impl ToString, help: impl ToString) -> Self {
         Self { message: message.to_string(), help: help.to_string() }
     }
@@ -118,10 +122,13 @@ impl<'e, 'f, 'a> Attributes<'e, 'f, 'a> {
     /// Reports that the value of an attribute cannot be used.
     pub(super) fn refuse(&mut self, name: &str, wrong: Wrong) {
         self.sound = false;
+        let Wrong { message, mut help } = wrong;
+        if !help.is_empty() {
+            help.push(' ');
+        }
+        help.push_str(REFUSED);
         let spot = self.find(name).map_or(self.element.spot, |attribute| attribute.spot);
-        let help =
-            if wrong.help.is_empty() { REFUSED.to_owned() } else { format!("{} {REFUSED}", wrong.help) };
-        super::super::block::invalid_at(spot, name, &wrong.message, &help, self.findings);
+        super::super::block::invalid_at(spot, name, &message, &help, self.findings);
     }
 
     /// Reports what the operator should know of a value that is used.

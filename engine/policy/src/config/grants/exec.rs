@@ -8,8 +8,8 @@ use super::super::xml::Element;
 use super::attributes::{Attributes, Wrong};
 use super::values;
 use crate::diagnostic::shown;
-use crate::grant::language::{KEEPS, PRIVILEGES, WRITE};
-use crate::grant::{Arguments, Confinement, ExecGrant};
+use crate::grant::language::{KEEPS, KEPT, NO_NEW_PRIVILEGES, PRIVILEGES, WRITE};
+use crate::grant::{Arguments, Confinement, ExecGrant, NewPrivileges};
 
 /// Programs that do what their arguments say: whoever chooses those chooses
 /// everything. Versions (`python3.11`) count too.
@@ -62,18 +62,20 @@ fn interprets(program: &Path) -> bool {
 
 /// Reads a `<confined write="" capabilities=""/>` or an `<isolated write=""/>`.
 /// `None` after an error: who cannot be confined as asked is not run.
-#[allow(dead_code, reason = "for the elements of native programs, which are read by the same rules")]
 pub(in crate::config) fn confinement(element: &Element, findings: &mut Findings<'_>) -> Option<Confinement> {
     if element.name == "isolated" {
         return Attributes::among(element, &[WRITE], findings).grant(|read| Some(isolated(read)));
     }
-    Attributes::among(element, &[WRITE, KEEPS], findings).grant(|read| Some(confined(read)))
+    Attributes::among(element, &[WRITE, KEEPS, NO_NEW_PRIVILEGES], findings)
+        .grant(|read| Some(confined(read)))
 }
 
 fn confined(read: &mut Attributes<'_, '_, '_>) -> Confinement {
     let write = read.read("write", values::paths).unwrap_or_default();
     let capabilities = read.read("capabilities", privileges).unwrap_or_default();
-    Confinement::Confined { write, capabilities }
+    let words = [("yes", NewPrivileges::Refused), ("no", NewPrivileges::Allowed)];
+    let new_privileges = read.choose("no_new_privs", &words).unwrap_or_default();
+    Confinement::Confined { write, capabilities, new_privileges }
 }
 
 fn isolated(read: &mut Attributes<'_, '_, '_>) -> Confinement {
@@ -95,6 +97,6 @@ fn privileges(text: &str) -> Result<Vec<String>, Wrong> {
             ));
         }
     }
-    let known: Vec<_> = PRIVILEGES.iter().map(|name| (*name, *name)).collect();
+    let known: Vec<_> = KEPT.iter().map(|name| (*name, *name)).collect();
     Ok(values::several(text, &known)?.into_iter().map(str::to_owned).collect())
 }

@@ -49,7 +49,11 @@ fn unit(text: &str) -> Result<String, Wrong> {
 }
 
 pub(super) fn lines(read: &mut Attributes<'_, '_, '_>) -> Option<LinesGrant> {
-    let file = read.read("file", values::file);
+    // `/FOLDER/*` is every file that lies in the folder.
+    let file = read.read("file", |text| match text.strip_suffix("/*") {
+        Some(folder) => Ok(values::file(folder)?.join("*")),
+        None => values::file(text),
+    });
     // A line holds blanks, so they separate nothing here.
     let lines = read.read("match", |text| {
         if text.contains(char::is_control) {

@@ -31,12 +31,8 @@ use crate::diagnostic::{Severity, shown};
 use crate::grant::language::{self, ELEMENTS, Times};
 use crate::grant::{Digest, Grants};
 
-#[expect(
-    unused_imports,
-    reason = "for the elements of native programs, which are read by the same rules"
-)]
 pub(super) use self::exec::confinement;
-pub(super) use self::limits::{LimitsGiven, limits};
+pub(super) use self::limits::{KNOWN as LIMITS, LimitsGiven, limits};
 
 /// The `<capabilities>` of a command; `None` when it has none.
 pub(super) fn capabilities(command: &Element, findings: &mut Findings<'_>) -> Option<Grants> {

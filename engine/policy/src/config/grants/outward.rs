@@ -24,12 +24,19 @@ pub(super) fn mail(read: &mut Attributes<'_, '_, '_>) -> Option<MailGrant> {
         values::some(words_of(text).map(mailbox).collect::<Result<Vec<_>, _>>()?, "there is no recipient")
     });
     let login = login(read);
+    let ca = read.read("ca", values::file);
     let server = server?;
     let security = security.unwrap_or_else(|| MailSecurity::usual(&server));
     if login.is_some() && security == MailSecurity::None && MailSecurity::usual(&server) != MailSecurity::None
     {
         let help = "write security=\"starttls\" or \"tls\", or leave out user= and secret=.";
         read.refuse("security", Wrong::new("the password would cross the network for all to read", help));
+    }
+    if ca.is_some() && security == MailSecurity::None {
+        read.refuse(
+            "ca",
+            Wrong::new("there are no certificates without TLS", "remove it, or write security=\"starttls\"."),
+        );
     }
     Some(MailGrant {
         server,
@@ -38,6 +45,7 @@ pub(super) fn mail(read: &mut Attributes<'_, '_, '_>) -> Option<MailGrant> {
         from: from?,
         to: to?,
         login,
+        ca,
     })
 }
 

@@ -31,6 +31,8 @@ fn every_grant_in_full() {
     let digest = "9f".repeat(32);
     let config = defined(&format!("<capabilities sha256=\"{digest}, {digest}\"/>"));
     assert_eq!(config.commands[0].capabilities.clone().unwrap().digests, [Digest([0x9f; 32]); 2]);
+    let every = granted("<lines file=\"/ipblock/*\"/>");
+    assert_eq!(every.lines[0].file, std::path::Path::new("/ipblock/*"));
     let all = granted(
         r#"<firewall set="web" widest4="24" widest6="64" backend="ipset" established="cut" confirm="manager"/>
            <route widest4="28" confirm="none"/>
@@ -47,7 +49,7 @@ fn every_grant_in_full() {
            <quarantine folders="/home /tmp"/>
            <isolation allow="192.0.2.10 198.51.100.7/24" confirm="tcp:[2001:db8::7]:443"/>
            <mail server="Mail.example.com" security="tls" from="r@example.com" to="a@example.com b@example.com"
-             user="r" secret="smtp"/>
+             user="r" secret="smtp" ca="/etc/ssl/mail.pem"/>
            <folder path="/var/lib/incoming" access="write"/>
            <http host="*.example.com" methods="POST GET" private="yes" request="4KiB" time="500ms"/>
            <http host="192.0.2.7" port="8080" scheme="http"/>"#,
@@ -55,6 +57,7 @@ fn every_grant_in_full() {
     let confined = Confinement::Confined {
         write: vec!["/tmp".into(), "/var/tmp".into()],
         capabilities: vec!["net_admin".to_owned()],
+        new_privileges: crate::grant::NewPrivileges::Refused,
     };
     let expected = Grants {
         digests: vec![],
@@ -117,6 +120,7 @@ fn every_grant_in_full() {
             from: "r@example.com".to_owned(),
             to: vec!["a@example.com".to_owned(), "b@example.com".to_owned()],
             login: Some(("r".to_owned(), "smtp".to_owned())),
+            ca: Some("/etc/ssl/mail.pem".into()),
         }),
         folders: vec![FolderGrant { path: "/var/lib/incoming".into(), access: Access::Write }],
         http: vec![
@@ -144,7 +148,7 @@ fn the_table_says_what_the_reader_does() {
             });
         let least = least.replace("ADDRESS", "a@a.example").replace("/PATH", "/a/b");
         let grants = granted(&least);
-        assert_eq!(grants.elements(Detail::Least), [least.clone()], "the least <{}> is not", element.name);
+        assert_eq!(grants.elements(Detail::Least), [least.as_str()], "the least <{}> is not", element.name);
         for attribute in element.attributes {
             let attribute_is_there = least.contains(&format!(" {}=", attribute.name));
             if let Need::Default(default) = attribute.need {
@@ -208,7 +212,10 @@ fn what_cannot_be_read_grants_nothing_and_the_rest_is_given() {
         "<lines file=\"/etc//hosts\"/>",
         "<lines file=\"/etc/./hosts\"/>",
         "<lines file=\"/etc/\"/>",
-        "<lines file=\"/etc/*\"/>",
+        "<lines file=\"/*\"/>",
+        "<lines file=\"/etc/*.deny\"/>",
+        "<lines file=\"/etc/*/*\"/>",
+        "<lines file=\"/etc//*\"/>",
         "<lines file=\"/a\" match=\" | \"/>",
         "<process names=\"/usr/bin/x\"/>",
         "<exec program=\"yara\"/>",
@@ -248,6 +255,7 @@ fn what_cannot_be_read_grants_nothing_and_the_rest_is_given() {
         "<mail server=\"a.example\" from=\"a@a.example\" to=\"b@b.example\" port=\"0\"/>",
         "<mail server=\"a.example\" from=\"a@a.example\" to=\"b@b.example\" user=\"u\"/>",
         "<mail server=\"a.example\" from=\"a@a.example\" to=\"b@b.example\" secret=\"s\"/>",
+        "<mail server=\"localhost\" from=\"a@a.example\" to=\"b@b.example\" ca=\"/a\"/>",
         "<mail server=\"a.example\" from=\"a@a.example\" to=\"b@b.example\" user=\"u\" secret=\"nowhere\"/>",
         "<folder path=\"/\"/>",
         "<folder path=\"var\"/>",

@@ -21,6 +21,7 @@ pub(crate) fn command(name: &str) -> Command {
         keys: Vec::new(),
         capabilities: None,
         limits: Limits::default(),
+        confinement: Confinement::default(),
         runtime: None,
         protocol: None,
         place: Place { file: "ossec.conf".into(), line: 1, column: 1 },

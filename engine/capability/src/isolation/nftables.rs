@@ -1,0 +1,443 @@
+//! Isolation with nftables, by the kernel's own messages.
+//!
+//! Each isolation is a table of its own, `inet riposte-isolation` (with a number
+//! behind it where the grant allows more), with a chain at the input, output and
+//! forward hook. What is let through:
+//!
+//! * this machine talking to itself;
+//! * managers and brokers, and what the grant allows: from and to their
+//!   addresses, and so the connections to them that are open;
+//! * neighbour discovery and the multicast reports that it needs (ICMPv6 130 to
+//!   136, and 143), without which an IPv6 host loses its gateway in seconds; ARP
+//!   does not pass here at all;
+//! * DHCP to and from a server, without which it loses its address;
+//! * name servers, port 53, only where a manager or broker is configured by name.
+//!
+//! Everything else is dropped, what this host forwards included. The rule that
+//! drops looks the family of the packet up in the set `isolated`, whose elements
+//! carry the kernel's own timeout: when it is over the table lets all pass, also
+//! when no engine runs.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use riposte_policy::address::Prefix;
+use rustix::io::Errno;
+
+use super::{INTERFACE, allowed, outermost};
+use crate::claim::{Claims, Effect, Standing};
+use crate::firewall::GRACE;
+use crate::firewall::nftables::refusal;
+use crate::firewall::nftables::schema::{self, Kind};
+use crate::firewall::nftables::transaction::{Failed, Label, Transaction, element};
+use crate::guard::Guard;
+use crate::held::Backend;
+use crate::netlink::{self, APPEND, CREATE, Outbox, Socket};
+use crate::refusal::Refusal;
+
+/// How the tables are called.
+const TABLE: &str = "riposte-isolation";
+
+const DELETE_TABLE: u16 = (10 << 8) | 2;
+const GET_TABLE: u16 = (10 << 8) | 1;
+
+/// The nftables of one network namespace: that of the thread which opened it.
+pub struct Nftables {
+    claims: Arc<dyn Claims>,
+    guard: Arc<Guard>,
+    kernel: Mutex<(Socket, Transaction)>,
+    /// What this process made.
+    made: Mutex<BTreeSet<String>>,
+}
+
+impl Nftables {
+    /// Opens the kernel's socket. Changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel has no nftables or does not let this process change it.
+    pub fn open(claims: Arc<dyn Claims>, guard: Arc<Guard>) -> Result<Self, Refusal> {
+        let socket = Socket::open(Some(rustix::net::netlink::NETFILTER)).map_err(|e| refusal(e, "open"))?;
+        Ok(Self {
+            claims,
+            guard,
+            kernel: Mutex::new((socket, Transaction::default())),
+            made: Mutex::default(),
+        })
+    }
+
+    /// Writes the table of `target` anew, in one transaction.
+    fn lay(&self, target: &str) -> Result<(), Refusal> {
+        let Some(mut open) = allowed(target) else { return Err(unknown(target)) };
+        open.extend(self.guard.superiors());
+        let standing = self.claims.standing(&Effect { interface: INTERFACE, target: target.to_owned() });
+        let timeout = match standing {
+            Standing::For(span) => Some(span.saturating_add(GRACE)),
+            Standing::Permanent => None,
+            // Released while this was on its way.
+            Standing::Free => return self.clear(target),
+        };
+        let (open, servers) = (outermost(open), outermost(self.guard.name_servers()));
+        let table = table(target);
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).insert(target.to_owned());
+        self.change(|transaction| {
+            clear(transaction, &table);
+            lay(transaction, &table, &open, &servers, timeout);
+        })
+    }
+
+    fn clear(&self, target: &str) -> Result<(), Refusal> {
+        let table = table(target);
+        self.change(|transaction| clear(transaction, &table))
+    }
+
+    fn change(&self, write: impl FnOnce(&mut Transaction)) -> Result<(), Refusal> {
+        let mut kernel = self.kernel.lock().unwrap_or_else(PoisonError::into_inner);
+        let (socket, transaction) = &mut *kernel;
+        transaction.begin(socket);
+        write(transaction);
+        transaction.send(socket).map_err(|failed| match failed {
+            Failed::Whole(errno) => refusal(errno, "change"),
+            Failed::Parts(parts) => {
+                refusal(parts.first().map_or(Errno::CANCELED, |(_, errno)| *errno), "change")
+            }
+        })
+    }
+}
+
+#[async_trait]
+impl Backend for Nftables {
+    /// Nothing is replaced, so there is nothing to give back.
+    async fn prior(&self, target: &str) -> Result<String, Refusal> {
+        allowed(target).map(|_| String::new()).ok_or_else(|| unknown(target))
+    }
+
+    async fn make(&self, target: &str) -> Result<bool, Refusal> {
+        self.lay(target).map(|()| true)
+    }
+
+    async fn settle(&self, target: &str) -> Result<(), Refusal> {
+        self.lay(target)
+    }
+
+    async fn restore(&self, target: &str, _: &str) -> Result<(), Refusal> {
+        self.clear(target)
+    }
+
+    /// The isolations of which there is a table. One with a number is known when
+    /// this process made it: another one counts as missing, and writing it anew
+    /// changes nothing.
+    async fn list(&self) -> Result<Vec<String>, Refusal> {
+        let mut kernel = self.kernel.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tables = BTreeSet::new();
+        let listed = kernel.0.dump(
+            GET_TABLE,
+            &[schema::INET, 0, 0, 0],
+            |_| (),
+            |message| {
+                let attributes = message.payload.get(4..).unwrap_or_default();
+                tables.extend(netlink::find_name(attributes, 1).map(str::to_owned));
+            },
+        );
+        listed.map_err(|errno| refusal(errno, "list"))?;
+        drop(kernel);
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = made.iter().map(String::as_str).chain(["host"]).collect::<BTreeSet<_>>();
+        Ok(made.into_iter().filter(|target| tables.contains(&table(target))).map(str::to_owned).collect())
+    }
+
+    fn lists(&self) -> bool {
+        true
+    }
+
+    async fn remove(&self, target: &str) -> Result<(), Refusal> {
+        self.clear(target)
+    }
+
+    async fn probe(&self) -> Result<(), Refusal> {
+        let mut kernel = self.kernel.lock().unwrap_or_else(PoisonError::into_inner);
+        kernel.0.dump(GET_TABLE, &[schema::INET, 0, 0, 0], |_| (), |_| ()).map_err(|e| refusal(e, "list"))
+    }
+}
+
+fn unknown(target: &str) -> Refusal {
+    Refusal::unsupported(format!(
+        "`{target}` is no isolation that this engine knows; it was recorded by another version of Riposte: undo it by hand"
+    ))
+}
+
+/// The table of an isolation. Several are told apart by a number that is made
+/// of what they allow (FNV-1a).
+fn table(target: &str) -> String {
+    if target == "host" {
+        return TABLE.to_owned();
+    }
+    let hash = target.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{TABLE}-{hash:016x}")
+}
+
+/// Removes a table, whether it is there or not.
+fn clear(transaction: &mut Transaction, table: &str) {
+    transaction.add(schema::NEW_TABLE, CREATE, Label::Layout, |m| m.name(1, table));
+    transaction.add(DELETE_TABLE, 0, Label::Layout, |m| m.name(1, table));
+}
+
+/// One of the three chains, and which end of a packet is the other machine's.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Chain {
+    Input,
+    Forward,
+    Output,
+}
+
+impl Chain {
+    /// Its name, and the number of its hook.
+    fn hook(self) -> (&'static str, u32) {
+        match self {
+            Self::Input => ("input", 1),
+            Self::Forward => ("forward", 2),
+            Self::Output => ("output", 3),
+        }
+    }
+}
+
+fn lay(
+    transaction: &mut Transaction,
+    table: &str,
+    open: &[Prefix],
+    servers: &[Prefix],
+    timeout: Option<Duration>,
+) {
+    transaction.add(schema::NEW_TABLE, CREATE, Label::Layout, |m| m.name(1, table));
+    for (name, networks) in [("open", open), ("servers", servers)] {
+        for kind in [Kind::Networks4, Kind::Networks6] {
+            set_of_networks(transaction, table, &in_family(name, kind), kind, networks);
+        }
+    }
+    set_of_families(transaction, table, timeout);
+    for chain in [Chain::Input, Chain::Forward, Chain::Output] {
+        let (name, hook) = chain.hook();
+        transaction.add(schema::NEW_CHAIN, CREATE, Label::Layout, |m| base_chain(m, table, name, hook));
+        let mut rule = |body: &dyn Fn(&mut Outbox)| {
+            transaction.add(schema::NEW_RULE, CREATE | APPEND, Label::Layout, |m| {
+                m.name(1, table);
+                m.name(2, name);
+                m.nest(4, |m| body(m));
+            });
+        };
+        if chain != Chain::Forward {
+            let inward = chain == Chain::Input;
+            rule(&|m| {
+                loopback(m, inward);
+                verdict(m, ACCEPT);
+            });
+            for kind in [Kind::Networks4, Kind::Networks6] {
+                rule(&|m| {
+                    peer_in(m, inward, kind, "open");
+                    verdict(m, ACCEPT);
+                });
+                for protocol in [UDP, TCP] {
+                    rule(&|m| {
+                        peer_in(m, inward, kind, "servers");
+                        their_port(m, inward, protocol, 53);
+                        verdict(m, ACCEPT);
+                    });
+                }
+            }
+            for (first, last) in [(130, 136), (143, 143)] {
+                rule(&|m| {
+                    icmp6(m, first, last);
+                    verdict(m, ACCEPT);
+                });
+            }
+            for (family, theirs, ours) in [(IPV4, 67, 68), (IPV6, 547, 546)] {
+                rule(&|m| {
+                    is(m, META_FAMILY, &[family]);
+                    their_port(m, inward, UDP, theirs);
+                    our_port(m, inward, ours);
+                    verdict(m, ACCEPT);
+                });
+            }
+        }
+        rule(&|m| {
+            meta(m, META_FAMILY);
+            lookup(m, "isolated");
+            expression(m, "counter", |_| ());
+            verdict(m, DROP);
+        });
+    }
+}
+
+fn in_family(name: &str, kind: Kind) -> String {
+    format!("{name}{}", if kind == Kind::Networks4 { 4 } else { 6 })
+}
+
+/// `type filter hook HOOK priority -10; policy accept;`
+fn base_chain(m: &mut Outbox, table: &str, name: &str, hook: u32) {
+    m.name(1, table);
+    m.name(3, name);
+    m.nest(4, |m| {
+        m.number(1, hook);
+        m.number(2, (-10_i32).cast_unsigned());
+    });
+    m.number(5, ACCEPT);
+    m.name(7, "filter");
+}
+
+/// `set NAME { type ipv4_addr; flags interval; elements = { ... }; }`
+fn set_of_networks(t: &mut Transaction, table: &str, name: &str, kind: Kind, networks: &[Prefix]) {
+    let (key, length) = if kind == Kind::Networks4 { (7, 4) } else { (8, 16) };
+    new_set(t, table, name, 0x4, key, length);
+    let fits =
+        |network: &&Prefix| matches!(network.network().ip(), IpAddr::V4(_)) == (kind == Kind::Networks4);
+    let networks: Vec<&Prefix> = networks.iter().filter(fits).collect();
+    for part in networks.chunks(400) {
+        add_elements(t, table, name, |m| part.iter().for_each(|network| element(m, kind, **network, None)));
+    }
+}
+
+/// `set isolated { type nf_proto; flags timeout; elements = { ipv4 timeout ..., ipv6 timeout ... }; }`
+fn set_of_families(t: &mut Transaction, table: &str, timeout: Option<Duration>) {
+    new_set(t, table, "isolated", 0x10, 2, 1);
+    add_elements(t, table, "isolated", |m| {
+        for family in [IPV4, IPV6] {
+            m.nest(schema::LIST_ITEM, |m| {
+                m.nest(schema::ELEMENT_KEY, |m| m.put(schema::VALUE, &[family]));
+                if let Some(timeout) = timeout {
+                    let milliseconds = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+                    m.put(schema::ELEMENT_TIMEOUT, &milliseconds.to_be_bytes());
+                }
+            });
+        }
+    });
+}
+
+fn new_set(t: &mut Transaction, table: &str, name: &str, flags: u32, key: u32, length: u32) {
+    t.add(schema::NEW_SET, CREATE, Label::Layout, |m| {
+        m.name(1, table);
+        m.name(2, name);
+        m.number(3, flags);
+        m.number(4, key);
+        m.number(5, length);
+        // Sets are named; the kernel wants a number too.
+        m.number(10, 0);
+    });
+}
+
+fn add_elements(t: &mut Transaction, table: &str, set: &str, body: impl FnOnce(&mut Outbox)) {
+    t.add(schema::NEW_ELEMENT, CREATE, Label::Layout, |m| {
+        m.name(schema::ELEMENTS_TABLE, table);
+        m.name(schema::ELEMENTS_SET, set);
+        m.nest(schema::ELEMENTS, body);
+    });
+}
+
+const IPV4: u8 = 2;
+const IPV6: u8 = 10;
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+const ICMP6: u8 = 58;
+const DROP: u32 = 0;
+const ACCEPT: u32 = 1;
+/// Keys of `meta`: kind of the interface inward and outward, family, protocol.
+const META_INWARD: u32 = 8;
+const META_OUTWARD: u32 = 9;
+const META_FAMILY: u32 = 15;
+const META_PROTOCOL: u32 = 16;
+/// `ARPHRD_LOOPBACK`.
+const LOOPBACK: u16 = 772;
+/// Headers that `payload` reads from.
+const NETWORK: u32 = 1;
+const TRANSPORT: u32 = 2;
+
+fn loopback(m: &mut Outbox, inward: bool) {
+    is(m, if inward { META_INWARD } else { META_OUTWARD }, &LOOPBACK.to_ne_bytes());
+}
+
+/// The other machine's address is in a set.
+fn peer_in(m: &mut Outbox, inward: bool, kind: Kind, set: &str) {
+    let (family, offset, length) = match (kind == Kind::Networks4, inward) {
+        (true, true) => (IPV4, 12, 4),
+        (true, false) => (IPV4, 16, 4),
+        (false, true) => (IPV6, 8, 16),
+        (false, false) => (IPV6, 24, 16),
+    };
+    is(m, META_FAMILY, &[family]);
+    payload(m, NETWORK, offset, length);
+    lookup(m, &in_family(set, kind));
+}
+
+fn their_port(m: &mut Outbox, inward: bool, protocol: u8, port: u16) {
+    is(m, META_PROTOCOL, &[protocol]);
+    payload(m, TRANSPORT, if inward { 0 } else { 2 }, 2);
+    compare(m, 0, &port.to_be_bytes());
+}
+
+fn our_port(m: &mut Outbox, inward: bool, port: u16) {
+    payload(m, TRANSPORT, if inward { 2 } else { 0 }, 2);
+    compare(m, 0, &port.to_be_bytes());
+}
+
+fn icmp6(m: &mut Outbox, first: u8, last: u8) {
+    is(m, META_FAMILY, &[IPV6]);
+    is(m, META_PROTOCOL, &[ICMP6]);
+    payload(m, TRANSPORT, 0, 1);
+    // At least, at most.
+    compare(m, 5, &[first]);
+    compare(m, 3, &[last]);
+}
+
+fn is(m: &mut Outbox, key: u32, value: &[u8]) {
+    meta(m, key);
+    compare(m, 0, value);
+}
+
+fn meta(m: &mut Outbox, key: u32) {
+    expression(m, "meta", |m| {
+        m.number(1, 1);
+        m.number(2, key);
+    });
+}
+
+fn payload(m: &mut Outbox, base: u32, offset: u32, length: u32) {
+    expression(m, "payload", |m| {
+        m.number(1, 1);
+        m.number(2, base);
+        m.number(3, offset);
+        m.number(4, length);
+    });
+}
+
+fn compare(m: &mut Outbox, how: u32, value: &[u8]) {
+    expression(m, "cmp", |m| {
+        m.number(1, 1);
+        m.number(2, how);
+        m.nest(3, |m| m.put(schema::VALUE, value));
+    });
+}
+
+fn lookup(m: &mut Outbox, set: &str) {
+    expression(m, "lookup", |m| {
+        m.name(1, set);
+        m.number(2, 1);
+    });
+}
+
+fn verdict(m: &mut Outbox, code: u32) {
+    expression(m, "immediate", |m| {
+        m.number(1, 0);
+        m.nest(2, |m| m.nest(2, |m| m.number(1, code)));
+    });
+}
+
+fn expression(m: &mut Outbox, name: &str, data: impl FnOnce(&mut Outbox)) {
+    m.nest(schema::LIST_ITEM, |m| {
+        m.name(1, name);
+        m.nest(2, data);
+    });
+}

@@ -1,0 +1,280 @@
+//! `riposte plugin inspect`: what a component shows of itself, and the least
+//! `<command>` that lets it work. Nothing of it is run.
+
+use std::fmt::Write as _;
+use std::io::Read as _;
+use std::path::Path;
+
+use riposte_policy::diagnostic::shown;
+use riposte_policy::grant::language;
+use riposte_runtime::{Inspection, Kind};
+use serde_json::{Value, json};
+
+use crate::cli;
+use crate::commands::{ask, check};
+use crate::exit::Exit;
+
+/// Largest component that is read, as when commands are armed.
+const LARGEST: u64 = 256 << 20;
+/// From this size on compiling is felt at every start without a cache.
+const LARGE: usize = 16 << 20;
+
+/// The words of [`language::Element::least`] that an operator has to fill in.
+const TO_FILL_IN: [&str; 5] = ["NAME", "/PATH", "HOST", "ADDRESS", "VALUE"];
+
+/// Inspects, prints, and says whether this engine can run it.
+pub fn inspect(args: &cli::Inspect) -> Exit {
+    let looked = read(&args.file).and_then(|bytes| {
+        let (components, _) = check::sandbox(1)?;
+        let inspection = components.inspect(&bytes).map_err(|error| explained(&bytes, &error.to_string()))?;
+        Ok((bytes.len(), inspection))
+    });
+    let report = match &looked {
+        Ok((size, inspection)) => Report::new(&args.file, *size, inspection),
+        Err(error) => {
+            ask::complain(args.json, &format!("{}: {error}", args.file.display()));
+            return Exit::Failed;
+        }
+    };
+    if args.json {
+        ask::say(&report.json());
+    } else {
+        ask::say_text(report.text().trim_end());
+    }
+    if report.missing.is_empty() { Exit::Done } else { Exit::Failed }
+}
+
+/// What is worth saying of a component.
+struct Report<'a> {
+    file: &'a Path,
+    size: usize,
+    inspection: &'a Inspection,
+    /// The elements that it needs.
+    needs: Vec<&'static language::Element>,
+    /// What no grant would give it, each with what to do.
+    missing: Vec<String>,
+    warnings: Vec<String>,
+}
+
+impl<'a> Report<'a> {
+    fn new(file: &'a Path, size: usize, inspection: &'a Inspection) -> Self {
+        let http = inspection.imports.iter().any(|import| import.starts_with("wasi:http/"));
+        let needs = language::ELEMENTS.iter().filter(|element| {
+            inspection.needs.contains(&element.least) || element.interface == "wasi:http" && http
+        });
+        let mut warnings = Vec::new();
+        if inspection.folders() {
+            let element = language::of_interface("wasi:filesystem").map_or("", |element| element.least);
+            warnings.push(format!(
+                "it imports wasi:filesystem, as most languages do by themselves, and sees no folder; if it is to see one, grant {element}"
+            ));
+        }
+        if inspection.imports.iter().any(|import| import.starts_with("wasi:sockets/")) {
+            warnings.push("it imports wasi:sockets, which is there and reaches nothing".to_owned());
+        }
+        if size > LARGE {
+            warnings.push(format!("it has {}, and is compiled at every start of a new host", human(size)));
+        }
+        Self {
+            file,
+            size,
+            inspection,
+            needs: needs.collect(),
+            missing: inspection.unsupported().map(ToString::to_string).collect(),
+            warnings,
+        }
+    }
+
+    /// The name of a command that runs it: that of the file, as far as it can
+    /// be one.
+    fn name(&self) -> String {
+        let stem = self.file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let plain: String =
+            stem.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')).collect();
+        if plain.is_empty() { "NAME".to_owned() } else { plain }
+    }
+
+    /// The least command, ready to be pasted. What has to be filled in is named
+    /// in a comment behind it.
+    fn command(&self) -> String {
+        let name = self.name();
+        let undone = if self.inspection.kind == Kind::Reversible { "yes" } else { "no" };
+        let mut xml = format!(
+            "<command>\n  <name>{name}</name>\n  <executable>{name}.wasm</executable>\n  \
+             <timeout_allowed>{undone}</timeout_allowed>\n  <capabilities sha256=\"{}\"",
+            self.inspection.digest
+        );
+        if self.needs.is_empty() {
+            xml.push_str("/>\n</command>");
+            return xml;
+        }
+        xml.push_str(">\n");
+        for element in &self.needs {
+            // Writing to a string does not fail.
+            let _ = write!(xml, "    {}", element.least);
+            let words = to_fill_in(element.least);
+            if !words.is_empty() {
+                let _ = write!(xml, " <!-- fill in {} -->", words.join(", "));
+            }
+            xml.push('\n');
+        }
+        xml.push_str("  </capabilities>\n</command>");
+        xml
+    }
+
+    fn json(&self) -> Value {
+        let needs = self.needs.iter().map(|element| {
+            json!({
+                "interface": element.interface,
+                "element": element.least,
+                "fill_in": to_fill_in(element.least),
+            })
+        });
+        json!({
+            "file": self.file.display().to_string(),
+            "size": self.size,
+            "sha256": self.inspection.digest.to_string(),
+            "kind": self.inspection.kind.as_str(),
+            "exports": self.inspection.exports,
+            "imports": self.inspection.imports,
+            "compiles": true,
+            "runs_here": self.missing.is_empty(),
+            "needs": needs.collect::<Vec<_>>(),
+            "missing": self.missing,
+            "warnings": self.warnings,
+            "command": self.command(),
+        })
+    }
+
+    fn text(&self) -> String {
+        let Self { inspection, .. } = self;
+        let mut text = String::new();
+        let mut rows = |name: &str, values: &mut dyn Iterator<Item = String>| {
+            let mut name = name;
+            for value in values {
+                // Writing to a string does not fail.
+                let _ = writeln!(text, "{name:<9}{value}");
+                name = "";
+            }
+        };
+        let kind = match inspection.kind {
+            Kind::Reversible => "reversible: what it does is undone after a time",
+            Kind::Oneshot => "oneshot: it acts once, and nothing is undone",
+        };
+        let safe = |name: &String| shown(name).trim_matches('"').to_owned();
+        rows("file", &mut std::iter::once(self.file.display().to_string()));
+        rows("size", &mut std::iter::once(human(self.size)));
+        rows("sha256", &mut std::iter::once(inspection.digest.to_string()));
+        rows("kind", &mut std::iter::once(kind.to_owned()));
+        rows("exports", &mut inspection.exports.iter().map(safe));
+        rows("imports", &mut inspection.imports.iter().map(safe));
+        let needs = self.needs.iter().map(|element| element.least.to_owned());
+        rows("needs", &mut needs.chain(self.needs.is_empty().then(|| "no grant".to_owned())));
+        let compiled = if self.missing.is_empty() {
+            "it compiles, and runs here"
+        } else {
+            "it compiles, but cannot run here"
+        };
+        rows("check", &mut std::iter::once(compiled.to_owned()));
+        rows("missing", &mut self.missing.iter().cloned());
+        rows("warning", &mut self.warnings.iter().cloned());
+        let _ = write!(text, "\nThe least command for it:\n\n{}\n", self.command());
+        text
+    }
+}
+
+fn to_fill_in(element: &str) -> Vec<&'static str> {
+    // Inside of values only: `NAME.service` too.
+    let values: Vec<&str> = element.split('"').skip(1).step_by(2).collect();
+    TO_FILL_IN.into_iter().filter(|word| values.iter().any(|value| value.starts_with(word))).collect()
+}
+
+fn human(bytes: usize) -> String {
+    match bytes {
+        0..1024 => format!("{bytes} bytes"),
+        1024..1_048_576 => format!("{bytes} bytes ({} KiB)", bytes / 1024),
+        _ => format!("{bytes} bytes ({} MiB)", bytes / 1_048_576),
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let found = std::fs::metadata(path).map_err(|error| format!("cannot read it: {error}"))?;
+    if found.is_dir() {
+        return Err("this is a folder; name the .wasm file in it".to_owned());
+    }
+    if found.is_file() && found.len() > LARGEST {
+        return Err(format!(
+            "it has {} MiB, more than the 256 MiB that a component may have",
+            found.len() >> 20
+        ));
+    }
+    let bytes = if path.as_os_str() == "/dev/stdin" {
+        let mut bytes = Vec::new();
+        std::io::stdin().take(LARGEST).read_to_end(&mut bytes).map(|_| bytes)
+    } else {
+        crate::files::read_at_most(path, LARGEST)
+    };
+    let bytes = bytes.map_err(|error| format!("cannot read it: {error}"))?;
+    what_else(&bytes).map_or(Ok(bytes), Err)
+}
+
+/// What a file is that is no WebAssembly at all.
+fn what_else(bytes: &[u8]) -> Option<String> {
+    let is = match bytes {
+        [] => "it is empty",
+        [0, b'a', b's', b'm', ..] => return None,
+        [0x7f, b'E', b'L', b'F', ..] => {
+            "this is a program of Linux; it goes into active-response/bin as it is"
+        }
+        [b'#', b'!', ..] => "this is a script; it goes into active-response/bin as it is",
+        [0x1f, 0x8b, ..] | [0x28, 0xb5, 0x2f, 0xfd, ..] | [b'P', b'K', 3, 4, ..] => {
+            "this is a compressed file; unpack it first"
+        }
+        _ if bytes.trim_ascii_start().starts_with(b"(") => {
+            "this is WebAssembly as text; run `wasm-tools parse FILE -o FILE.wasm`"
+        }
+        _ => "this is no WebAssembly: it does not begin with \\0asm",
+    };
+    Some(is.to_owned())
+}
+
+/// A refusal of the runtime, with what it most likely comes from.
+fn explained(bytes: &[u8], error: &str) -> String {
+    let ends =
+        ["unexpected end", "unexpected-eof", "out of bounds"].iter().any(|words| error.contains(words));
+    if ends || bytes.len() < 8 {
+        format!("the file ends in the middle, so it was not copied whole ({error})")
+    } else {
+        error.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_must_be_filled_in_is_named() {
+        let marked = |name: &str| language::element(name).map(|element| to_fill_in(element.least));
+        assert_eq!(marked("firewall"), Some(vec![]));
+        assert_eq!(marked("service"), Some(vec!["NAME"]));
+        assert_eq!(marked("secret"), Some(vec!["NAME", "/PATH"]));
+        assert_eq!(marked("mail"), Some(vec!["HOST", "ADDRESS"]));
+        assert_eq!(marked("config"), Some(vec!["NAME", "VALUE"]));
+    }
+
+    #[test]
+    fn other_files_are_told_apart() {
+        for (bytes, says) in [
+            (&b""[..], "empty"),
+            (b"\x7fELF\x02", "program of Linux"),
+            (b"#!/bin/sh", "script"),
+            (b"\x1f\x8b\x08", "compressed"),
+            (b"  (component)", "as text"),
+            (b"hello", "no WebAssembly"),
+        ] {
+            assert!(what_else(bytes).is_some_and(|is| is.contains(says)), "{says}");
+        }
+        assert_eq!(what_else(b"\0asm\x0d\0\x01\0"), None);
+    }
+}
