@@ -138,9 +138,13 @@ fn call(host: &Host, verb: &str, user: &str) -> (String, Option<i32>) {
 #[test]
 fn seven_steps_as_a_program_of_wazuh() {
     let host = machine();
-    host.configure("");
+    host.configure(&RESPONSE.replace("TIME", "1h"));
     host.write("logs/active-responses.log", "");
     symlink(binary(), host.path("active-response/bin/disable-account")).unwrap();
+    // Without an engine nobody would know what to restore: nothing is locked.
+    assert_ne!(call(&host, "add", "riposte-open").1, Some(0));
+    assert_eq!(fields(&host, "riposte-open"), OPEN);
+    let _engine = host.start(&[]);
     for (user, before) in [("riposte-open", OPEN), ("riposte-locked", LOCKED), ("riposte-empty", EMPTY)] {
         // Delete without an add before it.
         assert_eq!(call(&host, "delete", user).1, Some(0), "{user}");

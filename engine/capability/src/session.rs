@@ -54,6 +54,15 @@ impl Session {
         })
     }
 
+    /// What shadow saw of the host: an engine that is in shadow as a whole opens
+    /// nothing to look at, and then `unseen` stands for it.
+    pub(crate) fn seen<T>(&self, looked: Result<T, Refusal>, unseen: T) -> Result<T, Refusal> {
+        match looked {
+            Err(refusal) if self.mode == Mode::Shadow && refusal.kind == "unavailable" => Ok(unseen),
+            looked => looked,
+        }
+    }
+
     /// Lets nothing pass while keys are asked for. `call` is for the message.
     pub(crate) fn effects_allowed(&self, call: &str) -> Result<(), Refusal> {
         match self.phase {

@@ -41,7 +41,7 @@ impl<'a> Accounts<'a> {
         self.guarded(&user)?;
         if session.mode == Mode::Shadow {
             // Nothing is changed by looking, and who is not there is not locked.
-            self.holding.backend.prior(user.as_str()).await?;
+            session.seen(self.holding.backend.prior(user.as_str()).await.map(drop), ())?;
         }
         self.holding.hold(session, user.as_str().to_owned()).await
     }
@@ -89,15 +89,18 @@ impl<'a> Accounts<'a> {
             )));
         }
         self.guarded(&user)?;
-        let account = self.sessions.account(&user).await?;
+        let account = session.seen(self.sessions.account(&user).await.map(Some), None)?;
         // Two names of one number share their processes.
-        account.names.iter().try_for_each(|name| self.guarded(name))?;
+        account.iter().flat_map(|account| &account.names).try_for_each(|name| self.guarded(name))?;
         if session.mode == Mode::Shadow {
             let effect = Effect { interface: INTERFACE, target: format!("end-sessions {user}") };
             session.record.note(WouldBe::Done(effect));
             return Ok(0);
         }
-        self.sessions.end(account.uid).await
+        match account {
+            Some(account) => self.sessions.end(account.uid).await,
+            None => Ok(0),
+        }
     }
 
     fn guarded(&self, user: &UserName) -> Result<(), Refusal> {

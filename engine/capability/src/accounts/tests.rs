@@ -150,6 +150,9 @@ async fn shadow_looks_and_touches_nothing() {
             WouldBe::Undone(effect("riposte-alice")),
         ]
     );
+    fake.refuse(Some(Refusal::unavailable("in shadow")));
+    assert_eq!(caps.accounts().lock(&shadow, "riposte-bob").await, Ok(true));
+    assert_eq!(caps.accounts().end_sessions(&shadow, "riposte-bob").await, Ok(0));
     assert!(fake.done().is_empty() && claims.held().is_empty());
 }
 

@@ -31,7 +31,7 @@ impl<'a> Processes<'a> {
     pub async fn running(&self, session: &Session, name: &str) -> Result<Vec<u32>, Refusal> {
         session.effects_allowed("processes.running")?;
         let name = allowed(session, name)?;
-        self.backend.running(&name).await
+        session.seen(self.backend.running(&name).await, Vec::new())
     }
 
     /// Ends a process at once, if it runs the program of this name. `false`:
@@ -51,7 +51,7 @@ impl<'a> Processes<'a> {
         if session.mode == Mode::Shadow {
             let effect = Effect { interface: INTERFACE, target: format!("kill {process} {name}") };
             session.record.note(WouldBe::Done(effect));
-            return Ok(self.backend.running(&name).await?.contains(&process));
+            return session.seen(self.backend.running(&name).await.map(|all| all.contains(&process)), true);
         }
         self.backend.kill(process, &name).await
     }

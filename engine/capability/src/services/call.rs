@@ -73,7 +73,7 @@ impl<'a> Services<'a> {
         if !session.grants.services.iter().any(|grant| grant.unit == unit.as_str()) {
             return Err(ungranted(&unit, ServiceAction::Restart));
         }
-        self.backend.active(&unit).await
+        session.seen(self.backend.active(&unit).await, false)
     }
 
     async fn act(&self, session: &Session, unit: &str, action: ServiceAction) -> Result<bool, Refusal> {
@@ -86,7 +86,7 @@ impl<'a> Services<'a> {
         if let Verdict::Never { rule, detail } = self.guard.judge_unit(unit.as_str()) {
             return Err(Refusal::denied(format!("{unit} is never acted on: {detail} (guard: {rule})")));
         }
-        if action == ServiceAction::Stop && self.backend.carries_us(&unit).await? {
+        if action == ServiceAction::Stop && session.seen(self.backend.carries_us(&unit).await, false)? {
             return Err(Refusal::denied(format!(
                 "{unit} is never stopped: the engine ends with it, and nobody would undo what is in force"
             )));
@@ -96,8 +96,8 @@ impl<'a> Services<'a> {
             session.record.note(WouldBe::Done(effect));
             return Ok(match action {
                 ServiceAction::Restart | ServiceAction::Reload => true,
-                ServiceAction::Start => !self.backend.active(&unit).await?,
-                ServiceAction::Stop => self.backend.active(&unit).await?,
+                ServiceAction::Start => !session.seen(self.backend.active(&unit).await, false)?,
+                ServiceAction::Stop => session.seen(self.backend.active(&unit).await, true)?,
             });
         }
         self.backend.act(&unit, action).await

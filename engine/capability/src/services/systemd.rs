@@ -147,7 +147,7 @@ async fn end_of(ends: &mut SignalStream<'_>, job: &OwnedObjectPath) -> Option<St
             Ok((_, ended, _, result)) if ended == *job => return Some(result),
             Ok(_) => {}
             Err(error) => {
-                tracing::warn!(%error, "systemd told of the end of a job in a form that is not known")
+                tracing::warn!(%error, "systemd told of the end of a job in a form that is not known");
             }
         }
     }

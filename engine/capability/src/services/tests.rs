@@ -140,5 +140,14 @@ async fn shadow_says_what_it_would_do() {
             done("processes", "kill 4000009 xmrig"),
         ]
     );
+    // An engine that is in shadow as a whole has nothing to look with.
+    units.refuse(Some(Refusal::unavailable("in shadow")));
+    table.refuse(Some(Refusal::unavailable("in shadow")));
+    assert_eq!(caps.services().restart(&shadow, "a.service").await, Ok(()));
+    assert_eq!(caps.services().stop(&shadow, "a.service").await, Ok(true));
+    assert_eq!(caps.services().active(&shadow, "a.service").await, Ok(false));
+    assert_eq!(caps.processes().kill(&shadow, 4_000_001, "xmrig").await, Ok(true));
+    assert_eq!(caps.processes().running(&shadow, "xmrig").await, Ok(Vec::new()));
+    assert_eq!(caps.services().active(&session(), "a.service").await.unwrap_err().kind, "unavailable");
     assert!(units.done().is_empty() && table.killed().is_empty());
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use riposte_capability::claim::Memory;
 use riposte_capability::firewall::{Backend, Firewalls};
-use riposte_capability::{Backends, Capabilities, Guard};
+use riposte_capability::{Backends, Capabilities, Guard, Refusal};
 use riposte_policy::config::Mode;
 use riposte_policy::order::EntryId;
 use riposte_runtime::{Components, Failure, Invocation, Kind, Plugin, Settings};
@@ -126,10 +126,9 @@ impl Here {
         let Some(found) = builtin(&called.name) else { return Err(Failed::Unknown(called.name.clone())) };
         let claims = Arc::new(Memory::default());
         let firewall: Arc<dyn Backend> = Arc::new(Firewalls::of_this_host(Arc::clone(&claims) as _, None));
-        let backends = Backends { routes: crate::host::routes(), ..Backends::only_firewall(firewall) };
         let guard = Arc::new(Guard::new());
         guard.refresh();
-        let capabilities = Arc::new(Capabilities::new(claims, backends, guard));
+        let capabilities = Arc::new(Capabilities::new(claims, backends(called, firewall), guard));
         let components = components(called, &capabilities).map_err(failed)?;
         let definition = arm::definition(found);
         let grants = definition.as_ref().and_then(|command| command.capabilities.clone()).unwrap_or_default();
@@ -188,6 +187,18 @@ impl Here {
 }
 
 /// The sandbox, with the engine's compiled code where this user may use that.
+/// What can be done here. What takes the place of a state is for an engine to
+/// do, which remembers it: undone from here, an account would stay locked for ever.
+fn backends(called: &Called, firewall: Arc<dyn Backend>) -> Backends {
+    let host = Backends::of_this_host(Arc::clone(&firewall), &called.places().root);
+    let why = Refusal::unavailable(
+        "this can be given back only by an engine that runs: start riposte run, or riposte execd, which the program then hands it to",
+    );
+    let (services, processes) = (host.services, host.processes);
+    let routes = crate::host::routes();
+    Backends { firewall, routes, services, processes, ..Backends::unavailable(&why) }
+}
+
 fn components(called: &Called, capabilities: &Arc<Capabilities>) -> Result<Components, String> {
     let cache = called.places().compiled();
     let cached = Settings { cache: Some(cache), concurrency: 1 };
