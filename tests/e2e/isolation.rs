@@ -145,7 +145,9 @@ fn a_manager_that_falls_silent_ends_it_at_once() {
 fn without_a_manager_the_gateway_confirms() {
     let lab = Lab::new();
     lab.ip(&["route", "add", "default", "via", "192.0.2.10"]);
-    lab.here.configure(RESPONSE);
+    lab.here.configure(&format!(
+        "<command><name>isolate-host</name><executable>isolate-host</executable></command>{RESPONSE}"
+    ));
     let _engine = lab.here.start(&[]);
     lab.here.alerts(&[sshd(1, "192.0.2.66")]);
     until("it is in force", || lab.here.count("in-force") == 1);
@@ -164,6 +166,7 @@ fn the_guard_follows_the_network_and_says_what_it_refused() {
         "{DROP}<riposte><guard><trusted_proxies>203.0.113.0/28</trusted_proxies>
         <override rule='gateway' address='192.0.2.20' reason='a spare'/></guard></riposte>"
     ));
+    lab.ip(&["route", "add", "203.0.113.128/25", "via", "192.0.2.20"]);
     let _engine = lab.here.start(&[]);
     let refused = |id: u32, address: &str, rule: &str| {
         lab.here.alerts(&[sshd(id, address)]);
@@ -182,14 +185,31 @@ fn the_guard_follows_the_network_and_says_what_it_refused() {
     refused(1, "203.0.113.7", "trusted-proxy");
     refused(2, "2002:cb00:7107::1", "trusted-proxy");
     refused(3, "192.0.2.255", "broadcast");
-    // A gateway that was none when the engine started: the kernel says so.
-    lab.ip(&["route", "add", "198.51.100.0/24", "via", "192.0.2.66"]);
-    refused(4, "192.0.2.66", "gateway");
-    lab.ip(&["route", "add", "203.0.113.128/25", "via", "192.0.2.20"]);
-    lab.here.alerts(&[sshd(5, "192.0.2.20")]);
+    lab.here.alerts(&[sshd(4, "192.0.2.20")]);
     until("the override counts", || !lab.here.events("overridden").is_empty());
     until("it is blocked", || lab.here.elements("drop4") == ["192.0.2.20"]);
     assert_eq!(lab.here.events("overridden")[0]["reason"], "a spare");
+    // A gateway that was none when the engine started: the kernel says so, and
+    // an alert that comes before that is undone by hand.
+    lab.ip(&["route", "add", "198.51.100.0/24", "via", "192.0.2.66"]);
+    let mut id = 10;
+    until("the new gateway is guarded", || {
+        id += 1;
+        lab.here.alerts(&[sshd(id, "192.0.2.66")]);
+        let of = |kind: &str| {
+            let alert = format!("1763632800.{id}");
+            lab.here.events(kind).iter().any(|event| event["alert_id"] == alert.as_str())
+        };
+        until("it was decided", || of("failed") || of("in-force"));
+        let guarded = of("failed");
+        if !guarded {
+            let _ = lab.here.riposte(&["undo", "192.0.2.66", "--reason", "too early"]);
+        }
+        guarded
+    });
+    let denied = lab.here.events("denied");
+    let detail = denied.last().unwrap()["detail"].as_str().unwrap();
+    assert!(detail.ends_with("192.0.2.66 is a gateway of this machine (guard: gateway)"), "{detail}");
 }
 
 #[test]

@@ -20,12 +20,13 @@ pub fn addresses(text: &str) -> Vec<Prefix> {
         for part in parts(text) {
             let (host, length) =
                 part.split_once('/').map_or((part, None), |(host, length)| (host, Some(length)));
-            let Some(address) = lenient(host) else { continue };
             let length = length.and_then(|length| length.parse().ok());
-            let prefix =
-                length.and_then(|length| Prefix::new(address, length)).unwrap_or_else(|| address.into());
-            if !found.contains(&prefix) {
-                found.push(prefix);
+            for address in lenient(host) {
+                let prefix = length.and_then(|length| Prefix::new(address, length));
+                let prefix = prefix.unwrap_or_else(|| address.into());
+                if !found.contains(&prefix) {
+                    found.push(prefix);
+                }
             }
         }
     }
@@ -102,15 +103,19 @@ fn parts(text: &str) -> Vec<&str> {
     parts
 }
 
-fn lenient(host: &str) -> Option<Address> {
-    let strict = || host.parse::<Address>().ok();
+/// All addresses that `host` is to some reader: `010.0.0.1` is one with octal
+/// numbers and another one without.
+fn lenient(host: &str) -> Vec<Address> {
     // An IPv6 address whose last part is an IPv4 one with leading zeros.
     let mixed = || {
         let (front, v4) = host.rsplit_once(':')?;
         format!("{front}:{}", zero_padded(v4)?).parse().ok()
     };
-    let v4 = || inet_aton(host).or_else(|| zero_padded(host)).map(|v4| Address::from(IpAddr::V4(v4)));
-    strict().or_else(v4).or_else(mixed)
+    let v4 = |v4: Ipv4Addr| Address::from(IpAddr::V4(v4));
+    [host.parse().ok(), inet_aton(host).map(v4), zero_padded(host).map(v4), mixed()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// Four decimal numbers with leading zeros, which some take for no octal ones.

@@ -264,7 +264,7 @@ fn folded(name: &str) -> String {
         c => Some(c),
     };
     let plain: String = name.chars().filter_map(plain).flat_map(char::to_lowercase).collect();
-    plain.split('@').next().unwrap_or_default().trim().to_owned()
+    plain.split('@').next().unwrap_or_default().trim().trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]

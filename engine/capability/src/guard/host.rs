@@ -95,30 +95,36 @@ mod linux {
 
     const IFA_ADDRESS: u16 = 1;
     const IFA_LOCAL: u16 = 2;
-    const IFA_BROADCAST: u16 = 4;
+    const RTA_DST: u16 = 1;
+    /// Where the kind of a route stands, and `RTN_BROADCAST`.
+    const ROUTE_KIND: usize = 7;
+    const BROADCAST: u8 = 3;
     const RTA_GATEWAY: u16 = 5;
     const RTA_MULTIPATH: u16 = 9;
     const RTA_VIA: u16 = 18;
 
     /// Every address of every interface in this network namespace.
     pub(crate) fn addresses() -> Result<Vec<Prefix>, Unread> {
-        dump("addresses", GET_ADDRESS, ADDRESS_HEADER, |attributes, found| {
+        dump("addresses", GET_ADDRESS, ADDRESS_HEADER, |_, attributes, found| {
             // On a point-to-point link IFA_ADDRESS is the other end.
             let own = netlink::find(attributes, IFA_LOCAL).or_else(|| netlink::find(attributes, IFA_ADDRESS));
             found.extend(own.and_then(address));
         })
     }
 
-    /// What stands for everybody on each network of this host.
+    /// What stands for everybody on each network of this host: the kernel keeps
+    /// a route of a kind of its own for it, whether the address is set or not.
     pub(crate) fn broadcasts() -> Result<Vec<Prefix>, Unread> {
-        dump("addresses", GET_ADDRESS, ADDRESS_HEADER, |attributes, found| {
-            found.extend(netlink::find(attributes, IFA_BROADCAST).and_then(address));
+        dump("routes", GET_ROUTE, ROUTE_HEADER, |header, attributes, found| {
+            if header.get(ROUTE_KIND) == Some(&BROADCAST) {
+                found.extend(netlink::find(attributes, RTA_DST).and_then(address));
+            }
         })
     }
 
     /// The next hops of every route in this network namespace.
     pub(crate) fn gateways() -> Result<Vec<Prefix>, Unread> {
-        dump("routes", GET_ROUTE, ROUTE_HEADER, |attributes, found| {
+        dump("routes", GET_ROUTE, ROUTE_HEADER, |_, attributes, found| {
             next_hop(attributes, found);
             let mut hops = netlink::find(attributes, RTA_MULTIPATH).unwrap_or_default();
             while let Some((&[low, high], _)) = hops.split_first_chunk::<2>() {
@@ -141,7 +147,7 @@ mod linux {
         what: &str,
         kind: u16,
         header: usize,
-        each: impl Fn(&[u8], &mut Vec<Prefix>),
+        each: impl Fn(&[u8], &[u8], &mut Vec<Prefix>),
     ) -> Result<Vec<Prefix>, Unread> {
         let unread = |e: Errno| Unread(format!("the kernel did not list this machine's {what}: {e}"));
         let mut socket = Socket::open(None).map_err(unread)?;
@@ -155,7 +161,8 @@ mod linux {
                 &vec![0; header],
                 |_| (),
                 |message| {
-                    each(message.payload.get(header..).unwrap_or_default(), &mut found);
+                    let (header, attributes) = message.payload.split_at_checked(header).unwrap_or_default();
+                    each(header, attributes, &mut found);
                 },
             );
             match listed {

@@ -82,6 +82,9 @@ pub(super) async fn weigh(
     }
     hear(unpaused(scales, &ready))?;
     hear(unbroken(scales, &ready))?;
+    if matches!(ready.runner, Runner::Native(_)) {
+        hear(unambiguous(order))?;
+    }
     let mut invocation = invocation(order, mode);
     let keys = match keys(&ready, order, &invocation, scales.now.boot_ms, purpose).await {
         Ok(keys) => keys,
@@ -98,7 +101,6 @@ pub(super) async fn weigh(
         hear(addresses_guarded(scales.guard, &keys))?;
     }
     if let Runner::Native(program) = &ready.runner {
-        hear(unambiguous(order))?;
         hear(typed(order, &keys))?;
         hear(guarded(scales.guard, order, &keys, By::Definition))?;
         // Its arguments may be others than its keys.
