@@ -55,7 +55,7 @@ fn a_missing_executable() {
     let host = host(&GOOD.replace("<executable>firewall-drop", "<executable>nothing-there"));
     refused(
         &host,
-        &["executable-missing", "nothing-there", "active-response/bin", "built in are: firewall-drop"],
+        &["executable-missing", "nothing-there", "active-response/bin", "built in are: disable-account"],
     );
     assert_eq!(host.count("in-force"), 0);
 }

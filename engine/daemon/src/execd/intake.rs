@@ -13,7 +13,7 @@ use riposte_policy::order::Actor;
 use riposte_policy::{Order, alert};
 use riposte_runtime::native;
 use riposte_transport::route;
-use riposte_transport::wazuh::ar_conf::{self, Table};
+use riposte_transport::wazuh::ar_conf::{self, Presence, Table};
 use riposte_transport::wazuh::execq::{self, Datagram, Message, Request};
 use riposte_transport::wazuh::ossec_log::{Line, text};
 
@@ -303,12 +303,15 @@ impl ArConf {
         let armed = engine.armed();
         let here = |program: &str| {
             let path = engine.places.programs().join(program);
-            rustix::fs::access(&path, rustix::fs::Access::READ_OK).is_ok()
-                || wire::defines(&armed.config, program)
-                || matches!(
-                    find(program, None, &engine.places),
-                    Ok(Executable::Builtin(..) | Executable::Component(_))
-                )
+            let readable = rustix::fs::access(&path, rustix::fs::Access::READ_OK).is_ok();
+            if readable || wire::defines(&armed.config, program) {
+                return Presence::File;
+            }
+            match find(program, None, &engine.places) {
+                Ok(Executable::Component(_)) => Presence::File,
+                Ok(Executable::Builtin(..)) => Presence::StoodFor,
+                _ => Presence::Absent,
+            }
         };
         let first = std::mem::replace(&mut self.first, false);
         let (table, mut lines) = Table::read(&String::from_utf8_lossy(&bytes), first, here);

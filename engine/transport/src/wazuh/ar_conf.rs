@@ -5,7 +5,7 @@
 //! response with its timeout in the name (`firewall-drop600`), and for Unix
 //! and Windows side by side, so one name may stand there twice.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::ossec_log::{Line, text};
@@ -32,13 +32,27 @@ pub struct Named {
     pub timeout: Duration,
 }
 
+/// What a program of the table is on this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// It can be read, or the configuration defines it.
+    File,
+    /// It is not there, but something built in answers to its name. A manager
+    /// lists one command once for each platform: what is really there comes
+    /// before what is not.
+    StoodFor,
+    /// Neither.
+    Absent,
+}
+
 impl Table {
-    /// Reads the file's text. `exists` says whether a program, given below
-    /// [`PROGRAMS`], can be read or stands for a built-in one; `first` is
-    /// whether absent ones are to be named. Also returns what is to be logged.
-    pub fn read(conf: &str, first: bool, exists: impl Fn(&str) -> bool) -> (Self, Vec<Line>) {
+    /// Reads the file's text. `found` says what a program, given below
+    /// [`PROGRAMS`], is here; `first` is whether absent ones are to be named.
+    /// Also returns what is to be logged.
+    pub fn read(conf: &str, first: bool, found: impl Fn(&str) -> Presence) -> (Self, Vec<Line>) {
         let mut names: HashMap<String, Named> = HashMap::new();
         let mut lines = Vec::new();
+        let mut stood_in: HashSet<String> = HashSet::new();
         for line in conf.lines() {
             let parts = if line.starts_with('!') { None } else { split(line) };
             let Some((name, executable, timeout)) = parts else {
@@ -49,25 +63,31 @@ impl Table {
             if kept.len() < name.len() {
                 lines.push(text::truncated(kept));
             }
-            let program = if leaves(executable) {
+            let presence = if leaves(executable) {
                 lines.push(Line::error(traversal(executable)));
-                None
-            } else if exists(executable) {
-                Some(executable.to_owned())
+                Presence::Absent
             } else {
-                if first {
+                let presence = found(executable);
+                if presence == Presence::Absent && first {
                     lines.push(Line::info(format!(
                         "Active response command not present: '{PROGRAMS}/{executable}'. Not using it on this system."
                     )));
                 }
-                None
+                presence
             };
-            match names.get_mut(kept) {
-                // The first program that is here, with the timeout of the first line.
-                Some(known) => known.program = known.program.take().or(program),
-                None => {
-                    names.insert(kept.to_owned(), Named { program, timeout: seconds(timeout) });
+            let named = names.entry(kept.to_owned());
+            // The first program that is here, with the timeout of the first line.
+            let named = named.or_insert_with(|| Named { program: None, timeout: seconds(timeout) });
+            let free = named.program.is_none();
+            match presence {
+                Presence::File if free || stood_in.remove(kept) => {
+                    named.program = Some(executable.to_owned())
                 }
+                Presence::StoodFor if free => {
+                    named.program = Some(executable.to_owned());
+                    stood_in.insert(kept.to_owned());
+                }
+                _ => {}
             }
         }
         (Self { names }, lines)
@@ -130,12 +150,28 @@ mod tests {
     use super::*;
 
     fn read(conf: &str, present: &[&str]) -> (Table, Vec<String>) {
-        let (table, lines) = Table::read(conf, true, |name| present.contains(&name));
+        let (table, lines) = Table::read(conf, true, |name| there(present.contains(&name)));
         (table, lines.into_iter().map(|line| format!("{}: {}", line.level, line.text)).collect())
     }
 
     fn named(program: Option<&str>, seconds: u64) -> Option<Named> {
         Some(Named { program: program.map(str::to_owned), timeout: Duration::from_secs(seconds) })
+    }
+
+    fn there(so: bool) -> Presence {
+        if so { Presence::File } else { Presence::Absent }
+    }
+
+    #[test]
+    fn what_is_there_comes_before_what_is_stood_for() {
+        let conf = "r0 - a.sh - 0\nr0 - b - 0\nr0 - c - 0\nonly0 - a.sh - 0\n";
+        let found = |name: &str| match name {
+            "a.sh" => Presence::StoodFor,
+            _ => Presence::File,
+        };
+        let (table, _) = Table::read(conf, true, found);
+        let program = |name: &str| table.names.get(name).and_then(|named| named.program.as_deref());
+        assert_eq!((program("r0"), program("only0")), (Some("b"), Some("a.sh")));
     }
 
     #[test]
@@ -167,7 +203,7 @@ mod tests {
                 "INFO: Active response command not present: 'active-response/bin/tell.cmd'. Not using it on this system."
             ]
         );
-        let (_, again) = Table::read(conf, false, |_| false);
+        let (_, again) = Table::read(conf, false, |_| Presence::Absent);
         assert!(again.is_empty(), "named at the first reading only");
     }
 

@@ -6,11 +6,10 @@ use std::sync::LazyLock;
 use riposte_ledger::{NewEntry, WouldBe};
 use riposte_policy::alert::Alert;
 use riposte_policy::config::Mode;
-use riposte_policy::grant::Digest;
+use riposte_policy::grant::{Detail, Digest};
 use riposte_policy::keys::{self, Derived};
 use riposte_policy::matching;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use sha2::Digest as _;
 
 use crate::arm::{Ready, Runner};
@@ -251,27 +250,9 @@ fn describe(explained: &mut Explanation, ready: &Ready) {
     explained.executable = Some(executable);
     explained.digest = ready.runner.digest().map(|digest| digest.to_string());
     if explained.digest.is_some() {
-        explained.grants = grants(&ready.definition);
+        let granted = ready.command.capabilities.as_ref();
+        explained.grants = granted.map(|grants| grants.elements(Detail::Full)).unwrap_or_default();
     }
-}
-
-/// The grants of a stored definition, as a configuration writes them.
-fn grants(definition: &str) -> Vec<String> {
-    let definition: Value = serde_json::from_str(definition).unwrap_or_default();
-    let Some(granted) = definition.get("capabilities").and_then(Value::as_object) else { return Vec::new() };
-    let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let element = |name: &str, value: &Value| {
-        let attributes = value.as_object().into_iter().flatten();
-        let attributes: String =
-            attributes.map(|(name, value)| format!(" {name}=\"{}\"", plain(value))).collect();
-        format!("<{name}{attributes}/>")
-    };
-    let each = granted.iter().filter(|(name, value)| *name != "sha256" && !value.is_null());
-    each.flat_map(|(name, value)| match value {
-        Value::Array(several) => several.iter().map(|one| element(name, one)).collect(),
-        one => vec![element(name, one)],
-    })
-    .collect()
 }
 
 fn word(mode: Mode) -> &'static str {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::wazuh::ar_conf::Presence;
 
 fn message(text: &str) -> Message {
     Message::parse(text.as_bytes()).unwrap()
@@ -6,6 +7,10 @@ fn message(text: &str) -> Message {
 
 fn refused(text: &[u8]) -> String {
     Message::parse(text).unwrap_err().text
+}
+
+fn here(name: &str) -> Presence {
+    if name == "here" { Presence::File } else { Presence::Absent }
 }
 
 #[test]
@@ -71,11 +76,11 @@ fn what_wazuh_refuses_is_refused_in_its_words() {
 }
 
 fn find(command: &str, conf: &str) -> (Request, Vec<String>, bool) {
-    let mut table = Table::read("known5 - here - 5\ngone0 - gone - 0\n", false, |name| name == "here").0;
+    let mut table = Table::read("known5 - here - 5\ngone0 - gone - 0\n", false, here).0;
     let mut asked = false;
     let (request, lines) = Request::find(command, &mut table, || {
         asked = true;
-        let (table, lines) = Table::read(conf, false, |name| name == "here");
+        let (table, lines) = Table::read(conf, false, here);
         (Some(table), lines)
     });
     (request, lines.into_iter().map(|line| line.text).collect(), asked)
