@@ -154,8 +154,8 @@ fn every_command_is_listed_with_what_it_may_do() {
     unique.dedup();
     assert_eq!((unique.len(), builtins[0]), (builtins.len(), "firewall-drop"));
     for one in &more[4..] {
-        // Whom to write to is for the operator to grant.
-        let usable = !["mail", "webhook"].contains(&one["builtin"].as_str().unwrap());
+        // Whom to write to, and what to restart, is for the operator to grant.
+        let usable = !["mail", "restart", "webhook"].contains(&one["builtin"].as_str().unwrap());
         assert_eq!((&one["from"], &one["usable"]), (&serde_json::Value::Null, &usable.into()), "{one}");
     }
     let nothing = tempfile::tempdir().unwrap();
