@@ -169,7 +169,8 @@ fn every_command_is_listed_with_what_it_may_do() {
 fn fits(schema: &Path, file: &Path) -> Option<bool> {
     let mut command = Command::new("xmllint");
     command.arg("--noout").arg("--relaxng").arg(schema).arg(file);
-    let output = command.output().expect("xmllint is needed: tests/make/tools installs it");
+    let output =
+        command.output().unwrap_or_else(|error| panic!("xmllint: {error}; tests/make/tools installs it"));
     match output.status.code() {
         Some(0) => Some(true),
         Some(3) => Some(false),

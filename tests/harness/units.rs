@@ -102,7 +102,7 @@ impl Units {
     pub fn remove(&self, name: &str) {
         self.state().units.remove(name);
         let gone = self.connection.object_server().remove::<View, _>(path(name));
-        self.runtime.block_on(async { gone.await }).unwrap();
+        self.runtime.block_on(gone).unwrap();
     }
 
     /// From now on a unit is in this state: `active`, `inactive`, ...

@@ -20,7 +20,6 @@ impl Notify {
     /// The service manager that started this process, when one did.
     #[must_use]
     pub fn from_environment() -> Self {
-        #[expect(clippy::disallowed_methods, reason = "the protocol is one of the environment")]
         let place = std::env::var_os("NOTIFY_SOCKET");
         place.map_or(Self(None), |place| {
             Self::to(&place).unwrap_or_else(|errno| {

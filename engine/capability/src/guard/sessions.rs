@@ -185,7 +185,7 @@ mod tests {
         let accounts = accounts(root.path());
         assert_eq!(recorded(&accounts), []);
         let sessions = root.path().join("run/systemd/sessions");
-        std::fs::create_dir_all(&sessions).unwrap();
+        std::fs::DirBuilder::new().recursive(true).create(&sessions).unwrap();
         for (name, uid, state, host) in [
             ("1", 0, "active", "192.0.2.1"),
             ("2", 1000, "online", "2001:db8::2"),

@@ -137,6 +137,16 @@ impl One {
         })
     }
 
+    /// Why it would not act, if it would not.
+    fn idle(&self) -> Option<String> {
+        match self.ready.as_ref().map(|ready| &ready.runner) {
+            None if self.unnamed => Some("it is off until a <command> grants what it needs".to_owned()),
+            None => Some("it is off: riposte check says why".to_owned()),
+            Some(Runner::Unsupported(why)) => Some(format!("unsupported here: {why}")),
+            Some(_) => None,
+        }
+    }
+
     fn usual_concurrency(&self) -> u32 {
         if self.runs == "native" { PROGRAMS } else { COMPONENTS }
     }
@@ -156,13 +166,13 @@ impl One {
         let kind = self.plugin().map(|plugin| format!(", {}", plugin.kind().as_str())).unwrap_or_default();
         let what = self.what.as_ref().map(|what| format!(" {what}")).unwrap_or_default();
         row("runs", &format!("{}{what}{kind}", self.runs));
-        if self.ready.is_none() {
-            row("", "it is off: riposte check says why");
+        if let Some(why) = self.idle() {
+            row("", &why);
         }
         if let Some(plugin) = self.plugin() {
             row("sha256", &plugin.digest().to_string());
         }
-        if let Some(ready) = &self.ready {
+        if let Some(ready) = self.ready.as_ref().filter(|ready| !matches!(ready.runner, Runner::Unsupported(_))) {
             row("undone", if ready.stateful { "after its time" } else { "never" });
         }
         row("limits", &self.limits());

@@ -315,7 +315,7 @@ pub(super) fn guarded(guard: &Guard, order: &Order, keys: &[String], by: By) -> 
         }
         // A number is a user only where a user stands: elsewhere it may count
         // anything, but zero is never tried.
-        let counts = key.bytes().all(|byte| byte.is_ascii_digit()) && key.trim_start_matches('0') != "";
+        let counts = key.bytes().all(|byte| byte.is_ascii_digit()) && !key.trim_start_matches('0').is_empty();
         if (!(any_text || counts) || users.contains(key))
             && let Guarded::Never { rule, detail } = guard.judge_user_text(key)
         {

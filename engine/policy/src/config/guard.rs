@@ -167,7 +167,8 @@ fn hosts(element: &Element, into: &mut Vec<String>, findings: &mut Findings<'_>)
             add(into, word);
         } else {
             let message = format!("{} is neither an address nor the name of a host", shown(word));
-            block::invalid(element, &message, "This entry protects nothing.", findings);
+            let help = "write one such as 192.0.2.7 or siem.example.com. This entry protects nothing.";
+            block::invalid(element, &message, help, findings);
         }
     }
 }
@@ -178,14 +179,17 @@ fn add(hosts: &mut Vec<String>, host: &str) {
     }
 }
 
-/// An address, or a name as RFC 1123 has it.
+/// An address, or a name as RFC 1123 has it. What ends in a number is meant to
+/// be an address, also a wrong one: as a name nothing would ever be found.
 fn is_host(text: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
             && !label.starts_with('-')
     };
-    let name = || text.len() <= 253 && text.strip_suffix('.').unwrap_or(text).split('.').all(label);
+    let labels = text.strip_suffix('.').unwrap_or(text);
+    let number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
+    let name = || text.len() <= 253 && labels.split('.').all(label) && !labels.rsplit('.').next().is_some_and(number);
     text.parse::<crate::Address>().is_ok() || name()
 }
 

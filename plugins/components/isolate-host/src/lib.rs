@@ -51,7 +51,12 @@ mod tests {
         let calls: Vec<_> = host::calls().into_iter().filter(|call| call.starts_with("isolation")).collect();
         assert_eq!(
             calls,
-            ["isolation.isolate host", "isolation.isolate host", "isolation.release host", "isolation.release host"]
+            [
+                "isolation.isolate host",
+                "isolation.isolate host",
+                "isolation.release host",
+                "isolation.release host"
+            ]
         );
     }
 

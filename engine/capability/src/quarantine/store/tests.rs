@@ -53,9 +53,8 @@ impl Bench {
             std::os::unix::fs::chown(self.at(name), Some(1234), Some(4321)).unwrap();
         }
         fs::set_permissions(self.at(name), Permissions::from_mode(0o4751)).unwrap();
-        let old =
-            Some(std::time::SystemTime::UNIX_EPOCH + std::time::Duration::new(1_000_000_000, 123_456_789));
-        let times = fs::FileTimes::new().set_modified(old.unwrap());
+        let old = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::new(1_000_000_000, 123_456_789);
+        let times = fs::FileTimes::new().set_modified(old);
         fs::File::options().append(true).open(self.at(name)).unwrap().set_times(times).unwrap();
         self.path(name)
     }

@@ -91,6 +91,9 @@ fn an_override_is_complete_or_none() {
         ("<override rule='gateway' address='192.0.2.1' reason='x' for='1h'/>", "it has rule, "),
         ("<trusted_proxies>192.0.2.1/40</trusted_proxies>", "write addresses or prefixes."),
         ("<manager>-x</manager>", "This entry protects nothing."),
+        // Meant as an address: as a name it would protect nothing, silently.
+        ("<manager>10.0.0.256</manager>", "write one such as 192.0.2.7"),
+        ("<broker>10.0.0</broker>", "This entry protects nothing."),
         ("<users_below>-1</users_below>", "write a number such as 1000."),
         ("<allow>192.0.2.1</allow>", "it takes <trusted_proxies>"),
     ] {
