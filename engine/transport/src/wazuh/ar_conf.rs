@@ -81,7 +81,7 @@ impl Table {
             let free = named.program.is_none();
             match presence {
                 Presence::File if free || stood_in.remove(kept) => {
-                    named.program = Some(executable.to_owned())
+                    named.program = Some(executable.to_owned());
                 }
                 Presence::StoodFor if free => {
                     named.program = Some(executable.to_owned());
