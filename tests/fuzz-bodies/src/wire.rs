@@ -3,7 +3,7 @@
 
 use riposte_policy::alert::{Alert, raw};
 use riposte_policy::keys::Pointer;
-use riposte_transport::wazuh::ar_conf::{Table, leaves};
+use riposte_transport::wazuh::ar_conf::{Presence, Table, leaves};
 use riposte_transport::wazuh::execq::{Message as Received, Request};
 use riposte_transport::wazuh::message::{Crafted, LONGEST_JSON, LONGEST_TEXT, Message, Version, wire_name};
 use serde::de::IgnoredAny;
