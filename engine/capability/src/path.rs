@@ -44,6 +44,7 @@ impl HostPath {
     }
 
     /// The folder that holds it.
+    #[cfg(target_os = "linux")]
     pub(crate) fn folder(&self) -> &Path {
         self.as_path().parent().unwrap_or(Path::new("/"))
     }
