@@ -231,10 +231,9 @@ async fn two_locks_at_once_leave_an_administrator() {
     };
     let caps = Capabilities::new(Arc::new(Memory::default()) as Arc<dyn Claims>, backends, guard);
     let (one, two) = (session(1, Some(all())), session(2, Some(all())));
-    let (ann, eve) = tokio::join!(
-        async { caps.accounts().lock(&one, "ann").await },
-        async { caps.accounts().lock(&two, "eve").await },
-    );
+    let (ann, eve) = tokio::join!(async { caps.accounts().lock(&one, "ann").await }, async {
+        caps.accounts().lock(&two, "eve").await
+    },);
     assert_eq!(ann, Ok(true));
     let refusal = eve.unwrap_err();
     assert!(refusal.kind == "denied" && refusal.message.contains("last-administrator"), "{refusal}");

@@ -171,7 +171,10 @@ impl Guard {
                 Some(found) => drop(names.insert(host.clone(), found)),
                 None if known => tracing::debug!(host, "the name has no address now"),
                 None => {
-                    tracing::warn!(host, "the name has no address, so nothing of it is protected until it has");
+                    tracing::warn!(
+                        host,
+                        "the name has no address, so nothing of it is protected until it has"
+                    );
                     names.insert(host.clone(), Vec::new());
                 }
             }

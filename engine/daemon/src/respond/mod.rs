@@ -20,8 +20,8 @@ use riposte_policy::order::EntryId;
 use riposte_runtime::Invocation;
 use riposte_transport::{Receipt, Sign};
 
-use self::admit::{admit, still};
 pub use self::admit::{Scales, invocation, spared};
+use self::admit::{admit, still};
 pub use self::foresee::{Foreseen, foresee};
 use crate::arm::{Ready, Runner};
 use crate::engine::Engine;
