@@ -402,17 +402,21 @@ impl Engine {
 
     /// Lets an isolated host reach those who became its managers since.
     pub async fn follow_superiors(&self) {
-        let guard = self.capabilities.guard();
-        let now = [guard.superiors(), guard.name_servers()].concat();
-        let known = self.superiors.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if self.settings.shadow || now == known {
-            return;
-        }
         let interface = isolation::INTERFACE;
         let held = match self.ledger.held(interface).await {
             Ok(held) => held,
             Err(error) => return tracing::error!(%error, "cannot read whether this host is isolated"),
         };
+        // Who is connected is not asked without need: the answer counts for a while.
+        if self.settings.shadow || held.is_empty() {
+            // The next isolation is told anew.
+            return self.superiors.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+        let guard = self.capabilities.guard();
+        let now = [guard.superiors(), guard.name_servers()].concat();
+        if now == *self.superiors.lock().unwrap_or_else(PoisonError::into_inner) {
+            return;
+        }
         let effects: Vec<_> =
             held.into_iter().map(|held| Effect { interface, target: held.target }).collect();
         match self.capabilities.settle(&effects).await {
