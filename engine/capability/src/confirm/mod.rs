@@ -77,7 +77,7 @@ impl Probe for Network {
             #[cfg(not(target_os = "linux"))]
             Confirm::Gateway => Err("asking the gateway is not implemented on this system".to_owned()),
             Confirm::Manager => {
-                let managers = self.guard.managers().into_iter().filter_map(|prefix| prefix.single());
+                let managers = self.guard.managers().into_iter().filter_map(riposte_policy::Prefix::single);
                 let managers: Vec<SocketAddr> =
                     managers.flat_map(|one| MANAGER.map(|port| (one.ip(), port).into())).collect();
                 if managers.is_empty() {

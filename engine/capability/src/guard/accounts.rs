@@ -219,9 +219,7 @@ impl Book {
     }
 
     fn administers(&self, account: &Account) -> bool {
-        account.uid == 0
-            || self.groups.contains(&account.gid)
-            || self.members.iter().any(|member| *member == account.name)
+        account.uid == 0 || self.groups.contains(&account.gid) || self.members.contains(&account.name)
     }
 }
 

@@ -41,7 +41,7 @@ impl Watch {
         let socket = net::socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None)?;
         net::bind(&socket, &netlink::SocketAddrNetlink::new(0, GROUPS))?;
         let files = watch(&FOLDERS)
-            .and_then(|files| waitable(files))
+            .and_then(waitable)
             .inspect_err(|error| tracing::warn!(%error, "changes of name servers are seen late"))
             .ok();
         Ok(Self { network: waitable(socket)?, files })
