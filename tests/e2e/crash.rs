@@ -57,6 +57,28 @@ fn intended_a_program_is_deleted_then_added_again() {
 }
 
 #[test]
+fn intended_a_program_is_not_added_again_to_what_is_protected_by_now() {
+    let host = Host::new();
+    host.program(
+        "slow.sh",
+        "#!/bin/sh\nread -r line\ncase $line in *'\"command\":\"delete\"'*) echo delete >>did; exit 0;; esac\necho add >>did\nwhile [ -e alerts.json ]; do sleep 1; done\n",
+    );
+    let limits = format!(r#"{ALLOWED}<limits answer="60s"/>"#);
+    host.configure(&response("slow", "slow.sh", TIMED, &limits));
+    let engine = host.start(&[]);
+    host.alerts(&[sshd(1, "198.18.0.1")]);
+    until("it has begun", || host.read("did") == "add\n");
+    engine.kill();
+    host.configure(&format!(
+        "{}<global><white_list>198.18.0.0/24</white_list></global>",
+        response("slow", "slow.sh", TIMED, &limits)
+    ));
+    let _engine = host.start(&[]);
+    until("it is over", || host.count("failed") == 1);
+    assert_eq!(host.read("did"), "add\ndelete\n");
+}
+
+#[test]
 fn intended_what_happens_once_is_not_repeated() {
     let host = Host::new();
     host.program(

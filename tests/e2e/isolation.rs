@@ -121,6 +121,31 @@ fn only_the_manager_and_who_is_allowed_stay_reachable() {
 }
 
 #[test]
+fn a_manager_that_is_named_later_is_let_through() {
+    let lab = Lab::new();
+    let cut_off = r#"<command><name>isolate-host</name><executable>isolate-host</executable>
+        <timeout_allowed>yes</timeout_allowed>
+        <capabilities><isolation confirm="none"/></capabilities></command>"#;
+    lab.here.configure(&format!("{cut_off}{RESPONSE}"));
+    let engine = lab.here.start(&[]);
+    lab.here.alerts(&[sshd(1, "192.0.2.66")]);
+    until("it is in force", || lab.here.count("in-force") == 1);
+    assert!(!lab.reaches("192.0.2.10"));
+    let named = |address| {
+        format!("{cut_off}{RESPONSE}<client><server><address>{address}</address></server></client>")
+    };
+    lab.here.configure(&named("192.0.2.10"));
+    assert_eq!(lab.here.riposte(&["reload"]).code, 0);
+    until("it is let through", || lab.reaches("192.0.2.10"));
+    // Another engine lets another one through, and shuts nobody out.
+    engine.kill();
+    lab.here.configure(&named("192.0.2.20"));
+    let _engine = lab.here.start(&[]);
+    until("the next one is let through", || lab.reaches("192.0.2.20"));
+    assert!(lab.reaches("192.0.2.10") && !lab.reaches("192.0.2.66"));
+}
+
+#[test]
 fn a_manager_that_falls_silent_ends_it_at_once() {
     let lab = Lab::new();
     lab.here.configure(&format!("{BY_PORT}{RESPONSE}"));

@@ -40,6 +40,27 @@ fn scripts_that_never_speak_are_undone_all_the_same() {
 }
 
 #[test]
+fn folders_that_are_called_like_users_are_no_users() {
+    let host = Host::new();
+    host.program("file.sh", "#!/bin/sh\nread -r line\necho ran >>did\n");
+    host.configure(&command("file", "file.sh", 600, ""));
+    let _engine = host.start(&[]);
+    let at = |id, data: &str, path: &str| {
+        alert(id, data).replacen('{', &format!(r#"{{"syscheck":{{"path":"{path}"}},"#), 1)
+    };
+    host.alerts(&[
+        at(1, "", "/usr/bin/evil"),
+        at(2, "", "/root/.ssh/authorized_keys"),
+        at(3, "", r"C:\\Users\\root\\x"),
+        // Where a user stands, nothing is a file.
+        at(4, r#""dstuser":"/home/root""#, "/tmp/x"),
+    ]);
+    until("the last was decided", || host.events("refused").len() == 1);
+    until("the others are in force", || host.count("in-force") == 3);
+    assert_eq!(host.read("did"), "ran\nran\nran\n");
+}
+
+#[test]
 fn a_script_that_speaks_is_told_to_abort_what_is_in_force() {
     let host = host(&["keys.py", "note.sh"]);
     // A second command keeps the order: it runs when the first alert is settled.

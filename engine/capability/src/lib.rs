@@ -97,6 +97,8 @@ pub struct Capabilities {
     backends: Backends,
     guard: Arc<Guard>,
     turns: Turns,
+    /// Held from the guard's word on an account until its lock is made.
+    locking: tokio::sync::Mutex<()>,
     witness: Arc<dyn Witness>,
     probe: Arc<dyn Probe>,
 }
@@ -123,6 +125,7 @@ impl Capabilities {
             backends,
             guard,
             turns: Turns::default(),
+            locking: tokio::sync::Mutex::default(),
             witness: Arc::new(witness::Nobody),
             probe: Arc::new(confirm::Unasked),
         }
@@ -188,7 +191,7 @@ impl Capabilities {
     #[must_use]
     pub fn accounts(&self) -> Accounts<'_> {
         let holding = self.holding(accounts::INTERFACE, self.backends.accounts.as_ref());
-        Accounts::new(holding, self.backends.sessions.as_ref(), &self.guard)
+        Accounts::new(holding, self.backends.sessions.as_ref(), &self.guard, &self.locking)
     }
 
     /// The calls of the WIT interface `lines`.

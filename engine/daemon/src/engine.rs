@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use riposte_capability::firewall::{Backend, PassedOver};
 use riposte_capability::process::Program;
-use riposte_capability::{Capabilities, Effect, Refusal, Repaired};
+use riposte_capability::{Capabilities, Effect, Refusal, Repaired, isolation};
 use riposte_ledger::Ledger;
 use riposte_ledger::clock::{Clock, Now};
 use riposte_ledger::entry::EffectRow;
@@ -94,6 +94,8 @@ pub struct Engine {
     under_way: watch::Sender<usize>,
     /// How often the firewall had been rebuilt when last looked at.
     rebuilt: AtomicU64,
+    /// Who an isolated host must reach, as last told to its isolation.
+    superiors: Mutex<Vec<Prefix>>,
     component_permits: Arc<Semaphore>,
     program_permits: Arc<Semaphore>,
     delete_permits: Arc<Semaphore>,
@@ -190,6 +192,7 @@ impl Engine {
             stopping: AtomicBool::new(false),
             under_way: watch::channel(0).0,
             rebuilt: AtomicU64::new(0),
+            superiors: Mutex::default(),
             component_permits: Arc::new(Semaphore::new((COMPONENTS - COMPONENT_DELETES) as usize)),
             program_permits: Arc::new(Semaphore::new(PROGRAMS)),
             delete_permits: Arc::new(Semaphore::new(DELETES)),
@@ -394,6 +397,31 @@ impl Engine {
         let rebuilt = self.firewall.rebuilt();
         if self.rebuilt.swap(rebuilt, Ordering::AcqRel) != rebuilt {
             self.repair().await;
+        }
+    }
+
+    /// Lets an isolated host reach those who became its managers since.
+    pub async fn follow_superiors(&self) {
+        let interface = isolation::INTERFACE;
+        let held = match self.ledger.held(interface).await {
+            Ok(held) => held,
+            Err(error) => return tracing::error!(%error, "cannot read whether this host is isolated"),
+        };
+        // Who is connected is not asked without need: the answer counts for a while.
+        if self.settings.shadow || held.is_empty() {
+            // The next isolation is told anew.
+            return self.superiors.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+        let guard = self.capabilities.guard();
+        let now = [guard.superiors(), guard.name_servers()].concat();
+        if now == *self.superiors.lock().unwrap_or_else(PoisonError::into_inner) {
+            return;
+        }
+        let effects: Vec<_> =
+            held.into_iter().map(|held| Effect { interface, target: held.target }).collect();
+        match self.capabilities.settle(&effects).await {
+            Ok(()) => *self.superiors.lock().unwrap_or_else(PoisonError::into_inner) = now,
+            Err(refusal) => tracing::warn!(%refusal, "an isolated host may not reach a new manager"),
         }
     }
 

@@ -386,6 +386,7 @@ async fn keep_house(engine: Arc<Engine>, notify: Notify) {
         if names.as_ref().is_none_or(JoinHandle::is_finished) {
             names = Some(tokio::task::spawn_blocking(move || resolving.capabilities.guard().resolve()));
         }
+        engine.follow_superiors().await;
         engine.repair_if_rebuilt().await;
         if let Err(error) = engine.ledger.prune(REMEMBERED, 500).await {
             tracing::warn!(%error, "what is long over cannot be forgotten");

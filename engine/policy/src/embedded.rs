@@ -27,7 +27,8 @@ pub struct Form {
 
 /// All forms that are in use or were, and are still routed somewhere.
 ///
-/// * RFC 4291 §2.5.5: IPv4-compatible and IPv4-mapped.
+/// * RFC 4291 §2.5.5: IPv4-compatible and IPv4-mapped. RFC 2765 §2.1:
+///   IPv4-translated.
 /// * RFC 3056: 6to4. RFC 4380: Teredo, where the client's address is inverted.
 /// * RFC 6052 §2.2: NAT64 with the well-known prefix; RFC 8215: with a prefix
 ///   of one's own in `64:ff9b:1::/48`, in each of the lengths that it leaves.
@@ -36,9 +37,10 @@ pub struct Form {
 ///   the IPv4 address only over a link in that network, on which this host has
 ///   an address then: so networks, which hold identifiers of all kinds, are not
 ///   judged by it; what is narrower than /64 is.
-pub const FORMS: [Form; 11] = [
+pub const FORMS: [Form; 12] = [
     form("IPv4-compatible", 0, 96, [(96, 32), (0, 0)]),
     form("IPv4-mapped", 0xffff << 32, 96, [(96, 32), (0, 0)]),
+    form("IPv4-translated", 0xffff << 48, 96, [(96, 32), (0, 0)]),
     form("6to4", 0x2002 << 112, 16, [(16, 32), (0, 0)]),
     Form { flipped: u32::MAX, ..form("Teredo", 0x2001 << 112, 32, [(96, 32), (0, 0)]) },
     form("NAT64", 0x0064_ff9b << 96, 96, [(96, 32), (0, 0)]),
@@ -128,6 +130,7 @@ mod tests {
         for (text, expected) in [
             // RFC 3056, RFC 6052 §2.4, RFC 4380 §4, RFC 5214.
             ("2002:c000:207::1", "6to4 192.0.2.7"),
+            ("::ffff:0:192.0.2.7", "IPv4-translated 192.0.2.7"),
             ("64:ff9b::192.0.2.33", "NAT64 192.0.2.33"),
             ("64:ff9b:1:c000:2:2100::", "local NAT64 (/48) 192.0.2.33"),
             ("64:ff9b:1:aac0:0:221::", "local NAT64 (/56) 192.0.2.33"),

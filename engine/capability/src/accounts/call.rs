@@ -3,6 +3,7 @@
 use riposte_policy::config::Mode;
 use riposte_policy::grant::{self, AccountGrant};
 use riposte_policy::user::UserName;
+use tokio::sync::Mutex;
 
 use super::{INTERFACE, Sessions};
 use crate::claim::Effect;
@@ -18,11 +19,17 @@ pub struct Accounts<'a> {
     holding: Holding<'a>,
     sessions: &'a dyn Sessions,
     guard: &'a Guard,
+    locking: &'a Mutex<()>,
 }
 
 impl<'a> Accounts<'a> {
-    pub(crate) fn new(holding: Holding<'a>, sessions: &'a dyn Sessions, guard: &'a Guard) -> Self {
-        Self { holding, sessions, guard }
+    pub(crate) fn new(
+        holding: Holding<'a>,
+        sessions: &'a dyn Sessions,
+        guard: &'a Guard,
+        locking: &'a Mutex<()>,
+    ) -> Self {
+        Self { holding, sessions, guard, locking }
     }
 
     /// Lets nobody log in as this user, for as long as the session's entry
@@ -38,6 +45,9 @@ impl<'a> Accounts<'a> {
         let grant = granted(session)?;
         let user = parsed(user)?;
         within(grant, &user)?;
+        // One after the other: two that are judged at once could each be the
+        // administrator who is left when the other is locked.
+        let _one = self.locking.lock().await;
         self.guarded(&user)?;
         if session.mode == Mode::Shadow {
             // Nothing is changed by looking, and who is not there is not locked.

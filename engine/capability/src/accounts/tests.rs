@@ -174,3 +174,67 @@ async fn a_lock_that_failed_keeps_its_claim_for_the_undo() {
     let _ = caps.accounts().unlock(&session, "riposte-alice").await.unwrap();
     assert!(fake.locked().is_empty());
 }
+
+/// Accounts in files of their own, locked a moment after they are asked for.
+struct InFiles(tempfile::TempDir);
+
+impl InFiles {
+    fn new() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("etc")).unwrap();
+        let files = Self(root);
+        files.write("passwd", "ann:x:3000:100::/:/bin/sh\neve:x:3001:100::/:/bin/sh\n");
+        files.write("group", "sudo:x:27:ann,eve\n");
+        files.write("shadow", "ann:$6$x:1::::::\neve:$6$x:1::::::\n");
+        files
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the test plays usermod")]
+    fn write(&self, file: &str, text: &str) {
+        std::fs::write(self.0.path().join("etc").join(file), text).unwrap();
+    }
+}
+
+#[async_trait::async_trait]
+impl crate::held::Backend for InFiles {
+    async fn prior(&self, _: &str) -> Result<String, Refusal> {
+        Ok(String::new())
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the test plays usermod")]
+    async fn make(&self, target: &str) -> Result<bool, Refusal> {
+        // Whoever else is about to lock somebody comes to it now.
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        let shadow = std::fs::read_to_string(self.0.path().join("etc/shadow")).unwrap();
+        self.write("shadow", &shadow.replace(&format!("{target}:$"), &format!("{target}:!$")));
+        Ok(true)
+    }
+
+    async fn restore(&self, _: &str, _: &str) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    async fn probe(&self) -> Result<(), Refusal> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn two_locks_at_once_leave_an_administrator() {
+    let files = Arc::new(InFiles::new());
+    let guard = Arc::new(Guard::with_root(files.0.path()));
+    let backends = Backends {
+        accounts: Arc::clone(&files) as Arc<dyn crate::held::Backend>,
+        ..Backends::unavailable(&Refusal::unsupported("not here"))
+    };
+    let caps = Capabilities::new(Arc::new(Memory::default()) as Arc<dyn Claims>, backends, guard);
+    let (one, two) = (session(1, Some(all())), session(2, Some(all())));
+    let (ann, eve) = tokio::join!(async { caps.accounts().lock(&one, "ann").await }, async {
+        caps.accounts().lock(&two, "eve").await
+    },);
+    assert_eq!(ann, Ok(true));
+    let refusal = eve.unwrap_err();
+    assert!(refusal.kind == "denied" && refusal.message.contains("last-administrator"), "{refusal}");
+}

@@ -29,8 +29,9 @@ pub(super) struct Accounts {
     read: Mutex<Option<(Stamps, Arc<Book>)>>,
 }
 
-/// What tells versions of the three files apart.
-type Stamps = [Option<Stamp>; 3];
+/// What tells versions of the three files apart, and the day on which they were
+/// read: an account may expire while its line stays what it was.
+type Stamps = ([Option<Stamp>; 3], i64);
 
 const FILES: [&str; 3] = ["etc/passwd", "etc/group", "etc/shadow"];
 
@@ -99,8 +100,9 @@ impl Accounts {
     }
 
     fn book(&self) -> Result<Arc<Book>, String> {
-        let stamps =
-            FILES.map(|file| std::fs::metadata(self.root.join(file)).ok().map(|found| stamp(&found)));
+        let today = today();
+        let files = FILES.map(|file| std::fs::metadata(self.root.join(file)).ok().map(|found| stamp(&found)));
+        let stamps = (files, today);
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((known, book)) = read.as_ref()
             && *known == stamps
@@ -111,7 +113,7 @@ impl Accounts {
         let (passwd, group) = (passwd?, group.unwrap_or_default());
         // Without it nobody is known to be able to log in.
         let shadow = shadow.unwrap_or_default();
-        let book = Arc::new(Book::read(&passwd, &group, &shadow, today()));
+        let book = Arc::new(Book::read(&passwd, &group, &shadow, today));
         *read = Some((stamps, Arc::clone(&book)));
         Ok(book)
     }

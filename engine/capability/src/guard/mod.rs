@@ -24,6 +24,7 @@ mod sessions;
 #[cfg(target_os = "linux")]
 pub mod watch;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
@@ -60,6 +61,9 @@ pub struct Guard {
     /// In the order in which they are asked, most telling first.
     protected: RwLock<Vec<(Rule, Networks)>>,
     settings: RwLock<Guarding>,
+    /// The addresses that names in the settings had when they were looked up
+    /// last; empty for a name that never had any.
+    names: Mutex<BTreeMap<String, Vec<Prefix>>>,
     accounts: Accounts,
     connections: Connections,
     witness: OnceLock<Arc<dyn Witness>>,
@@ -97,6 +101,7 @@ impl Guard {
         let guard = Self {
             protected: RwLock::default(),
             settings: RwLock::default(),
+            names: Mutex::default(),
             accounts: Accounts::below(root.into()),
             connections: Connections::default(),
             witness: OnceLock::new(),
@@ -113,14 +118,12 @@ impl Guard {
         let _ = self.witness.set(witness);
     }
 
-    /// Replaces the configuration's `<riposte><guard>`. Names of hosts in it
-    /// count from the next [`Guard::resolve`] on.
+    /// Replaces the configuration's `<riposte><guard>`. A name of a host in it
+    /// that was not looked up before counts from the next [`Guard::resolve`] on.
     pub fn set(&self, settings: Guarding) {
         self.protect(Rule::TrustedProxy, settings.trusted_proxies.clone());
-        for (rule, hosts) in [(Rule::Manager, &settings.managers), (Rule::Broker, &settings.brokers)] {
-            self.protect(rule, hosts.iter().filter_map(|host| host.parse().ok()).collect());
-        }
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
+        self.protect_hosts();
     }
 
     /// Replaces the configuration's `<white_list>`.
@@ -156,17 +159,40 @@ impl Guard {
 
     /// Looks up the names of managers and brokers. It may wait for name
     /// servers, so it is to be called where that holds up nothing. A name that
-    /// has no address now keeps those it had.
+    /// has no address now keeps those it had, and keeps none of the others from
+    /// counting.
     pub fn resolve(&self) {
         let settings = self.settings.read().unwrap_or_else(PoisonError::into_inner).clone();
-        for (rule, hosts) in [(Rule::Manager, settings.managers), (Rule::Broker, settings.brokers)] {
-            if hosts.iter().any(|host| host.parse::<Prefix>().is_err()) {
-                let found: Option<Vec<Vec<Prefix>>> = hosts.iter().map(|host| host::named(host)).collect();
-                match found {
-                    Some(found) => self.protect(rule, found.concat()),
-                    None => tracing::debug!(rule = rule.name(), "a name has no address now"),
+        for host in settings.managers.iter().chain(&settings.brokers).filter(|host| is_name(host)) {
+            let found = host::named(host);
+            let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = names.contains_key(host);
+            match found {
+                Some(found) => drop(names.insert(host.clone(), found)),
+                None if known => tracing::debug!(host, "the name has no address now"),
+                None => {
+                    tracing::warn!(
+                        host,
+                        "the name has no address, so nothing of it is protected until it has"
+                    );
+                    names.insert(host.clone(), Vec::new());
                 }
             }
+            drop(names);
+            self.protect_hosts();
+        }
+    }
+
+    /// Protects managers and brokers, by the addresses known of them.
+    fn protect_hosts(&self) {
+        let settings = self.settings.read().unwrap_or_else(PoisonError::into_inner);
+        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        for (rule, hosts) in [(Rule::Manager, &settings.managers), (Rule::Broker, &settings.brokers)] {
+            let addresses = |host: &String| match host.parse() {
+                Ok(prefix) => vec![prefix],
+                Err(_) => names.get(host).cloned().unwrap_or_default(),
+            };
+            self.protect(rule, hosts.iter().flat_map(addresses).collect());
         }
     }
 
@@ -260,7 +286,7 @@ impl Guard {
     pub fn name_servers(&self) -> Vec<Prefix> {
         let settings = self.settings.read().unwrap_or_else(PoisonError::into_inner);
         let mut hosts = settings.managers.iter().chain(&settings.brokers);
-        let named = hosts.any(|host| host.parse::<Prefix>().is_err());
+        let named = hosts.any(|host| is_name(host));
         drop(settings);
         if named { self.known(&[Rule::Resolver]) } else { Vec::new() }
     }
@@ -399,6 +425,11 @@ impl Connections {
         let until = begun + FRESH.max(took.saturating_mul(SHARE));
         self.until.store(u64::try_from(until.as_nanos()).unwrap_or(u64::MAX - 1), Ordering::Release);
     }
+}
+
+/// Whether a host is given by its name.
+fn is_name(host: &str) -> bool {
+    host.parse::<Prefix>().is_err()
 }
 
 /// Prefixes written in this file.

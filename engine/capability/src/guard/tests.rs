@@ -172,6 +172,24 @@ fn settings_protect_and_overrides_are_heard() {
     assert!(guard.managers().is_empty());
 }
 
+#[test]
+fn a_name_without_an_address_takes_nothing_from_the_others() {
+    let guard = Guard::new();
+    let settings = Guarding {
+        managers: ["localhost", "no-such-host.invalid", "192.0.2.10"].map(str::to_owned).into(),
+        ..Guarding::default()
+    };
+    guard.set(settings.clone());
+    assert_eq!(guard.managers(), [prefix("192.0.2.10")]);
+    guard.resolve();
+    let found = guard.managers();
+    assert!(found.iter().any(|one| one.network().ip().is_loopback()), "{found:?}");
+    assert!(found.contains(&prefix("192.0.2.10")), "{found:?}");
+    // The same settings read again forget nothing.
+    guard.set(settings);
+    assert_eq!(guard.managers(), found);
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn peers_of_managers_are_known_as_soon_as_they_are_connected() {
@@ -197,7 +215,12 @@ fn peers_of_managers_are_known_as_soon_as_they_are_connected() {
         assert_eq!(peers.agents, []);
         accepted.write_all(b"ack").unwrap();
         agent.read_exact(&mut [0; 3]).unwrap();
-        let peers = peers::read(&accounts).unwrap();
+        // It is acknowledged when the kernel gets to it.
+        let mut peers = peers::read(&accounts).unwrap();
+        while peers.agents.is_empty() {
+            tokio::task::yield_now().await;
+            peers = peers::read(&accounts).unwrap();
+        }
         assert_eq!(peers.agents, [prefix("203.0.113.1")]);
         assert_eq!(peers.administrators, []);
         drop((agent, accepted));

@@ -18,7 +18,7 @@
 //! carry the kernel's own timeout: when it is over the table lets all pass, also
 //! when no engine runs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -38,7 +38,6 @@ use crate::held::Backend;
 use crate::netlink::{self, APPEND, CREATE, Outbox, Socket};
 use crate::refusal::Refusal;
 
-/// How the tables are called.
 const TABLE: &str = "riposte-isolation";
 
 const DELETE_TABLE: u16 = (10 << 8) | 2;
@@ -49,8 +48,8 @@ pub struct Nftables {
     claims: Arc<dyn Claims>,
     guard: Arc<Guard>,
     kernel: Mutex<(Socket, Transaction)>,
-    /// What this process made.
-    made: Mutex<BTreeSet<String>>,
+    /// What this process made, and whom each lets through.
+    made: Mutex<BTreeMap<String, Vec<Prefix>>>,
 }
 
 impl Nftables {
@@ -72,24 +71,74 @@ impl Nftables {
     /// Writes the table of `target` anew, in one transaction.
     fn lay(&self, target: &str) -> Result<(), Refusal> {
         let Some(mut open) = allowed(target) else { return Err(unknown(target)) };
+        // Released while this was on its way.
+        let Some(timeout) = self.timeout(target) else { return self.clear(target) };
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         open.extend(self.guard.superiors());
-        let standing = self.claims.standing(&Effect { interface: INTERFACE, target: target.to_owned() });
-        let timeout = match standing {
-            Standing::For(span) => Some(span.saturating_add(GRACE)),
-            Standing::Permanent => None,
-            // Released while this was on its way.
-            Standing::Free => return self.clear(target),
-        };
+        open.extend(made.remove(target).unwrap_or_default());
         let (open, servers) = (outermost(open), outermost(self.guard.name_servers()));
+        made.insert(target.to_owned(), open.clone());
+        drop(made);
         let table = table(target);
-        self.made.lock().unwrap_or_else(PoisonError::into_inner).insert(target.to_owned());
         self.change(|transaction| {
             clear(transaction, &table);
             lay(transaction, &table, &open, &servers, timeout);
         })
     }
 
+    /// Gives what stands the time that it has by now.
+    fn extend(&self, target: &str) -> Result<(), Refusal> {
+        let Some(timeout) = self.timeout(target) else { return self.clear(target) };
+        let table = table(target);
+        self.change(|transaction| {
+            transaction.add(schema::DELETE_ELEMENT, 0, Label::Layout, |m| {
+                m.name(schema::ELEMENTS_TABLE, &table);
+                m.name(schema::ELEMENTS_SET, "isolated");
+            });
+            families(transaction, &table, timeout);
+        })
+    }
+
+    /// Lets those through who became managers, brokers or name servers since.
+    /// Whoever is let through stays so: the connection that shows who the
+    /// manager is may be down just now.
+    fn open_up(&self, target: &str) {
+        if self.timeout(target).is_none() {
+            return;
+        }
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = made.entry(target.to_owned()).or_default();
+        let mut new = self.guard.superiors();
+        new.retain(|one| !known.iter().any(|old| old.contains(*one)));
+        known.extend(&new);
+        drop(made);
+        let (table, servers) = (table(target), self.guard.name_servers());
+        let each = new.iter().map(|one| ("open", one)).chain(servers.iter().map(|one| ("servers", one)));
+        for (set, network) in each {
+            let kind = if network.network().ip().is_ipv4() { Kind::Networks4 } else { Kind::Networks6 };
+            let added = self.change(|transaction| {
+                let name = in_family(set, kind);
+                add_elements(transaction, &table, &name, |m| element(m, kind, *network, None));
+            });
+            // One by one, since the kernel refuses what lies in a network of the set.
+            if let Err(refusal) = added {
+                tracing::debug!(%target, %network, %refusal, "it may be let through already");
+            }
+        }
+    }
+
+    /// How long the kernel is to keep it, without end where that is `None`; the
+    /// outer `None`: nobody holds it any more.
+    fn timeout(&self, target: &str) -> Option<Option<Duration>> {
+        match self.claims.standing(&Effect { interface: INTERFACE, target: target.to_owned() }) {
+            Standing::For(span) => Some(Some(span.saturating_add(GRACE))),
+            Standing::Permanent => Some(None),
+            Standing::Free => None,
+        }
+    }
+
     fn clear(&self, target: &str) -> Result<(), Refusal> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).remove(target);
         let table = table(target);
         self.change(|transaction| clear(transaction, &table))
     }
@@ -120,7 +169,11 @@ impl Backend for Nftables {
     }
 
     async fn settle(&self, target: &str) -> Result<(), Refusal> {
-        self.lay(target)
+        if self.extend(target).is_err() {
+            return self.lay(target);
+        }
+        self.open_up(target);
+        Ok(())
     }
 
     async fn restore(&self, target: &str, _: &str) -> Result<(), Refusal> {
@@ -145,7 +198,7 @@ impl Backend for Nftables {
         listed.map_err(|errno| refusal(errno, "list"))?;
         drop(kernel);
         let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        let made = made.iter().map(String::as_str).chain(["host"]).collect::<BTreeSet<_>>();
+        let made = made.keys().map(String::as_str).chain(["host"]).collect::<BTreeSet<_>>();
         Ok(made.into_iter().filter(|target| tables.contains(&table(target))).map(str::to_owned).collect())
     }
 
@@ -304,6 +357,10 @@ fn set_of_networks(t: &mut Transaction, table: &str, name: &str, kind: Kind, net
 /// `set isolated { type nf_proto; flags timeout; elements = { ipv4 timeout ..., ipv6 timeout ... }; }`
 fn set_of_families(t: &mut Transaction, table: &str, timeout: Option<Duration>) {
     new_set(t, table, "isolated", 0x10, 2, 1);
+    families(t, table, timeout);
+}
+
+fn families(t: &mut Transaction, table: &str, timeout: Option<Duration>) {
     add_elements(t, table, "isolated", |m| {
         for family in [IPV4, IPV6] {
             m.nest(schema::LIST_ITEM, |m| {

@@ -310,6 +310,33 @@ mod kernel {
     }
 
     #[test]
+    fn who_is_let_through_stays_so_and_new_managers_join() {
+        within(async || {
+            let host = host();
+            let reaches = |to: &str| UdpSocket::bind("0.0.0.0:0").unwrap().send_to(b"x", to).is_ok();
+            let session = session(1, &[], Confirm::None);
+            host.caps.isolation().isolate(&session).await.unwrap();
+            let manager = |managers: &[&str]| {
+                let managers = managers.iter().map(|one| (*one).to_owned()).collect();
+                host.caps.guard().set(Guarding { managers, ..Guarding::default() });
+            };
+            // The manager is not known now, as when its connection is down.
+            manager(&[]);
+            host.caps.settle(&[super::host()]).await.unwrap();
+            assert!(reaches("192.0.2.10:9") && !reaches("192.0.2.66:9"));
+            manager(&["192.0.2.10", "192.0.2.66"]);
+            host.caps.settle(&[super::host()]).await.unwrap();
+            assert!(reaches("192.0.2.10:9") && reaches("192.0.2.66:9") && !reaches("192.0.2.67:9"));
+            // Nor is anybody shut out by the same response once more.
+            manager(&[]);
+            host.caps.isolation().isolate(&session).await.unwrap();
+            assert!(reaches("192.0.2.10:9") && reaches("192.0.2.66:9") && !reaches("192.0.2.67:9"));
+            host.caps.isolation().release(&session).await.unwrap();
+            assert!(reaches("192.0.2.67:9"));
+        });
+    }
+
+    #[test]
     fn a_silent_manager_ends_it_at_once() {
         within(async || {
             let host = host();

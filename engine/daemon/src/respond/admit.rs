@@ -10,7 +10,7 @@ use riposte_policy::config::{Mode, Way};
 use riposte_policy::grant::{Access, Grants};
 use riposte_policy::keys::{self, Derived};
 use riposte_policy::{Address, Config, Order, UserName, alert};
-use riposte_runtime::native::{self, Message};
+use riposte_runtime::native::{self, Message, NativeProgram};
 use riposte_runtime::{Failure, Invocation, Kind};
 
 use super::{Instead, Intended};
@@ -103,9 +103,7 @@ pub(super) async fn weigh(
     if let Runner::Native(program) = &ready.runner {
         hear(typed(order, &keys))?;
         hear(guarded(scales.guard, order, &keys, By::Definition))?;
-        // Its arguments may be others than its keys.
-        let mut targets = Message::new(order, program.name()).targets();
-        targets.retain(|target| !keys.contains(target));
+        let targets = arguments(order, program, &keys);
         hear(spared(config, scales.guard, &targets))?;
         hear(guarded(scales.guard, order, &targets, By::Definition))?;
     }
@@ -288,6 +286,29 @@ pub(super) fn typed(order: &Order, keys: &[String]) -> Result<(), Instead> {
     Ok(())
 }
 
+/// What a program acts on by its arguments, which may be others than its keys.
+fn arguments(order: &Order, program: &NativeProgram, keys: &[String]) -> Vec<String> {
+    let mut targets = Message::new(order, program.name()).targets();
+    targets.retain(|target| !keys.contains(target));
+    targets
+}
+
+/// Whether a program that was admitted may still have its targets: an engine
+/// that comes back may know more than the one that admitted it.
+pub(super) fn still(
+    engine: &Engine,
+    order: &Order,
+    program: &NativeProgram,
+    keys: &[String],
+) -> Result<(), Instead> {
+    let (armed, guard) = (engine.armed(), engine.capabilities.guard());
+    for (targets, by) in [(keys, By::Program), (&arguments(order, program, keys), By::Definition)] {
+        spared(&armed.config, guard, targets)?;
+        guarded(guard, order, targets, by)?;
+    }
+    Ok(())
+}
+
 /// Who named the keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum By {
@@ -316,13 +337,21 @@ pub(super) fn guarded(guard: &Guard, order: &Order, keys: &[String], by: By) -> 
         // A number is a user only where a user stands: elsewhere it may count
         // anything, but zero is never tried.
         let counts = key.bytes().all(|byte| byte.is_ascii_digit()) && !key.trim_start_matches('0').is_empty();
-        if (!(any_text || counts) || users.contains(key))
+        if (!(any_text || counts || is_file(key)) || users.contains(key))
             && let Guarded::Never { rule, detail } = guard.judge_user_text(key)
         {
             return Err(Outcome::Refused(Refused::Guarded(format!("{key}: {rule}, {detail}"))));
         }
     }
     Ok(())
+}
+
+/// Whether a key is the path of a file: a folder in it that is called like a
+/// user (`/usr/bin`, `/var/mail`) is none.
+fn is_file(key: &str) -> bool {
+    let mut drive = key.chars();
+    let letter = drive.next().is_some_and(|c| c.is_ascii_alphabetic());
+    key.starts_with('/') || letter && drive.next() == Some(':') && matches!(drive.next(), Some('\\' | '/'))
 }
 
 /// Whether a component with these grants can cut off an address in a way in

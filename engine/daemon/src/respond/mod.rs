@@ -20,8 +20,8 @@ use riposte_policy::order::EntryId;
 use riposte_runtime::Invocation;
 use riposte_transport::{Receipt, Sign};
 
-use self::admit::admit;
 pub use self::admit::{Scales, invocation, spared};
+use self::admit::{admit, still};
 pub use self::foresee::{Foreseen, foresee};
 use crate::arm::{Ready, Runner};
 use crate::engine::Engine;
@@ -135,6 +135,18 @@ pub async fn again(engine: &Arc<Engine>, entry: &Entry) -> Outcome {
                 if let Err(error) = undo::by_program(engine, &order, program).await {
                     tracing::warn!(entry = %id, "the delete before the new add failed: {error}");
                 }
+            }
+            // Its target may be protected by now.
+            if let (Runner::Native(program), Mode::Enforce) = (&ready.runner, entry.mode)
+                && let Err(refused) = still(engine, &order, program, &entry.keys)
+            {
+                let outcome = match engine.ledger.fail(id, &refused.to_string()).await {
+                    Ok(()) => refused,
+                    Err(error) => failed(format!("{refused}; {error}")),
+                };
+                engine.report.outcome(&order, &entry.keys, &outcome);
+                tracing::info!(entry = %id, "not taken up again: {outcome}");
+                return outcome;
             }
             // What happens once counts its beginning itself.
             let attempt = if once { Ok(1) } else { engine.ledger.attempt(id).await };

@@ -23,7 +23,7 @@ pub(crate) const NEW_SET: u16 = SUBSYSTEM | 9;
 pub(super) const GET_SET: u16 = SUBSYSTEM | 10;
 pub(crate) const NEW_ELEMENT: u16 = SUBSYSTEM | 12;
 pub(super) const GET_ELEMENT: u16 = SUBSYSTEM | 13;
-pub(super) const DELETE_ELEMENT: u16 = SUBSYSTEM | 14;
+pub(crate) const DELETE_ELEMENT: u16 = SUBSYSTEM | 14;
 
 /// An item of any list.
 pub(crate) const LIST_ITEM: u16 = 1;
