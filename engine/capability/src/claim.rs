@@ -79,6 +79,10 @@ pub trait Claims: Send + Sync {
     /// moment they write, so that concurrent claims and releases of one target
     /// end in the state that the last of them recorded.
     fn standing(&self, effect: &Effect) -> Standing;
+
+    /// The same over all but `entry`: [`Standing::Free`] means that the effect
+    /// goes with it.
+    fn others(&self, entry: EntryId, effect: &Effect) -> Standing;
 }
 
 /// A claim could not be recorded: the text says why and what to do.
@@ -174,5 +178,11 @@ impl Claims for Memory {
         let claims = self.claims();
         let holders = claims.get(effect).into_iter().flat_map(BTreeMap::values);
         holders.fold(Standing::Free, |all, one| all.and(*one))
+    }
+
+    fn others(&self, entry: EntryId, effect: &Effect) -> Standing {
+        let claims = self.claims();
+        let holders = claims.get(effect).into_iter().flatten().filter(|(id, _)| **id != entry);
+        holders.fold(Standing::Free, |all, (_, one)| all.and(*one))
     }
 }
