@@ -156,8 +156,9 @@ impl Claims for Memory {
         let other =
             self.claims().get(effect).and_then(|holders| holders.keys().find(|id| **id != entry).copied());
         let inherited = other.and_then(|other| priors.get(&(other, effect.clone())).cloned());
-        if let Some(prior) = inherited.or_else(|| prior.map(str::to_owned)) {
-            priors.entry((entry, effect.clone())).or_insert(prior);
+        let holds = self.claims().get(effect).is_some_and(|holders| holders.contains_key(&entry));
+        if let Some(prior) = inherited.or_else(|| prior.map(str::to_owned)).filter(|_| !holds) {
+            priors.insert((entry, effect.clone()), prior);
         }
         drop(priors);
         self.claims().entry(effect.clone()).or_default().entry(entry).or_insert(Standing::Permanent);

@@ -173,14 +173,14 @@ impl Holding<'_> {
         }
         let entry = session.holder()?;
         let _turn = self.turns.of(&effect).await;
-        // What was recorded stands: what is found now is what a response made.
+        // While anybody holds it, what was recorded stands: what is found now is
+        // what a response made. The last to let go has restored it, unless the
+        // host shows by mark what is left.
         let recorded = self.claims.prior(entry, &effect).await.map_err(|e| unrecorded(&e))?;
-        let joins = recorded.is_none() && self.claims.standing(&effect) != Standing::Free;
-        let prior = match recorded {
-            Some(_) => None,
-            None if joins => None,
-            None => Some(self.backend.prior(&effect.target).await?),
-        };
+        let held = self.claims.standing(&effect) != Standing::Free;
+        let joins = recorded.is_none() && held;
+        let known = held || (recorded.is_some() && self.backend.lists());
+        let prior = if known { None } else { Some(self.backend.prior(&effect.target).await?) };
         let before = self.claims.claim(entry, &effect, prior.as_deref()).await.map_err(|e| unrecorded(&e))?;
         let changed = if joins {
             self.backend.join(&effect.target).await?
