@@ -80,6 +80,10 @@ impl Claims for Always {
     fn standing(&self, _: &Effect) -> Standing {
         self.0
     }
+
+    fn others(&self, _: EntryId, _: &Effect) -> Standing {
+        self.0
+    }
 }
 
 /// Microseconds on a clock.

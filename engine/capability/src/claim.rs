@@ -79,6 +79,10 @@ pub trait Claims: Send + Sync {
     /// moment they write, so that concurrent claims and releases of one target
     /// end in the state that the last of them recorded.
     fn standing(&self, effect: &Effect) -> Standing;
+
+    /// The same over all but `entry`: [`Standing::Free`] means that the effect
+    /// goes with it.
+    fn others(&self, entry: EntryId, effect: &Effect) -> Standing;
 }
 
 /// A claim could not be recorded: the text says why and what to do.
@@ -152,8 +156,9 @@ impl Claims for Memory {
         let other =
             self.claims().get(effect).and_then(|holders| holders.keys().find(|id| **id != entry).copied());
         let inherited = other.and_then(|other| priors.get(&(other, effect.clone())).cloned());
-        if let Some(prior) = inherited.or_else(|| prior.map(str::to_owned)) {
-            priors.entry((entry, effect.clone())).or_insert(prior);
+        let holds = self.claims().get(effect).is_some_and(|holders| holders.contains_key(&entry));
+        if let Some(prior) = inherited.or_else(|| prior.map(str::to_owned)).filter(|_| !holds) {
+            priors.insert((entry, effect.clone()), prior);
         }
         drop(priors);
         self.claims().entry(effect.clone()).or_default().entry(entry).or_insert(Standing::Permanent);
@@ -174,5 +179,11 @@ impl Claims for Memory {
         let claims = self.claims();
         let holders = claims.get(effect).into_iter().flat_map(BTreeMap::values);
         holders.fold(Standing::Free, |all, one| all.and(*one))
+    }
+
+    fn others(&self, entry: EntryId, effect: &Effect) -> Standing {
+        let claims = self.claims();
+        let holders = claims.get(effect).into_iter().flatten().filter(|(id, _)| **id != entry);
+        holders.fold(Standing::Free, |all, (_, one)| all.and(*one))
     }
 }

@@ -3,9 +3,9 @@
 //! An account that is locked, a file that is moved away, a line that is added:
 //! each replaces something that somebody may want back exactly. The order is
 //! the same for all of them, and it is here: read the state before, record it
-//! with the claim, act; on the way back, give up the claim, and restore the
-//! state only when nobody else holds the target. One target has one turn at a
-//! time, so that a claim and a release never overlap.
+//! with the claim, act; on the way back, restore the state when nobody else
+//! holds the target, and give up the claim. One target has one turn at a time,
+//! so that a claim and a release never overlap.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
@@ -39,6 +39,16 @@ pub trait Backend: Send + Sync {
     ///
     /// When the effect may not be there, or not whole.
     async fn make(&self, target: &str) -> Result<bool, Refusal>;
+
+    /// Makes the effect for one more holder, who shares the state before with
+    /// those there are.
+    ///
+    /// # Errors
+    ///
+    /// As [`Backend::make`], and when what is there now is not what they hold.
+    async fn join(&self, target: &str) -> Result<bool, Refusal> {
+        self.make(target).await
+    }
 
     /// Restores what [`Backend::prior`] read. What is restored already is a
     /// success.
@@ -163,15 +173,20 @@ impl Holding<'_> {
         }
         let entry = session.holder()?;
         let _turn = self.turns.of(&effect).await;
-        // What was recorded stands: what is found now is what a response made.
+        // While anybody holds it, what was recorded stands: what is found now is
+        // what a response made. The last to let go has restored it, unless the
+        // host shows by mark what is left.
         let recorded = self.claims.prior(entry, &effect).await.map_err(|e| unrecorded(&e))?;
-        let prior = match recorded {
-            Some(_) => None,
-            None if self.claims.standing(&effect) != Standing::Free => None,
-            None => Some(self.backend.prior(&effect.target).await?),
-        };
+        let held = self.claims.standing(&effect) != Standing::Free;
+        let joins = recorded.is_none() && held;
+        let known = held || (recorded.is_some() && self.backend.lists());
+        let prior = if known { None } else { Some(self.backend.prior(&effect.target).await?) };
         let before = self.claims.claim(entry, &effect, prior.as_deref()).await.map_err(|e| unrecorded(&e))?;
-        let changed = self.backend.make(&effect.target).await?;
+        let changed = if joins {
+            self.backend.join(&effect.target).await?
+        } else {
+            self.backend.make(&effect.target).await?
+        };
         Ok(changed && before == Standing::Free)
     }
 
@@ -203,11 +218,19 @@ impl Holding<'_> {
         // An entry without a record of the target never touched it. One whose
         // claim is gone already may have been stopped before the host followed.
         let prior = self.claims.prior(entry, effect).await.map_err(|e| unrecorded(&e))?;
+        // Where the host shows no mark, the claim goes last: a response that
+        // came between would take what is still there for the state before.
+        let marked = self.backend.lists();
+        if let Some(prior) = prior.as_deref().filter(|_| !marked)
+            && self.claims.others(entry, effect) == Standing::Free
+        {
+            self.backend.restore(&effect.target, prior).await?;
+        }
         let remains = self.claims.release(entry, effect).await.map_err(|e| unrecorded(&e))?;
         let Some(prior) = prior else {
             return if remains == Standing::Free { self.abandoned(&effect.target).await } else { Ok(false) };
         };
-        if remains == Standing::Free {
+        if marked && remains == Standing::Free {
             self.backend.restore(&effect.target, &prior).await?;
         }
         Ok(before != Standing::Free)

@@ -32,6 +32,10 @@ impl Claims for InLedger {
     fn standing(&self, effect: &Effect) -> Standing {
         standing(self.0.standing(effect.interface, &effect.target))
     }
+
+    fn others(&self, entry: EntryId, effect: &Effect) -> Standing {
+        standing(self.0.others(entry, effect.interface, &effect.target))
+    }
 }
 
 fn standing(standing: riposte_ledger::Standing) -> Standing {
@@ -65,6 +69,10 @@ impl Claims for Nowhere {
     }
 
     fn standing(&self, _: &Effect) -> Standing {
+        Standing::Free
+    }
+
+    fn others(&self, _: EntryId, _: &Effect) -> Standing {
         Standing::Free
     }
 }

@@ -34,6 +34,8 @@ mod meter;
 pub mod native;
 pub mod outcome;
 mod state;
+#[cfg(target_os = "linux")]
+mod waits;
 
 pub use components::{Components, Plugin, RuntimeError, Settings};
 pub use inspect::{Inspection, Kind, LoadError};

@@ -49,6 +49,10 @@ pub(crate) fn linker(
     }
     if wasi {
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+        #[cfg(target_os = "linux")]
+        if !grants.folders.is_empty() {
+            crate::waits::link(&mut linker)?;
+        }
     }
     if !grants.http.is_empty() {
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;

@@ -18,9 +18,9 @@ use common::invocation;
 use riposte_capability::claim::Memory;
 use riposte_capability::{Backends, Capabilities, Guard, Refusal, lines, quarantine};
 use riposte_policy::config::Mode;
-use riposte_policy::grant::{ConfigValue, Grants, LinesGrant, Pattern, QuarantineGrant};
+use riposte_policy::grant::{Access, ConfigValue, FolderGrant, Grants, LinesGrant, Pattern, QuarantineGrant};
 use riposte_policy::limit::Limits;
-use riposte_runtime::{Components, Invocation, Plugin, Settings};
+use riposte_runtime::{Components, Failure, Invocation, Plugin, Settings};
 
 /// A scratch host with the built-in responses on it.
 struct Host {
@@ -153,4 +153,43 @@ async fn quarantine_file() {
     for path in ["/etc/passwd", "/proc/self/exe", &host.path("quarantine/x"), &host.path("home/gone")] {
         assert!(plugin.add(&alert(path)).await.result.is_err(), "{path}");
     }
+}
+
+/// Whoever may write below the folder could leave one there, and an opening
+/// that waits keeps a thread of the engine.
+#[tokio::test]
+async fn a_pipe_in_a_granted_folder_holds_nobody_up() {
+    let host = Host::new();
+    let inbox = host.path("inbox");
+    fs::create_dir(&inbox).unwrap();
+    let pipe = format!("{inbox}/pipe");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::from_raw_mode(0o600)).unwrap();
+    std::os::unix::fs::symlink("pipe", format!("{inbox}/link")).unwrap();
+    fs::write(format!("{inbox}/file"), "text").unwrap();
+    std::os::unix::fs::symlink("file", format!("{inbox}/good")).unwrap();
+    let folders = vec![FolderGrant { path: inbox.clone().into(), access: Access::Write }];
+    let plugin = host
+        .components
+        .load(
+            "ask-folder",
+            riposte_hostile::component("ask-folder"),
+            &Arc::new(Grants { folders, ..Grants::default() }),
+            &Limits::default(),
+            false,
+        )
+        .unwrap();
+    let ask = |call: &str, name: &str| {
+        invocation(&format!(r#"{{"id":"1","data":{{"call":"{call}","a":"{inbox}/{name}","b":"x"}}}}"#))
+    };
+    for (call, name) in [("read", "pipe"), ("read", "link"), ("write", "pipe"), ("append", "link")] {
+        let added = plugin.add(&ask(call, name)).await;
+        // Without this an opening that waits would keep the test from ending.
+        let _free = fs::OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
+        assert!(matches!(added.result, Err(Failure::Said { .. })), "{call} {name}: {added:?}");
+    }
+    for (call, name) in [("read", "file"), ("read", "good"), ("append", "good"), ("write", "new")] {
+        let added = plugin.add(&ask(call, name)).await;
+        assert!(added.result.is_ok(), "{call} {name}: {added:?}");
+    }
+    assert_eq!(fs::read_to_string(format!("{inbox}/file")).unwrap(), "textx");
 }

@@ -132,4 +132,8 @@ impl Claims for Nobody {
     fn standing(&self, _: &Effect) -> Standing {
         Standing::Free
     }
+
+    fn others(&self, _: EntryId, _: &Effect) -> Standing {
+        Standing::Free
+    }
 }

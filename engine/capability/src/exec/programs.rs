@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
 use super::{Backend, Output, Run};
-use crate::process::{By, Caps, Exit, Launch, NotStarted, Program};
+use crate::process::{By, Caps, Exit, Launch, Leftovers, NotStarted, Program};
 use crate::refusal::Refusal;
 
 /// Programs running at a time; others wait, within the time of their component.
@@ -33,8 +33,8 @@ impl Backend for Programs {
         let program = Program::at(&program).map_err(|unfit| not_started(&NotStarted::Unfit(unfit)))?;
         // Nothing of the engine lies at the root of the file system. The time
         // is the component's: when it is over, this future is dropped.
-        let launch =
-            Launch { program: &program, arguments: &arguments, root: Path::new("/"), caps: Caps::default() };
+        let caps = Caps { leftovers: Leftovers::End, ..Caps::default() };
+        let launch = Launch { program: &program, arguments: &arguments, root: Path::new("/"), caps };
         let ended = launch.under(&confinement).run(input).await.map_err(|error| not_started(&error))?;
         let path = program.path().display();
         let status = match (ended.exit, ended.by) {
@@ -134,6 +134,22 @@ mod tests {
         gone.await.unwrap();
         // Its room is free again.
         assert_eq!(programs.room.available_permits(), AT_A_TIME);
+    }
+
+    #[tokio::test]
+    async fn what_it_left_in_the_background_ends_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe: PathBuf = folder.path().join("alive");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::from_raw_mode(0o600)).unwrap();
+        let script = format!("exec 3>{}; sleep 3600 & echo done", pipe.display());
+        let gone = tokio::task::spawn_blocking(move || {
+            #[expect(clippy::disallowed_methods, reason = "the test listens to its own pipe")]
+            std::fs::read(pipe).unwrap();
+        });
+        let output = Programs::default().run(sh(&script)).await.unwrap();
+        assert_eq!((output.status, output.stdout), (0, b"done\n".to_vec()));
+        // Ends only when nobody holds the pipe any more.
+        gone.await.unwrap();
     }
 
     #[tokio::test]

@@ -61,6 +61,23 @@ async fn the_last_holder_takes_the_line_away() {
 }
 
 #[tokio::test]
+async fn what_could_not_be_taken_back_is_not_taken_for_the_state_before() {
+    let Bench { fake, caps } = bench();
+    let lines = caps.lines();
+    fake.write("/etc/list", "x\n");
+    let (one, two) = (session(1), session(2));
+    assert_eq!(lines.ensure(&one, "/etc/list", "a").await, Ok(true));
+    fake.refuse(Some(Refusal::unavailable("there is no space left")));
+    assert!(lines.remove(&one, "/etc/list", "a").await.is_err());
+    fake.refuse(None);
+    assert_eq!(lines.ensure(&two, "/etc/list", "a").await, Ok(false));
+    assert_eq!(lines.remove(&one, "/etc/list", "a").await, Ok(true));
+    assert_eq!(fake.text("/etc/list").unwrap(), "x\na\n");
+    assert_eq!(lines.remove(&two, "/etc/list", "a").await, Ok(true));
+    assert_eq!(fake.text("/etc/list").unwrap(), "x\n");
+}
+
+#[tokio::test]
 async fn what_an_administrator_wrote_stays() {
     let Bench { fake, caps } = bench();
     let lines = caps.lines();

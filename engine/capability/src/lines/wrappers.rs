@@ -22,7 +22,9 @@ pub(super) fn judge(guard: &Guard, name: &str, line: &str) -> Result<(), Refusal
         "hosts.allow" => true,
         _ => return Ok(()),
     };
-    if line.starts_with('#') {
+    // A line is joined to the next one by its last character, before anybody
+    // looks whether it is a comment.
+    if line.starts_with('#') && !line.ends_with('\\') {
         return Ok(());
     }
     let Some((client, option)) = parsed(line) else {
@@ -137,6 +139,7 @@ mod tests {
             "ALL: 192.0.2.7: spawn rm -rf /",
             "ALL: 192.0.2.7: deny: spawn id",
             "ALL: 192.0.2.7 \\",
+            "# swallows the next line \\",
             "ALL:2001:db8::7",
             "ALL:[192.0.2.7]",
             "ALL:[2001:db8::7]x",

@@ -78,7 +78,7 @@ mod unix {
             async move {
                 let Some(leader) = leader else { return };
                 // It blocks a thread, but only while a program is being ended,
-                // and KILL ends that.
+                // or for one of the few whose leftovers are: KILL ends both.
                 let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
                 let wait = move || waitid(WaitId::Pid(leader), options).is_ok();
                 // No answer, no haste: then the grace is used up.

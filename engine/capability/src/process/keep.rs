@@ -10,8 +10,8 @@ use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep;
 
-use super::Caps;
 use super::group::Group;
+use super::{Caps, Leftovers};
 
 #[cfg(unix)]
 use std::os::fd::AsFd as Descriptor;
@@ -154,13 +154,20 @@ pub(super) async fn keep(
         }
     };
     let writing = write(input, hear);
-    tokio::pin!(deadline, writing);
+    // Its group can be signalled until it is reaped (on Windows it has none).
+    let clears = cfg!(unix) && caps.leftovers == Leftovers::End;
+    let gone = group.gone();
+    tokio::pin!(deadline, writing, gone);
     let mut written = false;
 
     let (exit, by) = loop {
         tokio::select! {
             biased;
-            exit = group.wait() => break (exit, By::Itself),
+            exit = group.wait(), if !clears => break (exit, By::Itself),
+            () = &mut gone, if clears => {
+                group.kill();
+                break (group.wait().await, By::Itself);
+            }
             by = &mut deadline => {
                 let exit = end(&mut group, &mut output, &mut errors, caps.grace).await;
                 break (exit, by);

@@ -92,6 +92,18 @@ pub struct Caps {
     pub open_files: u64,
     /// Size of a file that it may write, in bytes. Default 1 GiB.
     pub file_size: u64,
+    /// What becomes of what it leaves running. Default: it stays.
+    pub leftovers: Leftovers,
+}
+
+/// What becomes of the processes of a program's group when it has ended by
+/// itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leftovers {
+    /// They run on, as those of a script do under Wazuh.
+    Stay,
+    /// They are ended with it.
+    End,
 }
 
 impl Default for Caps {
@@ -102,6 +114,7 @@ impl Default for Caps {
             output: 64 << 10,
             open_files: 1024,
             file_size: 1 << 30,
+            leftovers: Leftovers::Stay,
         }
     }
 }

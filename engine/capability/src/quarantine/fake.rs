@@ -75,6 +75,14 @@ impl held::Backend for Fake {
         Ok(true)
     }
 
+    async fn join(&self, target: &str) -> Result<bool, Refusal> {
+        let made = self.make(target).await?;
+        if self.state().files.contains(target) {
+            return Err(Refusal::failed(format!("an earlier file of {target} is in quarantine")));
+        }
+        Ok(made)
+    }
+
     async fn restore(&self, target: &str, _: &str) -> Result<(), Refusal> {
         let mut state = self.state();
         if let Some(refusal) = &state.refusal {

@@ -85,7 +85,7 @@ async fn refusals_leave_no_trace() {
 #[tokio::test]
 async fn a_place_that_is_taken_fails_the_restore_and_it_is_tried_again() {
     let (fake, caps) = bench();
-    let session = session(1, &["/home"]);
+    let (session, two) = (session(1, &["/home"]), session(2, &["/home"]));
     fake.create("/home/x");
     caps.quarantine().put(&session, "/home/x").await.unwrap();
     fake.create("/home/x");
@@ -93,6 +93,11 @@ async fn a_place_that_is_taken_fails_the_restore_and_it_is_tried_again() {
     assert_eq!(fake.kept(), ["/home/x"]);
     let effect = Effect { interface: INTERFACE, target: "/home/x".to_owned() };
     assert!(caps.reverse(EntryId(1), &effect).await.is_err());
+    // What took the place is not held with it, and nobody is told that it is.
+    let refusal = caps.quarantine().put(&two, "/home/x").await.unwrap_err();
+    assert!(refusal.message.contains("earlier file"), "{refusal}");
+    assert_eq!(caps.quarantine().restore(&two, "/home/x").await, Ok(true));
+    assert_eq!((fake.files().len(), fake.kept()), (1, vec!["/home/x".to_owned()]));
 }
 
 #[tokio::test]

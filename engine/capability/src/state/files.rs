@@ -20,8 +20,9 @@ use super::{Backend, Key, MOST, Owner, too_much};
 use crate::place::{blocking, errno, refused};
 use crate::refusal::Refusal;
 
-/// Largest file that is read back: no grant is of more in practice.
-const LARGEST: u64 = 64 << 20;
+/// Largest file that is read back: what the largest grant allows in one value,
+/// and the length of its key.
+const LARGEST: u64 = (64 << 20) + 2;
 /// Where a new value is written.
 const NEW: &str = "new";
 

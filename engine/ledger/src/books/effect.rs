@@ -52,7 +52,8 @@ impl Books {
             self.execute(
                 "INSERT INTO effect (entry, interface, target, prior, released, number, due, due_boot, boot)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-                 ON CONFLICT DO UPDATE SET released = excluded.released",
+                 ON CONFLICT DO UPDATE SET released = excluded.released,
+                                            prior = ifnull(excluded.prior, prior)",
                 (
                     id.0,
                     interface,

@@ -236,9 +236,18 @@ impl Ledger {
 
     /// How long an effect is to stay, over all who hold it. From memory.
     pub fn standing(&self, interface: &str, target: &str) -> Standing {
+        self.standing_except(None, interface, target)
+    }
+
+    /// The same, over all but `id`. From memory.
+    pub fn others(&self, id: EntryId, interface: &str, target: &str) -> Standing {
+        self.standing_except(Some(id), interface, target)
+    }
+
+    fn standing_except(&self, except: Option<EntryId>, interface: &str, target: &str) -> Standing {
         let boot_ms = self.0.clock.now().boot_ms;
         let index = self.0.index.lock().unwrap_or_else(PoisonError::into_inner);
-        index.standing(index.target(interface, target), None, boot_ms)
+        index.standing(index.target(interface, target), except, boot_ms)
     }
 
     /// What restores the state before the first claim on a target that `id`

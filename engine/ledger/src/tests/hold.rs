@@ -67,6 +67,21 @@ async fn a_claim_begun_again_after_a_crash_is_new_and_keeps_what_was_there_first
 }
 
 #[tokio::test]
+async fn a_claim_after_a_release_keeps_what_is_there_then() {
+    let machine = Machine::new();
+    let ledger = machine.ledger();
+    let id = enter(&ledger, block("192.0.2.7")).await;
+    let _ = ledger.claim(id, "accounts", "lock eve", Some("open")).await.unwrap();
+    assert_eq!(ledger.others(id, "accounts", "lock eve"), Standing::Free);
+    assert_eq!(ledger.release(id, "accounts", "lock eve").await, Ok(Standing::Free));
+    let _ = ledger.claim(id, "accounts", "lock eve", Some("expired")).await.unwrap();
+    assert_eq!(ledger.prior(id, "accounts", "lock eve").await, Ok(Some("expired".into())));
+    assert_eq!(ledger.release(id, "accounts", "lock eve").await, Ok(Standing::Free));
+    let _ = ledger.claim(id, "accounts", "lock eve", None).await.unwrap();
+    assert_eq!(ledger.prior(id, "accounts", "lock eve").await, Ok(Some("expired".into())));
+}
+
+#[tokio::test]
 async fn the_state_to_restore_is_that_before_the_first_of_all_claims() {
     let machine = Machine::new();
     let ledger = machine.ledger();

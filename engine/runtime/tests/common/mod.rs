@@ -118,4 +118,10 @@ impl Claims for Held {
     fn standing(&self, effect: &Effect) -> Standing {
         Self::standing_in(&self.0.lock().unwrap(), effect)
     }
+
+    fn others(&self, entry: EntryId, effect: &Effect) -> Standing {
+        let mut held = self.0.lock().unwrap().clone();
+        held.entry(effect.clone()).or_default().remove(&entry);
+        Self::standing_in(&held, effect)
+    }
 }

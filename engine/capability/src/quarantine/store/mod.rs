@@ -203,6 +203,11 @@ impl held::Backend for Store {
         blocking(move || store.take(&path)).await
     }
 
+    async fn join(&self, target: &str) -> Result<bool, Refusal> {
+        let (store, path) = (self.clone(), HostPath::parse(target)?);
+        blocking(move || store.join(&path)).await
+    }
+
     async fn restore(&self, target: &str, prior: &str) -> Result<(), Refusal> {
         let (store, path, record) = (self.clone(), HostPath::parse(target)?, Record::read(prior)?);
         blocking(move || store.give_back(&path, &record)).await

@@ -41,6 +41,20 @@ impl Store {
         Ok(true)
     }
 
+    /// Moves the file here for one more holder. What lies at its path beside
+    /// the one that is here is another file, and not held with it.
+    pub(super) fn join(&self, path: &HostPath) -> Result<bool, Refusal> {
+        let taken = self.take(path)?;
+        let there = match open_folder(path.folder(), Links::None) {
+            Ok(folder) => look(&folder, path.name()),
+            Err(errno) => Err(errno),
+        };
+        match there {
+            Ok(Some(_)) => Err(another(path)),
+            _ => Ok(taken),
+        }
+    }
+
     /// Looks at what a rename brought: the name may have come to mean another
     /// file at the last moment, which then goes back.
     fn accept(
@@ -180,6 +194,13 @@ pub(super) fn rename(from: &OwnedFd, old: &str, to: &OwnedFd, new: &str) -> Resu
         }
         renamed => renamed,
     }
+}
+
+/// Why a file stays where it is while an earlier one of its path is here.
+fn another(path: &HostPath) -> Refusal {
+    Refusal::failed(format!(
+        "{path} was not put in quarantine: an earlier file of this path is there, and a response still holds it; undo that one first (`riposte list` shows it), or move this one by hand"
+    ))
 }
 
 pub(super) fn replaced(path: &HostPath) -> Refusal {

@@ -143,7 +143,9 @@ fn a_place_that_is_taken_is_never_overwritten() {
         }
         assert_eq!(fs::read_to_string(bench.at("x")).unwrap(), "somebody else's");
         assert_eq!(fs::metadata(bench.store.folder.join(&record.name)).unwrap().mode() & 0o7777, 0);
-        // Another response takes the new one meanwhile: both are kept.
+        assert!(bench.store.join(&path).unwrap_err().message.contains("earlier file"));
+        assert_eq!(fs::read_to_string(bench.at("x")).unwrap(), "somebody else's");
+        // A record of its own keeps the new one as well.
         let second = bench.store.record(&path).unwrap();
         assert_ne!(second.name, record.name);
         assert!(bench.store.take(&path).unwrap());
