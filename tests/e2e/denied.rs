@@ -196,20 +196,23 @@ fn lines() {
 
 #[test]
 fn processes() {
-    let own = std::process::id().to_string();
-    let own: &'static str = Box::leak(own.into_boxed_str());
+    let host = Host::new();
+    let shown = |process: u32| -> &'static str { Box::leak(process.to_string().into_boxed_str()) };
+    // The test has started the engine; the other one runs something else.
+    let (parent, other) = (shown(std::process::id()), shown(host.pid()));
     let asks: &[Ask] = &[
         ("kill", "1", "systemd", Refused("denied")),
         ("kill", "1", "victim", Refused("denied")),
-        ("kill", own, "sshd", Refused("denied")),
+        ("kill", other, "sshd", Refused("denied")),
         ("kill", "2", "victim", Refused("denied")),
+        ("kill", parent, "victim", Refused("own-parent")),
         // It runs something else, which is no failure and no effect.
-        ("kill", own, "victim", Done),
+        ("kill", other, "victim", Done),
         ("kill", "4294967295", "victim", Done),
         ("running", "sshd", "", Refused("denied")),
         ("running", "../victim", "", Refused("")),
     ];
-    asked(&Host::new(), "processes", r#"<process names="victim"/>"#, asks);
+    asked(&host, "processes", r#"<process names="victim"/>"#, asks);
 }
 
 #[test]
