@@ -12,6 +12,7 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
+use std::process::Stdio;
 
 use riposte_tests::{Host, until};
 use serde_json::{Value, json};
@@ -195,20 +196,23 @@ fn lines() {
 
 #[test]
 fn processes() {
-    let own = std::process::id().to_string();
-    let own: &'static str = Box::leak(own.into_boxed_str());
+    let host = Host::new();
+    let shown = |process: u32| -> &'static str { Box::leak(process.to_string().into_boxed_str()) };
+    // The test has started the engine; the other one runs something else.
+    let (parent, other) = (shown(std::process::id()), shown(host.pid()));
     let asks: &[Ask] = &[
         ("kill", "1", "systemd", Refused("denied")),
         ("kill", "1", "victim", Refused("denied")),
-        ("kill", own, "sshd", Refused("denied")),
+        ("kill", other, "sshd", Refused("denied")),
         ("kill", "2", "victim", Refused("denied")),
+        ("kill", parent, "victim", Refused("own-parent")),
         // It runs something else, which is no failure and no effect.
-        ("kill", own, "victim", Done),
+        ("kill", other, "victim", Done),
         ("kill", "4294967295", "victim", Done),
         ("running", "sshd", "", Refused("denied")),
         ("running", "../victim", "", Refused("")),
     ];
-    asked(&Host::new(), "processes", r#"<process names="victim"/>"#, asks);
+    asked(&host, "processes", r#"<process names="victim"/>"#, asks);
 }
 
 #[test]
@@ -383,6 +387,90 @@ fn handles_are_counted() {
         // Who opens without end crashes, and the next is served.
         &[("open-many", file, "", Refused("resource table has no free keys")), ("read", file, "", Done)],
     );
+}
+
+/// Two servers in the host's network, of a few lines of Python: what either was
+/// asked stands in a file of its own.
+const SERVERS: &str = r#"
+import http.server, json, sys, threading
+class Any(http.server.BaseHTTPRequestHandler):
+    def do(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        with open(sys.argv[1] + str(self.server.server_port), "a") as f:
+            f.write(json.dumps([self.command, self.path, len(body), sorted(name.lower() for name in self.headers)]) + "\n")
+        self.send_response(302 if self.path == "/moved" else 200)
+        self.send_header("Location", "http://127.0.0.1:9090/moved")
+        answer = b"x" * (1025 if self.path == "/large" else 1024)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+    do_GET = do_POST = do_PUT = do_DELETE = do
+for port in [8080, 9090]:
+    server = http.server.HTTPServer(("127.0.0.1", port), Any)
+    threading.Thread(target=server.serve_forever).start()
+open(sys.argv[1] + "ready", "w").close()
+"#;
+
+#[test]
+fn requests() {
+    let host = Host::new();
+    host.write("servers.py", SERVERS);
+    let mut servers = host.command("python3");
+    servers.arg(host.path("servers.py")).arg(host.path("heard-"));
+    let mut servers = servers.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    until("the servers listen", || host.path("heard-ready").exists());
+    let asks: &[Ask] = &[
+        ("send", "GET http://127.0.0.1:8080/", "", Done),
+        ("send", "POST http://127.0.0.1:8080/", "body", Done),
+        ("headers", "GET http://127.0.0.1:8080/", "X-A: b", Done),
+        ("large", "POST http://127.0.0.1:8080/", "1024", Done),
+        ("large", "POST http://127.0.0.1:8080/", "1025", Refused("larger than")),
+        ("send", "GET http://127.0.0.1:8080/large", "", Refused("the answer is larger")),
+        // A redirect is an answer, and where it leads is another request.
+        ("send", "GET http://127.0.0.1:8080/moved", "", Done),
+        ("send", "GET http://127.0.0.1:9090/moved", "", Refused("do not allow")),
+        ("send", "DELETE http://127.0.0.1:8080/", "", Refused("do not allow")),
+        ("send", "get http://127.0.0.1:8080/", "", Refused("do not allow")),
+        ("send", "GET https://127.0.0.1:8080/", "", Refused("do not allow")),
+        ("send", "GET http://evil.example/", "", Refused("do not allow")),
+        ("send", "GET http://[::ffff:127.0.0.1]:8080/", "", Refused("do not allow")),
+        // Granted by name or address, but not with private="yes".
+        ("send", "GET http://localhost:8080/", "", Refused("private or special")),
+        ("send", "GET http://10.0.0.1/", "", Refused("private or special")),
+        ("send", "GET http://169.254.169.254/latest/", "", Refused("private or special")),
+        ("send", "GET http://168.63.129.16/machine/", "", Refused("private or special")),
+        ("send", "GET http://[64:ff9b::a9fe:a9fe]/", "", Refused("private or special")),
+        ("send", "GET http://127.1:8080/", "", Refused("invalid-input")),
+        ("send", "GET http://2130706433:8080/", "", Refused("invalid-input")),
+        ("send", "GET http://x:y@127.0.0.1:8080/", "", Refused("invalid-input")),
+        ("send", "GET http://127.0.0.1:8080@evil.example/", "", Refused("invalid-input")),
+        ("send", "GET http://127.0.0.1:8080/a\r\nX-C: d", "", Refused("invalid-input")),
+        ("headers", "GET http://127.0.0.1:8080/", "X-A: b\r\nX-C: d", Refused("invalid-input")),
+        ("headers", "GET http://127.0.0.1:8080/", "Host: evil.example", Refused("cannot be sent")),
+        ("headers", "GET http://127.0.0.1:8080/", "Transfer-Encoding: chunked", Refused("cannot be sent")),
+        ("often", "GET http://127.0.0.1:8080/often", "64", Done),
+        ("often", "GET http://127.0.0.1:8080/often", "65", Refused("too many")),
+    ];
+    let local =
+        |host: &str, rest: &str| format!(r#"<http host="{host}" scheme="http" methods="GET POST" {rest}/>"#);
+    let grants = [
+        local("127.0.0.1", r#"port="8080" private="yes" request="1KiB" response="1KiB""#),
+        local("localhost", r#"port="8080""#),
+        local("10.0.0.1", ""),
+        local("169.254.169.254", ""),
+        local("168.63.129.16", ""),
+        local("64:ff9b::a9fe:a9fe", ""),
+    ];
+    asked(&host, "http", &grants.concat(), asks);
+    let heard = host.read("heard-8080");
+    // 64 and 64; what was too large may have been begun.
+    assert_eq!(heard.matches("/often").count(), 128, "{heard}");
+    for never in ["DELETE", "x-c", "get\"", "evil"] {
+        assert!(!heard.contains(never), "{never}: {heard}");
+    }
+    assert!(!host.path("heard-9090").exists());
+    let _ = servers.kill();
+    let _ = servers.wait();
 }
 
 /// A path under the host's home that lives as long as the test.

@@ -8,10 +8,11 @@ use riposte_build_components::{BuildError, Source, Target, build};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::{Resolve, WorldId};
 
-const PLAIN: [&str; 24] = [
+const PLAIN: [&str; 25] = [
     "ask-accounts",
     "ask-exec",
     "ask-firewall",
+    "ask-http",
     "ask-isolation",
     "ask-lines",
     "ask-mail",

@@ -22,6 +22,11 @@ use crate::state::State;
 pub const RECEIPT: usize = 64 << 10;
 /// Longest alert, in bytes.
 pub const ALERT: usize = 1 << 20;
+/// Most bytes of an error's message that are kept. A component may quote an
+/// alert in it, and logs, audit and ledger keep it.
+const MESSAGE: usize = 4 << 10;
+/// Most bytes of an error's kind.
+const KIND: usize = 64;
 /// Most bytes that a component hands to the host in one call of the host.
 const TRANSFER: usize = 1 << 20;
 
@@ -41,7 +46,14 @@ impl Plugin {
         outcome.check(|keys| match Keys::new(&keys) {
             Ok(keys) => Ok(Some(keys)),
             Err(NotKeys::None) => Ok(None),
-            Err(wrong) => Err(Failure::Unfit { what: wrong.to_string() }),
+            Err(wrong @ NotKeys::TooMany(_)) => Err(Failure::Unfit { what: wrong.to_string() }),
+            // Long names and names with control characters come from alerts: who
+            // makes them up must not get the plugin suspended for its faults.
+            Err(wrong) => Err(Failure::Said {
+                kind: "invalid-input".to_owned(),
+                message: format!("the alert's target is none: {wrong}"),
+                retry: false,
+            }),
         })
     }
 
@@ -205,8 +217,17 @@ impl<T> Outcome<T> {
 
 impl From<types::Error> for Failure {
     fn from(types::Error { kind, message, retry }: types::Error) -> Self {
-        Self::Said { kind, message, retry }
+        Self::Said { kind: cut(kind, KIND), message: cut(message, MESSAGE), retry }
     }
+}
+
+/// The beginning of a text, as much as fits, and a sign that there was more.
+fn cut(mut text: String, most: usize) -> String {
+    if text.len() > most {
+        text.truncate(text.floor_char_boundary(most));
+        text.push('…');
+    }
+    text
 }
 
 /// Why the call ended without an answer. Our own marks come first: wasmtime

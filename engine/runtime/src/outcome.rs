@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use riposte_capability::WouldBe;
+use riposte_policy::diagnostic::acts;
 
 /// How one call of a plugin ended, and what is worth keeping of it whatever
 /// the end.
@@ -117,7 +118,7 @@ impl std::error::Error for Failure {}
 pub(crate) fn one_line(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() {
+        if acts(c) {
             out.extend(c.escape_default());
         } else {
             out.push(c);
@@ -132,9 +133,12 @@ mod tests {
 
     #[test]
     fn what_a_plugin_says_stays_on_its_line() {
-        let said =
-            Failure::Said { kind: "failed\n".into(), message: "a\r\nb\u{1b}[0m é".into(), retry: false };
-        assert_eq!(said.to_string(), "failed\\n: a\\r\\nb\\u{1b}[0m é");
+        let said = Failure::Said {
+            kind: "failed\n".into(),
+            message: "a\r\nb\u{1b}[0m é\u{2028}\u{202e}".into(),
+            retry: false,
+        };
+        assert_eq!(said.to_string(), "failed\\n: a\\r\\nb\\u{1b}[0m é\\u{2028}\\u{202e}");
     }
 
     #[test]

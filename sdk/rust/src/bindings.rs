@@ -73,7 +73,10 @@ impl<T: Oneshot> oneshot::exports::active_response::plugin::oneshot::Guest for E
 }
 
 impl From<crate::Error> for types::Error {
-    fn from(crate::Error { kind, message, retry }: crate::Error) -> Self {
+    fn from(crate::Error { kind, mut message, retry }: crate::Error) -> Self {
+        // It may quote an alert of any length, and what is too long to be handed
+        // over would end the call as a crash. The engine keeps as much.
+        message.truncate(message.floor_char_boundary(4096));
         Self { kind, message, retry }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Body as HttpBody, Bytes};
+use hyper::header::HeaderValue;
 use hyper::http::uri::{PathAndQuery, Scheme};
 use hyper::{HeaderMap, Method, Request, Response, Uri, header};
 use riposte_policy::config::Mode;
@@ -123,6 +124,9 @@ impl Http {
         parts.version = hyper::Version::HTTP_11;
         let name = named(tls, &host, port).parse().map_err(|_| url("its host is none"))?;
         parts.headers.insert(header::HOST, name);
+        // There is no second request on this connection. A server that does not
+        // read the body of the first must not take it for one.
+        parts.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         let request = Request::from_parts(parts, body);
         let approved = Approved { tls, host, port, grant, deadline, request };
         let answer = tokio::time::timeout_at(begun, self.backend.send(approved)).await;

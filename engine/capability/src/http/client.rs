@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, ToSocketAddrs as _};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,6 +10,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::{StatusCode, header};
 use riposte_policy::grant::{Host, HttpGrant};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::connect::{Io, Stream, addresses, connect};
@@ -39,10 +40,20 @@ pub trait Resolver: Send + Sync {
 #[derive(Clone, Copy, Debug)]
 pub struct System;
 
+/// Each look-up keeps a thread until it ends, also when nobody waits for it any
+/// more, and the engine needs threads for all else.
+static LOOK_UPS: Semaphore = Semaphore::const_new(32);
+
 #[async_trait]
 impl Resolver for System {
     async fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>> {
-        Ok(tokio::net::lookup_host((name, 0)).await?.map(|address| address.ip()).collect())
+        let turn = LOOK_UPS.acquire().await.map_err(io::Error::other)?;
+        let name = name.to_owned();
+        let found = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            Ok((name, 0).to_socket_addrs()?.map(|address| address.ip()).collect())
+        });
+        found.await.map_err(io::Error::other)?
     }
 }
 

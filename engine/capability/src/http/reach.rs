@@ -23,13 +23,19 @@ pub enum Reach {
     Never(&'static str),
 }
 
-/// Amazon, Google, Azure and others; Amazon's containers; Alibaba; Amazon over
-/// IPv6.
-const METADATA: [IpAddr; 4] = [
+/// Amazon, Google, Azure and others; Amazon's containers and pods; Alibaba;
+/// Azure's WireServer, whose address looks like any public one; Oracle;
+/// Amazon's over IPv6, and Google's.
+const METADATA: [IpAddr; 9] = [
     IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
     IpAddr::V4(Ipv4Addr::new(169, 254, 170, 2)),
+    IpAddr::V4(Ipv4Addr::new(169, 254, 170, 23)),
     IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
+    IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
+    IpAddr::V4(Ipv4Addr::new(192, 0, 0, 192)),
     IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23)),
+    IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
 ];
 
 const V4: [(Ipv4Addr, u8, Reach); 18] = [

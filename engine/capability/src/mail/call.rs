@@ -1,6 +1,7 @@
 //! The calls of the WIT interface `mail`.
 
 use riposte_policy::config::Mode;
+use riposte_policy::diagnostic::acts;
 
 use super::{Backend, INTERFACE, Letter};
 use crate::claim::Effect;
@@ -79,13 +80,9 @@ fn lines(text: &str) -> String {
 /// Shows what would act on a reader's screen: control characters, and those
 /// that turn the direction of text or end a line without looking like it.
 fn escaped(text: &str) -> String {
-    let acts = |c: char| {
-        let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        turns || (c.is_control() && c != '\n' && c != '\t')
-    };
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
-        if acts(c) {
+        if acts(c) && !matches!(c, '\n' | '\t') {
             shown.extend(c.escape_unicode());
         } else {
             shown.push(c);

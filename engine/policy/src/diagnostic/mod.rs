@@ -111,8 +111,18 @@ impl Serialize for Diagnostic {
     }
 }
 
-/// Untrusted text made safe to print: quoted, control characters escaped, at
-/// most 64 characters.
+/// Whether a character acts on whoever reads it, instead of standing there: a
+/// control character, a line end that does not look like one, or one that turns
+/// the direction of the text around it.
+#[must_use]
+pub fn acts(c: char) -> bool {
+    let turns =
+        matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    turns || c.is_control()
+}
+
+/// Untrusted text made safe to print: quoted, what [`acts`] escaped, at most 64
+/// characters.
 #[must_use]
 pub fn shown(text: &str) -> String {
     const LONGEST: usize = 64;
@@ -122,7 +132,7 @@ pub fn shown(text: &str) -> String {
             out.push('…');
             break;
         }
-        if c.is_control() || c == '"' || c == '\\' {
+        if acts(c) || c == '"' || c == '\\' {
             out.extend(c.escape_default());
         } else {
             out.push(c);

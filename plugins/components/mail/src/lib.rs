@@ -58,7 +58,9 @@ fn text(alert: &Alert) -> String {
 
 /// A value that has lines of its own cannot pass for another fact.
 fn indented(value: &str) -> String {
-    cut(value, FACT).replace("\r\n", "\n").replace(['\n', '\r'], "\n    ")
+    let lines = cut(value, FACT).replace("\r\n", "\n").replace(['\n', '\r'], "\n    ");
+    // Again: what many lines add must not make the mail too long to be sent.
+    cut(&lines, FACT).to_owned()
 }
 
 /// The beginning of `text`, as much as fits and whole characters.

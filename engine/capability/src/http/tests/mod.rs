@@ -90,6 +90,8 @@ async fn a_granted_request_arrives_as_it_was_sent() {
     let (head, body) = requests[0].split_once("\r\n\r\n").unwrap();
     assert_eq!(head.lines().next(), Some("POST /a/b?c=d HTTP/1.1"));
     assert!(head.contains(&format!("host: hooks.example.com:{}", server.port)), "{head}");
+    // A body that looks like a request must not become one.
+    assert!(head.contains("connection: close"), "{head}");
     assert_eq!(body, r#"{"x":1}"#);
     assert_eq!(names.asked(), 1);
 }
