@@ -172,7 +172,9 @@ impl One {
         if let Some(plugin) = self.plugin() {
             row("sha256", &plugin.digest().to_string());
         }
-        if let Some(ready) = self.ready.as_ref().filter(|ready| !matches!(ready.runner, Runner::Unsupported(_))) {
+        if let Some(ready) =
+            self.ready.as_ref().filter(|ready| !matches!(ready.runner, Runner::Unsupported(_)))
+        {
             row("undone", if ready.stateful { "after its time" } else { "never" });
         }
         row("limits", &self.limits());

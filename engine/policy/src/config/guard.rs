@@ -189,7 +189,9 @@ fn is_host(text: &str) -> bool {
     };
     let labels = text.strip_suffix('.').unwrap_or(text);
     let number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
-    let name = || text.len() <= 253 && labels.split('.').all(label) && !labels.rsplit('.').next().is_some_and(number);
+    let name = || {
+        text.len() <= 253 && labels.split('.').all(label) && !labels.rsplit('.').next().is_some_and(number)
+    };
     text.parse::<crate::Address>().is_ok() || name()
 }
 
