@@ -33,7 +33,7 @@ fn codes() -> impl Iterator<Item = &'static str> {
 ///
 /// `setup` has one thing on each line: `program NAME [mode OCTAL] [owner UID]
 /// [crlf] [elf]` of `bin/NAME`; `component NAME FROM` installs one of
-/// `tests/components`; `huge NAME` one that is too large; `link NAME TO`;
+/// `tests/components`, whose digest stands where the configuration says `DIGEST`; `huge NAME` one that is too large; `link NAME TO`;
 /// `log missing`, `log folder`; `rules NAME` is a file of a manager's rules.
 fn home(code: &str) -> Option<TempDir> {
     let (from, home) = (folder(code), tempfile::tempdir().unwrap());
@@ -70,7 +70,8 @@ fn home(code: &str) -> Option<TempDir> {
             }
             ["component", name, from] => {
                 let path = at("state/plugins").join(format!("{name}.wasm"));
-                fs::write(path, riposte_hostile::component(from)).unwrap();
+                fs::write(&path, riposte_hostile::component(from)).unwrap();
+                pin(&at("etc/ossec.conf"), &path);
             }
             ["huge", name] => {
                 let path = at("state/plugins").join(format!("{name}.wasm"));
@@ -91,6 +92,18 @@ fn home(code: &str) -> Option<TempDir> {
         }
     }
     Some(home)
+}
+
+/// Writes the digest of a component where a fixture says `DIGEST`: another
+/// compiler makes other bytes.
+fn pin(config: &Path, component: &Path) {
+    let text = fs::read_to_string(config).unwrap();
+    if text.contains("DIGEST") {
+        let mut command = Command::new(binary());
+        command.args(["plugin", "inspect", "--json"]).arg(component).stdin(Stdio::null());
+        let json = Ended::from(command.output().unwrap()).json();
+        fs::write(config, text.replace("DIGEST", json["sha256"].as_str().unwrap())).unwrap();
+    }
 }
 
 fn riposte(home: &Path, arguments: &[&str]) -> Ended {

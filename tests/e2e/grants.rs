@@ -153,10 +153,17 @@ fn every_command_is_listed_with_what_it_may_do() {
     unique.sort_unstable();
     unique.dedup();
     assert_eq!((unique.len(), builtins[0]), (builtins.len(), "firewall-drop"));
+    // What needs to be told where, or is for another system, does nothing as it is.
+    let idle = ["mail", "netsh", "npf", "ipfw", "pf", "restart", "webhook"];
     for one in &more[4..] {
-        // Whom to write to, and what to restart, is for the operator to grant.
-        let usable = !["mail", "restart", "webhook"].contains(&one["builtin"].as_str().unwrap());
+        let usable = !idle.contains(&one["name"].as_str().unwrap());
         assert_eq!((&one["from"], &one["usable"]), (&serde_json::Value::Null, &usable.into()), "{one}");
+    }
+    let text = riposte(home.path(), &["commands", "--builtin", "--home", "."]).out;
+    for line in
+        ["it is off until a <command> grants what it needs", "unsupported here: the packet filter pf "]
+    {
+        assert!(text.contains(line), "{line}: {text}");
     }
     let nothing = tempfile::tempdir().unwrap();
     let builtin = riposte(nothing.path(), &["commands", "--builtin", "--home", ".", "--json"]);

@@ -122,8 +122,8 @@ impl One {
             "file": self.what.as_ref().filter(|_| self.builtin.is_none()),
             "kind": self.plugin().map(|plugin| plugin.kind().as_str()),
             "sha256": self.plugin().map(|plugin| plugin.digest().to_string()),
-            "usable": ready.is_some(),
-            "undone": ready.as_ref().map(|ready| ready.stateful),
+            "usable": self.idle().is_none(),
+            "undone": ready.as_ref().filter(|_| self.idle().is_none()).map(|ready| ready.stateful),
             "grants": grants.elements(Detail::Least),
             "capabilities": grants.to_string(),
             "limits": {
@@ -172,9 +172,7 @@ impl One {
         if let Some(plugin) = self.plugin() {
             row("sha256", &plugin.digest().to_string());
         }
-        if let Some(ready) =
-            self.ready.as_ref().filter(|ready| !matches!(ready.runner, Runner::Unsupported(_)))
-        {
+        if let Some(ready) = self.ready.as_ref().filter(|_| self.idle().is_none()) {
             row("undone", if ready.stateful { "after its time" } else { "never" });
         }
         row("limits", &self.limits());

@@ -122,6 +122,7 @@ codes! {
     Arming "executable-unreadable" ("error") "a component that cannot be read";
     Reading "expect-unknown" ("warning") "`<expect>` with another field than srcip, user, filename";
     Reading "findings-many" ("error, warning, note") "more than 1,000 findings in one file";
+    Arming "folder-unusable" ("warning") "a granted folder that no component can get";
     Reading "grant-beyond-guard" ("warning") "a grant that the guard narrows";
     Reading "grant-incomplete" ("error") "a grant without an attribute that it needs";
     Reading "grant-unknown" ("error") "there is no such grant";
