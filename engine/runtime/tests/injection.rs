@@ -6,16 +6,16 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod common;
+mod told;
+mod values;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use async_trait::async_trait;
 use common::invocation;
-use riposte_capability::accounts::{Account, Sessions};
 use riposte_capability::claim::Memory;
 use riposte_capability::processes::ProgramName;
 use riposte_capability::witness::{Denied, Witness};
-use riposte_capability::{Backends, Capabilities, Guard, Refusal, held, processes};
+use riposte_capability::{Backends, Capabilities, Guard, Refusal};
 use riposte_capability::{exec, firewall, http, mail, secret, services};
 use riposte_policy::address::{Address, Prefix};
 use riposte_policy::config::{Config, Source};
@@ -24,9 +24,8 @@ use riposte_policy::order::EntryId;
 use riposte_policy::user::UserName;
 use riposte_runtime::{Components, Invocation, Kind, Outcome, Plugin, Settings};
 use serde_json::{Value, json};
-
-/// How many values each response gets.
-const VALUES: usize = 10_000;
+use told::Told;
+use values::{VALUES, values};
 
 #[tokio::test]
 async fn firewalls_get_addresses() {
@@ -375,10 +374,10 @@ impl Host {
             "<command><name>x</name><executable>x</executable><capabilities>{grants}</capabilities></command>"
         );
         let text = if grants.is_empty() { builtin.definition } else { &own };
-        let command = Config::read(&[Source::new("ossec.conf", text)]).commands[0].clone();
+        let config = Config::read(&[Source::new("ossec.conf", text)]);
+        let command = &config.commands[0];
         let grants = Arc::new(command.capabilities.clone().unwrap_or_default());
-        let plugin = self.components.load(name, builtin.wasm, &grants, &command.limits, false).unwrap();
-        plugin
+        self.components.load(name, builtin.wasm, &grants, &command.limits, false).unwrap()
     }
 }
 
@@ -425,73 +424,6 @@ impl Witness for OneLine {
 
     fn unconfirmed(&self, denied: &Denied<'_>) {
         panic!("{denied:?}");
-    }
-}
-
-/// Does whatever it is told to whatever target, and remembers the targets.
-#[derive(Default)]
-struct Told(Mutex<Vec<String>>);
-
-impl Told {
-    fn told(&self) -> Vec<String> {
-        self.0.lock().unwrap().clone()
-    }
-
-    fn tell(&self, target: impl Into<String>) {
-        self.0.lock().unwrap().push(target.into());
-    }
-}
-
-#[async_trait]
-impl held::Backend for Told {
-    async fn prior(&self, target: &str) -> Result<String, Refusal> {
-        self.tell(target);
-        Ok(String::new())
-    }
-
-    async fn make(&self, target: &str) -> Result<bool, Refusal> {
-        self.tell(target);
-        Ok(true)
-    }
-
-    async fn restore(&self, target: &str, _: &str) -> Result<(), Refusal> {
-        self.tell(target);
-        Ok(())
-    }
-
-    async fn probe(&self) -> Result<(), Refusal> {
-        Ok(())
-    }
-}
-
-/// Whoever is asked for exists.
-#[async_trait]
-impl Sessions for Told {
-    async fn account(&self, user: &UserName) -> Result<Account, Refusal> {
-        self.tell(user.as_str());
-        Ok(Account { uid: 1500, names: vec![user.clone()] })
-    }
-
-    async fn end(&self, _: u32) -> Result<u32, Refusal> {
-        Ok(1)
-    }
-}
-
-/// Whatever is asked for runs, as 4711.
-#[async_trait]
-impl processes::Backend for Told {
-    async fn running(&self, name: &ProgramName) -> Result<Vec<u32>, Refusal> {
-        self.tell(format!("running {name}"));
-        Ok(vec![4711])
-    }
-
-    async fn kill(&self, process: u32, name: &ProgramName) -> Result<bool, Refusal> {
-        self.tell(format!("{process} {name}"));
-        Ok(true)
-    }
-
-    async fn probe(&self) -> Result<(), Refusal> {
-        Ok(())
     }
 }
 
@@ -544,70 +476,4 @@ fn alert(n: usize, value: &str) -> Value {
         "agent": {"id": value, "name": value},
         "syscheck": {"path": value},
     })
-}
-
-/// The same values in each run: one of what is meant, as it is or spoilt.
-fn values() -> &'static [String] {
-    static VALUES_ONCE: std::sync::LazyLock<Vec<String>> = std::sync::LazyLock::new(|| {
-        let mut dice = Dice(0x5eed_0f_a11);
-        (0..VALUES).map(|_| one_value(&mut dice)).collect()
-    });
-    &VALUES_ONCE
-}
-
-#[rustfmt::skip]
-const MEANT: [&str; 18] = [
-    "203.0.113.7", "2001:db8::7", "2001:DB8:0::7", "::ffff:203.0.113.9", "198.51.100.0/24", "alice", "DOMAIN$",
-    "renée", "svc_x@example", "/tmp/eicar.com", "/home/bob/a b;$(id).exe", "/var/www/x.php", "/usr/bin/xmrig",
-    "C:\\Users\\bob\\x.exe", "4711", "0x1267", "127.0.0.1", "root",
-];
-
-#[rustfmt::skip]
-const JUNK: [&str; 52] = [
-    ";", "; rm -rf /", "$(id)", "${IFS}", "`id`", "|sh", "&&id", "> /etc/passwd", "../", "..\\", "../../etc/shadow",
-    "\"", "'", "\\", "\\\"", "-rf", "--root=/", "-", "--", "+", "~root", "\n", "\r", "\r\n", "\0", "\t", " ", "\u{1b}[2J",
-    "\u{1b}]0;x\u{7}", "\u{7f}", "\u{9b}31m", "\u{85}", "\u{2028}", "\u{202e}", "\u{200b}", "\u{feff}", "\u{e9}",
-    "</text><command>", "]]>", "<!channel>", "<!--", "&amp;", "&#10;", "%0a", "%s%n", "{{7*7}}",
-    "\nALL: ALL: spawn /bin/sh", "\r\nBcc: x@evil.example\r\n\r\n", "\n.\n~!id\n", "\nRule: 1", "\",\"x\":\"", "*",
-];
-
-fn one_value(dice: &mut Dice) -> String {
-    let meant = dice.one(&MEANT);
-    let mut value = match dice.roll(16) {
-        0..4 => return meant.to_owned(),
-        4 => String::new(),
-        _ => meant.to_owned(),
-    };
-    for _ in 0..=dice.roll(3) {
-        let junk = dice.one(&JUNK);
-        let places: Vec<_> = value.char_indices().map(|(at, _)| at).chain([value.len()]).collect();
-        let at = match dice.roll(4) {
-            0 => 0,
-            1 => value.len(),
-            _ => places[dice.roll(places.len())],
-        };
-        value.insert_str(at, junk);
-    }
-    if dice.roll(64) == 0 {
-        let filler = dice.one(&["x", "é", "\u{1b}", "../", "a "]);
-        value.push_str(&filler.repeat(10_240 / filler.len()));
-    }
-    value
-}
-
-/// A generator of numbers that look random (splitmix64).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((z ^ (z >> 31)) % sides as u64).unwrap()
-    }
-
-    fn one<'a>(&mut self, of: &[&'a str]) -> &'a str {
-        of[self.roll(of.len())]
-    }
 }
