@@ -31,9 +31,10 @@ fn ports_answer_or_do_not() {
         let tcp = |host: &str, port| Confirm::Tcp { host: host.to_owned(), port };
         assert_eq!(network.ask(&Confirm::None).await, Ok(()));
         assert_eq!(network.ask(&tcp("127.0.0.1", port)).await, Ok(()));
-        drop(listener);
-        let silent = network.ask(&tcp("127.0.0.1", port)).await.unwrap_err();
-        assert!(silent.starts_with(&format!("127.0.0.1 port {port} did not answer: ")), "{silent}");
+        // Not the port that was just given back: a connection to it may get the
+        // same one for its own end, and answer itself.
+        let silent = network.ask(&tcp("127.0.0.1", 1)).await.unwrap_err();
+        assert!(silent.starts_with("127.0.0.1 port 1 did not answer: "), "{silent}");
         let silent = network.ask(&tcp("no.such.host.invalid", port)).await.unwrap_err();
         assert!(silent.contains("no.such.host.invalid"), "{silent}");
     });

@@ -40,8 +40,12 @@ fn ar_conf(table: &str) -> String {
 
 /// An exchange of the corpus in the words of [`vector`].
 fn translated(id: &str, lines: &[String], left: &str, before: &[String]) -> Vec<String> {
+    // A system account, which the guard keeps from every program; which user it
+    // is means nothing to execd.
+    let left = &left.replace("backup", "mallory");
     let mut out: Vec<String> = Vec::new();
     for line in lines {
+        let line = &line.replace("backup", "mallory");
         let (time, rest) = match line.strip_prefix("t=").and_then(|rest| rest.split_once(' ')) {
             Some((time, rest)) => (format!("t={time} "), rest.trim()),
             None => (String::new(), line.trim()),
