@@ -1,8 +1,8 @@
 //! Sends whatever request the alert says: `METHOD URL`, with a body, with
 //! headers (`name: value|name: value`), or many at once.
 
-use riposte_sdk::http::{self, Request};
 use riposte_sdk::Error;
+use riposte_sdk::http::{self, Request};
 
 fn request(line: &str) -> Request {
     let (method, url) = line.split_once(' ').unwrap_or(("GET", line));
