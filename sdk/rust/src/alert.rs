@@ -1,5 +1,7 @@
 //! The alert that a response answers.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use crate::Error;
 
 /// Where the source address stands: Wazuh 4 in the order of its own responses
@@ -71,6 +73,26 @@ impl Alert {
         self.first(texts).ok_or_else(|| Error::no_key("the alert has no source address (data.srcip)"))
     }
 
+    /// The address to act on: the one that the operator's `<keys>` names, else
+    /// the source address. As a type, so that one address has one spelling:
+    /// `2001:DB8:0::7` is `2001:db8::7`, and an IPv4 address within an IPv6 one
+    /// (`::ffff:192.0.2.7`, `::192.0.2.7`) is the IPv4 address.
+    ///
+    /// # Errors
+    ///
+    /// Kind `no-key` when there is none, `invalid-input` when it is no address.
+    pub fn address(&self) -> Result<IpAddr, Error> {
+        let text = match crate::invocation::keys().into_iter().next() {
+            Some(key) => key,
+            None => self.srcip()?,
+        };
+        match text.parse() {
+            Ok(IpAddr::V6(v6)) => Ok(embedded(v6).map_or(IpAddr::V6(v6), IpAddr::V4)),
+            Ok(v4) => Ok(v4),
+            Err(_) => Err(Error::invalid(format!("the source of the alert, {text:?}, is not an IP address"))),
+        }
+    }
+
     /// The user that the alert is about, as the alert writes it.
     ///
     /// # Errors
@@ -111,6 +133,13 @@ impl std::str::FromStr for Alert {
     fn from_str(json: &str) -> Result<Self, serde_json::Error> {
         Ok(Self { json: json.to_owned(), value: serde_json::from_str(json)? })
     }
+}
+
+/// The IPv4 address in `::ffff:192.0.2.7` or `::192.0.2.7`.
+fn embedded(v6: Ipv6Addr) -> Option<Ipv4Addr> {
+    let [.., high, low] = v6.segments();
+    let compatible = u128::from(v6) >> 32 == 0 && (high, low) > (0, 1);
+    if compatible { v6.to_ipv4() } else { v6.to_ipv4_mapped() }
 }
 
 #[cfg(test)]

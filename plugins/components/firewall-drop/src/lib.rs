@@ -1,19 +1,17 @@
 //! Drops all packets from the source address of an alert, or from the address
 //! that the command's `<keys>` names.
 
-use std::net::{IpAddr, Ipv6Addr};
-
-use riposte_sdk::{Alert, Error, Reversible, export_reversible, firewall, invocation, log};
+use riposte_sdk::{Alert, Error, Reversible, export_reversible, firewall, log};
 
 struct FirewallDrop;
 
 impl Reversible for FirewallDrop {
     fn keys(alert: &Alert) -> Result<Vec<String>, Error> {
-        Ok(vec![source(alert)?])
+        Ok(vec![alert.address()?.to_string()])
     }
 
     fn add(alert: &Alert) -> Result<Vec<u8>, Error> {
-        let address = source(alert)?;
+        let address = alert.address()?.to_string();
         if firewall::block(&address)? {
             log::info(format!("blocked {address}"));
         } else {
@@ -24,35 +22,12 @@ impl Reversible for FirewallDrop {
     }
 
     fn delete(alert: &Alert, _receipt: Option<&[u8]>) -> Result<(), Error> {
-        let address = source(alert)?;
+        let address = alert.address()?.to_string();
         if firewall::unblock(&address)? {
             log::info(format!("unblocked {address}"));
         }
         Ok(())
     }
-}
-
-/// The source address in one spelling, so that one source has one key:
-/// `2001:DB8:0::7` is `2001:db8::7`, and an IPv4 address within an IPv6 one
-/// is the IPv4 address.
-fn source(alert: &Alert) -> Result<String, Error> {
-    let text = match invocation::keys().into_iter().next() {
-        Some(key) => key,
-        None => alert.srcip()?,
-    };
-    match text.parse() {
-        Ok(IpAddr::V6(v6)) => Ok(embedded(v6).unwrap_or(IpAddr::V6(v6)).to_string()),
-        Ok(v4) => Ok(v4.to_string()),
-        Err(_) => Err(Error::invalid(format!("the source of the alert, {text:?}, is not an IP address"))),
-    }
-}
-
-/// The IPv4 address in `::ffff:192.0.2.7` or `::192.0.2.7`.
-fn embedded(v6: Ipv6Addr) -> Option<IpAddr> {
-    let [.., high, low] = v6.segments();
-    let compatible = u128::from(v6) >> 32 == 0 && (high, low) > (0, 1);
-    let v4 = if compatible { v6.to_ipv4() } else { v6.to_ipv4_mapped() };
-    v4.map(IpAddr::V4)
 }
 
 export_reversible!(FirewallDrop);

@@ -4,15 +4,15 @@
 //! `<config name="file">` names another file. For FreeBSD's `/etc/hosts.allow`
 //! the line is the one of its form, `ALL : ADDRESS : deny`.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
-use riposte_sdk::{Alert, Error, Reversible, config, export_reversible, invocation, lines, log};
+use riposte_sdk::{Alert, Error, Reversible, config, export_reversible, lines, log};
 
 struct HostDeny;
 
 impl Reversible for HostDeny {
     fn keys(alert: &Alert) -> Result<Vec<String>, Error> {
-        Ok(vec![source(alert)?.to_string()])
+        Ok(vec![alert.address()?.to_string()])
     }
 
     fn add(alert: &Alert) -> Result<Vec<u8>, Error> {
@@ -38,7 +38,7 @@ impl Reversible for HostDeny {
 /// The file, and the line as Wazuh writes it; an IPv6 address stands in
 /// brackets, without which the TCP wrappers do not read it (hosts_access(5)).
 fn place(alert: &Alert) -> Result<(String, String), Error> {
-    let address = match source(alert)? {
+    let address = match alert.address()? {
         IpAddr::V4(v4) => v4.to_string(),
         IpAddr::V6(v6) => format!("[{v6}]"),
     };
@@ -48,27 +48,6 @@ fn place(alert: &Alert) -> Result<(String, String), Error> {
         false => format!("ALL:{address}"),
     };
     Ok((file, line))
-}
-
-/// The source address; an IPv4 address within an IPv6 one is the IPv4 address.
-fn source(alert: &Alert) -> Result<IpAddr, Error> {
-    let text = match invocation::keys().into_iter().next() {
-        Some(key) => key,
-        None => alert.srcip()?,
-    };
-    match text.parse() {
-        Ok(IpAddr::V6(v6)) => Ok(embedded(v6).unwrap_or(IpAddr::V6(v6))),
-        Ok(v4) => Ok(v4),
-        Err(_) => Err(Error::invalid(format!("the source of the alert, {text:?}, is not an IP address"))),
-    }
-}
-
-/// The IPv4 address in `::ffff:192.0.2.7` or `::192.0.2.7`.
-fn embedded(v6: Ipv6Addr) -> Option<IpAddr> {
-    let [.., high, low] = v6.segments();
-    let compatible = u128::from(v6) >> 32 == 0 && (high, low) > (0, 1);
-    let v4 = if compatible { v6.to_ipv4() } else { v6.to_ipv4_mapped() };
-    v4.map(IpAddr::V4)
 }
 
 export_reversible!(HostDeny);

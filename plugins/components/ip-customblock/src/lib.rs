@@ -5,19 +5,17 @@
 //! `<config name="folder">` names another folder. The file holds the address,
 //! as one line.
 
-use std::net::{IpAddr, Ipv6Addr};
-
-use riposte_sdk::{Alert, Error, Reversible, config, export_reversible, invocation, lines, log};
+use riposte_sdk::{Alert, Error, Reversible, config, export_reversible, lines, log};
 
 struct IpCustomblock;
 
 impl Reversible for IpCustomblock {
     fn keys(alert: &Alert) -> Result<Vec<String>, Error> {
-        Ok(vec![source(alert)?])
+        Ok(vec![alert.address()?.to_string()])
     }
 
     fn add(alert: &Alert) -> Result<Vec<u8>, Error> {
-        let address = source(alert)?;
+        let address = alert.address()?.to_string();
         let file = file(&address);
         if lines::ensure(&file, &address)? {
             log::info(format!("{file} is there"));
@@ -27,7 +25,7 @@ impl Reversible for IpCustomblock {
     }
 
     fn delete(alert: &Alert, _receipt: Option<&[u8]>) -> Result<(), Error> {
-        let address = source(alert)?;
+        let address = alert.address()?.to_string();
         let file = file(&address);
         // The file came with its line, so it goes with it.
         if lines::remove(&file, &address)? {
@@ -40,28 +38,6 @@ impl Reversible for IpCustomblock {
 fn file(address: &str) -> String {
     let folder = config::get("folder").unwrap_or_else(|| "/ipblock".to_owned());
     format!("{}/{address}", folder.trim_end_matches('/'))
-}
-
-/// The source address in one spelling: of an address and nothing else, so it
-/// is the name of a file and leads nowhere.
-fn source(alert: &Alert) -> Result<String, Error> {
-    let text = match invocation::keys().into_iter().next() {
-        Some(key) => key,
-        None => alert.srcip()?,
-    };
-    match text.parse() {
-        Ok(IpAddr::V6(v6)) => Ok(embedded(v6).unwrap_or(IpAddr::V6(v6)).to_string()),
-        Ok(v4) => Ok(v4.to_string()),
-        Err(_) => Err(Error::invalid(format!("the source of the alert, {text:?}, is not an IP address"))),
-    }
-}
-
-/// The IPv4 address in `::ffff:192.0.2.7` or `::192.0.2.7`.
-fn embedded(v6: Ipv6Addr) -> Option<IpAddr> {
-    let [.., high, low] = v6.segments();
-    let compatible = u128::from(v6) >> 32 == 0 && (high, low) > (0, 1);
-    let v4 = if compatible { v6.to_ipv4() } else { v6.to_ipv4_mapped() };
-    v4.map(IpAddr::V4)
 }
 
 export_reversible!(IpCustomblock);

@@ -1,19 +1,17 @@
 //! Sends nowhere what this host would send to the source address of an alert,
 //! or to the address that the command's `<keys>` names.
 
-use std::net::{IpAddr, Ipv6Addr};
-
-use riposte_sdk::{Alert, Error, Reversible, export_reversible, invocation, log, routes};
+use riposte_sdk::{Alert, Error, Reversible, export_reversible, log, routes};
 
 struct RouteNull;
 
 impl Reversible for RouteNull {
     fn keys(alert: &Alert) -> Result<Vec<String>, Error> {
-        Ok(vec![source(alert)?])
+        Ok(vec![alert.address()?.to_string()])
     }
 
     fn add(alert: &Alert) -> Result<Vec<u8>, Error> {
-        let address = source(alert)?;
+        let address = alert.address()?.to_string();
         if routes::blackhole(&address)? {
             log::info(format!("what goes to {address} goes nowhere"));
         } else {
@@ -24,33 +22,12 @@ impl Reversible for RouteNull {
     }
 
     fn delete(alert: &Alert, _receipt: Option<&[u8]>) -> Result<(), Error> {
-        let address = source(alert)?;
+        let address = alert.address()?.to_string();
         if routes::restore(&address)? {
             log::info(format!("what goes to {address} is sent again"));
         }
         Ok(())
     }
-}
-
-/// The source address in one spelling, so that one source has one key.
-fn source(alert: &Alert) -> Result<String, Error> {
-    let text = match invocation::keys().into_iter().next() {
-        Some(key) => key,
-        None => alert.srcip()?,
-    };
-    match text.parse() {
-        Ok(IpAddr::V6(v6)) => Ok(embedded(v6).unwrap_or(IpAddr::V6(v6)).to_string()),
-        Ok(v4) => Ok(v4.to_string()),
-        Err(_) => Err(Error::invalid(format!("the source of the alert, {text:?}, is not an IP address"))),
-    }
-}
-
-/// The IPv4 address in `::ffff:192.0.2.7` or `::192.0.2.7`.
-fn embedded(v6: Ipv6Addr) -> Option<IpAddr> {
-    let [.., high, low] = v6.segments();
-    let compatible = u128::from(v6) >> 32 == 0 && (high, low) > (0, 1);
-    let v4 = if compatible { v6.to_ipv4() } else { v6.to_ipv4_mapped() };
-    v4.map(IpAddr::V4)
 }
 
 export_reversible!(RouteNull);
