@@ -161,7 +161,8 @@ fn a_manager_that_falls_silent_ends_it_at_once() {
     );
     let detail = event["detail"].as_str().unwrap();
     assert!(
-        detail.contains("192.0.2.10 port 1514 did not answer") && detail.contains("undone at once"),
+        detail.contains("192.0.2.10 port 1514 did not answer")
+            && detail.contains("this response gave it up at once"),
         "{detail}"
     );
 }

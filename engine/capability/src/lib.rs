@@ -14,6 +14,7 @@
 //! * [`confirm`]: what must still answer after an effect that can lock people out.
 //! * [`guard`]: what is never acted against, whoever asks.
 //! * [`backends`]: what does it on this host, one field for each interface.
+//! * [`mark`]: what the host shows as the engine's own.
 //! * [`held`]: effects that replace a state and give it back, for all of
 //!   [`routes`], [`accounts`], [`lines`], [`quarantine`], [`isolation`].
 //! * [`firewall`]: blocking addresses: the calls, the nftables backend, a fake.
@@ -44,6 +45,7 @@ pub mod http;
 pub mod isolation;
 pub mod lines;
 pub mod mail;
+pub mod mark;
 #[cfg(all(test, target_os = "linux"))]
 mod namespace;
 #[cfg(target_os = "linux")]
@@ -70,6 +72,7 @@ use riposte_policy::order::EntryId;
 pub use backends::Backends;
 pub use claim::{Claims, Effect, Standing};
 pub use guard::{Guard, Verdict};
+pub use mark::Mark;
 pub use refusal::Refusal;
 pub use session::{Phase, Recorder, Session, WouldBe};
 pub use witness::Witness;

@@ -153,7 +153,8 @@ impl Confirmation<'_> {
     ) -> Result<(), Refusal> {
         let Err(silent) = self.probe.ask(confirm).await else { return Ok(()) };
         let then = match undo.await {
-            Ok(_) => "it was undone at once".to_owned(),
+            // Another response may hold the same, which then stays.
+            Ok(_) => "this response gave it up at once".to_owned(),
             Err(refusal) => format!("undoing it failed too, and is tried again ({refusal})"),
         };
         let refusal = Refusal::failed(format!("{target}: {silent}; {then}"));

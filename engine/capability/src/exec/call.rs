@@ -65,7 +65,7 @@ impl<'a> Exec<'a> {
         let grant = granted(&session.grants.exec, program, &arguments)?;
         if session.mode == Mode::Shadow {
             let target = shown(program, &arguments);
-            session.record.note(WouldBe::Made(Effect { interface: INTERFACE, target }));
+            session.record.note(WouldBe::Done(Effect { interface: INTERFACE, target }));
             return Ok(Output::default());
         }
         let (program, confinement) = (grant.program.clone(), grant.confinement.clone());
@@ -210,7 +210,7 @@ mod tests {
         let output = exec.run(&shadow, "/bin/true", words(&["a b", "c"]), Vec::new()).await;
         assert_eq!(output, Ok(Output::default()));
         let target = "/bin/true \"a b\" c".to_owned();
-        assert_eq!(shadow.record.recorded(), [WouldBe::Made(Effect { interface: INTERFACE, target })]);
+        assert_eq!(shadow.record.recorded(), [WouldBe::Done(Effect { interface: INTERFACE, target })]);
         assert!(host.runs().is_empty());
     }
 

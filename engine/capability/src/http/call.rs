@@ -115,7 +115,7 @@ impl Http {
         let body: Body = body.boxed_unsync();
         let place = place(&parts.method, tls, &host, port);
         if self.session.mode == Mode::Shadow {
-            self.session.record.note(WouldBe::Made(Effect { interface: INTERFACE, target: place }));
+            self.session.record.note(WouldBe::Done(Effect { interface: INTERFACE, target: place }));
             body.collect().await?;
             return Ok(empty());
         }

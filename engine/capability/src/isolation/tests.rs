@@ -86,7 +86,9 @@ async fn silence_undoes_it_at_once() {
     let refusal = caps.isolation().isolate(&session(1, &[], Confirm::Gateway)).await.unwrap_err();
     assert_eq!(
         refusal,
-        Refusal::failed("host: the gateway (192.0.2.1) does not answer on its link; it was undone at once")
+        Refusal::failed(
+            "host: the gateway (192.0.2.1) does not answer on its link; this response gave it up at once"
+        )
     );
     assert_eq!(fake.calls(), ["make host", "restore host"]);
     assert!(claims.held().is_empty());
@@ -346,7 +348,7 @@ mod kernel {
             assert!(
                 refusal.message.starts_with("host: the manager (192.0.2.10, 2001:db8::10) did not answer: ")
             );
-            assert!(refusal.message.ends_with("; it was undone at once"), "{refusal}");
+            assert!(refusal.message.ends_with("; this response gave it up at once"), "{refusal}");
             assert!(reaches() && host.claims.held().is_empty());
         });
     }

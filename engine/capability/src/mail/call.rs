@@ -44,7 +44,7 @@ impl<'a> Mail<'a> {
         within("text", text, TEXT)?;
         if session.mode == Mode::Shadow {
             let target = format!("{} by {}", grant.to.join(" "), grant.server);
-            session.record.note(WouldBe::Made(Effect { interface: INTERFACE, target }));
+            session.record.note(WouldBe::Done(Effect { interface: INTERFACE, target }));
             return Ok(());
         }
         let password = match &grant.login {

@@ -213,7 +213,7 @@ async fn shadow_sends_nothing_and_says_what() {
     let fake = Fake::default();
     let shadow = Session { mode: Mode::Shadow, ..session(Some(grant(25))) };
     send(&fake, &shadow, "s", "t").await.unwrap();
-    let [WouldBe::Made(effect)] = &shadow.record.recorded()[..] else { panic!("{:?}", shadow.record) };
+    let [WouldBe::Done(effect)] = &shadow.record.recorded()[..] else { panic!("{:?}", shadow.record) };
     assert_eq!(effect.to_string(), "mail admin@example.com second@example.com by 127.0.0.1");
     assert_eq!(fake.sent(), []);
 }

@@ -208,7 +208,7 @@ fn a_ledger_of_a_newer_program_is_left_alone() {
     Connection::open(machine.path()).unwrap().pragma_update(None, "user_version", 9).unwrap();
     let before = std::fs::read(machine.path()).unwrap();
     let error = machine.try_open(Settings::default()).err().unwrap();
-    assert_eq!(error, LedgerError::Newer { path: machine.path(), found: 9, known: 2 });
+    assert_eq!(error, LedgerError::Newer { path: machine.path(), found: 9, known: crate::schema::VERSION });
     assert!(error.to_string().contains("start that newer Riposte"));
     assert_eq!(std::fs::read(machine.path()).unwrap(), before);
     assert!(Ledger::read(&machine.path(), &Filter::default()).is_err());

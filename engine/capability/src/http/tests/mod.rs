@@ -402,7 +402,7 @@ async fn keys_send_nothing_and_shadow_sends_nothing_and_says_what() {
     };
     let http = Http::new(shadow.clone(), Arc::clone(&fake) as Arc<dyn Backend>, Arc::new(Nobody));
     assert_eq!(ask(&http, post("http://a.example:8080/secret", "body")).await, Ok((200, String::new())));
-    let [WouldBe::Made(effect)] = &shadow.record.recorded()[..] else { panic!("{:?}", shadow.record) };
+    let [WouldBe::Done(effect)] = &shadow.record.recorded()[..] else { panic!("{:?}", shadow.record) };
     assert_eq!(effect.to_string(), "http POST http://a.example:8080");
     assert_eq!(
         cause(ask(&http, post("http://a.example:8080/", "longer than ten")).await),

@@ -1,18 +1,23 @@
 //! Opening the file: one engine at a time, a sound database, our version.
 
+mod lock;
+mod reserve;
+
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, Permissions};
-use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
-use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
 
+use self::lock::lock;
+use self::reserve::{Kept, Reserve};
 use crate::error::LedgerError;
 use crate::schema;
+
+pub(crate) use self::reserve::Space;
 
 /// How long a statement waits for another program's lock.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -24,11 +29,7 @@ const UNSHARED: OpenFlags = OpenFlags::SQLITE_OPEN_NO_MUTEX;
 /// WAL pages after which a commit also writes them back: 32 MiB.
 const CHECKPOINT_PAGES: u32 = 8_192;
 
-/// Kept back for the day the disk is full: room to record some hundred undos
-/// at a time, and SQLite reuses its log after each.
-const RESERVE_BYTES: u64 = 4 * 1024 * 1024;
-
-/// The same, in pages, beyond a limit on the size of the database.
+/// What is kept in [`reserve`], in pages, beyond a limit on the size of the database.
 const RESERVE_PAGES: u32 = 1_024;
 
 /// How far below that limit the database must be again for anything new.
@@ -93,9 +94,10 @@ pub(crate) fn open(path: &Path, most_pages: Option<u32>) -> Result<Store, Ledger
         Found::Ledger { version } => {
             check(&conn, path)?;
             prepare(&conn, most_pages).map_err(failed)?;
-            if version == schema::FIRST {
-                schema::from_version_1(&conn).map_err(failed)?;
-                tracing::info!("the ledger {} was of version 1, and is of version 2 now", path.display());
+            if version != schema::VERSION {
+                schema::migrate(&conn, version).map_err(failed)?;
+                let (path, now) = (path.display(), schema::VERSION);
+                tracing::info!("the ledger {path} was of version {version}, and is of version {now} now");
             }
         }
     }
@@ -110,7 +112,7 @@ pub(crate) fn open_to_read(path: &Path) -> Result<Connection, LedgerError> {
     conn.busy_timeout(PATIENCE).map_err(failed)?;
     plan_once(&conn).map_err(failed)?;
     match identify(&conn, path)? {
-        // What is read without an engine is the same in both versions.
+        // What is read without an engine is the same in all versions.
         Found::Ledger { .. } => Ok(conn),
         Found::Nothing => Err(LedgerError::Foreign { path: path.to_owned() }),
     }
@@ -187,43 +189,6 @@ fn cannot_open(path: &Path, error: &std::io::Error) -> LedgerError {
     }
 }
 
-/// The lock is on a file of its own: SQLite opens and closes the database as
-/// it likes, and a lock of ours on it would go with that.
-#[expect(clippy::disallowed_methods, reason = "this module owns the ledger's files")]
-fn lock(path: &Path) -> Result<File, LedgerError> {
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(beside(path, ".lock"))
-        .map_err(|error| cannot_open(path, &error))?;
-    if !locked_soon(&file) {
-        let mut text = String::new();
-        let pid = file.read_to_string(&mut text).ok().and_then(|_| text.trim().parse().ok());
-        return Err(LedgerError::InUse { path: path.to_owned(), pid });
-    }
-    // The number only helps to find the process; the lock holds without it.
-    let _ = file
-        .set_len(0)
-        .and_then(|()| file.seek(SeekFrom::Start(0)))
-        .and_then(|_| writeln!(file, "{}", std::process::id()));
-    Ok(file)
-}
-
-/// A child that a killed engine was just starting holds the lock until it is
-/// its own program, a moment later.
-fn locked_soon(file: &File) -> bool {
-    const LOOKS: u32 = 20;
-    (0..LOOKS).any(|look| {
-        if look > 0 {
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        flock(file, FlockOperation::NonBlockingLockExclusive).is_ok()
-    })
-}
-
 /// Alerts and reasons are nobody else's business. SQLite gives its log files
 /// the mode of the database.
 #[expect(clippy::disallowed_methods, reason = "this module owns the ledger's files")]
@@ -236,80 +201,4 @@ fn make_private(path: &Path) -> Result<(), LedgerError> {
         _ => file.set_permissions(Permissions::from_mode(0o600)),
     });
     made.map_err(|error| cannot_open(path, &error))
-}
-
-/// Space that is taken while there is some, and given up when there is none:
-/// new responses are then refused, but those in force can still be undone.
-struct Reserve {
-    path: PathBuf,
-    state: Kept,
-    /// When it was last tried to take it, in boot time.
-    tried_ms: i64,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kept {
-    Yes,
-    GivenUp,
-}
-
-/// Whether there is space for anything new.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub(crate) enum Space {
-    Enough,
-    Short,
-}
-
-/// How long to wait before looking again whether there is space.
-const RETRY_MS: i64 = 5_000;
-
-impl Reserve {
-    fn new(path: &Path) -> Self {
-        let mut reserve = Self { path: beside(path, ".reserve"), state: Kept::Yes, tried_ms: i64::MIN };
-        if reserve.take().is_err() {
-            reserve.give_up();
-        }
-        reserve
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "this module owns the ledger's files")]
-    fn give_up(&mut self) {
-        self.state = Kept::GivenUp;
-        // Gone already is as good.
-        let _ = std::fs::remove_file(&self.path);
-    }
-
-    fn take_again(&mut self, boot_ms: i64) -> Space {
-        if boot_ms.saturating_sub(self.tried_ms) < RETRY_MS {
-            return Space::Short;
-        }
-        self.tried_ms = boot_ms;
-        match self.take() {
-            Ok(()) => {
-                self.state = Kept::Yes;
-                Space::Enough
-            }
-            Err(_) => {
-                self.give_up();
-                Space::Short
-            }
-        }
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "this module owns the ledger's files")]
-    fn take(&self) -> std::io::Result<()> {
-        let mut file =
-            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&self.path)?;
-        if file.metadata()?.len() >= RESERVE_BYTES {
-            return Ok(());
-        }
-        match fallocate(&file, FallocateFlags::empty(), 0, RESERVE_BYTES) {
-            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
-                let zeros = [0_u8; 65_536];
-                (0..RESERVE_BYTES / 65_536).try_for_each(|_| file.write_all(&zeros))
-            }
-            other => Ok(other?),
-        }
-    }
 }

@@ -1,0 +1,90 @@
+//! Space kept back for the day the disk is full.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FallocateFlags, fallocate};
+
+use super::beside;
+
+/// Room to record some hundred undos at a time, and SQLite reuses its log
+/// after each.
+const RESERVE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Space that is taken while there is some, and given up when there is none:
+/// new responses are then refused, but those in force can still be undone.
+pub(super) struct Reserve {
+    path: PathBuf,
+    pub(super) state: Kept,
+    /// When it was last tried to take it, in boot time.
+    pub(super) tried_ms: i64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kept {
+    Yes,
+    GivenUp,
+}
+
+/// Whether there is space for anything new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Space {
+    Enough,
+    Short,
+}
+
+/// How long to wait before looking again whether there is space.
+const RETRY_MS: i64 = 5_000;
+
+impl Reserve {
+    pub(super) fn new(path: &Path) -> Self {
+        let mut reserve = Self { path: beside(path, ".reserve"), state: Kept::Yes, tried_ms: i64::MIN };
+        if reserve.take().is_err() {
+            reserve.give_up();
+        }
+        reserve
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this module owns the ledger's files")]
+    pub(super) fn give_up(&mut self) {
+        self.state = Kept::GivenUp;
+        // Gone already is as good.
+        let _ = std::fs::remove_file(&self.path);
+    }
+
+    pub(super) fn take_again(&mut self, boot_ms: i64) -> Space {
+        if boot_ms.saturating_sub(self.tried_ms) < RETRY_MS {
+            return Space::Short;
+        }
+        self.tried_ms = boot_ms;
+        match self.take() {
+            Ok(()) => {
+                self.state = Kept::Yes;
+                Space::Enough
+            }
+            Err(_) => {
+                self.give_up();
+                Space::Short
+            }
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this module owns the ledger's files")]
+    fn take(&self) -> std::io::Result<()> {
+        let mut file =
+            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&self.path)?;
+        if file.metadata()?.len() >= RESERVE_BYTES {
+            return Ok(());
+        }
+        match fallocate(&file, FallocateFlags::empty(), 0, RESERVE_BYTES) {
+            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
+                let zeros = [0_u8; 65_536];
+                (0..RESERVE_BYTES / 65_536).try_for_each(|_| file.write_all(&zeros))
+            }
+            other => Ok(other?),
+        }
+    }
+}
