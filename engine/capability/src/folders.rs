@@ -122,7 +122,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let folders = vec![grant(dir.path(), Access::Write)];
         let session = |phase, mode| Session {
-            command: "test".into(),
+            offence: 1,
+command: "test".into(),
             tenant: "default".into(),
             entry: None,
             phase,

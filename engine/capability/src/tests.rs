@@ -33,7 +33,8 @@ fn bench() -> Bench {
 fn session(entry: i64) -> Session {
     let firewall = FirewallGrant { widest4: 24, widest6: 48, ..FirewallGrant::default() };
     Session {
-        command: "test".into(),
+        offence: 1,
+command: "test".into(),
         tenant: "default".into(),
         entry: Some(EntryId(entry)),
         phase: Phase::Effects,

@@ -29,7 +29,8 @@ fn session() -> Session {
     let firewall = FirewallGrant { widest4: 0, widest6: 0, ..FirewallGrant::default() };
     let routes = RouteGrant { widest4: 0, widest6: 0, ..RouteGrant::default() };
     Session {
-        command: "test".into(),
+        offence: 1,
+command: "test".into(),
         tenant: "default".into(),
         entry: Some(EntryId(1)),
         phase: Phase::Effects,

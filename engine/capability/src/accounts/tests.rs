@@ -40,7 +40,8 @@ fn bench() -> Bench {
 
 fn session(entry: i64, grant: Option<AccountGrant>) -> Session {
     Session {
-        command: "test".into(),
+        offence: 1,
+command: "test".into(),
         tenant: "default".into(),
         entry: Some(EntryId(entry)),
         phase: Phase::Effects,

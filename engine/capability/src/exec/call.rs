@@ -132,7 +132,8 @@ mod tests {
 
     fn session(exec: Vec<ExecGrant>) -> Session {
         Session {
-            command: "scan".into(),
+            offence: 1,
+command: "scan".into(),
             tenant: "default".into(),
             entry: None,
             phase: Phase::Effects,

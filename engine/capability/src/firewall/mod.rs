@@ -12,6 +12,7 @@
 //! * [`iptables`], [`ipset`]: by the programs of these names; [`firewalld`]: by
 //!   D-Bus. All three over `reconciled`: read, change what differs, read again.
 //! * [`vectors`]: the packet filters of other systems, by their programs.
+//! * `widen`: a repeated offender's network in the place of its address.
 //! * `cut`: ends the connections that are open.
 //! * [`fake`]: blocks nothing, for tests.
 
@@ -35,6 +36,7 @@ mod registry;
 #[cfg(all(test, target_os = "linux"))]
 mod testing;
 pub mod vectors;
+mod widen;
 
 use std::fmt;
 use std::time::Duration;

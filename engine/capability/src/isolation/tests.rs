@@ -34,7 +34,8 @@ fn bench() -> Bench {
 fn session(entry: i64, allow: &[&str], confirm: Confirm) -> Session {
     let allow = allow.iter().map(|network| network.parse().unwrap()).collect();
     Session {
-        command: "test".into(),
+        offence: 1,
+command: "test".into(),
         tenant: "default".into(),
         entry: Some(EntryId(entry)),
         phase: Phase::Effects,

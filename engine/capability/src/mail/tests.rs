@@ -30,7 +30,8 @@ fn grant(port: u16) -> MailGrant {
 
 fn session(grant: Option<MailGrant>) -> Session {
     Session {
-        command: "test".into(),
+        offence: 1,
+command: "test".into(),
         tenant: "default".into(),
         entry: Some(EntryId(1)),
         phase: Phase::Effects,

@@ -24,7 +24,8 @@ fn bench() -> (Arc<Fake>, Capabilities) {
 fn session(entry: i64, folders: &[&str]) -> Session {
     let quarantine = Some(QuarantineGrant { folders: folders.iter().map(Into::into).collect() });
     Session {
-        command: "test".into(),
+        offence: 1,
+command: "test".into(),
         tenant: "default".into(),
         entry: Some(EntryId(entry)),
         phase: Phase::Effects,

@@ -25,7 +25,8 @@ fn capabilities(claims: &Arc<Memory>, routes: Arc<dyn held::Backend>) -> Capabil
 fn session(entry: i64) -> Session {
     let routes = RouteGrant { widest4: 24, widest6: 48, ..RouteGrant::default() };
     Session {
-        command: "test".into(),
+        offence: 1,
+command: "test".into(),
         tenant: "default".into(),
         entry: Some(EntryId(entry)),
         phase: Phase::Effects,

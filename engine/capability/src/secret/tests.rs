@@ -23,7 +23,8 @@ fn session() -> Session {
         grant("token", SecretSource::Credential("token".to_owned())),
     ];
     Session {
-        command: "test".into(),
+        offence: 1,
+command: "test".into(),
         tenant: "default".into(),
         entry: Some(EntryId(1)),
         phase: Phase::Effects,

@@ -45,7 +45,8 @@ fn session() -> Session {
         ..Grants::default()
     };
     Session {
-        command: "test".into(),
+        offence: 1,
+command: "test".into(),
         tenant: "default".into(),
         entry: Some(EntryId(1)),
         phase: Phase::Effects,

@@ -36,7 +36,8 @@ fn benches() -> Vec<(Option<tempfile::TempDir>, Capabilities)> {
 
 fn session(command: &str, size: u64) -> Session {
     Session {
-        command: command.into(),
+        offence: 1,
+command: command.into(),
         tenant: "default".into(),
         entry: Some(EntryId(1)),
         phase: Phase::Effects,

@@ -43,7 +43,8 @@ impl Bench {
 
 fn session(entry: i64, firewall: FirewallGrant) -> Session {
     Session {
-        command: "test".into(),
+        offence: 1,
+command: "test".into(),
         tenant: "default".into(),
         entry: Some(EntryId(entry)),
         phase: Phase::Effects,

@@ -42,7 +42,8 @@ fn grant(host: &str, port: u16) -> HttpGrant {
 
 fn session(grants: Vec<HttpGrant>) -> Session {
     Session {
-        command: "test".into(),
+        offence: 1,
+command: "test".into(),
         tenant: "default".into(),
         entry: Some(EntryId(1)),
         phase: Phase::Effects,
