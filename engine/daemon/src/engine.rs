@@ -360,6 +360,17 @@ impl Engine {
         Ok(())
     }
 
+    /// Tells the ledger what the configuration says about it.
+    ///
+    /// # Errors
+    ///
+    /// When the ledger is closed.
+    pub async fn configure_ledger(&self) -> Result<(), riposte_ledger::LedgerError> {
+        let usual = riposte_ledger::Settings::default();
+        let offence_quiet = self.armed().config.settings.offence_quiet.unwrap_or(usual.offence_quiet);
+        self.ledger.configure(riposte_ledger::Settings { offence_quiet, ..usual }).await
+    }
+
     /// Makes the host agree with the ledger.
     pub async fn repair(&self) {
         if self.settings.shadow {

@@ -162,6 +162,7 @@ impl Service {
         let Self { engine, arriving, events, left, pending } = self;
         tokio::spawn(timekeeper::keep(Arc::downgrade(&engine), events));
         engine.read_switches().await.map_err(|error| error.to_string())?;
+        engine.configure_ledger().await.map_err(|error| error.to_string())?;
         let socket = Socket::bind(&engine.places.socket()).map_err(|error| error.to_string())?;
         prune(&engine).await;
         recover::recover(&engine, left, pending).await;
@@ -379,6 +380,9 @@ async fn keep_house(engine: Arc<Engine>, notify: Notify) {
         clock.tick().await;
         if let Err(error) = engine.read_switches().await {
             tracing::warn!(%error, "cannot read the switches again");
+        }
+        if let Err(error) = engine.configure_ledger().await {
+            tracing::warn!(%error, "the ledger keeps the settings it had");
         }
         look_around(&engine).await;
         let resolving = Arc::clone(&engine);

@@ -121,7 +121,7 @@ fn mode(scales: &Scales<'_>, ready: &Ready, file: Mode) -> Mode {
 }
 
 fn unpaused(scales: &Scales<'_>, ready: &Ready) -> Result<(), Instead> {
-    match scales.switches.paused(&ready.command.name, scales.now.wall_ms) {
+    match scales.switches.paused(&ready.command.name, scales.now.boot_ms) {
         Some(until) => Err(Outcome::Refused(Refused::Paused(until))),
         None => Ok(()),
     }
