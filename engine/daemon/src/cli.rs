@@ -334,6 +334,9 @@ pub struct List {
     /// Also what is over
     #[arg(long)]
     pub all: bool,
+    /// Only what could not be undone three times or more; it is still tried
+    #[arg(long)]
+    pub stuck: bool,
     /// Read the ledger's file; needs no running engine
     #[arg(long)]
     pub offline: bool,

@@ -19,7 +19,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use riposte_capability::{Capabilities, Effect, Phase, Recorder, Refusal, Session};
 use riposte_ledger::entry::Kind;
-use riposte_ledger::{Admitted, Cause, Clock, LedgerError, NewEntry, Settled, Wait};
+use riposte_ledger::{Admitted, Cause, LedgerError, NewEntry, Settled, Wait};
 use riposte_policy::config::{Mode, Way};
 use riposte_policy::order::{Actor, EntryId};
 
@@ -313,7 +313,9 @@ impl Run {
     /// once more, then the entry is over.
     async fn undone(&mut self, id: EntryId) -> Result<(), TestCaseError> {
         if !self.model.entries[&id].holds.is_empty() {
-            prop_assert!(matches!(self.host.ledger().undone(id).await, Err(LedgerError::StillHeld { .. })));
+            let early = self.host.ledger().undone(id).await;
+            let refused = matches!(early, Err(LedgerError::StillHeld { .. }));
+            prop_assert!(refused, "{:?}", early);
             return Ok(());
         }
         for row in self.host.ledger().effects(id).await.unwrap() {

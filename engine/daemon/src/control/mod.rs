@@ -24,6 +24,9 @@ pub enum Request {
     List {
         /// Also those that are over.
         all: bool,
+        /// Only those that are stuck.
+        #[serde(default)]
+        stuck: bool,
     },
     /// Undo what is in force on a target, or everything.
     Undo {

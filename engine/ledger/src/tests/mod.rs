@@ -2,6 +2,7 @@
 
 #[expect(clippy::disallowed_methods, reason = "a test that damages files")]
 mod crash;
+mod clocks;
 mod crowd;
 mod execd;
 mod handed;
