@@ -289,6 +289,7 @@ impl Engine {
             armed,
             switches: &self.switches,
             guard: self.capabilities.guard(),
+            ledger: Some(&self.ledger),
             now: self.now(),
             shadow: self.is_shadow(),
         }

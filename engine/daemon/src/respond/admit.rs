@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use riposte_capability::{Guard, Verdict as Guarded};
 use riposte_ledger::clock::Now;
-use riposte_ledger::{Admitted, NewEntry, Wait};
+use riposte_ledger::{Admitted, Ledger, NewEntry, Wait};
 use riposte_policy::config::{Mode, Way};
 use riposte_policy::grant::{Access, Grants};
 use riposte_policy::keys::{self, Derived};
@@ -32,6 +32,8 @@ pub struct Scales<'a> {
     pub switches: &'a Switches,
     /// What is never acted against.
     pub guard: &'a Guard,
+    /// What was before; `None` without an engine.
+    pub ledger: Option<&'a Ledger>,
     /// The time.
     pub now: Now,
     /// Whether nothing acts, whatever the file says.
