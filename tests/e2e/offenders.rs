@@ -112,7 +112,7 @@ fn the_third_offence_blocks_the_network_until_it_ends() {
     assert_eq!(host.elements("drop4net").len(), 1);
     assert!(host.elements("drop4").is_empty(), "the network alone");
     assert!(!lab.hears("198.18.2.7") && !lab.hears("198.18.2.8"));
-    let said = host.riposte(&["explain", "--entry", "3"]);
+    let said = host.riposte(&["explain", "--id", "3"]);
     assert!(said.out.contains("drop 198.18.2.0/24"), "{said:?}");
 
     // One inside offends while the network is blocked: it has an entry of its own.
