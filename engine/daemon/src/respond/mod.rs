@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use riposte_ledger::Entry;
-use riposte_ledger::entry::Kind;
+use riposte_ledger::entry::Recovery;
 use riposte_policy::Order;
 use riposte_policy::config::Mode;
 use riposte_policy::order::EntryId;
@@ -106,17 +106,6 @@ impl Intended {
     }
 }
 
-/// Whether what is done is not undone and not to be repeated. The ledger counts
-/// how often such an entry was begun: 1 is never, and safe to begin.
-#[must_use]
-pub fn is_once(kind: Kind, timed: bool) -> bool {
-    match kind {
-        Kind::Oneshot => true,
-        Kind::Native => !timed,
-        Kind::Reversible => false,
-    }
-}
-
 /// Takes up an entry that was intended when the engine ended: nobody knows how
 /// far it came. A component's add is made to be repeated; what a program did is
 /// deleted first.
@@ -129,8 +118,8 @@ pub async fn again(engine: &Arc<Engine>, entry: &Entry) -> Outcome {
             failed(error)
         }
         Ok((order, ready)) => {
-            let once = is_once(entry.kind, entry.timeout_ms.is_some());
-            if let (Runner::Native(program), false) = (&ready.runner, once || entry.mode == Mode::Shadow) {
+            let recovery = entry.recovery();
+            if let (Runner::Native(program), Recovery::DeleteThenAdd) = (&ready.runner, recovery) {
                 // It may never have acted, so a delete that fails is no reason not to add.
                 if let Err(error) = undo::by_program(engine, &order, program).await {
                     tracing::warn!(entry = %id, "the delete before the new add failed: {error}");
@@ -149,7 +138,10 @@ pub async fn again(engine: &Arc<Engine>, entry: &Entry) -> Outcome {
                 return outcome;
             }
             // What happens once counts its beginning itself.
-            let attempt = if once { Ok(1) } else { engine.ledger.attempt(id).await };
+            let attempt = match recovery {
+                Recovery::Begin => Ok(1),
+                _ => engine.ledger.attempt(id).await,
+            };
             match attempt {
                 Err(error) => failed(error.to_string()),
                 Ok(attempt) => {

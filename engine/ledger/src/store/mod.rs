@@ -80,11 +80,7 @@ impl Store {
 }
 
 /// Opens or creates the ledger at `path`.
-pub(crate) fn open(
-    path: &Path,
-    most_pages: Option<u32>,
-    disk: &Arc<dyn Disk>,
-) -> Result<Store, LedgerError> {
+pub(crate) fn open(path: &Path, most_pages: Option<u32>, disk: &Arc<dyn Disk>) -> Result<Store, LedgerError> {
     let lock = disk.lock(path)?;
     disk.make_private(path)?;
     let failed = |error: rusqlite::Error| LedgerError::sqlite(path, &error);
