@@ -42,6 +42,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use riposte_policy::address::Prefix;
 use riposte_policy::grant::{FirewallBackend, SetName};
+use riposte_policy::order::EntryId;
 
 use crate::claim::{Effect, Standing};
 use crate::refusal::Refusal;
@@ -230,6 +231,8 @@ pub struct Element {
     pub target: Target,
     /// When the host drops it by itself; `None`: never.
     pub remaining: Option<Duration>,
+    /// The entry that its mark names, where it names one.
+    pub entry: Option<EntryId>,
 }
 
 /// Whether what the host shows is what the claims ask for. Both were read at

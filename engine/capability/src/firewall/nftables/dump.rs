@@ -8,7 +8,8 @@ use riposte_policy::grant::SetName;
 use rustix::io::Errno;
 
 use super::schema::{self, Kind};
-use super::transaction::Timed;
+use super::transaction::Item;
+use crate::mark::Comment;
 use crate::netlink::{self, Outbox, Socket};
 
 /// Family header of a request: the family, and three bytes of no interest.
@@ -32,8 +33,9 @@ pub(super) fn sets(socket: &mut Socket) -> Result<Vec<(SetName, Kind)>, Errno> {
 
 /// The elements of one set with what remains of their timeouts, none if there
 /// is no such set. Ranges that are no networks come as the networks they
-/// consist of.
-pub(super) fn elements(socket: &mut Socket, set: &SetName, kind: Kind) -> Result<Vec<Timed>, Errno> {
+/// consist of. Addresses that somebody else's comment says are not the
+/// engine's are left out.
+pub(super) fn elements(socket: &mut Socket, set: &SetName, kind: Kind) -> Result<Vec<Item>, Errno> {
     let name = kind.name(set);
     let of_set = |m: &mut Outbox| {
         m.name(schema::ELEMENTS_TABLE, schema::TABLE);
@@ -46,7 +48,8 @@ pub(super) fn elements(socket: &mut Socket, set: &SetName, kind: Kind) -> Result
     if kind.holds_networks() {
         Ok(networks(points, kind.is_ipv4()))
     } else {
-        Ok(points.into_iter().map(|p| (Prefix::from(Address::from(p.address)), p.remaining)).collect())
+        let addresses = points.into_iter().filter(|point| point.comment != Comment::Foreign);
+        Ok(addresses.map(|point| point.item(Prefix::from(Address::from(point.address)))).collect())
     }
 }
 
@@ -81,6 +84,13 @@ struct Point {
     /// It is the first address behind an interval.
     end: bool,
     remaining: Option<Duration>,
+    comment: Comment,
+}
+
+impl Point {
+    fn item(&self, prefix: Prefix) -> Item {
+        Item { prefix, timeout: self.remaining, entry: self.comment.entry() }
+    }
 }
 
 /// Sorts elements, and says whether each is there once. The kernel goes on in a
@@ -107,26 +117,27 @@ fn point(element: &[u8]) -> Option<Point> {
         address,
         end: flags.is_some_and(|f| u32::from_be_bytes(f) & schema::INTERVAL_END != 0),
         remaining: timeout.map(|t| Duration::from_millis(u64::from_be_bytes(t))),
+        comment: netlink::find(element, schema::ELEMENT_USERDATA).map_or(Comment::None, Comment::in_userdata),
     })
 }
 
 /// The networks between beginnings and ends, which are sorted.
-fn networks(points: Vec<Point>, is_ipv4: bool) -> Vec<Timed> {
+fn networks(points: Vec<Point>, is_ipv4: bool) -> Vec<Item> {
     let bits = if is_ipv4 { 32 } else { 128 };
     let highest = u128::MAX >> (128 - bits);
     let mut found = Vec::new();
-    let mut open: Option<(u128, Option<Duration>)> = None;
+    let mut open: Option<(u128, Point)> = None;
     for point in points {
         let at = value(point.address);
-        if let (Some((first, remaining)), Some(last)) = (open.take(), at.checked_sub(1)) {
-            split(first, last, bits, |prefix| found.push((prefix, remaining)));
+        if let (Some((first, of)), Some(last)) = (open.take(), at.checked_sub(1)) {
+            split(first, last, bits, |prefix| found.push(of.item(prefix)));
         }
         if !point.end {
-            open = Some((at, point.remaining));
+            open = Some((at, point));
         }
     }
-    if let Some((first, remaining)) = open {
-        split(first, highest, bits, |prefix| found.push((prefix, remaining)));
+    if let Some((first, of)) = open {
+        split(first, highest, bits, |prefix| found.push(of.item(prefix)));
     }
     found
 }
@@ -170,10 +181,10 @@ mod tests {
         let is_ipv4 = !points.iter().any(|(address, _)| address.contains(':'));
         let mut points: Vec<_> = points
             .iter()
-            .map(|(address, end)| Point { address: address.parse().unwrap(), end: *end, remaining: None })
+            .map(|(address, end)| Point { address: address.parse().unwrap(), end: *end, remaining: None, comment: Comment::None })
             .collect();
         assert!(sorted_whole(&mut points));
-        networks(points, is_ipv4).into_iter().map(|(prefix, _)| prefix.to_string()).collect()
+        networks(points, is_ipv4).into_iter().map(|item| item.prefix.to_string()).collect()
     }
 
     #[test]
@@ -202,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_dump_that_repeats_itself_is_not_whole() {
-        let point = |last| Point { address: [192, 0, 2, last].into(), end: false, remaining: None };
+        let point = |last| Point { address: [192, 0, 2, last].into(), end: false, remaining: None, comment: Comment::None };
         assert!(sorted_whole(&mut [point(3), point(1), point(2)]));
         assert!(!sorted_whole(&mut [point(3), point(1), point(3)]));
     }

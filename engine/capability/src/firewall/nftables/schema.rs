@@ -36,6 +36,7 @@ pub(crate) const ELEMENT_KEY: u16 = 1;
 pub(crate) const ELEMENT_FLAGS: u16 = 3;
 pub(crate) const ELEMENT_TIMEOUT: u16 = 4;
 pub(crate) const ELEMENT_EXPIRATION: u16 = 5;
+pub(crate) const ELEMENT_USERDATA: u16 = 6;
 /// The element is the first address behind an interval.
 pub(super) const INTERVAL_END: u32 = 1;
 pub(crate) const VALUE: u16 = 1;

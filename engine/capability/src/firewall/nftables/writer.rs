@@ -12,13 +12,14 @@ use std::time::Duration;
 
 use riposte_policy::address::Prefix;
 use riposte_policy::grant::SetName;
+use riposte_policy::order::EntryId;
 use rustix::io::Errno;
 
 use super::addresses::Addresses;
 use super::change::{self, Change, Form, Goal, Sight};
 use super::networks::{Networks, Step};
 use super::schema::{self, Kind};
-use super::transaction::{Failed, Label, PER_ADDRESS, Timed, Transaction};
+use super::transaction::{Failed, Item, Label, PER_ADDRESS, Transaction};
 use super::{LARGEST, dump, refusal};
 use crate::claim::{Claims, Standing};
 use crate::firewall::{Element, GRACE, Target};
@@ -101,7 +102,11 @@ impl Writer {
     pub(super) fn list(&mut self) -> Result<Vec<Element>, Refusal> {
         let mut elements = Vec::new();
         for (set, items) in self.observe(|_| true)? {
-            let element = |(prefix, remaining)| Element { target: Target::new(&set, prefix), remaining };
+            let element = |Item { prefix, timeout, entry }| Element {
+                target: Target::new(&set, prefix),
+                remaining: timeout,
+                entry,
+            };
             elements.extend(items.into_iter().map(element));
         }
         Ok(elements)
@@ -109,10 +114,10 @@ impl Writer {
 
     /// Reads which sets there are, and what is in those that `wanted` names,
     /// which are at least those of networks.
-    fn observe(&mut self, wanted: impl Fn(Kind) -> bool) -> Result<BTreeMap<SetName, Vec<Timed>>, Refusal> {
+    fn observe(&mut self, wanted: impl Fn(Kind) -> bool) -> Result<BTreeMap<SetName, Vec<Item>>, Refusal> {
         let found = dump::sets(&mut self.socket).map_err(|errno| refusal(errno, "list"))?;
         // Sets that somebody removed show nothing.
-        let mut shown: BTreeMap<SetName, Vec<Timed>> =
+        let mut shown: BTreeMap<SetName, Vec<Item>> =
             self.sets.keys().map(|set| (set.clone(), Vec::new())).collect();
         for (set, kind) in found {
             let shown = shown.entry(set.clone()).or_default();
@@ -124,7 +129,7 @@ impl Writer {
         for (set, items) in &shown {
             let seen = self.sets.entry(set.clone()).or_default();
             let (addresses, networks): (Vec<Prefix>, Vec<Prefix>) =
-                items.iter().map(|(prefix, _)| *prefix).partition(|prefix| prefix.single().is_some());
+                items.iter().map(|item| item.prefix).partition(|prefix| prefix.single().is_some());
             seen.networks.observe(&networks);
             if wanted(Kind::Addresses4) && wanted(Kind::Addresses6) {
                 seen.addresses = addresses.into_iter().collect();
@@ -138,10 +143,11 @@ impl Writer {
     /// it is to leave does not exist.
     fn change<'a>(&self, target: usize, of: &'a Target) -> Option<Change<'a>> {
         let seen = self.sets.get(of.set());
-        let (goal, timeout) = match self.claims.standing(of.effect()) {
+        let (standing, entry) = self.claims.marked(of.effect());
+        let goal = match standing {
             Standing::Free if seen.is_none() => return None,
-            Standing::Free => (Goal::Absent, None),
-            standing => (Goal::Present, timeout(standing)),
+            Standing::Free => Goal::Absent,
+            Standing::For(_) | Standing::Permanent => Goal::Present,
         };
         Some(Change {
             target,
@@ -151,7 +157,7 @@ impl Writer {
             sight: seen.map_or(Sight::NotThere, |seen| seen.sight(of.prefix())),
             form: Form::Expected,
             failed: None,
-            item: (of.prefix(), timeout),
+            item: Item { prefix: of.prefix(), timeout: timeout(standing), entry },
         })
     }
 
@@ -185,8 +191,8 @@ impl Writer {
     fn note(&mut self, change: &Change<'_>) {
         if let Some(Seen { addresses, .. }) = self.sets.get_mut(change.set) {
             match change.goal {
-                Goal::Present => addresses.insert(change.item.0),
-                Goal::Absent => addresses.remove(change.item.0),
+                Goal::Present => addresses.insert(change.item.prefix),
+                Goal::Absent => addresses.remove(change.item.prefix),
             }
         }
     }
@@ -229,9 +235,9 @@ impl Writer {
     /// Makes the kernel agree on networks of one set, all together.
     fn sync_networks(&mut self, set: &SetName, prefixes: &[Prefix]) -> Result<(), Refusal> {
         let claims = Arc::clone(&self.claims);
-        let standing = |prefix: Prefix| claims.standing(Target::new(set, prefix).effect());
+        let standing = |prefix: Prefix| claims.marked(Target::new(set, prefix).effect());
         if !self.sets.contains_key(set) {
-            if prefixes.iter().all(|prefix| standing(*prefix) == Standing::Free) {
+            if prefixes.iter().all(|prefix| standing(*prefix).0 == Standing::Free) {
                 return Ok(());
             }
             self.lay_also([set].into())?;
@@ -239,17 +245,17 @@ impl Writer {
         let Some(Seen { networks, .. }) = self.sets.get_mut(set) else { return Ok(()) };
         self.transaction.begin(&mut self.socket);
         for prefix in prefixes {
-            let steps = match standing(*prefix) {
+            let steps = match standing(*prefix).0 {
                 Standing::Free => networks.release(*prefix),
                 _ => networks.claim(*prefix),
             };
             for step in steps {
                 match step {
-                    Step::Remove(p) => self.transaction.remove(set, Kind::of(p), &[(p, None)], 0..0),
+                    Step::Remove(p) => self.transaction.remove(set, Kind::of(p), &[Item::bare(p)], 0..0),
                     Step::Add(p) => match standing(p) {
                         // Its own release is on its way and finds it missing.
-                        Standing::Free => networks.astray = true,
-                        held => self.transaction.create(set, Kind::of(p), &[(p, timeout(held))], 0..0),
+                        (Standing::Free, _) => networks.astray = true,
+                        held => self.transaction.create(set, Kind::of(p), &[item(p, held)], 0..0),
                     },
                 }
             }
@@ -264,19 +270,19 @@ impl Writer {
     fn rewrite_networks(
         &mut self,
         set: &SetName,
-        standing: &dyn Fn(Prefix) -> Standing,
+        standing: &dyn Fn(Prefix) -> (Standing, Option<EntryId>),
     ) -> Result<(), Refusal> {
         let mut last = Errno::CANCELED;
         for _ in 0..2 {
             let Some(Seen { networks, .. }) = self.sets.get_mut(set) else { return Ok(()) };
             networks.astray = true;
-            networks.retain(|prefix| standing(*prefix) != Standing::Free);
+            networks.retain(|prefix| standing(*prefix).0 != Standing::Free);
             self.transaction.begin(&mut self.socket);
             for kind in [Kind::Networks4, Kind::Networks6] {
-                let items: Vec<Timed> = networks
+                let items: Vec<Item> = networks
                     .outermost()
                     .filter(|prefix| Kind::of(*prefix) == kind)
-                    .map(|prefix| (prefix, timeout(standing(prefix))))
+                    .map(|prefix| item(prefix, standing(prefix)))
                     .collect();
                 self.transaction.flush(set, kind);
                 self.transaction.create(set, kind, &items, 0..0);
@@ -352,6 +358,11 @@ impl Seen {
             false => Sight::Unknown,
         }
     }
+}
+
+/// A network as it is to be in the kernel.
+fn item(prefix: Prefix, (standing, entry): (Standing, Option<EntryId>)) -> Item {
+    Item { prefix, timeout: timeout(standing), entry }
 }
 
 /// How long the kernel is to keep it; `None`: for good.
