@@ -135,6 +135,10 @@ impl Transaction {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
     /// Sends it. An empty one succeeds.
     pub(crate) fn send(&mut self, socket: &mut Socket) -> Result<(), Failed> {
         if self.labels.is_empty() {

@@ -17,6 +17,7 @@ use rustix::io::Errno;
 
 use super::addresses::Addresses;
 use super::change::{self, Change, Form, Goal, Sight};
+use super::lost::Known;
 use super::networks::{Networks, Step};
 use super::schema::{self, Kind};
 use super::transaction::{Failed, Item, Label, PER_ADDRESS, Transaction};
@@ -32,33 +33,47 @@ use crate::refusal::Refusal;
 const ATTEMPTS: usize = 6;
 
 pub(super) struct Writer {
-    socket: Socket,
-    claims: Arc<dyn Claims>,
+    pub(super) socket: Socket,
+    pub(super) claims: Arc<dyn Claims>,
     rebuilt: Arc<AtomicU64>,
     /// What is in the kernel, as far as is known.
-    sets: BTreeMap<SetName, Seen>,
+    pub(super) sets: BTreeMap<SetName, Seen>,
     transaction: Transaction,
+    /// How often this writer has changed the tables.
+    pub(super) commits: u32,
+    pub(super) known: Known,
 }
 
 /// What the four sets of one name hold.
 #[derive(Default)]
-struct Seen {
-    addresses: Addresses,
+pub(super) struct Seen {
+    pub(super) addresses: Addresses,
     /// Whether those are all: the sets were empty when they were made, or have
     /// been listed.
     complete: bool,
-    networks: Networks,
+    pub(super) networks: Networks,
+    /// What went with the sets when somebody removed them.
+    pub(super) gone: Addresses,
 }
 
 impl Writer {
     pub(super) fn new(socket: Socket, claims: Arc<dyn Claims>, rebuilt: Arc<AtomicU64>) -> Self {
-        Self { socket, claims, rebuilt, sets: BTreeMap::new(), transaction: Transaction::default() }
+        Self {
+            socket,
+            claims,
+            rebuilt,
+            sets: BTreeMap::new(),
+            transaction: Transaction::default(),
+            commits: 0,
+            known: Known::default(),
+        }
     }
 
-    /// Reads which sets there are and writes their rules anew.
+    /// Reads which sets there are, and makes what is missing of them and of
+    /// their rules.
     pub(super) fn probe(&mut self) -> Result<(), Refusal> {
         self.observe(Kind::holds_networks)?;
-        if self.sets.is_empty() { Ok(()) } else { self.lay() }
+        self.mend().map(drop)
     }
 
     /// Makes the kernel agree with the claims on all targets. One outcome for
@@ -114,7 +129,7 @@ impl Writer {
 
     /// Reads which sets there are, and what is in those that `wanted` names,
     /// which are at least those of networks.
-    fn observe(&mut self, wanted: impl Fn(Kind) -> bool) -> Result<BTreeMap<SetName, Vec<Item>>, Refusal> {
+    pub(super) fn observe(&mut self, wanted: impl Fn(Kind) -> bool) -> Result<BTreeMap<SetName, Vec<Item>>, Refusal> {
         let found = dump::sets(&mut self.socket).map_err(|errno| refusal(errno, "list"))?;
         // Sets that somebody removed show nothing.
         let mut shown: BTreeMap<SetName, Vec<Item>> =
@@ -189,7 +204,8 @@ impl Writer {
 
     /// Remembers a change that was made.
     fn note(&mut self, change: &Change<'_>) {
-        if let Some(Seen { addresses, .. }) = self.sets.get_mut(change.set) {
+        if let Some(Seen { addresses, gone, .. }) = self.sets.get_mut(change.set) {
+            gone.remove(change.item.prefix);
             match change.goal {
                 Goal::Present => addresses.insert(change.item.prefix),
                 Goal::Absent => addresses.remove(change.item.prefix),
@@ -206,7 +222,7 @@ impl Writer {
             pending.retain(|change| change.failed.is_none());
             self.transaction.begin(&mut self.socket);
             change::write(&mut self.transaction, &pending);
-            match self.transaction.send(&mut self.socket) {
+            match self.send() {
                 Ok(()) => return Ok(()),
                 // Lost answers: whatever was done, the other form fits.
                 Err(Failed::Whole(errno @ (Errno::NODATA | Errno::NOBUFS))) => {
@@ -260,7 +276,7 @@ impl Writer {
                 }
             }
         }
-        if !networks.astray && self.transaction.send(&mut self.socket).is_ok() {
+        if !networks.astray && self.send().is_ok() {
             return Ok(());
         }
         self.rewrite_networks(set, &standing)
@@ -287,9 +303,11 @@ impl Writer {
                 self.transaction.flush(set, kind);
                 self.transaction.create(set, kind, &items, 0..0);
             }
-            match self.transaction.send(&mut self.socket) {
+            match self.send() {
                 Ok(()) => {
-                    networks.astray = false;
+                    if let Some(Seen { networks, .. }) = self.sets.get_mut(set) {
+                        networks.astray = false;
+                    }
                     return Ok(());
                 }
                 Err(Failed::Whole(errno)) => return Err(refusal(errno, "change")),
@@ -321,7 +339,7 @@ impl Writer {
     }
 
     /// Makes again what somebody removed under us.
-    fn rebuild(&mut self) -> Result<(), Refusal> {
+    pub(super) fn rebuild(&mut self) -> Result<(), Refusal> {
         tracing::warn!(
             "the nftables table `inet {}` was changed by somebody else; it is made anew, and what was blocked in it \
              comes back with the next repair",
@@ -329,7 +347,7 @@ impl Writer {
         );
         self.rebuilt.fetch_add(1, Ordering::Relaxed);
         for seen in self.sets.values_mut() {
-            seen.addresses = Addresses::default();
+            seen.gone.extend(std::mem::take(&mut seen.addresses));
             seen.complete = false;
             seen.networks.astray = true;
         }
@@ -337,15 +355,25 @@ impl Writer {
     }
 
     /// Makes the table, all known sets, and their rules.
-    fn lay(&mut self) -> Result<(), Refusal> {
+    pub(super) fn lay(&mut self) -> Result<(), Refusal> {
         self.transaction.begin(&mut self.socket);
         schema::lay(&mut self.transaction, &self.sets.keys());
-        self.transaction.send(&mut self.socket).map_err(|failed| {
+        self.send().map_err(|failed| {
             let errno = match failed {
                 Failed::Whole(errno) => errno,
                 Failed::Parts(parts) => parts.first().map_or(Errno::CANCELED, |(_, errno)| *errno),
             };
             refusal(errno, "set up")
+        })
+    }
+
+    /// Sends what was written, and counts it.
+    fn send(&mut self) -> Result<(), Failed> {
+        let empty = self.transaction.is_empty();
+        self.transaction.send(&mut self.socket).inspect(|()| {
+            if !empty {
+                self.commits = self.commits.wrapping_add(1);
+            }
         })
     }
 }
