@@ -99,7 +99,7 @@ impl Rules for Firewalld {
         }
         let all: HashSet<&Target> = zones.values().flatten().collect();
         let elements =
-            all.into_iter().map(|target| Element { target: target.clone(), remaining: None }).collect();
+            all.into_iter().map(|target| Element { target: target.clone(), remaining: None, entry: None }).collect();
         Ok(Rich { zones, elements })
     }
 

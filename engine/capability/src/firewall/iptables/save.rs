@@ -54,7 +54,7 @@ impl Filter {
             }
         }
         filter.elements =
-            filter.counts.keys().map(|target| Element { target: target.clone(), remaining: None }).collect();
+            filter.counts.keys().map(|target| Element { target: target.clone(), remaining: None, entry: None }).collect();
         filter
     }
 
