@@ -57,9 +57,7 @@ pub struct Stalled {
 pub struct Place {
     share: Arc<Share>,
     kib: u32,
-    #[expect(dead_code, reason = "held until the place is given back")]
     order: Option<OwnedSemaphorePermit>,
-    #[expect(dead_code, reason = "held until the place is given back")]
     bytes: Option<OwnedSemaphorePermit>,
 }
 
