@@ -350,7 +350,9 @@ fn set_of_networks(t: &mut Transaction, table: &str, name: &str, kind: Kind, net
         |network: &&Prefix| matches!(network.network().ip(), IpAddr::V4(_)) == (kind == Kind::Networks4);
     let networks: Vec<&Prefix> = networks.iter().filter(fits).collect();
     for part in networks.chunks(400) {
-        add_elements(t, table, name, |m| part.iter().for_each(|network| element(m, kind, Item::bare(**network))));
+        add_elements(t, table, name, |m| {
+            part.iter().for_each(|network| element(m, kind, Item::bare(**network)))
+        });
     }
 }
 

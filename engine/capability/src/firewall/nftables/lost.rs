@@ -68,12 +68,14 @@ impl Writer {
             let outermost: HashSet<Prefix> =
                 self.sets.get(&set).map(|seen| seen.networks.outermost().collect()).unwrap_or_default();
             let wanted = addresses.iter().chain(networks.iter().copied().filter(|n| outermost.contains(n)));
-            let gone = wanted.filter(|prefix| !there.contains(prefix)).map(|prefix| Target::new(&set, prefix));
+            let gone =
+                wanted.filter(|prefix| !there.contains(prefix)).map(|prefix| Target::new(&set, prefix));
             lost.missing.extend(gone.filter(|target| lasts(self.claims.standing(target.effect()))));
             for item in items {
                 let target = Target::new(&set, item.prefix);
                 let standing = self.claims.standing(target.effect());
-                let ours = (item.prefix.single().is_some() && addresses.contains(item.prefix)) || networks.contains(&item.prefix);
+                let ours = (item.prefix.single().is_some() && addresses.contains(item.prefix))
+                    || networks.contains(&item.prefix);
                 let element = Element { target: target.clone(), remaining: item.timeout, entry: item.entry };
                 match standing {
                     // Made here: it is being removed just now.
