@@ -71,7 +71,6 @@ impl Books {
         Ok(())
     }
 
-
     /// Wall clocks are set, forward and back, also by hours. Within one start
     /// of the machine due times follow the other clock, but the wall times
     /// beside them are what the next start goes by: they move along.

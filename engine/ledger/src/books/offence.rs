@@ -188,8 +188,10 @@ impl Books {
     /// Removes what is old enough to count for nothing.
     pub(super) fn prune_offences(&self) -> Result<usize, LedgerError> {
         let quiet = self.quiet();
-        let mut forgotten = self
-            .execute("DELETE FROM offence WHERE boot = ?1 AND ends_boot < ?2", (self.boot, quiet.since_boot_ms))?;
+        let mut forgotten = self.execute(
+            "DELETE FROM offence WHERE boot = ?1 AND ends_boot < ?2",
+            (self.boot, quiet.since_boot_ms),
+        )?;
         // A clock that is wrong when the machine starts is set right soon after:
         // what it calls old stays until then, though it does not count.
         if self.now().boot_ms >= SETTLED_MS {

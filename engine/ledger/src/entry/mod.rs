@@ -1,5 +1,6 @@
 //! One response that was made: an entry, and what happens to it.
 
+mod decide;
 mod read;
 mod state;
 pub(crate) mod wazuh;
@@ -11,6 +12,7 @@ use riposte_policy::config::{Mode, Way};
 use riposte_policy::order::{Actor, EntryId, Source};
 use serde::Serialize;
 
+pub use decide::{AfterFailedDelete, Begun, Recovery};
 pub use read::{EffectRow, Entry, Filter, Held, Undo};
 pub use state::{Kind, State};
 

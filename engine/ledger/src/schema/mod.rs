@@ -131,7 +131,8 @@ mod tests {
         done("UPDATE effect SET released = 1");
         done(close);
         assert!(refused("UPDATE effect SET released = 0").contains("claims nothing"));
-        let claim = "INSERT INTO effect (entry, interface, target, number, boot) VALUES (1, 'firewall', 'y', 1, 1)";
+        let claim =
+            "INSERT INTO effect (entry, interface, target, number, boot) VALUES (1, 'firewall', 'y', 1, 1)";
         assert!(refused(claim).contains("claims nothing"));
         assert!(refused("UPDATE entry SET closed = NULL").contains("CHECK"));
         assert!(refused("UPDATE entry SET state = 'intended', closed = NULL").contains("illegal transition"));

@@ -151,7 +151,10 @@ async fn a_failed_commit_is_undone_in_memory_too() {
     assert_eq!(ledger.standing("firewall", "x"), Standing::Free);
     assert_eq!(ledger.standing("firewall", "192.0.2.1"), Standing::For(10 * super::MINUTE));
     assert_eq!(entry(&ledger, lost).await.due_ms, None);
-    assert_eq!(ledger.admit(block("192.0.2.2"), Wait::Applied).await, Ok(Admitted::UnderWay { id: lost, extended: false }));
+    assert_eq!(
+        ledger.admit(block("192.0.2.2"), Wait::Applied).await,
+        Ok(Admitted::UnderWay { id: lost, extended: false })
+    );
     other.execute_batch("DROP TRIGGER sabotage").unwrap();
     assert_eq!(ledger.claim(lost, "firewall", "x", None).await, Ok(Standing::Free), "the thread lives on");
     assert_eq!(state(&ledger, kept).await, State::InForce);

@@ -4,6 +4,7 @@
 mod crash;
 mod clocks;
 mod crowd;
+mod driven;
 mod execd;
 mod handed;
 mod hold;
