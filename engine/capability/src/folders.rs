@@ -123,7 +123,7 @@ mod tests {
         let folders = vec![grant(dir.path(), Access::Write)];
         let session = |phase, mode| Session {
             offence: 1,
-command: "test".into(),
+            command: "test".into(),
             tenant: "default".into(),
             entry: None,
             phase,

@@ -30,7 +30,7 @@ fn session() -> Session {
     let routes = RouteGrant { widest4: 0, widest6: 0, ..RouteGrant::default() };
     Session {
         offence: 1,
-command: "test".into(),
+        command: "test".into(),
         tenant: "default".into(),
         entry: Some(EntryId(1)),
         phase: Phase::Effects,

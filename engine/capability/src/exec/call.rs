@@ -133,7 +133,7 @@ mod tests {
     fn session(exec: Vec<ExecGrant>) -> Session {
         Session {
             offence: 1,
-command: "scan".into(),
+            command: "scan".into(),
             tenant: "default".into(),
             entry: None,
             phase: Phase::Effects,

@@ -54,12 +54,7 @@ impl Firewall<'_> {
         }
         let message = format!("{}; {address} alone is blocked instead", refused.message);
         let why = Refusal { message, ..refused };
-        self.confirmation.witness.denied(&Denied::of(
-            session,
-            "firewall.block",
-            &wide.to_string(),
-            &why,
-        ));
+        self.confirmation.witness.denied(&Denied::of(session, "firewall.block", &wide.to_string(), &why));
         Ok(Widened::Refused)
     }
 }

@@ -35,7 +35,7 @@ fn session(entry: i64, allow: &[&str], confirm: Confirm) -> Session {
     let allow = allow.iter().map(|network| network.parse().unwrap()).collect();
     Session {
         offence: 1,
-command: "test".into(),
+        command: "test".into(),
         tenant: "default".into(),
         entry: Some(EntryId(entry)),
         phase: Phase::Effects,

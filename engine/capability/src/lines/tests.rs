@@ -31,7 +31,7 @@ fn session(entry: i64) -> Session {
     let lines = vec![grant("/etc/hosts.deny", "ALL:*"), grant("/etc/list", "*"), grant("/ipblock/*", "*")];
     Session {
         offence: 1,
-command: "test".into(),
+        command: "test".into(),
         tenant: "default".into(),
         entry: Some(EntryId(entry)),
         phase: Phase::Effects,

@@ -26,7 +26,7 @@ fn session(entry: i64) -> Session {
     let routes = RouteGrant { widest4: 24, widest6: 48, ..RouteGrant::default() };
     Session {
         offence: 1,
-command: "test".into(),
+        command: "test".into(),
         tenant: "default".into(),
         entry: Some(EntryId(entry)),
         phase: Phase::Effects,

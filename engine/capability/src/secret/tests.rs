@@ -24,7 +24,7 @@ fn session() -> Session {
     ];
     Session {
         offence: 1,
-command: "test".into(),
+        command: "test".into(),
         tenant: "default".into(),
         entry: Some(EntryId(1)),
         phase: Phase::Effects,

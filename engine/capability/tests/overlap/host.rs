@@ -24,7 +24,8 @@ pub const WIDEN: u32 = 2;
 pub const GRACE_MS: i64 = 2_000;
 
 pub fn grants() -> Arc<Grants> {
-    let firewall = FirewallGrant { widest4: 24, widen: Some(WIDEN), confirm: none(), ..FirewallGrant::default() };
+    let firewall =
+        FirewallGrant { widest4: 24, widen: Some(WIDEN), confirm: none(), ..FirewallGrant::default() };
     let lines = LinesGrant { file: FILE.into(), lines: vec![Pattern::new("*")] };
     Arc::new(Grants { firewall: Some(firewall), lines: vec![lines], ..Grants::default() })
 }
@@ -135,7 +136,12 @@ impl Engine {
 
 #[async_trait]
 impl Claims for Engine {
-    async fn claim(&self, id: EntryId, effect: &Effect, prior: Option<&str>) -> Result<Standing, NotRecorded> {
+    async fn claim(
+        &self,
+        id: EntryId,
+        effect: &Effect,
+        prior: Option<&str>,
+    ) -> Result<Standing, NotRecorded> {
         let before = self.ledger().claim(id, effect.interface, &effect.target, prior).await;
         before.map(standing).map_err(|error| NotRecorded(error.to_string()))
     }

@@ -29,7 +29,14 @@ use crate::model::{Held, Key, Model, Modelled, Place};
 /// One step.
 #[derive(Clone, Debug)]
 enum Deed {
-    Alert { who: u8, on: u8, minutes: Option<u8>, way: Way, mode: Mode, targets: Vec<u8> },
+    Alert {
+        who: u8,
+        on: u8,
+        minutes: Option<u8>,
+        way: Way,
+        mode: Mode,
+        targets: Vec<u8>,
+    },
     /// The next effect of one that is under way; the host refuses it.
     Act(usize, bool),
     Added(usize),
@@ -142,12 +149,9 @@ struct Run {
 }
 
 impl Run {
-    async fn alert(
-        &mut self,
-        (new, key): (NewEntry, Key),
-        targets: Vec<u8>,
-    ) -> Result<(), TestCaseError> {
-        let (now, length) = (self.host.now(), new.timeout.map(|span| i64::try_from(span.as_millis()).unwrap()));
+    async fn alert(&mut self, (new, key): (NewEntry, Key), targets: Vec<u8>) -> Result<(), TestCaseError> {
+        let (now, length) =
+            (self.host.now(), new.timeout.map(|span| i64::try_from(span.as_millis()).unwrap()));
         let way = new.key;
         let admitted = self.host.ledger().admit(new, Wait::Durable).await.unwrap();
         let known = self.model.same(&key, length);
@@ -403,7 +407,9 @@ impl Run {
                     // The kernel gave up on what is overdue, or was told of it when it was.
                     (_, Some(Some(due))) if due <= now => {}
                     (shown, until) => {
-                        return Err(TestCaseError::fail(format!("{prefix} shows {shown:?}, claimed until {until:?}")));
+                        return Err(TestCaseError::fail(format!(
+                            "{prefix} shows {shown:?}, claimed until {until:?}"
+                        )));
                     }
                 },
             }

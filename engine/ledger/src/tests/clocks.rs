@@ -89,7 +89,8 @@ async fn compare(machine: &Machine, ledger: &Ledger, made: &[Lasting]) -> Result
         // What is listed is when it really ends, by the clock on the wall.
         let told = listed.due_ms.unwrap() - (wall + due_boot - boot);
         prop_assert!(told.abs() <= 2_000, "{} off", told);
-        let allowed = allows.iter().find(|allow| allow.address == *name).map(|allow| allow.note.until_boot_ms);
+        let allowed =
+            allows.iter().find(|allow| allow.address == *name).map(|allow| allow.note.until_boot_ms);
         let is_subject = |scope: &Scope| scope.subject.as_ref() == Some(name);
         let paused = pauses.iter().find(|rule| is_subject(&rule.scope)).map(|rule| rule.note.until_boot_ms);
         let moded = modes.iter().find(|rule| is_subject(&rule.scope)).map(|rule| rule.note.until_boot_ms);
@@ -156,7 +157,8 @@ proptest! {
 
 /// Commits an offence that ends at once: which.
 async fn offend(ledger: &Ledger) -> u32 {
-    let Admitted::New { id, offence, .. } = ledger.admit(block("192.0.2.7"), Wait::Applied).await.unwrap() else {
+    let Admitted::New { id, offence, .. } = ledger.admit(block("192.0.2.7"), Wait::Applied).await.unwrap()
+    else {
         panic!()
     };
     ledger.fail(id, "").await.unwrap();

@@ -161,9 +161,12 @@ async fn a_longer_time_that_is_asked_for_during_an_add_is_not_lost() {
     assert_eq!(ledger.standing("firewall", "192.0.2.7"), Standing::For(59 * MINUTE), "also on the disk");
     let _ = ledger.added(id, None).await.unwrap();
     assert_eq!(entry(&ledger, id).await.timeout_ms, Some(3_600_000));
-    assert_eq!(ledger.admit(shorter, Wait::Applied).await.unwrap(), Admitted::InForce {
-        id,
-        due: crate::entry::Due { wall_ms: machine.wall_ms() + 59 * 60_000, boot_ms: 59 * 60_000 },
-        extended: false,
-    });
+    assert_eq!(
+        ledger.admit(shorter, Wait::Applied).await.unwrap(),
+        Admitted::InForce {
+            id,
+            due: crate::entry::Due { wall_ms: machine.wall_ms() + 59 * 60_000, boot_ms: 59 * 60_000 },
+            extended: false,
+        }
+    );
 }

@@ -44,7 +44,7 @@ impl Bench {
 fn session(entry: i64, firewall: FirewallGrant) -> Session {
     Session {
         offence: 1,
-command: "test".into(),
+        command: "test".into(),
         tenant: "default".into(),
         entry: Some(EntryId(entry)),
         phase: Phase::Effects,
