@@ -31,6 +31,7 @@ use crate::places::Places;
 use crate::programs::Programs;
 use crate::report::Report;
 use crate::outcome::{Outcome, Refused};
+use crate::respond::same::{self, Repeats};
 use crate::respond::{self, Scales, Turns};
 use crate::room::{Placed, Room, Stalled};
 use crate::switches::Switches;
@@ -106,6 +107,8 @@ pub struct Engine {
     room: Room,
     /// Programs that wait for their turn.
     pub turns: Turns,
+    /// What is asked for again while it is in force.
+    pub repeats: Repeats,
     /// What became of every order.
     pub tally: Tally,
 }
@@ -204,6 +207,7 @@ impl Engine {
             waiting: Semaphore::new(WAITING),
             room: Room::default(),
             turns: Turns::default(),
+            repeats: Repeats::default(),
             tally: Tally::default(),
         })
     }
@@ -249,6 +253,7 @@ impl Engine {
     /// nobody is there for it.
     pub async fn dispatch(&self, order: Order, receipt: Receipt) {
         self.tally.given(&order.command.name, 1);
+        let Err(receipt) = same::again(self, &order, receipt) else { return };
         let bytes = order.alert.len().saturating_add(order.message.as_deref().map_or(0, str::len));
         let place = match self.room.enter(&order.command.name, bytes).await {
             Ok(place) => place,
@@ -450,13 +455,21 @@ impl Engine {
 
     /// Makes the kernel's timeouts follow an entry whose due time has moved.
     pub async fn settle_effects(&self, id: EntryId) {
-        let effects = match self.ledger.effects(id).await {
+        self.settle_effects_of(vec![id]).await;
+    }
+
+    /// The same for several entries, as few changes.
+    pub async fn settle_effects_of(&self, ids: Vec<EntryId>) {
+        let effects = match self.ledger.effects_of(ids).await {
             Ok(effects) => effects,
-            Err(error) => return tracing::error!(entry = %id, %error, "cannot read the effects"),
+            Err(error) => return tracing::error!(%error, "cannot read the effects"),
         };
         let effects: Vec<_> = effects.iter().filter_map(effect).collect();
+        if effects.is_empty() {
+            return;
+        }
         if let Err(refusal) = self.capabilities.settle(&effects).await {
-            tracing::warn!(entry = %id, %refusal, "the host keeps the earlier time");
+            tracing::warn!(%refusal, "the host keeps the earlier time");
         }
     }
 

@@ -33,6 +33,7 @@ use crate::files::File;
 use crate::notify::Notify;
 use crate::places::Places;
 use crate::report::Report;
+use crate::respond::same;
 use crate::timekeeper::{self, Mailbox, Timekeeper};
 use crate::undo::{self, Undone};
 use crate::{recover, respond};
@@ -166,6 +167,7 @@ impl Service {
         let notify = Notify::from_environment();
         let watching = tokio::spawn(watch(Arc::clone(&engine)));
         let keeping = tokio::spawn(keep_house(Arc::clone(&engine), notify.clone()));
+        tokio::spawn(same::keep(Arc::downgrade(&engine)));
         let telling = tokio::spawn(tell(Arc::clone(&engine)));
         let on = |kind| signal(kind).map_err(|error| error.to_string());
         let told = Told {
@@ -302,6 +304,7 @@ impl Serving {
         self.watching.abort();
         self.responding.abort();
         self.telling.abort();
+        same::write(&self.engine).await;
         self.engine.report.flush();
         self.engine.ledger.flush().await.map_err(|error| error.to_string())
     }

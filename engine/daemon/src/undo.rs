@@ -41,6 +41,12 @@ pub enum Undone {
 
 /// Undoes an entry now. The timekeeper learns how it went.
 pub async fn undo(engine: &Arc<Engine>, id: EntryId, cause: Cause) -> Undone {
+    if cause == Cause::Due
+        && let Some(later) = engine.repeats.end_of(id)
+        && let Err(error) = engine.ledger.extend(vec![later]).await
+    {
+        return retry_later(engine, id, &error.to_string()).await;
+    }
     let begun = match engine.ledger.begin_undo(id, cause.clone()).await {
         Ok(begun) => begun,
         Err(LedgerError::NotDue { due_boot_ms, .. }) => {

@@ -7,6 +7,7 @@
 mod admit;
 mod effect;
 mod enter;
+mod extend;
 mod input;
 mod load;
 mod offence;

@@ -1,6 +1,7 @@
 //! The handle: open the ledger, ask it, read it.
 
 mod intake;
+mod repeat;
 mod settled;
 
 use std::path::Path;
@@ -20,6 +21,8 @@ use crate::index::Index;
 use crate::reader::{self, Reader};
 use crate::store;
 use crate::writer::Writer;
+
+pub use self::repeat::{Extension, Known, Same};
 
 /// The ledger. Clones share it; it is closed when the last one goes.
 ///

@@ -1,0 +1,98 @@
+//! What is asked for again while it is in force: most of a flood. Found in
+//! memory, and prolonged many at a time.
+
+use std::sync::PoisonError;
+
+use riposte_policy::config::Mode;
+use riposte_policy::order::{EntryId, Source};
+
+use super::{Ledger, Wait};
+use crate::entry::{Due, EffectRow, State};
+use crate::error::LedgerError;
+use crate::index::Term;
+use crate::reader;
+
+/// What an order is, as far as it says whether the same is in force. In
+/// Riposte's way ([`riposte_policy::config::Way`]), and for what lasts for a time.
+#[derive(Clone, Copy, Debug)]
+pub struct Same<'a> {
+    /// Whose.
+    pub tenant: &'a str,
+    /// Name of the command.
+    pub command: &'a str,
+    /// The agent it is for.
+    pub agent: &'a str,
+    /// What it acts on.
+    pub keys: &'a [String],
+    /// Whether it acts.
+    pub mode: Mode,
+    /// Where its alert stands.
+    pub source: Option<Source>,
+}
+
+/// An entry that an order would only prolong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The entry.
+    pub id: EntryId,
+    /// When it ends, in milliseconds since the machine was started; `None`
+    /// while it is under way.
+    pub ends_boot_ms: Option<i64>,
+}
+
+/// A later end for an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extension {
+    /// The entry.
+    pub id: EntryId,
+    /// When it is to end, in milliseconds since the machine was started.
+    pub due_boot_ms: i64,
+    /// How long it was asked for, in milliseconds.
+    pub length_ms: i64,
+}
+
+impl Ledger {
+    /// The entry that is in force or under way under the key of `same`, where
+    /// [`Ledger::admit`] would say no other. `None` proves nothing: then it has
+    /// to be asked. From memory.
+    pub fn known(&self, same: &Same<'_>) -> Option<Known> {
+        let index = self.0.index.lock().unwrap_or_else(PoisonError::into_inner);
+        if same.source.is_some_and(|source| index.is_replayed(source)) {
+            return None;
+        }
+        let live = index.by_key(index.key(same.tenant, same.command, same.agent, same.keys, same.mode))?;
+        let ends_boot_ms = match (live.state, live.term) {
+            (State::InForce, Term::At(ends)) => Some(ends),
+            (State::Intended, _) => None,
+            _ => return None,
+        };
+        Some(Known { id: live.id, ends_boot_ms })
+    }
+
+    /// Moves the end of entries to the later of the two, all in one commit:
+    /// those that were moved, and when they end now. What is not in force any
+    /// more is passed over.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be recorded.
+    pub async fn extend(&self, extensions: Vec<Extension>) -> Result<Vec<(EntryId, Due)>, LedgerError> {
+        self.ask(Wait::Applied, move |books| books.extend(&extensions)).await
+    }
+
+    /// The effects of several entries.
+    ///
+    /// # Errors
+    ///
+    /// When the ledger cannot be read.
+    pub async fn effects_of(&self, ids: Vec<EntryId>) -> Result<Vec<EffectRow>, LedgerError> {
+        self.read_all(move |conn| {
+            let mut effects = Vec::with_capacity(ids.len());
+            for id in ids {
+                effects.extend(reader::effects(conn, id)?);
+            }
+            Ok(effects)
+        })
+        .await
+    }
+}
