@@ -23,8 +23,13 @@ pub struct Builtin {
 }
 
 /// Where [`riposte_sdk`'s `Alert::address`](https://docs.rs/riposte-sdk) looks.
-const ADDRESS: &[&str] =
-    &["/data/win/eventdata/ipAddress", "/data/win/eventdata/destinationIp", "/data/srcip", "/srcip", "/source/ip"];
+const ADDRESS: &[&str] = &[
+    "/data/win/eventdata/ipAddress",
+    "/data/win/eventdata/destinationIp",
+    "/data/srcip",
+    "/srcip",
+    "/source/ip",
+];
 
 /// The components whose only key is that address.
 const OF_ADDRESSES: [&str; 4] = ["firewall-drop", "host-deny", "ip-customblock", "route-null"];

@@ -53,7 +53,13 @@ struct Flood {
 
 impl Flood {
     fn of(alerts: u32) -> Self {
-        Self { alerts, addresses: (alerts / 20).min(50_000), long: 200.min(alerts / 300), bad: alerts / 50, too_long: 2 }
+        Self {
+            alerts,
+            addresses: (alerts / 20).min(50_000),
+            long: 200.min(alerts / 300),
+            bad: alerts / 50,
+            too_long: 2,
+        }
     }
 
     /// All of it, mixed as an attacker would: the addresses in turn, so that
@@ -62,7 +68,9 @@ impl Flood {
         let file = std::fs::File::create(host.path("alerts.json")).unwrap();
         let mut file = BufWriter::with_capacity(1 << 20, file);
         let filling = "x".repeat(1_040_000);
-        let every = |n: u32, of: u32| of > 0 && n % (self.alerts / of).max(1) == 0 && n / (self.alerts / of).max(1) < of;
+        let every = |n: u32, of: u32| {
+            of > 0 && n % (self.alerts / of).max(1) == 0 && n / (self.alerts / of).max(1) < of
+        };
         for n in 0..self.alerts {
             let source = address(n % self.addresses);
             let line = match every(n, self.long) {
@@ -143,7 +151,9 @@ fn every_alert_of_a_flood_is_accounted_for_within_bounds() {
     // An operator is heard in the middle of it.
     let paused = host.riposte(&["pause", "--command", "drop", "--reason", "flood"]);
     assert_eq!(paused.code, 0, "{paused:?}");
-    wait("the pause acts", || status(&host)["orders"]["commands"]["drop"]["refused"]["paused"].as_u64() > Some(0));
+    wait("the pause acts", || {
+        status(&host)["orders"]["commands"]["drop"]["refused"]["paused"].as_u64() > Some(0)
+    });
     assert!(status(&host)["alerts"]["lines"].as_u64() < Some(u64::from(flood.lines())), "in the middle");
     let resumed = host.riposte(&["resume", "--command", "drop"]);
     assert_eq!(resumed.code, 0, "{resumed:?}");
@@ -200,7 +210,8 @@ fn every_alert_of_a_flood_is_accounted_for_within_bounds() {
     }
     let in_force = drop["ended"]["in-force"].as_u64().unwrap();
     assert!(in_force >= u64::from(flood.addresses), "each address was blocked: {drop}");
-    let closed = entries.iter().filter(|entry| entry["command"] == "drop" && entry["state"] == "closed").count();
+    let closed =
+        entries.iter().filter(|entry| entry["command"] == "drop" && entry["state"] == "closed").count();
     assert_eq!(closed as u64, in_force);
 
     assert!(peak < MOST_KIB, "{peak} KiB at its peak, more than {MOST_KIB}");

@@ -160,7 +160,13 @@ mod tests {
     fn refused(key: u32, alert: u32) -> Event {
         let keys = vec![key.to_string()];
         let alert_id = Some(alert.to_string());
-        Event { kind: "refused".to_owned(), command: Some("block".to_owned()), keys, alert_id, ..Event::default() }
+        Event {
+            kind: "refused".to_owned(),
+            command: Some("block".to_owned()),
+            keys,
+            alert_id,
+            ..Event::default()
+        }
     }
 
     fn sum(events: &[Value]) -> u64 {

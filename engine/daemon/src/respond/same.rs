@@ -66,9 +66,19 @@ impl Default for Repeats {
     }
 }
 
-/// Decides an order for what is in force or under way already. Else the
-/// receipt comes back, and the order has to go the long way.
+/// Decides an order for what is in force or under way already, and one for a
+/// command that does nothing now. Else the receipt comes back, and the order
+/// has to go the long way.
 pub fn again(engine: &Engine, order: &Order, receipt: Receipt) -> Result<(), Receipt> {
+    // Others decide what is for other machines.
+    if order.location == "all" || !engine.stands_for(&order.agent) {
+        return Err(receipt);
+    }
+    if let Some(refused) = off(engine, order) {
+        receipt.decided();
+        settled(engine, order, &[], &refused);
+        return Ok(());
+    }
     let Some((id, extension)) = known(engine, order) else { return Err(receipt) };
     match extension {
         Some(extension) => engine.repeats.later(extension, receipt)?,
@@ -78,13 +88,21 @@ pub fn again(engine: &Engine, order: &Order, receipt: Receipt) -> Result<(), Rec
     Ok(())
 }
 
+/// What the long way says first, whatever the alert holds.
+fn off(engine: &Engine, order: &Order) -> Option<Outcome> {
+    let armed = engine.armed();
+    let ready = armed.ready(&order.command.name)?;
+    if let Runner::Unsupported(_) = &ready.runner {
+        return None;
+    }
+    let scales = engine.scales(&armed);
+    unpaused(&scales, &ready).and_then(|()| unbroken(scales.now.boot_ms, &ready)).err()
+}
+
 /// The entry that an order would only prolong, and its later end.
 fn known(engine: &Engine, order: &Order) -> Option<(EntryId, Option<Extension>)> {
     let ours = order.key == Way::Riposte && order.offences == Way::Riposte && order.actor == Actor::Alert;
     let length = order.timeout.filter(|_| ours)?;
-    if order.location == "all" || !engine.stands_for(&order.agent) {
-        return None;
-    }
     let armed = engine.armed();
     let ready = armed.ready(&order.command.name)?;
     let keys: Arc<[String]> = match &ready.runner {
@@ -110,18 +128,17 @@ fn known(engine: &Engine, order: &Order) -> Option<(EntryId, Option<Extension>)>
     };
     let known = engine.ledger.known(&same)?;
     // Whatever is against it is said on the long way.
-    unpaused(&scales, &ready).ok()?;
-    unbroken(scales.now.boot_ms, &ready).ok()?;
     if let Runner::Native(_) = &ready.runner {
         unambiguous(order).ok()?;
     }
     passed(&scales, order, &ready, &keys, |step| step).ok()?;
     let length_ms = i64::try_from(length.as_millis()).ok()?;
     let due_boot_ms = scales.now.boot_ms.saturating_add(length_ms);
-    let extension = known
-        .ends_boot_ms
-        .filter(|ends| *ends < due_boot_ms)
-        .map(|_| Extension { id: known.id, due_boot_ms, length_ms });
+    let extension = known.ends_boot_ms.filter(|ends| *ends < due_boot_ms).map(|_| Extension {
+        id: known.id,
+        due_boot_ms,
+        length_ms,
+    });
     Some((known.id, extension))
 }
 
@@ -147,11 +164,29 @@ impl Repeats {
     /// built-in ones only.
     fn print(&self, plugin: &Plugin, alert: &str) -> Option<[u64; 2]> {
         let digest = plugin.digest();
-        let seen: Vec<_> = LOOKS_AT.get(&digest)?.iter().map(|pointer| alert::raw(alert, pointer)).collect();
+        let mut last: Option<(&Pointer, Option<&str>)> = None;
+        let seen: Vec<_> = LOOKS_AT
+            .get(&digest)?
+            .iter()
+            .map(|(first, rest)| {
+                // Several are members of one object, which is found once.
+                let within = match last {
+                    Some((known, within)) if known == first => within,
+                    _ => alert::raw(alert, first),
+                };
+                last = Some((first, within));
+                match rest {
+                    Some(rest) => alert::raw(within?, rest),
+                    None => within,
+                }
+            })
+            .collect();
         if seen.iter().flatten().any(|value| value.len() > LONGEST) {
             return None;
         }
-        Some([0, 1].map(|n: usize| self.secrets.get(n).map_or(0, |secret| secret.hash_one((digest.0, &seen)))))
+        Some(
+            [0, 1].map(|n: usize| self.secrets.get(n).map_or(0, |secret| secret.hash_one((digest.0, &seen)))),
+        )
     }
 
     /// Notes a later end. The receipt comes back when too many wait.
@@ -237,14 +272,40 @@ pub async fn write(engine: &Arc<Engine>) {
     engine.settle_effects_of(moved.into_iter().map(|(id, _)| id).collect()).await;
 }
 
-/// All that the keys of a built-in response depend on, by its digest.
-static LOOKS_AT: LazyLock<HashMap<Digest, Vec<Pointer>>> = LazyLock::new(|| {
+/// The first step of a pointer, and the others.
+type Steps = (Pointer, Option<Pointer>);
+
+/// All that the keys of a built-in response depend on, by its digest, looked up
+/// as a component's questions are.
+static LOOKS_AT: LazyLock<HashMap<Digest, Vec<Steps>>> = LazyLock::new(|| {
     use sha2::{Digest as _, Sha256};
+    let steps = |pointer: &&str| -> Option<Steps> {
+        match pointer.get(1..)?.find('/').map(|end| pointer.split_at(end + 1)) {
+            Some((first, rest)) => Some((first.parse().ok()?, Some(rest.parse().ok()?))),
+            None => Some((pointer.parse().ok()?, None)),
+        }
+    };
     let looking = riposte_plugins::builtins().iter().filter(|builtin| !builtin.looks_at.is_empty());
     looking
         .map(|builtin| {
-            let pointers = builtin.looks_at.iter().filter_map(|pointer| pointer.parse().ok());
-            (Digest(Sha256::digest(builtin.wasm).into()), pointers.collect())
+            let digest = Digest(Sha256::digest(builtin.wasm).into());
+            (digest, builtin.looks_at.iter().filter_map(steps).collect())
         })
         .collect()
 });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_addresses_are_named_by_is_remembered_in_steps() {
+        let steps: Vec<_> = LOOKS_AT.values().flatten().collect();
+        assert!(steps.iter().all(|(first, rest)| {
+            let first = first.as_str();
+            first.starts_with('/') && rest.as_ref().is_none_or(|rest| rest.as_str().starts_with('/'))
+        }));
+        // Built-ins share a component: firewall-drop, host-deny, ip-customblock, route-null.
+        assert_eq!((LOOKS_AT.len(), steps.len()), (4, 20));
+    }
+}

@@ -147,7 +147,9 @@ async fn begin(engine: &Arc<Engine>, waiting: Waiting, turn: Turn) {
     let entry = match engine.ledger.entry(waiting.id).await {
         Ok(Some(entry)) => entry,
         Ok(None) => return,
-        Err(error) => return tracing::error!(entry = %waiting.id, %error, "cannot be read; it stays intended"),
+        Err(error) => {
+            return tracing::error!(entry = %waiting.id, %error, "cannot be read; it stays intended");
+        }
     };
     let waited = Duration::from_millis(
         u64::try_from(engine.now().boot_ms.saturating_sub(waiting.since_ms)).unwrap_or(0),
