@@ -1,5 +1,7 @@
 //! Everything one running engine holds, wired together.
 
+mod repair;
+
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
@@ -7,14 +9,12 @@ use std::time::Duration;
 
 use riposte_capability::firewall::{Backend, PassedOver};
 use riposte_capability::process::Program;
-use riposte_capability::{Capabilities, Effect, Refusal, Repaired, isolation};
+use riposte_capability::{Capabilities, Refusal};
 use riposte_ledger::Ledger;
 use riposte_ledger::clock::{Clock, Now};
-use riposte_ledger::entry::EffectRow;
 use riposte_policy::config::{Command, Mode, Role};
 use riposte_policy::diagnostic::Diagnostic;
 use riposte_policy::grant::{Digest, FirewallBackend};
-use riposte_policy::order::EntryId;
 use riposte_policy::{Order, Prefix, Severity};
 use riposte_runtime::native::NativeProgram;
 use riposte_runtime::{Components, Plugin};
@@ -388,105 +388,6 @@ impl Engine {
         Ok(())
     }
 
-    /// Makes the host agree with the ledger.
-    pub async fn repair(&self) {
-        if self.settings.shadow {
-            return;
-        }
-        let mut effects = Vec::new();
-        for interface in Capabilities::interfaces() {
-            match self.ledger.held(interface).await {
-                Ok(held) => {
-                    effects.extend(held.into_iter().map(|held| Effect { interface, target: held.target }));
-                }
-                Err(error) => return tracing::error!(%error, "cannot read what is claimed"),
-            }
-        }
-        match self.capabilities.repair(&effects).await {
-            Ok(repaired) if repaired != Repaired::default() => {
-                let Repaired { written, removed } = repaired;
-                tracing::warn!(written, removed, "the host did not show what the ledger says; it does now");
-                self.report.repaired(written, removed);
-            }
-            Ok(_) => {}
-            Err(refusal) => tracing::warn!(%refusal, "cannot compare the host with the ledger"),
-        }
-    }
-
-    /// The same, when the firewall's table was found damaged since the last look.
-    pub async fn repair_if_rebuilt(&self) {
-        if self.settings.shadow {
-            return;
-        }
-        // Asking puts back rules that somebody flushed, which no write notices.
-        if let Err(refusal) = self.firewall.probe().await {
-            tracing::debug!(%refusal, "the firewall cannot be looked at");
-        }
-        let rebuilt = self.firewall.rebuilt();
-        if self.rebuilt.swap(rebuilt, Ordering::AcqRel) != rebuilt {
-            self.repair().await;
-        }
-    }
-
-    /// Lets an isolated host reach those who became its managers since.
-    pub async fn follow_superiors(&self) {
-        let interface = isolation::INTERFACE;
-        let held = match self.ledger.held(interface).await {
-            Ok(held) => held,
-            Err(error) => return tracing::error!(%error, "cannot read whether this host is isolated"),
-        };
-        // Who is connected is not asked without need: the answer counts for a while.
-        if self.settings.shadow || held.is_empty() {
-            // The next isolation is told anew.
-            return self.superiors.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        }
-        let guard = self.capabilities.guard();
-        let now = [guard.superiors(), guard.name_servers()].concat();
-        if now == *self.superiors.lock().unwrap_or_else(PoisonError::into_inner) {
-            return;
-        }
-        let effects: Vec<_> =
-            held.into_iter().map(|held| Effect { interface, target: held.target }).collect();
-        match self.capabilities.settle(&effects).await {
-            Ok(()) => *self.superiors.lock().unwrap_or_else(PoisonError::into_inner) = now,
-            Err(refusal) => tracing::warn!(%refusal, "an isolated host may not reach a new manager"),
-        }
-    }
-
-    /// Makes the kernel's timeouts follow an entry whose due time has moved.
-    pub async fn settle_effects(&self, id: EntryId) {
-        self.settle_effects_of(vec![id]).await;
-    }
-
-    /// The same for several entries, as few changes.
-    pub async fn settle_effects_of(&self, ids: Vec<EntryId>) {
-        let effects = match self.ledger.effects_of(ids).await {
-            Ok(effects) => effects,
-            Err(error) => return tracing::error!(%error, "cannot read the effects"),
-        };
-        let effects: Vec<_> = effects.iter().filter_map(effect).collect();
-        if effects.is_empty() {
-            return;
-        }
-        if let Err(refusal) = self.capabilities.settle(&effects).await {
-            tracing::warn!(%refusal, "the host keeps the earlier time");
-        }
-    }
-
-    /// The engine itself takes back one recorded effect of an entry.
-    ///
-    /// # Errors
-    ///
-    /// When the host refuses. An effect that this engine does not know is the
-    /// work of a newer one, and stays open.
-    pub async fn reverse(&self, id: EntryId, row: &EffectRow) -> Result<(), Refusal> {
-        let Some(effect) = effect(row) else {
-            let what = format!("{} {}", row.interface, row.target);
-            return Err(Refusal::unsupported(format!("this engine does not know the effect {what}")));
-        };
-        self.capabilities.reverse(id, &effect).await.map(drop)
-    }
-
     /// What blocks, whether it works now, and why the others do not block.
     pub async fn firewall(&self) -> Firewall {
         let backend = self.firewall.chosen();
@@ -570,11 +471,6 @@ impl Engine {
     pub fn gives_up(&self) -> bool {
         self.settings.once || self.is_stopping()
     }
-}
-
-/// A recorded effect as capabilities know it.
-fn effect(row: &EffectRow) -> Option<Effect> {
-    Capabilities::recorded(&row.interface, &row.target)
 }
 
 /// The word for a location, as the ledger kept it.

@@ -1,5 +1,5 @@
 //! What a start finds in the ledger, and what it does about it, before any new
-//! work is taken.
+//! work is taken. [`Entry::recovery`] decides it.
 //!
 //! | found | done |
 //! |---|---|
@@ -15,7 +15,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use riposte_ledger::entry::Kind;
+use riposte_ledger::entry::{Kind, Recovery};
 use riposte_ledger::ledger::Pending;
 use riposte_ledger::{Cause, Entry, State};
 use riposte_policy::config::Mode;
@@ -44,7 +44,7 @@ pub async fn recover(engine: &Arc<Engine>, found: Vec<Entry>, pending: Vec<Pendi
     let mut undos = JoinSet::new();
     for entry in overdue {
         let engine = Arc::clone(engine);
-        let cause = if entry.state == State::Undoing { Cause::Recovery } else { Cause::Due };
+        let cause = if entry.recovery() == Recovery::UndoAgain { Cause::Recovery } else { Cause::Due };
         // What fails is tried again by the timekeeper; nobody waits for that here.
         undos.spawn(async move { drop(undo::undo(&engine, entry.id, cause).await) });
     }
@@ -72,8 +72,7 @@ pub async fn recover(engine: &Arc<Engine>, found: Vec<Entry>, pending: Vec<Pendi
 
 /// A program that is to be started: few are at a time.
 fn waits_for_a_turn(entry: &Entry) -> bool {
-    let begun = respond::is_once(entry.kind, entry.timeout_ms.is_some()) && entry.attempt > 1;
-    entry.kind == Kind::Native && entry.mode == Mode::Enforce && !begun
+    entry.kind == Kind::Native && entry.mode == Mode::Enforce && entry.recovery() != Recovery::Unknown
 }
 
 /// Takes up entries, few at a time: each has its alert in memory meanwhile.
@@ -95,9 +94,7 @@ async fn take_up_all(engine: Arc<Engine>, entries: Vec<Entry>) {
 
 /// An entry of which nobody knows how far it came.
 async fn take_up(engine: &Arc<Engine>, entry: &Entry) {
-    let once = respond::is_once(entry.kind, entry.timeout_ms.is_some());
-    let begun = entry.attempt > 1;
-    if !once || !begun || entry.mode == Mode::Shadow {
+    if entry.recovery() != Recovery::Unknown {
         match engine.ledger.entry(entry.id).await {
             // With its alert now. The outcome is reported on the way.
             Ok(Some(entry)) => drop(respond::again(engine, &entry).await),

@@ -187,7 +187,12 @@ pub(super) async fn admit(engine: &Arc<Engine>, order: &Order) -> Result<Intende
             }
             Err(Outcome::Already(id))
         }
-        Admitted::UnderWay { id } => Err(Outcome::Already(id)),
+        Admitted::UnderWay { id, extended } => {
+            if extended {
+                engine.settle_effects(id).await;
+            }
+            Err(Outcome::Already(id))
+        }
         Admitted::Undoing { id } => Err(Outcome::Refused(Refused::Undoing(id))),
         Admitted::Handled => Err(Outcome::Handled),
         Admitted::Full { limit } => Err(Outcome::Refused(Refused::Full(limit))),

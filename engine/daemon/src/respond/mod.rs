@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use riposte_ledger::Entry;
-use riposte_ledger::entry::Kind;
+use riposte_ledger::entry::Recovery;
 use riposte_policy::Order;
 use riposte_policy::config::Mode;
 use riposte_policy::order::{Actor, EntryId};
@@ -145,17 +145,6 @@ impl Intended {
 /// The program of this entry waits for its turn.
 struct Waits(EntryId);
 
-/// Whether what is done is not undone and not to be repeated. The ledger counts
-/// how often such an entry was begun: 1 is never, and safe to begin.
-#[must_use]
-pub fn is_once(kind: Kind, timed: bool) -> bool {
-    match kind {
-        Kind::Oneshot => true,
-        Kind::Native => !timed,
-        Kind::Reversible => false,
-    }
-}
-
 /// What is done before an entry is begun that is in the ledger already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Before {
@@ -200,11 +189,11 @@ async fn resumed(
     turn: Option<Turn>,
 ) -> Outcome {
     let id = entry.id;
-    let once = is_once(entry.kind, entry.timeout_ms.is_some());
+    let recovery = entry.recovery();
     if let (Runner::Native(program), Mode::Enforce) = (&ready.runner, entry.mode) {
         // It may never have acted, so a delete that fails is no reason not to add.
         if before == Before::Delete
-            && !once
+            && recovery == Recovery::DeleteThenAdd
             && let Err(error) = undo::by_program(engine, order, program).await
         {
             tracing::warn!(entry = %id, "the delete before the new add failed: {error}");
@@ -218,7 +207,10 @@ async fn resumed(
         }
     }
     // What happens once counts its beginning itself, and so does what was never begun.
-    let attempt = if once || before == Before::Nothing { Ok(1) } else { engine.ledger.attempt(id).await };
+    let attempt = match (recovery, before) {
+        (Recovery::Begin, _) | (_, Before::Nothing) => Ok(1),
+        _ => engine.ledger.attempt(id).await,
+    };
     let attempt = match attempt {
         Ok(attempt) => attempt,
         Err(error) => return Outcome::Failed { id: Some(id), error: error.to_string() },

@@ -176,9 +176,9 @@ impl Intended {
                 Ok(Rekeyed::InForce { existing, due }) => {
                     if let Some(due) = due {
                         engine.timekeeper.extended(existing, due.boot_ms);
-                        // Under Wazuh's key it may be a component's.
-                        engine.settle_effects(existing).await;
                     }
+                    // Under Wazuh's key it may be a component's.
+                    engine.settle_effects(existing).await;
                     return Err(Outcome::Already(existing));
                 }
                 Err(error) => {

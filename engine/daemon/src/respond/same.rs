@@ -118,6 +118,7 @@ fn known(engine: &Engine, order: &Order) -> Option<(EntryId, Option<Extension>)>
     };
     let scales = engine.scales(&armed);
     let mode = mode(&scales, &ready, order.mode);
+    let length_ms = i64::try_from(length.as_millis()).ok()?;
     let same = Same {
         tenant: &order.tenant,
         command: &order.command.name,
@@ -125,14 +126,14 @@ fn known(engine: &Engine, order: &Order) -> Option<(EntryId, Option<Extension>)>
         keys: &keys,
         mode,
         source: order.source,
+        length_ms,
     };
-    let known = engine.ledger.known(&same)?;
+    let known = engine.ledger.asked_again(&same)?;
     // Whatever is against it is said on the long way.
     if let Runner::Native(_) = &ready.runner {
         unambiguous(order).ok()?;
     }
     passed(&scales, order, &ready, &keys, |step| step).ok()?;
-    let length_ms = i64::try_from(length.as_millis()).ok()?;
     let due_boot_ms = scales.now.boot_ms.saturating_add(length_ms);
     let extension = known.ends_boot_ms.filter(|ends| *ends < due_boot_ms).map(|_| Extension {
         id: known.id,
@@ -266,10 +267,10 @@ pub async fn write(engine: &Arc<Engine>) {
         }
     };
     receipts.into_iter().for_each(riposte_transport::Sign::decided);
-    for (id, due) in &moved {
-        engine.timekeeper.extended(*id, due.boot_ms);
+    for extended in moved.iter().filter(|extended| extended.in_force) {
+        engine.timekeeper.extended(extended.id, extended.due.boot_ms);
     }
-    engine.settle_effects_of(moved.into_iter().map(|(id, _)| id).collect()).await;
+    engine.settle_effects_of(moved.into_iter().map(|extended| extended.id).collect()).await;
 }
 
 /// The first step of a pointer, and the others.

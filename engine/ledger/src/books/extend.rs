@@ -1,23 +1,21 @@
 //! Later ends, many at a time.
 
-use riposte_policy::order::EntryId;
-
 use super::{Books, due_at};
-use crate::entry::{Due, State};
+use crate::entry::State;
 use crate::error::LedgerError;
 use crate::index::Term;
-use crate::ledger::Extension;
+use crate::ledger::{Extended, Extension};
 
 impl Books {
-    /// Moves the end of what is in force to the later of the two.
-    pub(crate) fn extend(&mut self, extensions: &[Extension]) -> Result<Vec<(EntryId, Due)>, LedgerError> {
+    /// Moves the end of what is in force, or under way with an end, to the
+    /// later of the two.
+    pub(crate) fn extend(&mut self, extensions: &[Extension]) -> Result<Vec<Extended>, LedgerError> {
         let now = self.now();
         let mut moved = Vec::new();
         for Extension { id, due_boot_ms, length_ms } in extensions.iter().copied() {
-            let later = self.index().get(id).is_some_and(|live| {
-                live.state == State::InForce && matches!(live.term, Term::At(ends) if ends < due_boot_ms)
-            });
-            if !later {
+            let found = self.index().get(id).map(|live| (live.state, live.term));
+            let Some((state @ (State::InForce | State::Intended), Term::At(ends))) = found else { continue };
+            if ends >= due_boot_ms {
                 continue;
             }
             let due = due_at(&now, due_boot_ms);
@@ -26,7 +24,7 @@ impl Books {
                 (id.0, due.wall_ms, due.boot_ms, self.boot, length_ms),
             )?;
             self.index().set_term(id, Term::At(due.boot_ms));
-            moved.push((id, due));
+            moved.push(Extended { id, due, in_force: state == State::InForce });
         }
         Ok(moved)
     }

@@ -28,6 +28,8 @@ pub struct Same<'a> {
     pub mode: Mode,
     /// Where its alert stands.
     pub source: Option<Source>,
+    /// How long it is to last, in milliseconds.
+    pub length_ms: i64,
 }
 
 /// An entry that an order would only prolong.
@@ -36,7 +38,7 @@ pub struct Known {
     /// The entry.
     pub id: EntryId,
     /// When it ends, in milliseconds since the machine was started; `None`
-    /// while it is under way.
+    /// while that is not known, and the order would not change it.
     pub ends_boot_ms: Option<i64>,
 }
 
@@ -51,32 +53,45 @@ pub struct Extension {
     pub length_ms: i64,
 }
 
+/// An entry whose end was moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extended {
+    /// The entry.
+    pub id: EntryId,
+    /// When it ends now.
+    pub due: Due,
+    /// Whether it is in force, and not still under way.
+    pub in_force: bool,
+}
+
 impl Ledger {
     /// The entry that is in force or under way under the key of `same`, where
     /// [`Ledger::admit`] would say no other. `None` proves nothing: then it has
     /// to be asked. From memory.
-    pub fn known(&self, same: &Same<'_>) -> Option<Known> {
+    pub fn asked_again(&self, same: &Same<'_>) -> Option<Known> {
         let index = self.0.index.lock().unwrap_or_else(PoisonError::into_inner);
         if same.source.is_some_and(|source| index.is_replayed(source)) {
             return None;
         }
         let live = index.by_key(index.key(same.tenant, same.command, same.agent, same.keys, same.mode))?;
-        let ends_boot_ms = match (live.state, live.term) {
-            (State::InForce, Term::At(ends)) => Some(ends),
-            (State::Intended, _) => None,
-            _ => return None,
+        if !matches!(live.state, State::InForce | State::Intended) {
+            return None;
+        }
+        let ends_boot_ms = match live.term {
+            Term::At(ends) => Some(ends),
+            Term::After(length) if same.length_ms <= length => None,
+            Term::After(_) | Term::Never => return None,
         };
         Some(Known { id: live.id, ends_boot_ms })
     }
 
     /// Moves the end of entries to the later of the two, all in one commit:
-    /// those that were moved, and when they end now. What is not in force any
-    /// more is passed over.
+    /// those that were moved. What is over is passed over.
     ///
     /// # Errors
     ///
     /// When it could not be recorded.
-    pub async fn extend(&self, extensions: Vec<Extension>) -> Result<Vec<(EntryId, Due)>, LedgerError> {
+    pub async fn extend(&self, extensions: Vec<Extension>) -> Result<Vec<Extended>, LedgerError> {
         self.ask(Wait::Applied, move |books| books.extend(&extensions)).await
     }
 
