@@ -95,6 +95,15 @@ impl Ledger {
         self.ask(Wait::Applied, move |books| books.extend(&extensions)).await
     }
 
+    /// How many entries are open, and how many of them are stuck.
+    ///
+    /// # Errors
+    ///
+    /// When the ledger cannot be read.
+    pub async fn open_counts(&self) -> Result<(i64, i64), LedgerError> {
+        self.read_all(reader::open_counts).await
+    }
+
     /// The effects of several entries.
     ///
     /// # Errors
