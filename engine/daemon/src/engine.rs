@@ -31,6 +31,7 @@ use crate::outcome::{Outcome, Refused};
 use crate::places::Places;
 use crate::programs::Programs;
 use crate::report::Report;
+use crate::respond::same::{self, Repeats};
 use crate::respond::{self, Scales, Turns};
 use crate::room::{Placed, Room, Stalled};
 use crate::switches::Switches;
@@ -106,6 +107,8 @@ pub struct Engine {
     room: Room,
     /// Programs that wait for their turn.
     pub turns: Turns,
+    /// What is asked for again while it is in force.
+    pub repeats: Repeats,
     /// What became of every order.
     pub tally: Tally,
 }
@@ -204,6 +207,7 @@ impl Engine {
             waiting: Semaphore::new(WAITING),
             room: Room::default(),
             turns: Turns::default(),
+            repeats: Repeats::default(),
             tally: Tally::default(),
         })
     }
@@ -249,6 +253,7 @@ impl Engine {
     /// nobody is there for it.
     pub async fn dispatch(&self, order: Order, receipt: Receipt) {
         self.tally.given(&order.command.name, 1);
+        let Err(receipt) = same::again(self, &order, receipt) else { return };
         let bytes = order.alert.len().saturating_add(order.message.as_deref().map_or(0, str::len));
         let place = match self.room.enter(&order.command.name, bytes).await {
             Ok(place) => place,

@@ -7,6 +7,7 @@
 mod admit;
 mod foresee;
 mod run;
+pub mod same;
 mod turns;
 
 use std::sync::Arc;

@@ -9,6 +9,7 @@ mod asked;
 mod clock;
 mod effect;
 mod enter;
+mod extend;
 mod input;
 mod load;
 mod offence;
