@@ -275,7 +275,8 @@ impl Backend for Firewalls {
         let mut refusal = None;
         for kind in self.in_use() {
             // What was never opened made nothing.
-            let Some(backend) = self.slots.iter().find(|slot| slot.kind == kind).and_then(|s| s.backend.get())
+            let Some(backend) =
+                self.slots.iter().find(|slot| slot.kind == kind).and_then(|s| s.backend.get())
             else {
                 continue;
             };

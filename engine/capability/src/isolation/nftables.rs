@@ -38,7 +38,8 @@ use crate::held::Backend;
 use crate::netlink::{self, APPEND, CREATE, Outbox, Socket};
 use crate::refusal::Refusal;
 
-const TABLE: &str = "riposte-isolation";
+/// How the names of the tables begin.
+pub(crate) const TABLE: &str = "riposte-isolation";
 
 const DELETE_TABLE: u16 = (10 << 8) | 2;
 const GET_TABLE: u16 = (10 << 8) | 1;
@@ -202,6 +203,10 @@ impl Backend for Nftables {
         Ok(made.into_iter().filter(|target| tables.contains(&table(target))).map(str::to_owned).collect())
     }
 
+    fn port(&self) -> Option<u32> {
+        self.kernel.lock().unwrap_or_else(PoisonError::into_inner).0.port()
+    }
+
     fn lists(&self) -> bool {
         true
     }
@@ -350,7 +355,9 @@ fn set_of_networks(t: &mut Transaction, table: &str, name: &str, kind: Kind, net
         |network: &&Prefix| matches!(network.network().ip(), IpAddr::V4(_)) == (kind == Kind::Networks4);
     let networks: Vec<&Prefix> = networks.iter().filter(fits).collect();
     for part in networks.chunks(400) {
-        add_elements(t, table, name, |m| part.iter().for_each(|network| element(m, kind, Item::bare(**network))));
+        add_elements(t, table, name, |m| {
+            part.iter().for_each(|network| element(m, kind, Item::bare(**network)))
+        });
     }
 }
 

@@ -80,6 +80,11 @@ fn parts(target: &str) -> Result<(String, Line), Refusal> {
     Ok((file, Line::parse(&line)?))
 }
 
+/// The file of a target; `None`: another version of the engine wrote it.
+pub(crate) fn file_of(target: &str) -> Option<std::path::PathBuf> {
+    parts(target).ok().map(|(file, _)| file.into())
+}
+
 /// What was there before the first response kept the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Prior {

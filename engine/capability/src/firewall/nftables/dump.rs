@@ -76,19 +76,31 @@ pub(super) fn address(socket: &mut Socket, set: &SetName, prefix: Prefix) -> Res
 pub(super) fn rules(socket: &mut Socket) -> Result<Vec<(String, String)>, Errno> {
     const RULE_TABLE: u16 = 1;
     let in_table = |m: &mut Outbox| m.name(RULE_TABLE, schema::TABLE);
-    dump(socket, schema::GET_RULE, in_table, |_| true, |attributes, found| {
-        found.extend(schema::rule_of(attributes));
-    })
+    dump(
+        socket,
+        schema::GET_RULE,
+        in_table,
+        |_| true,
+        |attributes, found| {
+            found.extend(schema::rule_of(attributes));
+        },
+    )
 }
 
 /// How often the tables of this host were changed, by whomever.
 pub(super) fn generation(socket: &mut Socket) -> Result<u32, Errno> {
     const ID: u16 = 1;
     let mut found = None;
-    socket.ask(schema::GET_GENERATION, &[0; 4], |_| (), |message| {
-        let attributes = message.payload.get(HEADER.len()..).unwrap_or_default();
-        found = netlink::find(attributes, ID).and_then(|id| Some(u32::from_be_bytes(id.try_into().ok()?)));
-    })?;
+    socket.ask(
+        schema::GET_GENERATION,
+        &[0; 4],
+        |_| (),
+        |message| {
+            let attributes = message.payload.get(HEADER.len()..).unwrap_or_default();
+            found =
+                netlink::find(attributes, ID).and_then(|id| Some(u32::from_be_bytes(id.try_into().ok()?)));
+        },
+    )?;
     found.ok_or(Errno::NODATA)
 }
 
@@ -234,7 +246,12 @@ mod tests {
         let is_ipv4 = !points.iter().any(|(address, _)| address.contains(':'));
         let mut points: Vec<_> = points
             .iter()
-            .map(|(address, end)| Point { address: address.parse().unwrap(), end: *end, remaining: None, comment: Comment::None })
+            .map(|(address, end)| Point {
+                address: address.parse().unwrap(),
+                end: *end,
+                remaining: None,
+                comment: Comment::None,
+            })
             .collect();
         assert!(sorted_whole(&mut points));
         networks(points, is_ipv4).into_iter().map(|item| item.prefix.to_string()).collect()
@@ -266,7 +283,12 @@ mod tests {
 
     #[test]
     fn a_dump_that_repeats_itself_is_not_whole() {
-        let point = |last| Point { address: [192, 0, 2, last].into(), end: false, remaining: None, comment: Comment::None };
+        let point = |last| Point {
+            address: [192, 0, 2, last].into(),
+            end: false,
+            remaining: None,
+            comment: Comment::None,
+        };
         assert!(sorted_whole(&mut [point(3), point(1), point(2)]));
         assert!(!sorted_whole(&mut [point(3), point(1), point(3)]));
     }

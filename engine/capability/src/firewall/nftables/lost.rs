@@ -68,18 +68,20 @@ impl Writer {
             let outermost: HashSet<Prefix> =
                 self.sets.get(&set).map(|seen| seen.networks.outermost().collect()).unwrap_or_default();
             let wanted = addresses.iter().chain(networks.iter().copied().filter(|n| outermost.contains(n)));
-            let gone = wanted.filter(|prefix| !there.contains(prefix)).map(|prefix| Target::new(&set, prefix));
-            lost.missing.extend(gone.filter(|target| lasts(self.claims.standing(target.effect()))));
+            let gone =
+                wanted.filter(|prefix| !there.contains(prefix)).map(|prefix| Target::new(&set, prefix));
+            lost.missing.extend(gone.filter(|target| self.claims.standing(target.effect()).lasts()));
             for item in items {
                 let target = Target::new(&set, item.prefix);
                 let standing = self.claims.standing(target.effect());
-                let ours = (item.prefix.single().is_some() && addresses.contains(item.prefix)) || networks.contains(&item.prefix);
+                let ours = (item.prefix.single().is_some() && addresses.contains(item.prefix))
+                    || networks.contains(&item.prefix);
                 let element = Element { target: target.clone(), remaining: item.timeout, entry: item.entry };
                 match standing {
                     // Made here: it is being removed just now.
                     Standing::Free if ours => {}
                     Standing::Free => lost.astray.push(element),
-                    held if !lasts(held) || agrees(FirewallBackend::Nftables, held, item.timeout) => {}
+                    held if !held.lasts() || agrees(FirewallBackend::Nftables, held, item.timeout) => {}
                     _ if self.known.doubtful.contains(&target) => lost.astray.push(element),
                     _ => drop(doubtful.insert(target)),
                 }
@@ -165,16 +167,6 @@ fn made((set, seen): (&SetName, &mut Seen)) -> (SetName, Addresses, HashSet<Pref
     let mut addresses = std::mem::take(&mut seen.addresses);
     addresses.extend(std::mem::take(&mut seen.gone));
     (set.clone(), addresses, seen.networks.held().collect())
-}
-
-/// Whether it is to be there a moment from now too: what is due may go by the
-/// kernel's own clock.
-fn lasts(standing: Standing) -> bool {
-    match standing {
-        Standing::Free => false,
-        Standing::For(left) => !left.is_zero(),
-        Standing::Permanent => true,
-    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "how often is no matter of due times, but of cost")]

@@ -129,7 +129,10 @@ impl Writer {
 
     /// Reads which sets there are, and what is in those that `wanted` names,
     /// which are at least those of networks.
-    pub(super) fn observe(&mut self, wanted: impl Fn(Kind) -> bool) -> Result<BTreeMap<SetName, Vec<Item>>, Refusal> {
+    pub(super) fn observe(
+        &mut self,
+        wanted: impl Fn(Kind) -> bool,
+    ) -> Result<BTreeMap<SetName, Vec<Item>>, Refusal> {
         let found = dump::sets(&mut self.socket).map_err(|errno| refusal(errno, "list"))?;
         // Sets that somebody removed show nothing.
         let mut shown: BTreeMap<SetName, Vec<Item>> =
