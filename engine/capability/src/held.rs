@@ -111,6 +111,12 @@ pub trait Backend: Send + Sync {
         made
     }
 
+    /// Whether what carries the mark of an entry that is over may be taken away
+    /// without anybody having asked for it.
+    fn takes_away(&self) -> bool {
+        true
+    }
+
     /// The state before the first claim, of which `entry` is the first.
     ///
     /// # Errors
@@ -339,14 +345,19 @@ impl Holding<'_> {
         self.backend.remove(target).await.map(|()| true)
     }
 
-    /// Makes again what is claimed and missing; what carries the engine's mark
-    /// and nobody claims, with the entry that it names.
+    /// Makes again what is claimed and missing, but where `judge` says why it is
+    /// left; returns what carries the engine's mark and nobody claims.
     ///
     /// # Errors
     ///
     /// When the host could not be read, or the first failure; the other targets
     /// were made.
-    pub(crate) async fn mend(&self, effects: &[Effect], mended: &mut Mended) -> Result<Vec<Mark>, Refusal> {
+    pub(crate) async fn mend(
+        &self,
+        effects: &[Effect],
+        judge: &(dyn Fn(&str) -> Option<String> + Sync),
+        mended: &mut Mended,
+    ) -> Result<Vec<Mark>, Refusal> {
         let claimed: Vec<String> = effects
             .iter()
             .filter(|effect| effect.interface == self.interface)
@@ -364,7 +375,13 @@ impl Holding<'_> {
         // have come or gone since, or be at work just now.
         let _turns = self.turns.all().await;
         let Differences { mut missing, otherwise, unclaimed } = self.differences(&claimed).await?;
-        missing.retain(|target| self.claims.standing(&self.effect(target.clone())).lasts());
+        missing.retain(|target| {
+            let effect = self.effect(target.clone());
+            let why = judge(target);
+            let left = why.is_some();
+            mended.told.extend(why.map(|why| (effect.clone(), why)));
+            !left && self.claims.standing(&effect).lasts()
+        });
         for (target, why) in otherwise {
             mended.told.push((self.effect(target), why));
         }

@@ -1,5 +1,6 @@
 //! What the host shows as this engine's own.
 
+use std::fmt;
 use std::time::Duration;
 
 use riposte_policy::order::EntryId;
@@ -60,6 +61,15 @@ const WORD: &str = "entry ";
 
 /// `NFTNL_UDATA_SET_ELEM_COMMENT`: what nft writes behind `comment`.
 const COMMENT: u8 = 0;
+
+impl fmt::Display for Comment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Of(entry) => write!(f, "{WORD}{entry}"),
+            Self::None | Self::Foreign => Ok(()),
+        }
+    }
+}
 
 impl Comment {
     pub(crate) fn of(entry: EntryId) -> Self {

@@ -11,6 +11,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::PoisonError;
 
+use crate::Verdict;
 use crate::claim::{Effect, Standing};
 use crate::firewall::{self, Element, Look, Lost, Target};
 use crate::mark::Mark;
@@ -234,14 +235,34 @@ impl Capabilities {
         let mut leftovers = Vec::new();
         for (mark, known) in marks.into_iter().zip(known) {
             let name = mark.effect.to_string();
-            let mut orphans = self.orphans.lock().unwrap_or_else(PoisonError::into_inner);
-            if known && !orphans.contains_key(&name) {
+            let orphan = self.orphans.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&name);
+            if known && !orphan {
                 leftovers.push(mark);
-            } else if orphans.insert(name, mark.clone()).is_none() {
-                mended.orphans.push(mark);
+            } else {
+                self.adopt_as_orphans(vec![mark], mended);
             }
         }
         leftovers
+    }
+
+    /// Why an account is not locked again: what was no harm when it was locked
+    /// may lock out the last administrator by now.
+    fn judge(&self, user: &str) -> Option<String> {
+        match self.guard.judge_user(&user.parse().ok()?) {
+            Verdict::Pass => None,
+            Verdict::Never { rule, detail } => {
+                Some(format!("somebody unlocked it, and it stays so: {detail} (guard: {rule})"))
+            }
+        }
+    }
+
+    fn adopt_as_orphans(&self, marks: Vec<Mark>, mended: &mut Mended) {
+        for mark in marks {
+            let mut orphans = self.orphans.lock().unwrap_or_else(PoisonError::into_inner);
+            if orphans.insert(mark.effect.to_string(), mark.clone()).is_none() {
+                mended.orphans.push(mark);
+            }
+        }
     }
 
     async fn repair_firewall(&self, effects: &[Effect], mended: &mut Mended) -> Result<(), Refusal> {
@@ -331,7 +352,12 @@ impl Capabilities {
         mended: &mut Mended,
     ) -> Result<(), Refusal> {
         let Some(holding) = self.held(interface) else { return Ok(()) };
-        let unclaimed = holding.mend(effects, mended).await?;
+        let judge = |target: &str| (interface == accounts::INTERFACE).then(|| self.judge(target)).flatten();
+        let unclaimed = holding.mend(effects, &judge, mended).await?;
+        if !holding.backend.takes_away() {
+            self.adopt_as_orphans(unclaimed, mended);
+            return Ok(());
+        }
         let mut outcome = Ok(());
         for leftover in self.leftovers(unclaimed, mended).await {
             let removed = holding.remove_unclaimed(&leftover.effect).await;

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use riposte_policy::grant::FirewallBackend;
+use riposte_policy::order::EntryId;
 use tokio::sync::{Mutex, oneshot};
 
 use super::{Backend, Element, Look, Lost, Target, agrees, kept};
@@ -43,6 +44,8 @@ impl Family {
 pub(super) struct Change {
     pub(super) target: Target,
     pub(super) step: Step,
+    /// The entry that its mark is to name.
+    pub(super) entry: Option<EntryId>,
 }
 
 /// The kinds of [`Change`].
@@ -272,8 +275,7 @@ impl<R: Rules> AtWork<R> {
     fn changes(&self, shown: &R::Shown, targets: &[Target], untold: bool) -> Vec<Change> {
         let there: std::collections::HashMap<&Target, Option<Duration>> =
             shown.elements().iter().map(|element| (&element.target, element.remaining)).collect();
-        let step = |target: &Target| {
-            let standing = self.claims.standing(target.effect());
+        let step = |target: &Target, standing: Standing| {
             let timeout = kept(R::KIND, standing);
             match there.get(target) {
                 None if standing == Standing::Free => None,
@@ -285,7 +287,10 @@ impl<R: Rules> AtWork<R> {
                 Some(_) => None,
             }
         };
-        let change = |target: &Target| Some(Change { target: target.clone(), step: step(target)? });
+        let change = |target: &Target| {
+            let (standing, entry) = self.claims.marked(target.effect());
+            Some(Change { target: target.clone(), step: step(target, standing)?, entry })
+        };
         targets.iter().filter_map(change).collect()
     }
 
@@ -351,7 +356,7 @@ impl<R: Rules> AtWork<R> {
             let unreached: Vec<Change> = there
                 .into_iter()
                 .filter(|target| !shown.reached(target))
-                .map(|target| Change { target: target.clone(), step: Step::Reach })
+                .map(|target| Change { target: target.clone(), step: Step::Reach, entry: None })
                 .collect();
             if !unreached.is_empty() {
                 self.rules.write(family, &shown, &unreached).await?;

@@ -20,7 +20,7 @@ use crate::refusal::Refusal;
 
 pub use call::Lines;
 #[cfg(target_os = "linux")]
-pub use files::Files;
+pub use files::{Files, MarkedFiles};
 
 /// The WIT interface, as effects name it.
 pub const INTERFACE: &str = "lines";
