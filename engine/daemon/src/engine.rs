@@ -21,18 +21,21 @@ use riposte_runtime::{Components, Plugin};
 use riposte_transport::local::Local;
 use riposte_transport::route::Identity;
 use riposte_transport::routed::Routed;
-use riposte_transport::{Receipt, Transport};
+use riposte_transport::{Receipt, Transport, Undeliverable};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
 use self::repair::Repairs;
 use crate::arm::{Armed, Ready};
 use crate::files;
 use crate::intake::Counters;
+use crate::outcome::{Outcome, Refused};
 use crate::places::Places;
 use crate::programs::Programs;
 use crate::report::Report;
-use crate::respond::Scales;
+use crate::respond::{self, Scales, Turns};
+use crate::room::{Placed, Room, Stalled};
 use crate::switches::Switches;
+use crate::tally::Tally;
 use crate::timekeeper::Timekeeper;
 
 /// Components running at a time.
@@ -47,9 +50,6 @@ const DELETES: usize = 4;
 
 /// Orders that wait for an undo of the same target, at a time.
 const WAITING: usize = 64;
-
-/// Orders whose alert stays unhandled until they have run, at a time.
-const LATE: usize = 1024;
 
 /// One running engine.
 pub struct Engine {
@@ -105,8 +105,12 @@ pub struct Engine {
     component_delete_permits: Arc<Semaphore>,
     /// Orders waiting for an undo of the same target.
     pub waiting: Semaphore,
-    /// Room for orders that sign their receipt when they have run.
-    pub late: Semaphore,
+    /// Room for orders that are not decided.
+    room: Room,
+    /// Programs that wait for their turn.
+    pub turns: Turns,
+    /// What became of every order.
+    pub tally: Tally,
 }
 
 /// What the command line settles for good.
@@ -202,7 +206,9 @@ impl Engine {
             delete_permits: Arc::new(Semaphore::new(DELETES)),
             component_delete_permits: Arc::new(Semaphore::new(COMPONENT_DELETES as usize)),
             waiting: Semaphore::new(WAITING),
-            late: Semaphore::new(LATE),
+            room: Room::default(),
+            turns: Turns::default(),
+            tally: Tally::default(),
         })
     }
 
@@ -243,8 +249,19 @@ impl Engine {
         }
     }
 
-    /// Sends an order on its way, and reports it when nobody is there for it.
+    /// Sends an order on its way once there is room for it, and reports it when
+    /// nobody is there for it.
     pub async fn dispatch(&self, order: Order, receipt: Receipt) {
+        self.tally.given(&order.command.name, 1);
+        let bytes = order.alert.len().saturating_add(order.message.as_deref().map_or(0, str::len));
+        let place = match self.room.enter(&order.command.name, bytes).await {
+            Ok(place) => place,
+            Err(Stalled { undecided }) => {
+                receipt.decided();
+                return respond::settled(self, &order, &[], &Outcome::Refused(Refused::Busy(undecided)));
+            }
+        };
+        let receipt = Box::new(Placed { receipt, place });
         let kept = order.clone();
         self.begin();
         let sent = match self.routed.get() {
@@ -252,9 +269,15 @@ impl Engine {
             None => self.transport.send(order, receipt).await,
         };
         if let Err(undeliverable) = sent {
-            self.report.undeliverable(&kept, &undeliverable);
+            self.undeliverable(&kept, &undeliverable);
             self.responded();
         }
+    }
+
+    /// Counts and reports an order that nobody can be given.
+    pub fn undeliverable(&self, order: &Order, why: &Undeliverable) {
+        self.tally.undeliverable(&order.command.name);
+        self.report.undeliverable(order, why);
     }
 
     /// Sends orders for other machines than `identity` to `there`. Once, before
@@ -411,10 +434,10 @@ impl Engine {
         [own, Arc::clone(&self.component_permits).acquire_owned().await.ok()]
     }
 
-    /// Room for one start of a native program.
-    pub async fn program_permits(&self, ready: &Ready) -> [Option<OwnedSemaphorePermit>; 2] {
-        let own = Arc::clone(&ready.permits).acquire_owned().await.ok();
-        [own, Arc::clone(&self.program_permits).acquire_owned().await.ok()]
+    /// Room for starts of native programs; each command has a
+    /// [line](Turns) of its own.
+    pub fn program_room(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.program_permits)
     }
 
     /// Room for one undo by a component.
@@ -430,6 +453,9 @@ impl Engine {
     /// The engine takes no new orders.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
+        for _ in 0..self.turns.abandon() {
+            self.responded();
+        }
     }
 
     /// Whether it is stopping.

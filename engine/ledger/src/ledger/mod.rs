@@ -1,5 +1,6 @@
 //! The handle: open the ledger, ask it, read it.
 
+mod driven;
 mod intake;
 mod settled;
 
@@ -18,8 +19,10 @@ use crate::entry::{
 use crate::error::LedgerError;
 use crate::index::Index;
 use crate::reader::{self, Reader};
-use crate::store;
+use crate::store::{self, Disk, HostDisk};
 use crate::writer::Writer;
+
+pub use driven::{Driven, Turn};
 
 /// The ledger. Clones share it; it is closed when the last one goes.
 ///
@@ -136,11 +139,12 @@ impl Ledger {
     ///
     /// As [`Ledger::open`].
     pub fn open_with(path: &Path, clock: Arc<dyn Clock>, settings: Settings) -> Result<Opened, LedgerError> {
-        let store = store::open(path, settings.most_pages)?;
+        let disk: Arc<dyn Disk> = Arc::new(HostDisk);
+        let store = store::open(path, settings.most_pages, &disk)?;
         let path: Arc<Path> = path.into();
         let (books, left) = Books::open(Arc::clone(&path), store, Arc::clone(&clock), settings)?;
         let index = books.share_index();
-        let reader = Reader::start(&path)?;
+        let reader = Reader::start(&path, disk.as_ref())?;
         let writer = Writer::start(books)
             .map_err(|error| LedgerError::Io { path: path.to_path_buf(), detail: error.to_string() })?;
         let ledger = Self(Arc::new(Inner { reader, writer, index, clock }));
@@ -154,7 +158,7 @@ impl Ledger {
     ///
     /// When there is no ledger of a version that this program knows.
     pub fn read(path: &Path, filter: &Filter) -> Result<Vec<Entry>, LedgerError> {
-        let conn = store::open_to_read(path)?;
+        let conn = store::open_to_read(path, &HostDisk)?;
         reader::entries(&conn, filter).map_err(|error| LedgerError::sqlite(path, &error))
     }
 
@@ -165,7 +169,7 @@ impl Ledger {
     ///
     /// When there is no ledger of a version that this program knows.
     pub fn read_entry(path: &Path, id: EntryId) -> Result<Option<(Entry, Vec<EffectRow>)>, LedgerError> {
-        let conn = store::open_to_read(path)?;
+        let conn = store::open_to_read(path, &HostDisk)?;
         let read = || {
             let Some(entry) = reader::entry(&conn, id)? else { return Ok(None) };
             Ok(Some((entry, reader::effects(&conn, id)?)))

@@ -220,13 +220,17 @@ fn the_host_and_the_engine_keep_what_they_run_from() {
         maps.lines().filter_map(|line| line.split_once("  /").map(|(_, path)| format!("/{}", path.trim())));
     let library = library.into_iter().find(|path| path.contains("libc")).unwrap_or_else(|| engine.clone());
     for path in ["/etc/passwd", "/etc/shadow", "/boot/vmlinuz", "/etc/pam.d/sshd", &engine, &library] {
-        let refusal = bench.store.record(&HostPath::parse(path).unwrap()).unwrap_err();
+        let refusal = bench.store.record(&HostPath::parse(path).unwrap(), None).unwrap_err();
         assert!(refusal.message.contains("guard: "), "{path}: {refusal}");
     }
     for path in
         ["/proc/self/status", "/proc/self/root/etc/hostname", "/sys/kernel/mm/transparent_hugepage/enabled"]
     {
-        assert_eq!(bench.store.record(&HostPath::parse(path).unwrap()).unwrap_err().kind, "denied", "{path}");
+        assert_eq!(
+            bench.store.record(&HostPath::parse(path).unwrap(), None).unwrap_err().kind,
+            "denied",
+            "{path}"
+        );
     }
 }
 
