@@ -17,6 +17,8 @@ use super::Engine;
 
 /// How often everything is compared, whatever the kernel tells or does not tell.
 const INTERVAL: Duration = Duration::from_secs(5);
+/// Files that are followed before anything is claimed of them.
+const USUAL: [&str; 4] = ["/etc/hosts.deny", "/etc/hosts.allow", "/etc/passwd", "/etc/shadow"];
 /// How long a comparison waits after it was called for: who changes a file, or
 /// flushes rules, is seldom done at once.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -26,6 +28,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub struct Repairs {
     counts: Mutex<Counts>,
     told: Mutex<BTreeMap<String, String>>,
+    trouble: Mutex<Option<Refusal>>,
 }
 
 /// How much was repaired since the start.
@@ -79,11 +82,13 @@ pub async fn keep(engine: Arc<Engine>) {
     let watch = Watch::open();
     let mut clock = tokio::time::interval(INTERVAL);
     loop {
-        watch.follow(&engine.files_that_count().await);
         let ports = engine.capabilities.ports();
         let touched = tokio::select! {
             touched = watch.touched(&ports) => touched,
-            _ = clock.tick() => Touched::anything(),
+            _ = clock.tick() => {
+                watch.follow(&engine.files_that_count().await);
+                Touched::anything()
+            }
         };
         tokio::time::sleep(PAUSE).await;
         engine.compare(touched).await;
@@ -144,7 +149,12 @@ impl Engine {
 
     fn mended(&self, touched: &Touched, mended: Mended, outcome: Result<(), Refusal>) {
         if let Err(refusal) = outcome {
-            tracing::warn!(%refusal, "the host does not show everything that the ledger says");
+            // Said once, and tried every few seconds.
+            let mut trouble = self.repairs.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+            if trouble.as_ref() != Some(&refusal) {
+                tracing::warn!(%refusal, "the host does not show everything that the ledger says");
+            }
+            *trouble = Some(refusal);
         }
         if !mended.is_nothing() {
             self.repairs.count(&mended, self.now().wall_ms);
@@ -162,7 +172,7 @@ impl Engine {
 
     /// The files in which a change is to be seen at once.
     async fn files_that_count(&self) -> BTreeSet<PathBuf> {
-        let mut files = BTreeSet::new();
+        let mut files: BTreeSet<PathBuf> = USUAL.iter().map(PathBuf::from).collect();
         for interface in Capabilities::interfaces_of_files() {
             if let Ok(held) = self.ledger.held(interface).await {
                 files.extend(held.iter().flat_map(|held| Capabilities::files_of(interface, &held.target)));

@@ -41,8 +41,9 @@ impl Writer {
             return Ok(Lost::default());
         }
         let strange = self.is_strange()?;
+        let owing = self.sets.values().any(|seen| !seen.gone.is_empty());
         let due = self.known.whole.is_none_or(|whole| whole.elapsed() >= MINUTE);
-        if look != Look::Whole && !(strange && (due || look == Look::Doubtful)) {
+        if look != Look::Whole && !owing && !(strange && (due || look == Look::Doubtful)) {
             return if strange { self.mend_sets() } else { Ok(Lost::default()) };
         }
         self.known.whole = Some(now());
@@ -70,7 +71,14 @@ impl Writer {
             let wanted = addresses.iter().chain(networks.iter().copied().filter(|n| outermost.contains(n)));
             let gone =
                 wanted.filter(|prefix| !there.contains(prefix)).map(|prefix| Target::new(&set, prefix));
-            lost.missing.extend(gone.filter(|target| self.claims.standing(target.effect()).lasts()));
+            let gone: Vec<Target> =
+                gone.filter(|target| self.claims.standing(target.effect()).lasts()).collect();
+            // Owed until it is written.
+            if let Some(seen) = self.sets.get_mut(&set) {
+                let addresses = gone.iter().map(Target::prefix).filter(|prefix| prefix.single().is_some());
+                addresses.for_each(|prefix| seen.gone.insert(prefix));
+            }
+            lost.missing.extend(gone);
             for item in items {
                 let target = Target::new(&set, item.prefix);
                 let standing = self.claims.standing(target.effect());
@@ -102,7 +110,12 @@ impl Writer {
             if let Some(seen) = self.sets.get_mut(target.set()) {
                 match item {
                     Some(_) => seen.addresses.insert(target.prefix()),
-                    None => seen.addresses.remove(target.prefix()),
+                    None => {
+                        seen.addresses.remove(target.prefix());
+                        if self.claims.standing(target.effect()).lasts() {
+                            seen.gone.insert(target.prefix());
+                        }
+                    }
                 }
             }
             found.extend(item.map(|item| Element {
@@ -149,6 +162,13 @@ impl Writer {
             return Ok(Lost::default());
         }
         self.lost(Look::Whole).map(|lost| Lost { rebuilt: lost.rebuilt.saturating_add(rebuilt), ..lost })
+    }
+
+    /// Everything is about to be looked at.
+    pub(super) fn looked(&mut self) -> Result<(), Refusal> {
+        let _ = self.is_strange()?;
+        self.known.whole = Some(now());
+        Ok(())
     }
 
     /// Whether somebody else has changed any table since this was asked last.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod lost;
 mod surprises;
 
 use std::net::UdpSocket;
