@@ -1,6 +1,6 @@
 //! Everything one running engine holds, wired together.
 
-mod repair;
+pub mod repair;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -24,6 +24,7 @@ use riposte_transport::routed::Routed;
 use riposte_transport::{Receipt, Transport, Undeliverable};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
+use self::repair::Repairs;
 use crate::arm::{Armed, Ready};
 use crate::files;
 use crate::intake::Counters;
@@ -95,6 +96,8 @@ pub struct Engine {
     under_way: watch::Sender<usize>,
     /// How often the firewall had been rebuilt when last looked at.
     rebuilt: AtomicU64,
+    /// What was repaired.
+    pub repairs: Repairs,
     /// Who an isolated host must reach, as last told to its isolation.
     superiors: Mutex<Vec<Prefix>>,
     component_permits: Arc<Semaphore>,
@@ -199,6 +202,7 @@ impl Engine {
             stopping: AtomicBool::new(false),
             under_way: watch::channel(0).0,
             rebuilt: AtomicU64::new(0),
+            repairs: Repairs::default(),
             superiors: Mutex::default(),
             component_permits: Arc::new(Semaphore::new((COMPONENTS - COMPONENT_DELETES) as usize)),
             program_permits: Arc::new(Semaphore::new(PROGRAMS)),

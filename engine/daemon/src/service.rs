@@ -174,6 +174,7 @@ impl Service {
         let watching = tokio::spawn(watch(Arc::clone(&engine)));
         let keeping = tokio::spawn(keep_house(Arc::clone(&engine), notify.clone()));
         tokio::spawn(same::keep(Arc::downgrade(&engine)));
+        let mending = tokio::spawn(engine::repair::keep(Arc::clone(&engine)));
         let telling = tokio::spawn(tell(Arc::clone(&engine)));
         let on = |kind| signal(kind).map_err(|error| error.to_string());
         let told = Told {
@@ -182,7 +183,7 @@ impl Service {
             quit: on(SignalKind::quit())?,
         };
         let hangup = on(SignalKind::hangup())?;
-        Ok(Serving { engine, socket, told, hangup, notify, responding, keeping, watching, telling })
+        Ok(Serving { engine, socket, told, hangup, notify, responding, keeping, mending, watching, telling })
     }
 }
 
@@ -211,6 +212,7 @@ pub struct Serving {
     notify: Notify,
     responding: JoinHandle<()>,
     keeping: JoinHandle<()>,
+    mending: JoinHandle<()>,
     watching: JoinHandle<()>,
     telling: JoinHandle<()>,
 }
@@ -307,6 +309,7 @@ impl Serving {
     pub async fn close(self) -> Result<(), String> {
         self.engine.stop();
         self.keeping.abort();
+        self.mending.abort();
         self.watching.abort();
         self.responding.abort();
         self.telling.abort();
@@ -386,7 +389,7 @@ async fn reload(engine: &Arc<Engine>) {
     }
 }
 
-/// Ends what has expired, looks around, and mends what others broke.
+/// Ends what has expired, and looks around.
 async fn keep_house(engine: Arc<Engine>, notify: Notify) {
     let mut clock = tokio::time::interval(HOUSEKEEPING);
     let mut names: Option<JoinHandle<()>> = None;
@@ -405,7 +408,6 @@ async fn keep_house(engine: Arc<Engine>, notify: Notify) {
             names = Some(tokio::task::spawn_blocking(move || resolving.capabilities.guard().resolve()));
         }
         engine.follow_superiors().await;
-        engine.repair_if_rebuilt().await;
         if let Err(error) = engine.ledger.prune(REMEMBERED, 500).await {
             tracing::warn!(%error, "what is long over cannot be forgotten");
         }

@@ -173,6 +173,8 @@ pub async fn status(engine: &Engine) -> Answer {
         "paused": paused,
         "modes": switched,
         "firewall": firewall_facts(&firewall),
+        "repaired": repaired(engine),
+        "orphans": engine.capabilities.orphans().len(),
         "orders": engine.tally.shown(engine.turns.waiting()),
         "alerts": {
             "lines": count(&counters.lines),
@@ -200,6 +202,18 @@ pub async fn status(engine: &Engine) -> Answer {
         },
     });
     Answer::done(sentences(&data)).with(data)
+}
+
+/// What others changed on this host, and was put right since the start.
+fn repaired(engine: &Engine) -> Value {
+    let counts = engine.repairs.counts();
+    json!({
+        "times": counts.times,
+        "put_back": counts.put_back,
+        "taken_away": counts.taken_away,
+        "rebuilt": counts.rebuilt,
+        "last": counts.last_ms.map(time),
+    })
 }
 
 /// What blocks addresses, and why nothing else does.
