@@ -15,6 +15,7 @@
 //! * [`guard`]: what is never acted against, whoever asks.
 //! * [`backends`]: what does it on this host, one field for each interface.
 //! * [`mark`]: what the host shows as the engine's own.
+//! * `removal`: taking a mark away that nobody claims any more.
 //! * [`held`]: effects that replace a state and give it back, for all of
 //!   [`routes`], [`accounts`], [`lines`], [`quarantine`], [`isolation`].
 //! * [`firewall`]: blocking addresses: the calls, the nftables backend, a fake.
@@ -57,6 +58,7 @@ pub mod process;
 pub mod processes;
 pub mod quarantine;
 pub mod refusal;
+mod removal;
 pub mod routes;
 pub mod secret;
 pub mod services;

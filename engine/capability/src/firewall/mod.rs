@@ -13,6 +13,8 @@
 //!   D-Bus. All three over `reconciled`: read, change what differs, read again.
 //! * [`vectors`]: the packet filters of other systems, by their programs.
 //! * `cut`: ends the connections that are open.
+//! * [`removal`](self): everything of the engine's that a packet filter holds, for the
+//!   day the engine is removed.
 //! * [`fake`]: blocks nothing, for tests.
 
 mod call;
@@ -32,6 +34,8 @@ mod program;
 #[cfg(target_os = "linux")]
 mod reconciled;
 mod registry;
+#[cfg(target_os = "linux")]
+pub mod removal;
 #[cfg(all(test, target_os = "linux"))]
 mod testing;
 pub mod vectors;
