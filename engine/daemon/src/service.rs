@@ -27,6 +27,7 @@ use tokio::sync::Semaphore;
 use tokio::sync::mpsc::Receiver;
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::ahead;
 use crate::arm::{self, Armed};
 use crate::claims::InLedger;
 use crate::control::server::Socket;
@@ -38,7 +39,7 @@ use crate::report::Report;
 use crate::respond::same;
 use crate::timekeeper::{self, Mailbox, Timekeeper};
 use crate::undo::{self, Undone};
-use crate::{recover, respond};
+use crate::{host, recover, respond};
 
 /// How long a stop waits for what is under way, and for each undo.
 const FAREWELL: Duration = Duration::from_secs(10);
@@ -118,6 +119,37 @@ impl Service {
         report: impl FnOnce(Report) -> Report,
         host: impl FnOnce(&Arc<dyn Claims>, &Arc<Guard>, &Places, Option<FirewallBackend>) -> Backends,
     ) -> Result<Self, String> {
+        let strict = plan.settings.strict;
+        let service = Self::put_together(plan, report, host)?;
+        say(&service.engine.armed(), strict)?;
+        Ok(service)
+    }
+
+    /// An engine that only undoes: it has no configuration, and needs none.
+    /// What is open keeps the definition it was made with.
+    ///
+    /// # Errors
+    ///
+    /// When another engine runs, or the ledger cannot be opened.
+    pub fn open_to_undo(places: Places, clock: Arc<dyn Clock>) -> Result<Self, String> {
+        let plan = Plan {
+            files: Vec::new(),
+            configs: Vec::new(),
+            places,
+            identity: Identity::new(&[], false),
+            alerts: "none".to_owned(),
+            settings: engine::Settings { once: true, ..engine::Settings::default() },
+            clock,
+        };
+        let host = |claims: &_, guard: &_, places: &_, wanted| host::backends(claims, guard, places, false, wanted);
+        Self::put_together(plan, |report| report, host)
+    }
+
+    fn put_together(
+        plan: Plan,
+        report: impl FnOnce(Report) -> Report,
+        host: impl FnOnce(&Arc<dyn Claims>, &Arc<Guard>, &Places, Option<FirewallBackend>) -> Backends,
+    ) -> Result<Self, String> {
         let Plan { files, configs, places, identity, alerts, settings, clock } = plan;
         places.create().map_err(|error| error.to_string())?;
         let opened = Ledger::open(&places.ledger(), Arc::clone(&clock)).map_err(|error| error.to_string())?;
@@ -134,8 +166,11 @@ impl Service {
         let sandbox = Settings { cache: Some(places.compiled()), concurrency: COMPONENTS };
         let components =
             Components::new(&sandbox, Arc::clone(&capabilities)).map_err(|error| error.to_string())?;
+        if !settings.shadow {
+            let compiles = || arm::compiles(&files, &places, &components, settings.role);
+            ahead::of_arming(&opened.recovery, compiles, &components, &opened.ledger, &capabilities, &report);
+        }
         let armed = Armed::new_as(&files, &places, &components, settings.role);
-        say(&armed, settings.strict)?;
         let (transport, arriving) = Local::new(identity, 1024);
         let (timekeeper, events) = Timekeeper::new();
         let engine = Engine::new(Parts {

@@ -15,6 +15,7 @@ use riposte_policy::grant::Digest;
 use riposte_policy::order::EntryId;
 use riposte_runtime::native::{Message, NativeProgram};
 
+use crate::ahead;
 use crate::arm::{self, Ready, Runner};
 use crate::engine::{self, Engine};
 use crate::respond;
@@ -58,6 +59,7 @@ pub async fn undo(engine: &Arc<Engine>, id: EntryId, cause: Cause) -> Undone {
     };
     engine.programs.end(id).await;
     engine.report.undoing(&begun.entry, &cause);
+    ahead::of_delete(engine, &begun).await;
     let by_engine = match reverse(engine, &begun, &cause).await {
         Ok(by_engine) => by_engine,
         Err(error) => match begun.after_failed_delete() {

@@ -28,7 +28,8 @@ pub fn ask(at: &cli::Where, json: bool, request: &Request) -> Exit {
     }
 }
 
-fn print(answer: &Answer, json: bool) -> Exit {
+/// Prints an answer, and says how it went.
+pub fn print(answer: &Answer, json: bool) -> Exit {
     if json {
         say(&match &answer.data {
             Value::Null => json!({"result": answer.result, "message": answer.message}),

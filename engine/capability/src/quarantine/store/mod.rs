@@ -6,6 +6,7 @@
 //! from which the next call goes on, so that a crash anywhere loses nothing.
 
 mod copy;
+mod kept;
 mod seen;
 mod take;
 
@@ -29,6 +30,8 @@ use crate::held::{self, Gone, Listed};
 use crate::path::HostPath;
 use crate::place::{Links, blocking, errno, look, open_folder, refused};
 use crate::refusal::Refusal;
+
+pub use self::kept::Kept;
 
 /// Largest file whose digest is taken, in bytes: it has to be read for that.
 const DIGESTED: u64 = 256 << 20;
