@@ -15,6 +15,7 @@
 
 pub mod campaign;
 pub mod engine;
+pub mod order;
 pub mod point;
 pub mod promise;
 pub mod run;

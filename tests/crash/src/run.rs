@@ -286,7 +286,7 @@ impl Run<'_> {
         match end {
             None => {}
             Some(End::Signal(9)) if killed => {}
-            Some(End::Code(1)) if !killed && engine.said().contains("error") => {}
+            Some(End::Code(1)) if !killed && engine.said().lines().any(|line| line.starts_with("riposte: ")) => {}
             Some(end) => self.broken(format!("it ended with {end:?}: {}", engine.said())),
         }
     }
