@@ -48,11 +48,14 @@ impl Tally {
     /// As text for people.
     #[must_use]
     pub fn report(&self) -> String {
-        let mut lines: Vec<String> = self.hits.iter().map(|(what, count)| format!("{count:6}  {what}")).collect();
+        let mut lines: Vec<String> =
+            self.hits.iter().map(|(what, count)| format!("{count:6}  {what}")).collect();
         lines.push(format!("{:6}  kills at any time", self.kills));
         lines.push(format!(
             "{:6}  points in {} s; {} were not reached",
-            self.points(), self.took.as_secs(), self.missed
+            self.points(),
+            self.took.as_secs(),
+            self.missed
         ));
         for (replay, broken, said) in &self.broken {
             lines.push(format!("\nBROKEN: {replay}\n  {}\n{said}", broken.join("\n  ")));
@@ -68,13 +71,22 @@ impl Tally {
 /// When an undisturbed run breaks a promise: then nothing can be learnt.
 #[must_use]
 pub fn all_points() -> BTreeSet<Point> {
-    let runs: Vec<_> = Path::ALL.map(|path| std::thread::spawn(move || {
-        let scene = Scene::new();
-        let report = run(&scene, path, &Doing::Look(&trace::CALLS, 32), &[]);
-        assert!(report.broken.is_empty(), "undisturbed, {path:?}: {:?}\n{}", report.broken, report.said);
-        let home = scene.host.path("").display().to_string();
-        sweep::points(path, &trace::calls(&report.trace), &home)
-    })).into();
+    let runs: Vec<_> = Path::ALL
+        .map(|path| {
+            std::thread::spawn(move || {
+                let scene = Scene::new();
+                let report = run(&scene, path, &Doing::Look(&trace::CALLS, 32), &[]);
+                assert!(
+                    report.broken.is_empty(),
+                    "undisturbed, {path:?}: {:?}\n{}",
+                    report.broken,
+                    report.said
+                );
+                let home = scene.host.path("").display().to_string();
+                sweep::points(path, &trace::calls(&report.trace), &home)
+            })
+        })
+        .into();
     runs.into_iter().flat_map(|run| run.join().unwrap()).collect()
 }
 
@@ -138,7 +150,14 @@ fn work(tasks: &[Task], next: &AtomicUsize, tally: &Mutex<Tally>, enough: usize)
             Task::KillAfter(path, ms) => run(&scene, *path, &Doing::KillAfter(*ms), &[]),
         };
         let broken = !report.broken.is_empty();
-        tally.lock().unwrap().count(task, report);
+        let points = {
+            let mut tally = tally.lock().unwrap();
+            tally.count(task, report);
+            tally.points()
+        };
+        if points % 100 == 0 {
+            eprintln!("{points} faults");
+        }
         if broken {
             // What is left of it must not be taken for the next one's.
             scene = Scene::new();

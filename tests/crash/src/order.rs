@@ -35,16 +35,24 @@ const EFFECTS: [Effect; 7] = [
         is_made: |call| is_element(call, r"\xc6\x12\x00\x02"),
     },
     Effect {
-        what: "the line of 198.18.0.3",
-        record: "ALL:198.18.0.3",
-        is_made: |call| is_line(call, "ALL:198.18.0.3"),
+        what: "the line of 198.18.0.4",
+        record: "ALL:198.18.0.4",
+        is_made: |call| is_line(call, "ALL:198.18.0.4"),
     },
     Effect {
         what: "the route of 198.18.0.5",
         record: "routes198.18.0.5",
-        is_made: |call| call.text.contains("RTN_BLACKHOLE") && call.text.contains("198.18.0.5") && call.call.starts_with("send"),
+        is_made: |call| {
+            call.text.contains("RTN_BLACKHOLE")
+                && call.text.contains("198.18.0.5")
+                && call.call.starts_with("send")
+        },
     },
-    Effect { what: "the lock of the account", record: "accountsriposte-crash", is_made: |call| call.name == "usermod" },
+    Effect {
+        what: "the lock of the account",
+        record: "accountsriposte-crash",
+        is_made: |call| call.name == "usermod",
+    },
     Effect {
         what: "the quarantine of the file",
         record: "quarantine/etc/riposte-crash/x",
@@ -74,8 +82,14 @@ pub fn unordered(trace: &str) -> Vec<String> {
             wrong.push(format!("{} was not seen", effect.what));
             continue;
         };
-        let of_ledger = || calls.iter().filter(|call| call.file.as_deref().is_some_and(|file| file.ends_with("/ledger.db-wal")));
-        let Some(recorded) = of_ledger().find(|call| call.call == "pwrite64" && call.text.contains(effect.record)) else {
+        let of_ledger = || {
+            calls
+                .iter()
+                .filter(|call| call.file.as_deref().is_some_and(|file| file.ends_with("/ledger.db-wal")))
+        };
+        let Some(recorded) =
+            of_ledger().find(|call| call.call == "pwrite64" && call.text.contains(effect.record))
+        else {
             wrong.push(format!("{}: its record was not seen", effect.what));
             continue;
         };

@@ -174,7 +174,9 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Point>().unwrap().to_string(), text);
         }
-        for text in ["", "add,any,write,1", "add,any,write,x,kill", "add,some,write,1,kill", "x,any,write,1,kill"] {
+        for text in
+            ["", "add,any,write,1", "add,any,write,x,kill", "add,some,write,1,kill", "x,any,write,1,kill"]
+        {
             assert!(text.parse::<Point>().is_err(), "{text}");
         }
     }

@@ -84,10 +84,13 @@ pub fn acknowledged(scene: &Scene) -> Vec<(i64, String)> {
 /// What was acknowledged before is still there.
 #[must_use]
 pub fn kept(entries: &[Entry], acknowledged: &[(i64, String)]) -> Vec<String> {
-    let lost = acknowledged.iter().filter(|(id, alert)| {
-        !entries.iter().any(|entry| entry.id == *id && entry.alert == *alert)
-    });
-    lost.map(|(id, alert)| format!("lost: entry {id} of alert {alert} was in the audit, and is not in the ledger")).collect()
+    let lost = acknowledged
+        .iter()
+        .filter(|(id, alert)| !entries.iter().any(|entry| entry.id == *id && entry.alert == *alert));
+    lost.map(|(id, alert)| {
+        format!("lost: entry {id} of alert {alert} was in the audit, and is not in the ledger")
+    })
+    .collect()
 }
 
 /// What is in force is on the host, once.
@@ -101,7 +104,10 @@ pub fn shown(scene: &Scene) -> Vec<String> {
         // Undone while the host was looked at: nothing can be said.
         let stayed = after.iter().any(|now| now.id == entry.id && now.state == "in-force");
         if stayed && !host.has(entry) {
-            broken.push(format!("undone early: entry {} ({} {}) is in force, and the host does not show it", entry.id, entry.command, entry.keys));
+            broken.push(format!(
+                "undone early: entry {} ({} {}) is in force, and the host does not show it",
+                entry.id, entry.command, entry.keys
+            ));
         }
     }
     broken
@@ -135,7 +141,8 @@ pub fn over(scene: &Scene, load: &Load, failures: bool) -> Vec<String> {
             None => broken.push(format!("lost: alert {alert} led to no entry of {command}")),
         }
     }
-    broken.extend(counts.keys().map(|(alert, command)| format!("nobody asked for {command} by alert {alert}")));
+    broken
+        .extend(counts.keys().map(|(alert, command)| format!("nobody asked for {command} by alert {alert}")));
     broken.extend(Shown::look(scene).left(scene));
     broken.extend(told(scene));
     broken.extend(sound(scene));
@@ -157,9 +164,9 @@ impl Shown {
     fn look(scene: &Scene) -> Self {
         let host = &scene.host;
         let file = host.path("machine").join(FILE.trim_start_matches('/'));
-        let held = fs::metadata(&file).ok().and_then(|found| {
-            Some((found.permissions().mode() & 0o7777, fs::read_to_string(&file).ok()?))
-        });
+        let held = fs::metadata(&file)
+            .ok()
+            .and_then(|found| Some((found.permissions().mode() & 0o7777, fs::read_to_string(&file).ok()?)));
         let routes = host.command("ip").args(["route", "show", "table", "all", "type", "blackhole"]).output();
         let names = |path: &str| {
             let found = fs::read_dir(host.path(path)).into_iter().flatten().flatten();
@@ -173,7 +180,9 @@ impl Shown {
             deny: host.read("machine/etc/hosts.deny"),
             shadow: host.read("machine/etc/shadow"),
             file: held,
-            routes: routes.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default(),
+            routes: routes
+                .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+                .unwrap_or_default(),
             did: host.read("did"),
             kept,
         }
@@ -191,7 +200,10 @@ impl Shown {
             }
             "route-null" => self.routes.contains(key),
             "quarantine-file" => self.file.is_none() && !self.kept.is_empty(),
-            _ => self.did.lines().rfind(|line| line.ends_with(&format!(" {key}"))) == Some(&format!("add {key}")),
+            _ => {
+                self.did.lines().rfind(|line| line.ends_with(&format!(" {key}")))
+                    == Some(&format!("add {key}"))
+            }
         }
     }
 
@@ -202,11 +214,17 @@ impl Shown {
             let counts = [
                 ("elements", self.elements.iter().filter(|element| **element == address).count()),
                 ("lines", self.deny.lines().filter(|line| is_denied(line, &address)).count()),
-                ("routes", self.routes.lines().filter(|line| line.split(' ').any(|word| word == address)).count()),
+                (
+                    "routes",
+                    self.routes.lines().filter(|line| line.split(' ').any(|word| word == address)).count(),
+                ),
             ];
-            broken.extend(counts.iter().filter(|(_, count)| *count > 1).map(|(what, count)| {
-                format!("doubled: {count} {what} for {address}")
-            }));
+            broken.extend(
+                counts
+                    .iter()
+                    .filter(|(_, count)| *count > 1)
+                    .map(|(what, count)| format!("doubled: {count} {what} for {address}")),
+            );
         }
         broken
     }
@@ -222,7 +240,8 @@ impl Shown {
         for (name, now) in [("hosts.deny", &self.deny), ("shadow", &self.shadow)] {
             let before = scene.before(name);
             if now != before {
-                let differs: Vec<_> = now.lines().filter(|line| !before.lines().any(|other| other == *line)).collect();
+                let differs: Vec<_> =
+                    now.lines().filter(|line| !before.lines().any(|other| other == *line)).collect();
                 broken.push(format!("left: /etc/{name} is not what it was: {differs:?}"));
             }
         }

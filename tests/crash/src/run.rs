@@ -81,7 +81,9 @@ impl Run<'_> {
         };
         self.report.died = end.is_some();
         self.report.hit = match doing {
-            Doing::Point(Point { fault: Fault::Kill, .. }) => end == Some(End::Signal(9)),
+            Doing::Point(Point { fault: Fault::Kill, .. }) => {
+                end == Some(End::Signal(9)) && self.report.trace.contains("+++ killed by SIGKILL +++")
+            }
             Doing::Point(_) => self.report.trace.contains("(INJECTED)"),
             Doing::KillAfter(_) => true,
             Doing::Look(..) => false,
@@ -106,14 +108,17 @@ impl Run<'_> {
             (engine.ended().is_some() || all && !entries.iter().any(promise::Entry::is_open)).then_some(())
         });
         if closed.is_none() {
-            let open: Vec<_> = entries(self.scene).unwrap_or_default().into_iter().filter(promise::Entry::is_open).collect();
+            let open: Vec<_> =
+                entries(self.scene).unwrap_or_default().into_iter().filter(promise::Entry::is_open).collect();
             self.broken(format!("never over: {open:?}"));
         }
         if let Some(end) = engine.ended() {
             self.broken(format!("a sound engine ended: {end:?}"));
         }
-        let child_killed = matches!(doing, Doing::Point(Point { fault: Fault::Kill, .. })) && !self.report.hit;
-        let failures = matches!(doing, Doing::Point(Point { fault: Fault::NoSpace | Fault::Io, .. })) || child_killed;
+        let child_killed =
+            matches!(doing, Doing::Point(Point { fault: Fault::Kill, .. })) && !self.report.hit;
+        let failures =
+            matches!(doing, Doing::Point(Point { fault: Fault::NoSpace | Fault::Io, .. })) || child_killed;
         self.report.broken.extend(promise::over(self.scene, &self.load, failures));
         let said = engine.said();
         if end.is_some() || !path.is_start() {
@@ -266,7 +271,8 @@ impl Run<'_> {
     fn answered(&self, engine: &mut Engine) {
         let _ = soon(|| {
             let entries = entries(self.scene).unwrap_or_default();
-            let all = entries.len() >= self.load.entries.len() && entries.iter().all(|entry| entry.state != "intended");
+            let all = entries.len() >= self.load.entries.len()
+                && entries.iter().all(|entry| entry.state != "intended");
             (all || engine.ended().is_some()).then_some(())
         });
     }
@@ -275,7 +281,8 @@ impl Run<'_> {
     fn undone(&self, engine: &mut Engine) {
         let _ = soon(|| {
             let entries = entries(self.scene)?;
-            let all = entries.len() >= self.load.entries.len() && !entries.iter().any(promise::Entry::is_open);
+            let all =
+                entries.len() >= self.load.entries.len() && !entries.iter().any(promise::Entry::is_open);
             (all || engine.ended().is_some()).then_some(())
         });
     }
@@ -286,7 +293,8 @@ impl Run<'_> {
         match end {
             None => {}
             Some(End::Signal(9)) if killed => {}
-            Some(End::Code(1)) if !killed && engine.said().lines().any(|line| line.starts_with("riposte: ")) => {}
+            Some(End::Code(1))
+                if !killed && engine.said().lines().any(|line| line.starts_with("riposte: ")) => {}
             Some(end) => self.broken(format!("it ended with {end:?}: {}", engine.said())),
         }
     }

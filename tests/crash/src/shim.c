@@ -58,7 +58,6 @@ static ssize_t really_read(int file, void *data, size_t length, off_t at) {
 }
 
 static void *write_late(void *nothing) {
-    (void)nothing;
     for (;;) {
         usleep(20000);
         pthread_mutex_lock(&lock);
@@ -72,6 +71,7 @@ static void *write_late(void *nothing) {
         }
         pthread_mutex_unlock(&lock);
     }
+    return nothing;
 }
 
 static void begin(void) {
@@ -93,8 +93,13 @@ ssize_t pwrite64(int file, const void *data, size_t length, off_t at) {
     if (!is("late") || !is_log(file) || fstat(file, &found)) return really_write(file, data, length, at);
     struct held *held = malloc(sizeof *held + length);
     if (!held) { errno = ENOMEM; return -1; }
-    *held = (struct held){ .file = dup(file), .dev = found.st_dev, .ino = found.st_ino, .at = at,
-                           .length = length, .due_ms = now_ms() + LATE_MS };
+    held->next = NULL;
+    held->file = dup(file);
+    held->dev = found.st_dev;
+    held->ino = found.st_ino;
+    held->at = at;
+    held->length = length;
+    held->due_ms = now_ms() + LATE_MS;
     memcpy(held->data, data, length);
     pthread_once(&once, begin);
     pthread_mutex_lock(&lock);

@@ -7,7 +7,14 @@ use crate::trace::Call;
 
 /// The engine's threads; what is called otherwise is a program that it started.
 const THREADS: [&str; 9] = [
-    "riposte", "ledger", "ledger-reader", "audit", "response-log", "intake", "nftables", "tokio-rt-worker",
+    "riposte",
+    "ledger",
+    "ledger-reader",
+    "audit",
+    "response-log",
+    "intake",
+    "nftables",
+    "tokio-rt-worker",
     "riposte-starts",
 ];
 
@@ -77,6 +84,8 @@ fn ours(file: &str, home: &str) -> Option<String> {
         let skipped = ["state/compiled", "state/plugins", "state/versions", "etc/", "said.", "machine"];
         return (!skipped.iter().any(|prefix| rest.starts_with(prefix))).then(|| format!("~/{rest}"));
     }
-    let etc = file.starts_with("/etc/hosts.deny") || file.starts_with("/etc/.hosts.deny") || file.starts_with("/etc/riposte-crash");
+    let etc = file.starts_with("/etc/hosts.deny")
+        || file.starts_with("/etc/.hosts.deny")
+        || file.starts_with("/etc/riposte-crash");
     (etc || !file.contains('/') && !file.contains(':') && !file.is_empty()).then(|| file.to_owned())
 }

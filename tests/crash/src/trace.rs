@@ -12,10 +12,39 @@ use crate::point::{Point, Selector};
 /// there is the same as one at the next call of this list; and mmap's stores to
 /// the wal-index, which SQLite makes anew after a crash.
 pub const CALLS: [&str; 33] = [
-    "pwrite64", "write", "writev", "fdatasync", "fsync", "ftruncate", "openat", "openat2", "unlink", "unlinkat",
-    "rename", "renameat", "renameat2", "link", "linkat", "fallocate", "sendmsg", "sendto", "recvmsg", "recvfrom",
-    "fcntl", "flock", "mkdir", "mkdirat", "fchmod", "fchmodat", "fchown", "fchownat", "pread64", "read", "clone3",
-    "connect", "bind",
+    "pwrite64",
+    "write",
+    "writev",
+    "fdatasync",
+    "fsync",
+    "ftruncate",
+    "openat",
+    "openat2",
+    "unlink",
+    "unlinkat",
+    "rename",
+    "renameat",
+    "renameat2",
+    "link",
+    "linkat",
+    "fallocate",
+    "sendmsg",
+    "sendto",
+    "recvmsg",
+    "recvfrom",
+    "fcntl",
+    "flock",
+    "mkdir",
+    "mkdirat",
+    "fchmod",
+    "fchmodat",
+    "fchown",
+    "fchownat",
+    "pread64",
+    "read",
+    "clone3",
+    "connect",
+    "bind",
 ];
 
 /// A tracer at work.
@@ -62,7 +91,12 @@ impl Tracer {
     /// # Errors
     ///
     /// When the tracer cannot: there is no such thread, or it is forbidden.
-    pub fn attach(&mut self, mut command: Command, engine: &Engine, selector: &Selector) -> Result<(), String> {
+    pub fn attach(
+        &mut self,
+        mut command: Command,
+        engine: &Engine,
+        selector: &Selector,
+    ) -> Result<(), String> {
         let threads = match selector {
             Selector::Thread(name) => engine.threads(name),
             Selector::Main | Selector::File(_) | Selector::Any => vec![engine.pid],

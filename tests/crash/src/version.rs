@@ -17,9 +17,14 @@ pub fn before(path: &Path) {
         let mut names = conn.prepare(sql).unwrap();
         names.query_map((), |row| row.get(0)).unwrap().map(Result::unwrap).collect()
     };
-    for table in names("SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'") {
+    for table in
+        names("SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+    {
         let columns = names(&format!("SELECT name FROM pragma_table_info('{table}', 'main')")).join(", ");
-        conn.execute_batch(&format!("INSERT INTO main.{table} ({columns}) SELECT {columns} FROM now.{table}")).unwrap();
+        conn.execute_batch(&format!(
+            "INSERT INTO main.{table} ({columns}) SELECT {columns} FROM now.{table}"
+        ))
+        .unwrap();
     }
     conn.close().unwrap();
     for suffix in ["-wal", "-shm"] {
