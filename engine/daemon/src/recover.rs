@@ -66,7 +66,7 @@ async fn take_up(engine: &Arc<Engine>, entry: &Entry) {
     let once = respond::is_once(entry.kind, entry.timeout_ms.is_some());
     let begun = entry.attempt > 1;
     if !once || !begun || entry.mode == Mode::Shadow {
-        match engine.ledger.entry(entry.id).await {
+        match respond::recorded(engine, || engine.ledger.entry(entry.id)).await {
             // With its alert now. The outcome is reported on the way.
             Ok(Some(entry)) => drop(respond::again(engine, &entry).await),
             Ok(None) => {}
@@ -75,7 +75,7 @@ async fn take_up(engine: &Arc<Engine>, entry: &Entry) {
         return;
     }
     engine.report.unknown(entry);
-    if let Err(error) = engine.ledger.unknown(entry.id).await {
+    if let Err(error) = respond::recorded(engine, || engine.ledger.unknown(entry.id)).await {
         tracing::error!(entry = %entry.id, %error, "cannot close an entry of unknown outcome");
     }
 }

@@ -116,18 +116,18 @@ pub fn some(points: BTreeSet<Point>, most: usize, seed: u64) -> Vec<Point> {
     some
 }
 
-/// Runs points, and then kills at any time; ends early once so many faults
+/// Kills at any time, then these points, then more kills until so many faults
 /// happened.
 #[must_use]
 pub fn campaign(points: Vec<Point>, kills: usize, enough: usize, seed: u64) -> Tally {
     let mut random = Random(seed);
-    let mut tasks: Vec<Task> = points.into_iter().map(Task::Point).collect();
-    tasks.extend((0..kills).map(|_| {
+    let mut kill = || {
         let path = Path::ALL[usize::try_from(random.below(5)).unwrap_or_default()];
         Task::KillAfter(path, random.below(ANY_TIME_MS))
-    }));
-    // Points and kills mixed, so that whatever ends early has seen both.
-    shuffle(&mut tasks, &mut random);
+    };
+    let mut tasks: Vec<Task> = (0..kills).map(|_| kill()).collect();
+    tasks.extend(points.into_iter().map(Task::Point));
+    tasks.extend((0..enough).map(|_| kill()));
     let (next, tally, begun) = (AtomicUsize::new(0), Mutex::new(Tally::default()), Instant::now());
     std::thread::scope(|scope| {
         for _ in 0..MACHINES.min(tasks.len()) {

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use riposte_ledger::Entry;
 use riposte_ledger::entry::Kind;
+use riposte_ledger::{Entry, LedgerError};
 use riposte_policy::Order;
 use riposte_policy::config::Mode;
 use riposte_policy::order::EntryId;
@@ -65,6 +65,24 @@ async fn admitted(engine: &Arc<Engine>, order: &Order) -> Result<Intended, Inste
                 tokio::time::sleep(LEDGER_AGAIN).await;
             }
             decided => return decided,
+        }
+    }
+}
+
+/// Asks the ledger until it can answer: nobody else looks after an intended
+/// entry before the next start, so one that is left here would be left for long.
+/// Only the end of the engine gives up.
+pub async fn recorded<T, F>(engine: &Engine, ask: impl Fn() -> F) -> Result<T, LedgerError>
+where
+    F: Future<Output = Result<T, LedgerError>>,
+{
+    loop {
+        match ask().await {
+            Err(error) if error.is_storage() && !engine.gives_up() => {
+                tracing::error!("waiting for the ledger: {error}");
+                tokio::time::sleep(LEDGER_AGAIN).await;
+            }
+            said => return said,
         }
     }
 }
@@ -140,7 +158,8 @@ pub async fn again(engine: &Arc<Engine>, entry: &Entry) -> Outcome {
             if let (Runner::Native(program), Mode::Enforce) = (&ready.runner, entry.mode)
                 && let Err(refused) = still(engine, &order, program, &entry.keys)
             {
-                let outcome = match engine.ledger.fail(id, &refused.to_string()).await {
+                let why = refused.to_string();
+                let outcome = match recorded(engine, || engine.ledger.fail(id, &why)).await {
                     Ok(()) => refused,
                     Err(error) => failed(format!("{refused}; {error}")),
                 };
@@ -149,7 +168,7 @@ pub async fn again(engine: &Arc<Engine>, entry: &Entry) -> Outcome {
                 return outcome;
             }
             // What happens once counts its beginning itself.
-            let attempt = if once { Ok(1) } else { engine.ledger.attempt(id).await };
+            let attempt = if once { Ok(1) } else { recorded(engine, || engine.ledger.attempt(id)).await };
             match attempt {
                 Err(error) => failed(error.to_string()),
                 Ok(attempt) => {
