@@ -72,17 +72,28 @@ impl Run<'_> {
         }) else {
             return;
         };
-        let end = engine.ended();
+        let kills = matches!(doing, Doing::Point(Point { fault: Fault::Kill, .. }));
+        let mut missed = false;
         self.report.trace = match tracer {
-            Some(tracer) if end.is_some() || !path.is_start() => tracer.end(),
-            // It started the engine, so it stays until that ends.
-            Some(tracer) => riposte_tests::text(&tracer.log),
+            // It started the engine, so it ends with it, and what it is to kill
+            // the engine at must not come later.
+            Some(tracer) if path.is_start() => {
+                if kills && engine.ended().is_none() {
+                    missed = true;
+                    engine.kill();
+                }
+                riposte_tests::text(&tracer.log)
+            }
+            Some(tracer) => tracer.end(),
             None => String::new(),
         };
+        let end = engine.ended();
         self.report.died = end.is_some();
         self.report.hit = match doing {
             Doing::Point(Point { fault: Fault::Kill, .. }) => {
-                end == Some(End::Signal(9)) && self.report.trace.contains("+++ killed by SIGKILL +++")
+                !missed
+                    && end == Some(End::Signal(9))
+                    && self.report.trace.contains("+++ killed by SIGKILL +++")
             }
             Doing::Point(_) => self.report.trace.contains("(INJECTED)"),
             Doing::KillAfter(_) => true,

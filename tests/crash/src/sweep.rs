@@ -82,11 +82,13 @@ fn ours(file: &str, home: &str) -> Option<String> {
         let rest = rest.trim_start_matches('/');
         // Compiled code and configuration are of no entry. A program has a count
         // of its own each time it is started, and would fail for ever.
-        let skipped = ["state/compiled", "state/plugins", "state/versions", "etc/", "machine", "active-response"];
+        let skipped =
+            ["state/compiled", "state/plugins", "state/versions", "etc/", "machine", "active-response"];
         return (!skipped.iter().any(|prefix| rest.starts_with(prefix))).then(|| format!("~/{rest}"));
     }
     let etc = file.starts_with("/etc/hosts.deny")
         || file.starts_with("/etc/.hosts.deny")
         || file.starts_with("/etc/riposte-crash");
-    (etc || !file.contains('/') && !file.contains(':') && !file.is_empty()).then(|| file.to_owned())
+    let bare = !file.contains('/') && !file.contains(':') && !file.is_empty() && !file.ends_with(".sh");
+    (etc || bare).then(|| file.to_owned())
 }
