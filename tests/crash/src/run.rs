@@ -126,10 +126,10 @@ impl Run<'_> {
         if let Some(end) = engine.ended() {
             self.broken(format!("a sound engine ended: {end:?}"));
         }
-        let child_killed =
-            matches!(doing, Doing::Point(Point { fault: Fault::Kill, .. })) && !self.report.hit;
+        // A program that the engine had started was hit, too or instead.
+        let program = kills && self.report.trace.lines().any(crate::trace::is_program_killed);
         let failures =
-            matches!(doing, Doing::Point(Point { fault: Fault::NoSpace | Fault::Io, .. })) || child_killed;
+            program || matches!(doing, Doing::Point(Point { fault: Fault::NoSpace | Fault::Io, .. }));
         self.report.broken.extend(promise::over(self.scene, &self.load, failures));
         let said = engine.said();
         if end.is_some() || !path.is_start() {

@@ -6,7 +6,7 @@ use crate::point::{Fault, Path, Point, Selector};
 use crate::trace::Call;
 
 /// The engine's threads; what is called otherwise is a program that it started.
-const THREADS: [&str; 9] = [
+pub const THREADS: [&str; 9] = [
     "riposte",
     "ledger",
     "ledger-reader",

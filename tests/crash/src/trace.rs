@@ -149,6 +149,14 @@ fn with_home(host: &Host, name: &str) -> String {
     }
 }
 
+/// Whether a line tells of the end of a program that the engine had started.
+#[must_use]
+pub fn is_program_killed(line: &str) -> bool {
+    let Some((who, "+++ killed by SIGKILL +++")) = line.split_once("> ") else { return false };
+    let name = who.split_once('<').map_or("", |(_, name)| name);
+    !crate::sweep::THREADS.contains(&name)
+}
+
 /// One call of a trace.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
@@ -209,4 +217,35 @@ fn file(call: &str, arguments: &str) -> Option<String> {
     let number = arguments.trim_start_matches(|c: char| c.is_ascii_digit());
     let name = number.strip_prefix('<')?;
     name.split_once('>').map(|(name, _)| name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_are_read_with_their_files_and_their_ends() {
+        let log = concat!(
+            "7<ledger> 1.5 pwrite64(9</x/ledger.db-wal>, \"a <b> c\", 4096, 0 <unfinished ...>\n",
+            "8<tokio-rt-worker> 1.6 renameat(38</etc>, \"a\", 38</etc>, \"b\") = 0\n",
+            "7<ledger> 1.7 <... pwrite64 resumed>) = 4096\n",
+            "7<ledger> 1.8 fsync(9</x/ledger.db-wal>) = 0\n",
+            "8<usermod> 1.9 +++ killed by SIGKILL +++\n",
+        );
+        let calls = calls(log);
+        let seen: Vec<_> = calls
+            .iter()
+            .map(|call| (call.call.as_str(), call.file.as_deref(), call.begins, call.ends))
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                ("pwrite64", Some("/x/ledger.db-wal"), 0, 2),
+                ("renameat", Some("a"), 1, 1),
+                ("fsync", Some("/x/ledger.db-wal"), 3, 3)
+            ]
+        );
+        assert!(is_program_killed("8<usermod> +++ killed by SIGKILL +++"));
+        assert!(!is_program_killed("8<ledger> +++ killed by SIGKILL +++"));
+    }
 }
