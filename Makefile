@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help build demo dist test bench flood fuzz fmt lint doc unit deny install clean-demo
+.PHONY: help build demo dist test crash flood simulate bench fuzz fmt lint doc unit deny install clean-demo
 
 STAGE := tests/make/stage
 # Where Cargo builds: $CARGO_TARGET_DIR is honoured, as Cargo honours it.
@@ -45,6 +45,11 @@ test: ## Everything CI runs
 	@CARGO_TARGET_DIR=$(CURDIR)/target/components $(STAGE) "tests (components)" tests/make/components test --locked
 	@$(STAGE) "deny (bans, licences, sources)" cargo deny --log-level error check bans licenses sources
 	@$(STAGE) "deny (advisories)" tests/make/advisories
+
+crash: ## Kill and fail the real engine at POINTS system calls (10000): docs/crash.md
+	@tests/make/tools crash
+	@$(STAGE) "build" cargo build --locked -p riposte -p riposte-crash
+	@$(BUILT)/debug/riposte-crash --points $(or $(POINTS),10000) $(if $(SEED),--seed $(SEED))
 
 bench: ## Ratios against what users run today, measured in one run
 	@tests/make/tools bench

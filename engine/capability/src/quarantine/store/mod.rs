@@ -177,10 +177,13 @@ impl Store {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = openat(store, &name, flags, Mode::from_raw_mode(0o600));
         let mut file = fs::File::from(file.map_err(|errno| self.failed(&name, "write", errno))?);
-        file.write_all(record.stored().as_bytes())
-            .map_err(|error| self.failed(&name, "write", errno(&error)))?;
-        let durable = fsync(&file).and_then(|()| fsync(store));
-        durable.map_err(|errno| self.failed(&name, "write", errno))
+        let written = file.write_all(record.stored().as_bytes()).map_err(|error| errno(&error));
+        let durable = written.and_then(|()| fsync(&file)).and_then(|()| fsync(store));
+        durable.map_err(|errno| {
+            // Nothing is moved without a record, so half a record tells of nothing.
+            let _ = self.remove(store, &name);
+            self.failed(&name, "write", errno)
+        })
     }
 
     /// Whether the quarantine holds a file of this name.
