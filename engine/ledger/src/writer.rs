@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, oneshot};
 
+use crate::audit::chain::Head;
 use crate::books::Books;
 use crate::error::LedgerError;
 use crate::ledger::Wait;
@@ -42,11 +43,12 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn start(books: Books) -> std::io::Result<Self> {
+    pub(crate) fn start(books: Books, head: Arc<Mutex<Option<Head>>>) -> std::io::Result<Self> {
         let (messages, waiting) = mpsc::channel();
         let room = Arc::new(Semaphore::new(QUEUE));
         let marks = Arc::new(Mutex::new(HashMap::new()));
-        let desk = Desk { books, waiting, room: Arc::clone(&room), marks: Arc::clone(&marks), stale: false };
+        let desk =
+            Desk { books, waiting, room: Arc::clone(&room), marks: Arc::clone(&marks), head, stale: false };
         let thread = std::thread::Builder::new().name("ledger".into()).spawn(move || desk.run())?;
         Ok(Self { messages: Some(messages), room, marks, thread: Some(thread) })
     }
@@ -101,6 +103,8 @@ struct Desk {
     waiting: mpsc::Receiver<Message>,
     room: Arc<Semaphore>,
     marks: Arc<Mutex<HashMap<i64, u64>>>,
+    /// How far the audit was written, when that is news.
+    head: Arc<Mutex<Option<Head>>>,
     /// Whether the memory shows what was never committed.
     stale: bool,
 }
@@ -164,6 +168,10 @@ impl Desk {
         }
         let marks = std::mem::take(&mut *self.marks.lock().unwrap_or_else(PoisonError::into_inner));
         self.books.write_marks(&marks)?;
+        let head = self.head.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(head) = head {
+            self.books.write_head(head)?;
+        }
         self.books.commit()?;
         self.stale = false;
         Ok(())

@@ -5,6 +5,7 @@
 //! after the first statement are the storage's, which undo the whole commit.
 
 mod admit;
+mod chain;
 mod effect;
 mod enter;
 mod input;

@@ -1,5 +1,6 @@
 //! The handle: open the ledger, ask it, read it.
 
+mod heads;
 mod intake;
 mod settled;
 
@@ -21,6 +22,9 @@ use crate::reader::{self, Reader};
 use crate::store;
 use crate::writer::Writer;
 
+pub use self::heads::Heads;
+pub(crate) use self::heads::read as read_head;
+
 /// The ledger. Clones share it; it is closed when the last one goes.
 ///
 /// A request is done in the order it was asked, all or nothing. Dropping the
@@ -35,6 +39,7 @@ struct Inner {
     writer: Writer,
     index: Arc<Mutex<Index>>,
     clock: Arc<dyn Clock>,
+    heads: Heads,
 }
 
 /// A ledger that was opened, and what the last run left in it.
@@ -127,9 +132,11 @@ impl Ledger {
         let (books, left) = Books::open(Arc::clone(&path), store, Arc::clone(&clock), settings)?;
         let index = books.share_index();
         let reader = Reader::start(&path)?;
-        let writer = Writer::start(books)
+        let noted = Arc::new(Mutex::new(None));
+        let heads = Heads::new(books.head()?, Arc::clone(&noted));
+        let writer = Writer::start(books, noted)
             .map_err(|error| LedgerError::Io { path: path.to_path_buf(), detail: error.to_string() })?;
-        let ledger = Self(Arc::new(Inner { reader, writer, index, clock }));
+        let ledger = Self(Arc::new(Inner { reader, writer, index, clock, heads }));
         Ok(Opened { ledger, recovery: left.recovery, pending: left.pending })
     }
 
