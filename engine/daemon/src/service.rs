@@ -44,8 +44,6 @@ use crate::{recover, respond};
 const UNDECIDED: usize = 4096;
 /// How long a stop waits for what is under way, and for each undo.
 const FAREWELL: Duration = Duration::from_secs(10);
-/// How long the ledger remembers what is over.
-const REMEMBERED: Duration = Duration::from_secs(90 * 86_400);
 /// How often expired allows and pauses end, and the guard looks around.
 const HOUSEKEEPING: Duration = Duration::from_secs(5);
 /// How long the guard rests between two looks around.
@@ -93,13 +91,13 @@ pub fn threads() -> Result<tokio::runtime::Runtime, String> {
     runtime.map_err(|error| format!("cannot start: {error}"))
 }
 
-/// What `<riposte><firewall>` says, before the commands are made ready: they
-/// need the capabilities, which need this.
-fn wanted(files: &[File], role: Role) -> Option<FirewallBackend> {
+/// What `<riposte>` says, before the commands are made ready: they need the
+/// capabilities, which need this.
+fn given(files: &[File], role: Role) -> riposte_policy::config::Settings {
     let names: Vec<_> = files.iter().map(|file| file.path.display().to_string()).collect();
     let sources: Vec<_> =
         names.iter().zip(files).map(|(file, read)| Source { file, bytes: &read.bytes }).collect();
-    Config::read_as(&sources, role).settings.firewall
+    Config::read_as(&sources, role).settings
 }
 
 impl Service {
@@ -118,11 +116,13 @@ impl Service {
         let Plan { files, configs, places, identity, alerts, settings, clock } = plan;
         places.create().map_err(|error| error.to_string())?;
         let opened = Ledger::open(&places.ledger(), Arc::clone(&clock)).map_err(|error| error.to_string())?;
-        let report = report(Report::open(&places, Arc::clone(&clock))?);
+        let given = given(&files, settings.role);
+        let heads = opened.ledger.heads();
+        let report = report(Report::open(&places, Arc::clone(&clock), heads, &given.audit)?);
         let claims: Arc<dyn Claims> = Arc::new(InLedger(opened.ledger.clone()));
         let guard = Arc::new(Guard::new());
         guard.refresh();
-        let backends = host(&claims, &guard, &places, wanted(&files, settings.role));
+        let backends = host(&claims, &guard, &places, given.firewall);
         let firewall = Arc::clone(&backends.firewall);
         let capabilities = Capabilities::new(claims, backends, Arc::clone(&guard))
             .with_witness(report.witness())
@@ -302,6 +302,10 @@ impl Serving {
         self.keeping.abort();
         self.watching.abort();
         self.responding.abort();
+        // The audit first: the ledger's last commit has its head.
+        let engine = Arc::clone(&self.engine);
+        // Fails only when the flush panicked, and then nothing was noted.
+        let _ = tokio::task::spawn_blocking(move || engine.report.flush()).await;
         self.engine.ledger.flush().await.map_err(|error| error.to_string())
     }
 }
@@ -388,7 +392,11 @@ async fn keep_house(engine: Arc<Engine>, notify: Notify) {
         }
         engine.follow_superiors().await;
         engine.repair_if_rebuilt().await;
-        if let Err(error) = engine.ledger.prune(REMEMBERED, 500).await {
+        let audit = engine.armed().config.settings.audit.clone();
+        if let Err(error) = engine.ledger.redact(audit.redact).await {
+            tracing::warn!(%error, "alerts of what is over may be kept whole");
+        }
+        if let Err(error) = engine.ledger.prune(audit.retention, 500).await {
             tracing::warn!(%error, "what is long over cannot be forgotten");
         }
         notify.alive();

@@ -150,6 +150,8 @@ pub async fn status(engine: &Engine) -> Answer {
     let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
     let stuck = entries.iter().filter(|entry| entry.stuck).count();
     let firewall = engine.firewall().await;
+    let (audit, unwritten) = engine.report.audit();
+    let audit_state = audit.trouble.or(audit.broken).unwrap_or_else(|| "works".to_owned());
     let paused: Vec<Value> = pauses
         .iter()
         .map(|pause| {
@@ -174,6 +176,7 @@ pub async fn status(engine: &Engine) -> Answer {
         "paused": paused,
         "modes": switched,
         "firewall": firewall_facts(&firewall),
+        "audit": {"state": audit_state, "unwritten": unwritten},
         "alerts": {
             "read": count(&counters.alerts),
             "fired": count(&counters.fired),
@@ -196,6 +199,8 @@ pub async fn status(engine: &Engine) -> Answer {
             "programs": engine.places.programs(),
             "response_log": engine.places.response_log(),
             "audit": engine.places.audit(),
+            "audit_heads": engine.places.audit_heads(),
+            "ocsf": engine.places.ocsf(),
         },
     });
     Answer::done(sentences(&data)).with(data)

@@ -422,6 +422,20 @@ impl Ledger {
         self.ask(Wait::Durable, move |books| books.prune(length_ms(keep), most)).await
     }
 
+    /// What of an alert is taken out when its entry is over and the alert is
+    /// kept all the same; from the next entry on.
+    ///
+    /// # Errors
+    ///
+    /// When the ledger is closed.
+    pub async fn redact(&self, pointers: Vec<riposte_policy::keys::Pointer>) -> Result<(), LedgerError> {
+        let set = move |books: &mut Books| {
+            books.redact = pointers;
+            Ok(())
+        };
+        self.ask(Wait::Applied, set).await
+    }
+
     /// Changes the limits and the quiet time; `most_pages` takes a new start.
     ///
     /// # Errors
