@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use riposte_policy::config::Role;
 use riposte_policy::span::{self, Bare};
 
-use crate::{execd, manager};
+use crate::{commands, execd, manager};
 
 /// What most commands end with.
 pub const EXIT_CODES: &str =
@@ -105,6 +105,15 @@ pub enum Command {
     /// Read the configuration again; the old one stays in use when the new one has errors
     #[command(after_help = EXIT_CODES)]
     Reload(Simple),
+    /// Whether the audit is what was written, and keys that vouch for it
+    #[command(subcommand)]
+    Audit(commands::audit::Audit),
+    /// What was done, refused and undone, and who asked
+    #[command(after_help = commands::history::EXIT_CODES)]
+    History(commands::history::History),
+    /// Why an address, a user or a file is blocked, was, or was not
+    #[command(after_help = commands::why::EXIT_CODES)]
+    Why(commands::why::Why),
     /// What the engine is doing, and every path in use
     #[command(after_help = EXIT_CODES)]
     Status(Simple),

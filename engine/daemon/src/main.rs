@@ -102,6 +102,9 @@ fn main() -> ExitCode {
         Command::Resume(args) => ask::resume(args),
         Command::Mode(args) => ask::mode(args),
         Command::Reload(args) => ask::ask(&args.at, args.json, &Request::Reload),
+        Command::Audit(args) => commands::audit::audit(args),
+        Command::History(args) => commands::history::history(args),
+        Command::Why(args) => commands::why::why(args),
         Command::Status(args) => ask::ask(&args.at, args.json, &Request::Status),
     };
     exit.into()

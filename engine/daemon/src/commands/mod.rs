@@ -1,11 +1,15 @@
 //! The commands that ask or look; `run` is in [`crate::run`].
 
 pub mod ask;
+pub mod audit;
 pub mod check;
 pub mod explain;
+pub mod history;
 pub mod inspect;
 pub mod listed;
 pub mod migrate;
+pub mod target;
+pub mod why;
 
 use std::path::PathBuf;
 

@@ -96,10 +96,12 @@ pub fn grants(definition: &str) -> Vec<String> {
 
 fn interfaces(definition: &str) -> Vec<String> {
     let grants = grants(definition);
-    let granted = |element: &str| grants.iter().any(|grant| {
-        let rest = grant.strip_prefix('<').and_then(|grant| grant.strip_prefix(element));
-        rest.is_some_and(|rest| rest.starts_with([' ', '/', '>']))
-    });
+    let granted = |element: &str| {
+        grants.iter().any(|grant| {
+            let rest = grant.strip_prefix('<').and_then(|grant| grant.strip_prefix(element));
+            rest.is_some_and(|rest| rest.starts_with([' ', '/', '>']))
+        })
+    };
     let known = INTERFACES.iter().filter(|(element, _)| granted(element));
     known.map(|(_, interface)| (*interface).to_owned()).collect()
 }
@@ -119,7 +121,8 @@ mod tests {
 
     #[test]
     fn interfaces_are_those_that_change_the_host() {
-        let builtin = riposte_plugins::builtins().iter().find(|builtin| builtin.name == "firewall-drop").unwrap();
+        let builtin =
+            riposte_plugins::builtins().iter().find(|builtin| builtin.name == "firewall-drop").unwrap();
         let definition = crate::arm::definition(builtin).unwrap().to_stored();
         assert_eq!(interfaces(&definition), ["firewall"]);
         assert_eq!(digest(&definition).len(), 64);

@@ -93,7 +93,11 @@ mod tests {
     #[test]
     fn values_are_taken_out_of_words_and_not_out_of_keys() {
         let redacted = Redacted::default();
-        redacted.set(&["/full_log".parse().unwrap(), "/data/dstuser".parse().unwrap(), "/data/n".parse().unwrap()]);
+        redacted.set(&[
+            "/full_log".parse().unwrap(),
+            "/data/dstuser".parse().unwrap(),
+            "/data/n".parse().unwrap(),
+        ]);
         let alert = r#"{"full_log":"secret words","data":{"dstuser":"alice","n":1}}"#;
         let event = |keys: &[&str]| Event {
             keys: keys.iter().map(|key| (*key).to_owned()).collect(),
@@ -103,6 +107,9 @@ mod tests {
         let out = redacted.out_of(event(&[]), alert);
         assert_eq!(out.detail.unwrap(), "[/data/dstuser]: [/full_log] 1");
         let out = redacted.out_of(event(&["alice"]), alert);
-        assert_eq!((out.keys, out.detail.unwrap()), (vec!["alice".to_owned()], "alice: [/full_log] 1".to_owned()));
+        assert_eq!(
+            (out.keys, out.detail.unwrap()),
+            (vec!["alice".to_owned()], "alice: [/full_log] 1".to_owned())
+        );
     }
 }

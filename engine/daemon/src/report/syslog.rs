@@ -52,8 +52,13 @@ struct Line {
 
 impl Sending {
     /// Begins to send to these servers; `None` when there are none.
-    pub(super) fn start(servers: &[Syslog], host: &str, clock: &Arc<dyn Clock>) -> Result<Option<Self>, String> {
-        let lines: Result<Vec<_>, _> = servers.iter().map(|server| Line::start(server, host, clock)).collect();
+    pub(super) fn start(
+        servers: &[Syslog],
+        host: &str,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Option<Self>, String> {
+        let lines: Result<Vec<_>, _> =
+            servers.iter().map(|server| Line::start(server, host, clock)).collect();
         let lines = lines.map_err(|error| format!("cannot send copies of the audit: {error}"))?;
         Ok((!lines.is_empty()).then_some(Self(lines)))
     }
@@ -242,7 +247,8 @@ mod tests {
 
     #[test]
     fn a_message_is_of_the_standard() {
-        let begin = format!("<110>1 2026-01-01T12:00:00.000Z web1 riposte {} in-force - {{}}", std::process::id());
+        let begin =
+            format!("<110>1 2026-01-01T12:00:00.000Z web1 riposte {} in-force - {{}}", std::process::id());
         assert_eq!(message(6, 1_767_268_800_000, "web 1", "in-force", "{}"), begin);
         assert!(message(5, 0, "", "", "").starts_with("<109>1 1970-01-01T00:00:00.000Z - riposte "));
     }
@@ -268,7 +274,10 @@ mod tests {
         stream.read_to_string(&mut text).unwrap();
         let (length, message) = text.split_once(' ').unwrap();
         assert_eq!(length.parse(), Ok(message.len()));
-        assert!(message.starts_with("<109>1 ") && message.ends_with(" audit-head - {\"count\":2}"), "{message}");
+        assert!(
+            message.starts_with("<109>1 ") && message.ends_with(" audit-head - {\"count\":2}"),
+            "{message}"
+        );
     }
 
     #[test]

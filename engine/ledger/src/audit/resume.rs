@@ -103,7 +103,9 @@ impl Reading {
                 return Some(Resume::Unchained);
             }
             Err(_) => {
-                return Some(self.broken("a line at the end of the audit is not what was written".to_owned()));
+                return Some(
+                    self.broken("a line at the end of the audit is not what was written".to_owned()),
+                );
             }
         };
         if let Some(later) = &self.later

@@ -272,7 +272,11 @@ impl Walk {
         self.out.first.get_or_insert(link.seq);
         let head = match self.head {
             None => {
-                self.before = link.seq.checked_sub(1).map(|count| Head { count, hash: link.prev });
+                let gone = link.seq.saturating_sub(1);
+                // Lines that were edited are there, and told already.
+                if strange == 0 || gone > strange {
+                    self.before = Some(Head { count: gone, hash: link.prev });
+                }
                 None
             }
             Some(head) => Some(head),

@@ -53,7 +53,8 @@ mod tests {
 
     #[test]
     fn what_the_pointers_name_is_gone() {
-        let pointers: Vec<Pointer> = ["/full_log", "/data/dstuser", "/data/none/x"].map(|p| p.parse().unwrap()).into();
+        let pointers: Vec<Pointer> =
+            ["/full_log", "/data/dstuser", "/data/none/x"].map(|p| p.parse().unwrap()).into();
         let alert = r#"{"data":{"dstuser":"alice","srcip":"192.0.2.7"},"full_log":"secret"}"#;
         assert_eq!(without(alert, &pointers, &[]), r#"{"data":{"srcip":"192.0.2.7"}}"#);
         let message = format!(r#"{{"parameters":{{"alert":{alert}}}}}"#);

@@ -169,7 +169,12 @@ impl Auditing {
         let key = match key.map(grants::one_file) {
             Some(Ok(key)) => key,
             Some(Err(wrong)) => {
-                return block::invalid(element, &wrong, "name the file that `riposte audit keygen` made.", findings);
+                return block::invalid(
+                    element,
+                    &wrong,
+                    "name the file that `riposte audit keygen` made.",
+                    findings,
+                );
             }
             None => {
                 let help = "write <sign key=\"/etc/riposte/audit.key\"/>, with a file that `riposte audit keygen` made.";
@@ -178,10 +183,17 @@ impl Auditing {
         };
         let every = match every.map(|every| span::parse(every, Bare::Refused)).transpose() {
             Ok(every) => every.unwrap_or(Duration::from_secs(60)),
-            Err(wrong) => return block::invalid(element, &wrong.to_string(), "write every=\"1m\".", findings),
+            Err(wrong) => {
+                return block::invalid(element, &wrong.to_string(), "write every=\"1m\".", findings);
+            }
         };
         if every < Duration::from_secs(1) {
-            return block::invalid(element, "it signs more often than every second", "write every=\"1m\".", findings);
+            return block::invalid(
+                element,
+                "it signs more often than every second",
+                "write every=\"1m\".",
+                findings,
+            );
         }
         self.sign = Some(Signing { key, every });
     }
@@ -200,7 +212,12 @@ impl Auditing {
             Some("yes") => true,
             Some(other) => {
                 let message = format!("events={} is neither yes nor no", shown(other));
-                return block::invalid(element, &message, "write yes or no. Nothing is sent by this.", findings);
+                return block::invalid(
+                    element,
+                    &message,
+                    "write yes or no. Nothing is sent by this.",
+                    findings,
+                );
             }
         };
         self.syslog.push(Syslog { to, events });

@@ -176,7 +176,12 @@ const ROWS: &[(&str, &str, Content, &str)] = &[
         "audit",
         "syslog",
         Content::Only(&[
-            Attribute { name: "to", need: Need::Required, takes: SOME, what: "udp://host:514, tcp://host:601, unix:/dev/log" },
+            Attribute {
+                name: "to",
+                need: Need::Required,
+                takes: SOME,
+                what: "udp://host:514, tcp://host:601, unix:/dev/log",
+            },
             free("events", YES_NO, "whether every event goes there, or signed heads alone"),
         ]),
         "Where copies go.",

@@ -115,7 +115,10 @@ fn how_the_audit_is_kept() {
     assert_eq!(codes(&config), [""; 0]);
     let audit = &config.settings.audit;
     let seconds = std::time::Duration::from_secs;
-    assert_eq!((audit.full_bytes, audit.full_age, audit.retention), (1 << 20, seconds(86_400), seconds(30 * 86_400)));
+    assert_eq!(
+        (audit.full_bytes, audit.full_age, audit.retention),
+        (1 << 20, seconds(86_400), seconds(30 * 86_400))
+    );
     assert_eq!(audit.redact.iter().map(Pointer::as_str).collect::<Vec<_>>(), ["/full_log", "/data/dstuser"]);
     assert_eq!(audit.sign, Some(Signing { key: "/etc/riposte/audit.key".into(), every: seconds(10) }));
     assert!(audit.ocsf);
