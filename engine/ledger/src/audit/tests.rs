@@ -403,13 +403,13 @@ enum Mutation {
 fn mutation() -> impl Strategy<Value = Mutation> {
     let any = any::<usize>();
     prop_oneof![
-        (any.clone(), 1..=255_u8).prop_map(|(at, with)| Mutation::Flip(at, with)),
-        any.clone().prop_map(Mutation::Delete),
-        (any.clone(), any.clone()).prop_map(|(line, to)| Mutation::Duplicate(line, to)),
-        (any.clone(), any.clone()).prop_map(|(one, other)| Mutation::Swap(one, other)),
-        any.clone().prop_map(Mutation::Cut),
-        any.clone().prop_map(Mutation::CutBytes),
-        (any.clone(), "[ -~]{0,20}").prop_map(|(at, text)| Mutation::Insert(at, text)),
+        (any, 1..=255_u8).prop_map(|(at, with)| Mutation::Flip(at, with)),
+        any.prop_map(Mutation::Delete),
+        (any, any).prop_map(|(line, to)| Mutation::Duplicate(line, to)),
+        (any, any).prop_map(|(one, other)| Mutation::Swap(one, other)),
+        any.prop_map(Mutation::Cut),
+        any.prop_map(Mutation::CutBytes),
+        (any, "[ -~]{0,20}").prop_map(|(at, text)| Mutation::Insert(at, text)),
         any.prop_map(Mutation::DropFile),
     ]
 }
