@@ -19,7 +19,9 @@
 //! Behind the handle: `schema` (the tables), `store` (opening the file),
 //! `writer` (one thread, one commit for all that is queued), `books` (what each
 //! request does), `index` (what has to be known without asking SQLite) and
-//! `reader` (queries, off the writer).
+//! `reader` (queries, off the writer). Writer and reader are threads; a
+//! simulator [drives](Ledger::open_driven) them by hand instead, on a
+//! [disk](Disk) of its own.
 
 #![forbid(unsafe_code)]
 
@@ -45,4 +47,5 @@ mod tests;
 pub use clock::{Clock, ManualClock, Now, SystemClock};
 pub use entry::{Admitted, Cause, Entry, Handed, NewEntry, Rekeyed, Settled, Standing, State, Undo, WouldBe};
 pub use error::LedgerError;
-pub use ledger::{Ledger, Opened, Settings, Wait};
+pub use ledger::{Driven, Ledger, Opened, Settings, Turn, Wait};
+pub use store::{Disk, HostDisk, Locked};

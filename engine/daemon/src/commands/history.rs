@@ -195,6 +195,9 @@ pub(super) fn line(recorded: &Recorded) -> String {
         (Some(actor), ..) => add(format!("by {actor}")),
         _ => {}
     }
+    if event.count > 1 {
+        add(format!("{} times", event.count));
+    }
     if let Some(reason) = &event.reason {
         add(format!("({reason})"));
     }

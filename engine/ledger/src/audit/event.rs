@@ -50,9 +50,20 @@ pub struct Event {
     /// The rest, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// How many events like this one it stands for; 0 and 1 are one.
+    #[serde(default, skip_serializing_if = "is_one")]
+    pub count: u64,
+    /// When the first of them was, where it stands for several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
     /// What it says of the audit itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain: Option<About>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_one(count: &u64) -> bool {
+    *count <= 1
 }
 
 /// What an event says of the audit itself, for programs: [`verify`](super::verify)

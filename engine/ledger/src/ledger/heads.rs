@@ -56,7 +56,7 @@ impl Ledger {
     ///
     /// When there is no ledger of a version that this program knows.
     pub fn read_head(path: &Path) -> Result<Option<Head>, LedgerError> {
-        let conn = store::open_to_read(path)?;
+        let conn = store::open_to_read(path, &store::HostDisk)?;
         read(&conn).map_err(|error| LedgerError::sqlite(path, &error))
     }
 }

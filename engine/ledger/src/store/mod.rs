@@ -1,22 +1,24 @@
 //! Opening the file: one engine at a time, a sound database, our version.
 
+mod disk;
 mod lock;
 mod reserve;
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{OpenOptions, Permissions};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use self::lock::lock;
 use self::reserve::{Kept, Reserve};
 use crate::error::LedgerError;
 use crate::schema;
 
+pub use self::disk::{Disk, HostDisk, Locked};
 pub(crate) use self::reserve::Space;
 
 /// How long a statement waits for another program's lock.
@@ -41,7 +43,7 @@ pub(crate) struct Store {
     reserve: Reserve,
     most_pages: Option<u32>,
     /// Released by the system when the process ends, however it does.
-    _lock: File,
+    _lock: Locked,
 }
 
 impl Store {
@@ -78,12 +80,11 @@ impl Store {
 }
 
 /// Opens or creates the ledger at `path`.
-pub(crate) fn open(path: &Path, most_pages: Option<u32>) -> Result<Store, LedgerError> {
-    let lock = lock(path)?;
-    make_private(path)?;
+pub(crate) fn open(path: &Path, most_pages: Option<u32>, disk: &Arc<dyn Disk>) -> Result<Store, LedgerError> {
+    let lock = disk.lock(path)?;
+    disk.make_private(path)?;
     let failed = |error: rusqlite::Error| LedgerError::sqlite(path, &error);
-    let conn =
-        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | UNSHARED).map_err(failed)?;
+    let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, disk.as_ref()).map_err(failed)?;
     conn.busy_timeout(PATIENCE).map_err(failed)?;
     match identify(&conn, path)? {
         Found::Nothing => {
@@ -101,20 +102,26 @@ pub(crate) fn open(path: &Path, most_pages: Option<u32>) -> Result<Store, Ledger
             }
         }
     }
-    Ok(Store { conn, reserve: Reserve::new(path), most_pages, _lock: lock })
+    Ok(Store { conn, reserve: Reserve::new(path, Arc::clone(disk)), most_pages, _lock: lock })
 }
 
 /// Opens the ledger at `path` to read it, whether or not an engine has it open.
-pub(crate) fn open_to_read(path: &Path) -> Result<Connection, LedgerError> {
+pub(crate) fn open_to_read(path: &Path, disk: &dyn Disk) -> Result<Connection, LedgerError> {
     let failed = |error: rusqlite::Error| LedgerError::sqlite(path, &error);
-    let conn =
-        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | UNSHARED).map_err(failed)?;
+    let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, disk).map_err(failed)?;
     conn.busy_timeout(PATIENCE).map_err(failed)?;
     plan_once(&conn).map_err(failed)?;
     match identify(&conn, path)? {
         // What is read without an engine is the same in all versions.
         Found::Ledger { .. } => Ok(conn),
         Found::Nothing => Err(LedgerError::Foreign { path: path.to_owned() }),
+    }
+}
+
+fn connect(path: &Path, flags: OpenFlags, disk: &dyn Disk) -> rusqlite::Result<Connection> {
+    match disk.vfs() {
+        None => Connection::open_with_flags(path, flags | UNSHARED),
+        Some(vfs) => Connection::open_with_flags_and_vfs(path, flags | UNSHARED, vfs),
     }
 }
 

@@ -3,6 +3,7 @@
 #[expect(clippy::disallowed_methods, reason = "a test that damages files")]
 mod crash;
 mod crowd;
+mod driven;
 mod execd;
 mod handed;
 mod hold;

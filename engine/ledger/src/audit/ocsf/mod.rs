@@ -138,6 +138,9 @@ pub fn remediation(time_ms: i64, head: Head, event: &Event) -> Option<Value> {
         if !countermeasures.is_empty() {
             fields.insert("countermeasures".into(), Value::Array(countermeasures));
         }
+        if event.count > 1 {
+            fields.insert("count".into(), json!(event.count));
+        }
         if let Some(detail) = &event.detail {
             fields.insert("status_detail".into(), json!(detail));
         }
