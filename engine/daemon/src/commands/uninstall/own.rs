@@ -39,8 +39,9 @@ pub(super) fn units(args: &Uninstall, log: &mut Log) {
     }
     let folder = Path::new(BY_HAND);
     let wants = std::fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
-    let mut wants: Vec<PathBuf> =
-        wants.filter(|path| path.extension().is_some_and(|ext| ext == "wants" || ext == "requires")).collect();
+    let mut wants: Vec<PathBuf> = wants
+        .filter(|path| path.extension().is_some_and(|ext| ext == "wants" || ext == "requires"))
+        .collect();
     wants.sort();
     for link in wants.iter().flat_map(|folder| UNITS.map(|unit| folder.join(unit))) {
         if std::fs::read_link(&link).is_ok() {
@@ -68,7 +69,10 @@ pub(super) fn quarantine(wish: Option<InQuarantine>, places: &Places, log: &mut 
     for kept in kept {
         let what = format!("{} from {}", kept.path.display(), kept.lies.display());
         if wish != Some(InQuarantine::Restore) {
-            log.note("left", &format!("in quarantine: {} is kept as {}", kept.path.display(), kept.lies.display()));
+            log.note(
+                "left",
+                &format!("in quarantine: {} is kept as {}", kept.path.display(), kept.lies.display()),
+            );
             continue;
         }
         log.step("restore", &what, || {
