@@ -15,8 +15,9 @@
 //! * [`engine`]: everything one running engine holds.
 //! * [`service`]: start, serve, stop. [`run`]: the same with alerts,
 //!   [`execd`]: in place of `wazuh-execd`, [`manager`]: in that of a manager's dispatcher.
-//! * [`claims`], [`switches`], [`programs`]: the ledger as capabilities see it,
-//!   an operator's switches, programs nobody waits for.
+//! * [`claims`], [`remembered`], [`switches`], [`programs`]: the ledger as
+//!   capabilities see it and without its disk, an operator's switches, programs
+//!   nobody waits for.
 //! * [`report`]: audit events, Wazuh's log, traces. [`outcome`]: what they tell.
 //! * [`exec`]: a built-in response as a program, in place of one of Wazuh's.
 //! * [`cli`], [`commands`], [`control`], [`show`], [`exit`]: what operators ask.
@@ -44,6 +45,7 @@ mod outcome;
 mod places;
 mod programs;
 mod recover;
+mod remembered;
 mod report;
 mod respond;
 mod run;

@@ -35,6 +35,7 @@ use crate::engine::{self, COMPONENTS, Engine, Parts};
 use crate::files::File;
 use crate::notify::Notify;
 use crate::places::Places;
+use crate::remembered::Remembered;
 use crate::report::Report;
 use crate::timekeeper::{self, Timekeeper};
 use crate::undo::{self, Undone};
@@ -119,7 +120,9 @@ impl Service {
         places.create().map_err(|error| error.to_string())?;
         let opened = Ledger::open(&places.ledger(), Arc::clone(&clock)).map_err(|error| error.to_string())?;
         let report = report(Report::open(&places, Arc::clone(&clock))?);
-        let claims: Arc<dyn Claims> = Arc::new(InLedger(opened.ledger.clone()));
+        let remembered = Arc::new(Remembered::default());
+        let claims: Arc<dyn Claims> =
+            Arc::new(InLedger(opened.ledger.clone(), Arc::clone(&remembered)));
         let guard = Arc::new(Guard::new());
         guard.refresh();
         let backends = host(&claims, &guard, &places, wanted(&files, settings.role));
@@ -137,6 +140,7 @@ impl Service {
         let (timekeeper, events) = Timekeeper::new();
         let engine = Engine::new(Parts {
             ledger: opened.ledger,
+            remembered,
             capabilities,
             firewall,
             components,

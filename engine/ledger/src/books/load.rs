@@ -9,12 +9,14 @@ use riposte_policy::order::EntryId;
 
 use super::{Books, offset_ms};
 use crate::clock::Clock;
+use crate::condition::Shared;
 use crate::entry::{Entry, State, mode_of};
 use crate::error::LedgerError;
 use crate::index::{Index, Term};
 use crate::ledger::{Pending, Settings};
 use crate::reader;
 use crate::store::Store;
+use crate::{backup, salvage};
 
 /// What the last run left behind.
 pub(crate) struct Left {
@@ -29,6 +31,7 @@ impl Books {
         store: Store,
         clock: Arc<dyn Clock>,
         settings: Settings,
+        condition: Shared,
     ) -> Result<(Self, Left), LedgerError> {
         let offset_ms = offset_ms(&clock.now());
         let mut books = Self {
@@ -36,6 +39,8 @@ impl Books {
             store,
             clock,
             index: Arc::new(Mutex::new(Index::new())),
+            condition,
+            settling: Vec::new(),
             settings,
             boot: 0,
             offset_ms,
@@ -43,12 +48,34 @@ impl Books {
             definitions: HashMap::new(),
             handled: HashMap::new(),
         };
-        books.execute("BEGIN IMMEDIATE", ())?;
-        books.enter_boot()?;
-        books.execute("COMMIT", ())?;
+        if let Err(error) = books.start() {
+            // The reserve may be what it takes.
+            books.roll_back(&error)?;
+            if !books.store.is_short() {
+                return Err(error);
+            }
+            books.start()?;
+        }
         books.load()?;
         let left = books.left()?;
+        let salvaged = salvage::last(books.conn()).map_err(|error| books.failed(&error))?;
+        let mut condition = books.condition.lock();
+        condition.salvaged = salvaged;
+        condition.backup = backup::last(&books.path);
+        drop(condition);
         Ok((books, left))
+    }
+
+    fn start(&mut self) -> Result<(), LedgerError> {
+        self.execute("BEGIN IMMEDIATE", ())?;
+        self.enter_boot()?;
+        self.execute("COMMIT", ())?;
+        if self.store.hold_log().is_err() || self.store.is_short() {
+            let boot_ms = self.now().boot_ms;
+            self.store.give_up_reserve(boot_ms).map_err(|error| self.failed(&error))?;
+            self.stands(&LedgerError::NoRoom { path: self.path.to_path_buf() });
+        }
+        Ok(())
     }
 
     pub(crate) fn share_index(&self) -> Arc<Mutex<Index>> {
@@ -57,12 +84,16 @@ impl Books {
 
     /// Reads into memory what is committed, in place of what was there.
     pub(crate) fn load(&mut self) -> Result<(), LedgerError> {
-        let index = self.read_index()?;
+        let mut index = self.read_index()?;
         let handled = self.read_handled()?;
         let next = self.number("SELECT coalesce(max(id), 0) + 1 FROM entry")?;
+        let floor = self.number("SELECT coalesce(max(next), 1) FROM salvage")?;
+        let condition = self.condition.lock();
+        condition.owed.apply(&mut index);
         *self.index.lock().unwrap_or_else(PoisonError::into_inner) = index;
+        drop(condition);
         self.handled = handled;
-        self.next = self.next.max(next);
+        self.next = self.next.max(next).max(floor);
         self.definitions.clear();
         Ok(())
     }

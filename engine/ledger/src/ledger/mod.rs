@@ -2,6 +2,7 @@
 
 mod intake;
 mod settled;
+mod standby;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +12,7 @@ use riposte_policy::order::EntryId;
 
 use crate::books::Books;
 use crate::clock::Clock;
+use crate::condition::Shared;
 use crate::entry::{
     Admitted, Cause, EffectRow, Entry, Filter, Handed, Held, NewEntry, Rekeyed, Settled, Standing, Undo,
     WouldBe, length_ms,
@@ -34,6 +36,8 @@ struct Inner {
     reader: Reader,
     writer: Writer,
     index: Arc<Mutex<Index>>,
+    condition: Shared,
+    path: Arc<Path>,
     clock: Arc<dyn Clock>,
 }
 
@@ -110,8 +114,9 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// When another engine has it open, it is damaged, newer, no ledger, or
-    /// cannot be opened or written: the text names the file and what to do.
+    /// When another engine has it open, it is newer, no ledger, or cannot be
+    /// opened or written: the text names the file and what to do. A damaged one
+    /// is set aside, and what can be had of it opened ([`Ledger::salvaged`]).
     pub fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Opened, LedgerError> {
         Self::open_with(path, clock, Settings::default())
     }
@@ -122,14 +127,28 @@ impl Ledger {
     ///
     /// As [`Ledger::open`].
     pub fn open_with(path: &Path, clock: Arc<dyn Clock>, settings: Settings) -> Result<Opened, LedgerError> {
+        match Self::open_sound(path, &clock, &settings) {
+            Err(LedgerError::Corrupt { detail, .. }) => {
+                let salvaged = store::salvage(path, &detail, clock.now().wall_ms)?;
+                tracing::error!("{salvaged}");
+                Self::open_sound(path, &clock, &settings)
+            }
+            opened => opened,
+        }
+    }
+
+    fn open_sound(path: &Path, clock: &Arc<dyn Clock>, settings: &Settings) -> Result<Opened, LedgerError> {
         let store = store::open(path, settings.most_pages)?;
         let path: Arc<Path> = path.into();
-        let (books, left) = Books::open(Arc::clone(&path), store, Arc::clone(&clock), settings)?;
+        let condition = Shared::default();
+        let (books, left) =
+            Books::open(Arc::clone(&path), store, Arc::clone(clock), settings.clone(), condition.clone())?;
         let index = books.share_index();
         let reader = Reader::start(&path)?;
         let writer = Writer::start(books)
             .map_err(|error| LedgerError::Io { path: path.to_path_buf(), detail: error.to_string() })?;
-        let ledger = Self(Arc::new(Inner { reader, writer, index, clock }));
+        let clock = Arc::clone(clock);
+        let ledger = Self(Arc::new(Inner { reader, writer, index, condition, path, clock }));
         Ok(Opened { ledger, recovery: left.recovery, pending: left.pending })
     }
 

@@ -5,7 +5,7 @@
 
 use rusqlite::Connection;
 
-use super::tables::{CHAIN, ENTRY, ENTRY_INDEXES, WAZUH_OFFENCE, with_words};
+use super::tables::{CHAIN, ENTRY, ENTRY_INDEXES, RESERVE, SALVAGE, WAZUH_OFFENCE, with_words};
 use super::{FIRST, VERSION, transitions};
 
 /// What leads from a version to the next.
@@ -54,7 +54,10 @@ const COLUMNS_1: &str = "
     closed, offence, attempt, undo_attempts, alert_id, rule_id, actor, reason, cause, ended_by, end_reason, error,
     definition, input, offset, ordinal";
 
-/// Version 3 came to have the head of the audit.
+/// Version 3 came to have the head of the audit, space for undos, and what
+/// became of a damaged ledger.
 fn to_version_3(conn: &Connection) -> rusqlite::Result<()> {
-    conn.execute_batch(CHAIN)
+    conn.execute_batch(CHAIN)?;
+    conn.execute_batch(RESERVE)?;
+    conn.execute_batch(SALVAGE)
 }

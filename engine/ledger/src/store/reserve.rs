@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FallocateFlags, fallocate};
 
 use super::beside;
+use super::room::free;
 
 /// Room to record some hundred undos at a time, and SQLite reuses its log
 /// after each.
@@ -55,11 +56,16 @@ impl Reserve {
         let _ = std::fs::remove_file(&self.path);
     }
 
-    pub(super) fn take_again(&mut self, boot_ms: i64) -> Space {
+    /// `beyond`: how many bytes have to be free besides.
+    pub(super) fn take_again(&mut self, boot_ms: i64, beyond: u64) -> Space {
         if boot_ms.saturating_sub(self.tried_ms) < RETRY_MS {
             return Space::Short;
         }
         self.tried_ms = boot_ms;
+        let needed = RESERVE_BYTES.saturating_add(beyond);
+        if free(&self.path).is_some_and(|free| free < needed) {
+            return Space::Short;
+        }
         match self.take() {
             Ok(()) => {
                 self.state = Kept::Yes;
