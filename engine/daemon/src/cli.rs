@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use riposte_policy::config::Role;
 use riposte_policy::span::{self, Bare};
 
-use crate::{execd, manager};
+use crate::{commands, execd, manager};
 
 /// What most commands end with.
 pub const EXIT_CODES: &str =
@@ -81,6 +81,9 @@ pub enum Command {
     /// Write responses as documents for Wazuh 5, or documents of Wazuh 5 as a configuration
     #[command(after_help = EXIT_CODES)]
     Migrate(Migrate),
+    /// The ledger: whether it is sound, a copy of it, what can be had of a damaged one
+    #[command(subcommand)]
+    Ledger(commands::ledger::Ledger),
     /// List what is in force
     #[command(after_help = EXIT_CODES)]
     List(List),

@@ -29,6 +29,7 @@ use crate::files;
 use crate::intake::Counters;
 use crate::places::Places;
 use crate::programs::Programs;
+use crate::remembered::Remembered;
 use crate::report::Report;
 use crate::respond::Scales;
 use crate::switches::Switches;
@@ -54,6 +55,8 @@ const LATE: usize = 1024;
 pub struct Engine {
     /// What is in force.
     pub ledger: Ledger,
+    /// The same, for the day the ledger cannot be read.
+    pub remembered: Arc<Remembered>,
     /// What can be done to this host.
     pub capabilities: Arc<Capabilities>,
     /// What blocks, for its own state.
@@ -125,6 +128,8 @@ pub struct Settings {
 pub struct Parts {
     /// The ledger, open.
     pub ledger: Ledger,
+    /// The effects in force, for the day it cannot be read.
+    pub remembered: Arc<Remembered>,
     /// What can be done to this host.
     pub capabilities: Arc<Capabilities>,
     /// What blocks.
@@ -169,6 +174,7 @@ impl Engine {
         parts.capabilities.guard().set(parts.armed.config.settings.guard.clone());
         Arc::new(Self {
             ledger: parts.ledger,
+            remembered: parts.remembered,
             capabilities: parts.capabilities,
             firewall: parts.firewall,
             components: parts.components,
@@ -534,7 +540,7 @@ impl Engine {
 }
 
 /// A recorded effect as capabilities know it.
-fn effect(row: &EffectRow) -> Option<Effect> {
+pub fn effect(row: &EffectRow) -> Option<Effect> {
     Capabilities::recorded(&row.interface, &row.target)
 }
 

@@ -21,6 +21,7 @@
 //! * [`report`]: audit events, Wazuh's log, traces. [`outcome`]: what they tell.
 //! * [`exec`]: a built-in response as a program, in place of one of Wazuh's.
 //! * [`cli`], [`commands`], [`control`], [`show`], [`exit`]: what operators ask.
+//! * [`keeper`]: copies of the ledger, and how its disk stands.
 //! * [`notify`]: what the service manager is told.
 //! * [`places`], [`files`]: where everything lies.
 
@@ -39,6 +40,7 @@ mod exit;
 mod files;
 mod host;
 mod intake;
+mod keeper;
 mod manager;
 mod notify;
 mod outcome;
@@ -61,7 +63,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::cli::{Cli, Command, Plugin};
-use crate::commands::{ask, check, explain, inspect, listed, migrate};
+use crate::commands::{ask, check, explain, inspect, ledger, listed, migrate};
 use crate::control::Request;
 use crate::exec::Called;
 use crate::exit::Exit;
@@ -96,6 +98,7 @@ fn main() -> ExitCode {
         Command::Explain(args) => explain::explain(args),
         Command::Migrate(args) => migrate::migrate(args),
         Command::Exec(args) => return exec::exec(&Called::new(args, None)),
+        Command::Ledger(args) => ledger::ledger(args),
         Command::List(args) => ask::list(args),
         Command::Undo(args) => ask::undo(args),
         Command::Add(args) => ask::add(args),

@@ -20,18 +20,31 @@ use riposte_ledger::{Cause, Entry, State};
 use riposte_policy::config::Mode;
 use tokio::task::JoinSet;
 
-use crate::engine::Engine;
+use crate::engine::{self, Engine};
 use crate::{respond, undo};
 
 /// How long new work waits for the undos of a start. A program whose delete
 /// hangs is waited for, but not by everybody.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Effects of earlier engines that are remembered for a ledger without a disk.
+const REMEMBERED: u32 = 100_000;
+
 /// Takes up every entry that was open when the last engine ended.
 pub async fn recover(engine: &Arc<Engine>, found: Vec<Entry>, pending: Vec<Pending>) {
     if !found.is_empty() || !pending.is_empty() {
         let (unsettled, in_force) = (found.len(), pending.len());
         tracing::info!(unsettled, in_force, "taking up what the last engine left");
+    }
+    match engine.ledger.open_effects(REMEMBERED).await {
+        Ok(effects) => {
+            for (id, row) in effects {
+                if let Some(effect) = engine::effect(&row) {
+                    engine.remembered.claimed(id, &effect, row.prior.as_deref());
+                }
+            }
+        }
+        Err(error) => tracing::warn!(%error, "the effects in force cannot be remembered"),
     }
     let (intended, overdue): (Vec<_>, Vec<_>) =
         found.into_iter().partition(|entry| entry.state == State::Intended);

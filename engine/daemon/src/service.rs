@@ -13,6 +13,7 @@ use riposte_capability::{Backends, Capabilities, Claims, Guard};
 use riposte_ledger::clock::Clock;
 use riposte_ledger::entry::Filter;
 use riposte_ledger::ledger::Pending;
+use riposte_ledger::salvage::Salvaged;
 use riposte_ledger::scheduler::Event;
 use riposte_ledger::{Cause, Entry, Ledger};
 use riposte_policy::Severity;
@@ -39,7 +40,7 @@ use crate::remembered::Remembered;
 use crate::report::Report;
 use crate::timekeeper::{self, Timekeeper};
 use crate::undo::{self, Undone};
-use crate::{recover, respond};
+use crate::{keeper, recover, respond};
 
 /// Orders on their way to be decided. Each holds its alert in memory.
 const UNDECIDED: usize = 4096;
@@ -78,6 +79,7 @@ pub struct Service {
     events: UnboundedReceiver<Event>,
     left: Vec<Entry>,
     pending: Vec<Pending>,
+    salvaged: Option<Salvaged>,
 }
 
 /// The threads of an engine. One core is left to the ledger, the firewall, the
@@ -154,7 +156,8 @@ impl Service {
             configs,
             settings,
         });
-        Ok(Self { engine, arriving, events, left: opened.recovery, pending: opened.pending })
+        let salvaged = opened.salvaged;
+        Ok(Self { engine, arriving, events, left: opened.recovery, pending: opened.pending, salvaged })
     }
 
     /// Takes up what was left; from then on orders are responded to.
@@ -163,16 +166,20 @@ impl Service {
     ///
     /// When the ledger cannot be read or the control socket not be made.
     pub async fn begin(self) -> Result<Serving, String> {
-        let Self { engine, arriving, events, left, pending } = self;
+        let Self { engine, arriving, events, left, pending, salvaged } = self;
         tokio::spawn(timekeeper::keep(Arc::downgrade(&engine), events));
         engine.read_switches().await.map_err(|error| error.to_string())?;
         let socket = Socket::bind(&engine.places.socket()).map_err(|error| error.to_string())?;
         prune(&engine).await;
         recover::recover(&engine, left, pending).await;
+        if let Some(salvaged) = &salvaged {
+            keeper::salvaged(&engine, salvaged).await;
+        }
         let responding = tokio::spawn(respond_to(Arc::clone(&engine), arriving));
         let notify = Notify::from_environment();
         let watching = tokio::spawn(watch(Arc::clone(&engine)));
         let keeping = tokio::spawn(keep_house(Arc::clone(&engine), notify.clone()));
+        let minding = tokio::spawn(keeper::mind(Arc::clone(&engine), notify.clone()));
         let on = |kind| signal(kind).map_err(|error| error.to_string());
         let told = Told {
             terminate: on(SignalKind::terminate())?,
@@ -180,7 +187,7 @@ impl Service {
             quit: on(SignalKind::quit())?,
         };
         let hangup = on(SignalKind::hangup())?;
-        Ok(Serving { engine, socket, told, hangup, notify, responding, keeping, watching })
+        Ok(Serving { engine, socket, told, hangup, notify, responding, keeping, minding, watching })
     }
 }
 
@@ -209,6 +216,7 @@ pub struct Serving {
     notify: Notify,
     responding: JoinHandle<()>,
     keeping: JoinHandle<()>,
+    minding: JoinHandle<()>,
     watching: JoinHandle<()>,
 }
 
@@ -304,6 +312,7 @@ impl Serving {
     pub async fn close(self) -> Result<(), String> {
         self.engine.stop();
         self.keeping.abort();
+        self.minding.abort();
         self.watching.abort();
         self.responding.abort();
         self.engine.ledger.flush().await.map_err(|error| error.to_string())

@@ -86,6 +86,24 @@ pub(crate) fn effects(conn: &Connection, id: EntryId) -> rusqlite::Result<Vec<Ef
     .collect()
 }
 
+/// What open entries hold, by entry.
+pub(crate) fn open_effects(conn: &Connection, most: u32) -> rusqlite::Result<Vec<(EntryId, EffectRow)>> {
+    conn.prepare_cached(
+        "SELECT interface, target, prior, released, effect.entry FROM entry JOIN effect ON effect.entry = entry.id
+         WHERE entry.closed IS NULL AND NOT released ORDER BY effect.entry, number LIMIT ?1",
+    )?
+    .query_map([most], |row| {
+        let effect = EffectRow {
+            interface: row.get(0)?,
+            target: row.get(1)?,
+            prior: row.get(2)?,
+            released: row.get(3)?,
+        };
+        Ok((EntryId(row.get(4)?), effect))
+    })?
+    .collect()
+}
+
 /// What open entries hold of an interface: target and prior state, once each.
 pub(crate) fn held(conn: &Connection, interface: &str) -> rusqlite::Result<Vec<(String, Option<String>)>> {
     conn.prepare_cached(

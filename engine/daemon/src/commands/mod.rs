@@ -4,6 +4,7 @@ pub mod ask;
 pub mod check;
 pub mod explain;
 pub mod inspect;
+pub mod ledger;
 pub mod listed;
 pub mod migrate;
 

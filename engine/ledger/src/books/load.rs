@@ -98,6 +98,14 @@ impl Books {
         Ok(())
     }
 
+    /// Where the index is not what a new one, read from the tables, would be.
+    pub(crate) fn verify_memory(&self) -> Result<Vec<String>, LedgerError> {
+        let mut read = self.read_index()?;
+        let condition = self.condition.lock();
+        condition.owed.apply(&mut read);
+        Ok(self.index().differences(&read))
+    }
+
     /// Finds the number of this start of the machine, and brings what is open
     /// from earlier starts over to it: what is left of each by the wall clock,
     /// but never more than it was given. A clock that was set back while the

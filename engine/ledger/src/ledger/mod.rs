@@ -20,6 +20,7 @@ use crate::entry::{
 use crate::error::LedgerError;
 use crate::index::Index;
 use crate::reader::{self, Reader};
+use crate::salvage::Salvaged;
 use crate::store;
 use crate::writer::Writer;
 
@@ -52,6 +53,8 @@ pub struct Opened {
     /// [scheduler](crate::scheduler::Scheduler), by due time. What is in force
     /// for good is in neither list.
     pub pending: Vec<Pending>,
+    /// What became of the ledger, when this start found it damaged.
+    pub salvaged: Option<Salvaged>,
 }
 
 /// An entry in force, and when it is due.
@@ -131,7 +134,8 @@ impl Ledger {
             Err(LedgerError::Corrupt { detail, .. }) => {
                 let salvaged = store::salvage(path, &detail, clock.now().wall_ms)?;
                 tracing::error!("{salvaged}");
-                Self::open_sound(path, &clock, &settings)
+                let opened = Self::open_sound(path, &clock, &settings)?;
+                Ok(Opened { salvaged: Some(salvaged), ..opened })
             }
             opened => opened,
         }
@@ -149,7 +153,7 @@ impl Ledger {
             .map_err(|error| LedgerError::Io { path: path.to_path_buf(), detail: error.to_string() })?;
         let clock = Arc::clone(clock);
         let ledger = Self(Arc::new(Inner { reader, writer, index, condition, path, clock }));
-        Ok(Opened { ledger, recovery: left.recovery, pending: left.pending })
+        Ok(Opened { ledger, recovery: left.recovery, pending: left.pending, salvaged: None })
     }
 
     /// Reads entries without an engine, or beside one; also in a ledger of

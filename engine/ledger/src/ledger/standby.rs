@@ -7,7 +7,7 @@ use riposte_policy::order::EntryId;
 
 use super::{Ledger, Wait};
 use crate::backup::{self, Backed};
-use crate::entry::{Cause, Standing, State, Undo};
+use crate::entry::{Cause, EffectRow, Standing, State, Undo};
 use crate::error::LedgerError;
 use crate::health::Health;
 use crate::index::Term;
@@ -114,6 +114,15 @@ impl Ledger {
         self.0.writer.owe();
     }
 
+    /// What open entries hold, at most so many effects, by entry.
+    ///
+    /// # Errors
+    ///
+    /// When the ledger cannot be read.
+    pub async fn open_effects(&self, most: u32) -> Result<Vec<(EntryId, EffectRow)>, LedgerError> {
+        self.0.reader.ask(move |conn| reader::open_effects(conn, most)).await
+    }
+
     /// Copies the ledger beside itself, unless nothing changed since the last
     /// copy (`None`). It takes its time, on a connection of its own: not for a
     /// thread that others wait for.
@@ -155,6 +164,16 @@ impl Ledger {
         let salvaged = salvage::make(path, to, path, "recovered by hand", now_ms)?;
         backup::sync(to)?;
         Ok(salvaged)
+    }
+
+    /// Where what is remembered of open entries is not what the tables say, in
+    /// sentences.
+    ///
+    /// # Errors
+    ///
+    /// When the ledger cannot be read.
+    pub async fn verify_memory(&self) -> Result<Vec<String>, LedgerError> {
+        self.ask(Wait::Applied, |books| books.verify_memory()).await
     }
 
     /// Gives no entry a number up to `id`: the host shows it on something that

@@ -5,7 +5,7 @@
 //! them, the message says. The parts:
 //!
 //! * `read`: files to sections, and what sections say about each other;
-//! * `command`, `grants`, `guard`, `response`, `settings`, `white_list`: one block each;
+//! * `command`, `grants`, `guard`, `ledger`, `response`, `settings`, `white_list`: one block each;
 //!   `block`: what they share;
 //! * `triggers`, `places`, `offenders`, `packages`: parts of a response;
 //! * `names`: the commands that responses name; `location`: where one runs;
@@ -23,6 +23,7 @@ mod confinement;
 mod findings;
 mod grants;
 mod guard;
+mod ledger;
 mod location;
 mod names;
 mod offenders;
@@ -50,6 +51,7 @@ use crate::osregex::Pattern;
 
 pub use grants::NotGrants;
 pub use guard::{Guarding, OVERRIDABLE, Overridden, Override, USERS_BELOW};
+pub use ledger::Keeping;
 pub use location::Location;
 pub use schema::relax_ng;
 pub use stored::StoredError;
@@ -301,6 +303,8 @@ pub struct Settings {
     pub firewall: Option<FirewallBackend>,
     /// `<guard>`: what is protected besides what the host itself shows.
     pub guard: Guarding,
+    /// `<ledger>`: how the record of what is in force is kept.
+    pub ledger: Keeping,
 }
 
 impl Settings {
@@ -319,6 +323,7 @@ impl Settings {
             links: Vec::new(),
             firewall: None,
             guard: Guarding::default(),
+            ledger: Keeping::default(),
         }
     }
 }

@@ -21,6 +21,7 @@ pub(super) const SHAPE: Shape = Shape {
         "link",
         "firewall",
         "guard",
+        "ledger",
     ],
     unenforced: &[],
     stock: false,
@@ -87,6 +88,7 @@ impl Given {
                     }
                 }
                 "guard" => self.settings.guard.read(element, findings),
+                "ledger" => self.settings.ledger.read(element, findings),
                 // Reported by the shape.
                 _ => {}
             }
