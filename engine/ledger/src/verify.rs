@@ -85,7 +85,7 @@ const RULES: &[(&str, &str, &str)] = &[
     ),
     (
         "too-long",
-        "SELECT 'entry ' || id || ' lasts ' || (due - since) / 1000 || ' s, longer than anybody asked for' FROM entry
+        "SELECT 'entry ' || id || ' lasts ' || ((due - since) / 1000) || ' s, longer than anybody asked for' FROM entry
          WHERE closed IS NULL AND length IS NOT NULL AND due IS NOT NULL AND due_boot IS NOT NULL
            AND boot = (SELECT max(number) FROM boot) AND due_boot > ?2 + length + 2000",
         "undo it by hand: `riposte undo ID`",
@@ -134,7 +134,7 @@ const RULES: &[(&str, &str, &str)] = &[
     ),
     (
         "overdue",
-        "SELECT 'entry ' || id || ' (' || command || ' ' || keys || ') was due ' || (?1 - due) / 1000 || ' s ago'
+        "SELECT 'entry ' || id || ' (' || command || ' ' || keys || ') was due ' || ((?1 - due) / 1000) || ' s ago'
          FROM entry WHERE state = 'in-force' AND due < ?1 - 60000",
         "start the engine: it undoes what is overdue first of all",
     ),
@@ -159,7 +159,7 @@ pub fn verify(path: &Path, wall_ms: i64, boot_ms: i64) -> Result<Verified, Ledge
         salvaged: None,
         findings: Vec::new(),
     };
-    copies(&mut verified, wall_ms);
+    copies(&mut verified);
     let damaged = |what: String| Finding { code: "damaged", what, help: START };
     let conn = match store::open_to_read(path) {
         Ok(conn) => conn,
@@ -239,7 +239,7 @@ fn rule(
 }
 
 /// A copy must be there to be of use, and whole.
-fn copies(verified: &mut Verified, _wall_ms: i64) {
+fn copies(verified: &mut Verified) {
     for suffix in [NEWER, OLDER] {
         let copy = beside(&verified.path, suffix);
         if backup::exists(&copy) && !backup::is_sound(&copy) {

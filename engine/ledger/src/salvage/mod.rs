@@ -76,13 +76,15 @@ pub struct Counts {
     pub dangling: u64,
     /// Whole tables of which a part could not be read.
     pub tables_cut: u64,
+    /// How long the damaged file was, when not one row of it could be read.
+    pub unreadable_bytes: u64,
     /// Copies that were themselves damaged.
     pub bad_backups: u64,
 }
 
 impl fmt::Display for Salvaged {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Counts { from_backup, from_damaged, in_both, lost, open, .. } = self.counts;
+        let Counts { from_backup, from_damaged, in_both, lost, open, unreadable_bytes, .. } = self.counts;
         let copy = if self.backup_ms.is_some() { "the last copy" } else { "no copy" };
         write!(
             f,
@@ -91,7 +93,11 @@ impl fmt::Display for Salvaged {
              {lost} could not be read",
             self.why,
             self.aside.display()
-        )
+        )?;
+        match unreadable_bytes {
+            0 => Ok(()),
+            bytes => write!(f, "; not one row of its {bytes} bytes could be read: what began since the copy is lost"),
+        }
     }
 }
 
@@ -162,7 +168,11 @@ pub(crate) fn make(
     conn.execute_batch("BEGIN; DELETE FROM reserve;").map_err(failed)?;
     let seen = match &source {
         Some(source) => merge::merge(&conn, source.conn(), source.bytes(), &mut counts).map_err(failed)?,
-        None => mend::highest(&conn).map_err(failed)?.saturating_add(merge::most_entries(length(path))),
+        None => {
+            counts.from_backup = merge::count(&conn, "SELECT count(*) FROM entry").map_err(failed)?;
+            counts.unreadable_bytes = length(path);
+            mend::highest(&conn).map_err(failed)?.saturating_add(merge::most_entries(length(path)))
+        }
     };
     mend::mend(&conn, &mut counts).map_err(failed)?;
     let salvaged =

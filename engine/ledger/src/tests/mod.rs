@@ -3,6 +3,9 @@
 #[expect(clippy::disallowed_methods, reason = "a test that damages files")]
 mod crash;
 mod crowd;
+#[expect(clippy::disallowed_methods, reason = "a test that damages files")]
+mod damage;
+mod disk;
 mod execd;
 mod handed;
 mod hold;
