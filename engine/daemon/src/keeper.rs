@@ -23,6 +23,8 @@ const AGAIN: Duration = Duration::from_secs(60);
 /// Minds it until the engine is gone.
 pub async fn mind(engine: Arc<Engine>, notify: Notify) {
     let mut known = Health::Ok;
+    // That of the start has been told.
+    let mut last_salvage = engine.ledger.salvaged();
     let mut copying: Option<JoinHandle<()>> = None;
     let mut not_before = 0;
     let mut looks = tokio::time::interval(LOOK);
@@ -37,6 +39,14 @@ pub async fn mind(engine: Arc<Engine>, notify: Notify) {
                 degraded => format!("undoing on time, adding nothing: the ledger is {degraded}"),
             });
             known = health;
+        }
+        let found = engine.ledger.salvaged();
+        if found != last_salvage {
+            if let Some(found) = &found {
+                salvaged(&engine, found).await;
+                time_again(&engine).await;
+            }
+            last_salvage = found;
         }
         let Some(every) = engine.armed().config.settings.ledger.backup else { continue };
         let now = engine.now();
@@ -74,6 +84,18 @@ pub async fn salvaged(engine: &Engine, salvaged: &Salvaged) {
             }
         }
         Err(refusal) => tracing::warn!(%refusal, "what the host shows cannot be compared with the ledger"),
+    }
+}
+
+/// What a salvage brought back has to end, too.
+async fn time_again(engine: &Engine) {
+    match engine.ledger.in_force().await {
+        Ok(pending) => {
+            for entry in pending {
+                engine.timekeeper.in_force(entry.id, entry.due_boot_ms);
+            }
+        }
+        Err(error) => tracing::error!(%error, "what is in force after the salvage is timed at the next start"),
     }
 }
 

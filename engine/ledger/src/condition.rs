@@ -17,6 +17,11 @@ pub(crate) struct Condition {
     pub(crate) owed: Owed,
     pub(crate) salvaged: Option<Salvaged>,
     pub(crate) backup: Option<crate::backup::Backed>,
+    /// A reader found damage: the writer looks.
+    pub(crate) is_suspect: bool,
+    /// How often the file has been another since the start: connections to the
+    /// one before are of no use.
+    pub(crate) file: u64,
 }
 
 impl Shared {

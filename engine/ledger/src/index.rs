@@ -166,6 +166,11 @@ impl Index {
         (of_command.copied().unwrap_or(0), self.total)
     }
 
+    /// All open entries.
+    pub(crate) fn ids(&self) -> Vec<EntryId> {
+        self.lives.iter().map(|(_, live)| live.id).collect()
+    }
+
     /// Where this index is not as `read`, which comes from the tables, in
     /// sentences. Keys and targets have other prints there: they are counted.
     pub(crate) fn differences(&self, read: &Self) -> Vec<String> {

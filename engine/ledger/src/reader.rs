@@ -10,6 +10,7 @@ use riposte_policy::order::{Actor, EntryId};
 use rusqlite::{Connection, OptionalExtension, Params, Row, named_params};
 use tokio::sync::oneshot;
 
+use crate::condition::Shared;
 use crate::entry::{EffectRow, Entry, Filter, Kind, State, actor_of, mode_of};
 use crate::error::LedgerError;
 use crate::store;
@@ -163,19 +164,34 @@ type Query = Box<dyn FnOnce(&Connection) + Send>;
 /// A thread with a connection: a query of all entries holds up nobody.
 pub(crate) struct Reader {
     path: Arc<Path>,
+    condition: Shared,
     queries: Option<Mutex<mpsc::Sender<Query>>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Reader {
-    pub(crate) fn start(path: &Arc<Path>) -> Result<Self, LedgerError> {
-        let conn = store::open_to_read(path)?;
+    pub(crate) fn start(path: &Arc<Path>, condition: Shared) -> Result<Self, LedgerError> {
+        let mut conn = store::open_to_read(path)?;
         let (queries, waiting) = mpsc::channel::<Query>();
+        let (shared, from) = (condition.clone(), Arc::clone(path));
+        let answer = move || {
+            let mut file = 0;
+            for query in waiting {
+                let now = shared.lock().file;
+                // The old one is read on where the new one cannot be.
+                if now != file
+                    && let Ok(new) = store::open_to_read(&from)
+                {
+                    (conn, file) = (new, now);
+                }
+                query(&conn);
+            }
+        };
         let thread = std::thread::Builder::new()
             .name("ledger-reader".into())
-            .spawn(move || waiting.into_iter().for_each(|query| query(&conn)))
+            .spawn(answer)
             .map_err(|error| LedgerError::Io { path: path.to_path_buf(), detail: error.to_string() })?;
-        Ok(Self { path: Arc::clone(path), queries: Some(Mutex::new(queries)), thread: Some(thread) })
+        Ok(Self { path: Arc::clone(path), condition, queries: Some(Mutex::new(queries)), thread: Some(thread) })
     }
 
     /// Answers a query on what is committed.
@@ -192,7 +208,11 @@ impl Reader {
             return Err(LedgerError::Stopped);
         }
         let result = answered.await.map_err(|_| LedgerError::Stopped)?;
-        result.map_err(|error| LedgerError::sqlite(&self.path, &error))
+        let result = result.map_err(|error| LedgerError::sqlite(&self.path, &error));
+        if let Err(LedgerError::Corrupt { .. }) = &result {
+            self.condition.lock().is_suspect = true;
+        }
+        result
     }
 }
 

@@ -146,8 +146,10 @@ impl Desk {
         let written = self.write(&mut taken);
         if let Err(error) = &written {
             tracing::debug!(requests = taken.len(), "a commit failed and was undone: {error}");
-            if let Err(again) = self.books.roll_back(error).and_then(|()| self.refresh()) {
-                tracing::error!("what is committed could not be read again: {again}");
+            let healed = self.books.heal(error);
+            let rolled_back = healed.and_then(|()| self.books.roll_back(error)).and_then(|()| self.refresh());
+            if let Err(again) = rolled_back {
+                tracing::debug!("what is committed could not be read again: {again}");
             }
         }
         for request in taken {

@@ -41,6 +41,7 @@ impl Books {
             index: Arc::new(Mutex::new(Index::new())),
             condition,
             settling: Vec::new(),
+            heal_after_ms: i64::MIN,
             settings,
             boot: 0,
             offset_ms,
@@ -66,7 +67,8 @@ impl Books {
         Ok((books, left))
     }
 
-    fn start(&mut self) -> Result<(), LedgerError> {
+    /// What a file needs before it is used, now or once it is another.
+    pub(super) fn start(&mut self) -> Result<(), LedgerError> {
         self.execute("BEGIN IMMEDIATE", ())?;
         self.enter_boot()?;
         self.execute("COMMIT", ())?;
@@ -265,6 +267,16 @@ impl Books {
             .and_then(Iterator::collect)
             .map_err(|error| self.failed(&error))?;
         Ok(Left { recovery, pending })
+    }
+
+    /// What is in force for a time, and when it is due, also when that has passed.
+    pub(crate) fn in_force(&self) -> Result<Vec<Pending>, LedgerError> {
+        self.statement(
+            "SELECT id, due_boot FROM entry WHERE closed IS NULL AND state = 'in-force' AND due_boot IS NOT NULL",
+        )?
+        .query_map([], |row| Ok(Pending { id: EntryId(row.get(0)?), due_boot_ms: row.get(1)? }))
+        .and_then(Iterator::collect)
+        .map_err(|error| self.failed(&error))
     }
 
     fn number(&self, sql: &str) -> Result<i64, LedgerError> {

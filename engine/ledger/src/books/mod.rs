@@ -48,6 +48,8 @@ pub(crate) struct Books {
     pub(crate) condition: Shared,
     /// What is owed and in the commit under way.
     settling: Vec<(EntryId, Debt)>,
+    /// When a damaged database may be salvaged again, in boot time.
+    heal_after_ms: i64,
     pub(crate) settings: Settings,
     /// The number of this start of the machine in the table `boot`.
     boot: i64,
@@ -68,6 +70,7 @@ impl Books {
     }
 
     pub(crate) fn begin(&mut self) -> Result<(), LedgerError> {
+        self.look_at_suspicion()?;
         self.execute("BEGIN IMMEDIATE", ())?;
         self.write_owed()?;
         if self.store.is_short() {

@@ -1,13 +1,19 @@
 //! Writing down what was undone while nothing could be written.
 
+use std::sync::Arc;
+
 use riposte_policy::order::{Actor, EntryId};
 use rusqlite::OptionalExtension;
 
 use super::Books;
 use crate::entry::{Cause, State};
 use crate::error::LedgerError;
+use crate::health::Health;
 use crate::owed::Debt;
-use crate::salvage;
+use crate::{salvage, store};
+
+/// How long a database that could not be salvaged is left alone.
+const HEAL_AGAIN_MS: i64 = 30_000;
 
 impl Books {
     /// Writes all that is owed, first of all in a commit.
@@ -22,7 +28,8 @@ impl Books {
     /// Whether something is owed, or space is to be looked for again: then a
     /// commit is tried although nobody asks.
     pub(crate) fn is_owing(&self) -> bool {
-        self.condition.lock().owed.len() > 0 || self.store.is_short()
+        let condition = self.condition.lock();
+        condition.owed.len() > 0 || condition.is_suspect || condition.health != Health::Ok || self.store.is_short()
     }
 
     /// Gives no entry a number up to `id`.
@@ -33,6 +40,44 @@ impl Books {
         let now_ms = self.now().wall_ms;
         salvage::never_again(self.conn(), id, now_ms).map_err(|error| self.failed(&error))?;
         self.next = id.0.saturating_add(1);
+        Ok(())
+    }
+
+    /// Looks whether the database is whole, when a reader said that it is not.
+    pub(super) fn look_at_suspicion(&mut self) -> Result<(), LedgerError> {
+        if !self.condition.lock().is_suspect {
+            return Ok(());
+        }
+        self.condition.lock().is_suspect = false;
+        // By other eyes: this connection has pages in memory.
+        match store::look(&self.path) {
+            Err(damage @ LedgerError::Corrupt { .. }) => Err(damage),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// The database is damaged: puts what can be had of it in its place, not
+    /// more often than is of use. What was undone meanwhile stays so.
+    pub(crate) fn heal(&mut self, error: &LedgerError) -> Result<(), LedgerError> {
+        let LedgerError::Corrupt { detail, .. } = error else { return Ok(()) };
+        let now = self.now();
+        if now.boot_ms < self.heal_after_ms {
+            return Ok(());
+        }
+        self.heal_after_ms = now.boot_ms.saturating_add(HEAL_AGAIN_MS);
+        let before = self.index().ids();
+        let path = Arc::clone(&self.path);
+        let mut salvaged = self.store.renew(&path, detail, now.wall_ms)?;
+        self.start()?;
+        self.load()?;
+        let lost = before.into_iter().filter(|id| self.index().get(*id).is_none()).count();
+        let lost = u64::try_from(lost).unwrap_or(u64::MAX);
+        let owed = u64::try_from(self.condition.lock().owed.len()).unwrap_or(0);
+        salvaged.counts.lost = salvaged.counts.lost.max(lost.saturating_sub(owed));
+        tracing::error!("{salvaged}");
+        let mut condition = self.condition.lock();
+        condition.salvaged = Some(salvaged);
+        condition.file = condition.file.saturating_add(1);
         Ok(())
     }
 

@@ -148,7 +148,7 @@ impl Ledger {
         let (books, left) =
             Books::open(Arc::clone(&path), store, Arc::clone(clock), settings.clone(), condition.clone())?;
         let index = books.share_index();
-        let reader = Reader::start(&path)?;
+        let reader = Reader::start(&path, condition.clone())?;
         let writer = Writer::start(books)
             .map_err(|error| LedgerError::Io { path: path.to_path_buf(), detail: error.to_string() })?;
         let clock = Arc::clone(clock);

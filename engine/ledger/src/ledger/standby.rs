@@ -5,7 +5,7 @@ use std::path::Path;
 
 use riposte_policy::order::EntryId;
 
-use super::{Ledger, Wait};
+use super::{Ledger, Pending, Wait};
 use crate::backup::{self, Backed};
 use crate::entry::{Cause, EffectRow, Standing, State, Undo};
 use crate::error::LedgerError;
@@ -164,6 +164,16 @@ impl Ledger {
         let salvaged = salvage::make(path, to, path, "recovered by hand", now_ms)?;
         backup::sync(to)?;
         Ok(salvaged)
+    }
+
+    /// What is in force for a time, and when it is due, also when that has passed:
+    /// for a timer that has to learn it once more, after a salvage.
+    ///
+    /// # Errors
+    ///
+    /// When the ledger cannot be read.
+    pub async fn in_force(&self) -> Result<Vec<Pending>, LedgerError> {
+        self.ask(Wait::Applied, |books| books.in_force()).await
     }
 
     /// Where what is remembered of open entries is not what the tables say, in

@@ -108,6 +108,19 @@ impl Store {
         self.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
     }
 
+    /// The ledger was found damaged while it was open: puts what can be had of it
+    /// in its place, and opens that. Until it succeeds every statement fails.
+    pub(crate) fn renew(&mut self, path: &Path, why: &str, now_ms: i64) -> Result<Salvaged, LedgerError> {
+        let failed = |error: rusqlite::Error| LedgerError::sqlite(path, &error);
+        // What is damaged is read as it is, not written once more.
+        let _ = self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        self.conn = Connection::open_in_memory().map_err(failed)?;
+        let salvaged = salvage::salvage(path, why, now_ms)?;
+        self.room = Room::open(path)?;
+        self.conn = connect(path, self.most_pages)?;
+        Ok(salvaged)
+    }
+
     /// Has the log's own space, once the log is there.
     pub(crate) fn hold_log(&self) -> Result<(), LedgerError> {
         self.room.hold_log()
@@ -134,6 +147,12 @@ pub(crate) fn open(path: &Path, most_pages: Option<u32>) -> Result<Store, Ledger
     }
     make_private(path)?;
     let room = Room::open(path)?;
+    let conn = connect(path, most_pages)?;
+    Ok(Store { conn, reserve: Reserve::new(path), most_pages, room, _lock: lock })
+}
+
+/// The writer's connection, to a ledger of the current version.
+fn connect(path: &Path, most_pages: Option<u32>) -> Result<Connection, LedgerError> {
     let failed = |error: rusqlite::Error| LedgerError::sqlite(path, &error);
     let conn =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | UNSHARED).map_err(failed)?;
@@ -154,7 +173,7 @@ pub(crate) fn open(path: &Path, most_pages: Option<u32>) -> Result<Store, Ledger
             }
         }
     }
-    Ok(Store { conn, reserve: Reserve::new(path), most_pages, room, _lock: lock })
+    Ok(conn)
 }
 
 /// Sets a damaged ledger aside: see [`salvage`].
@@ -185,6 +204,11 @@ pub(crate) fn open_to_read(path: &Path) -> Result<Connection, LedgerError> {
         Found::Ledger { .. } => Ok(conn),
         Found::Nothing => Err(LedgerError::Foreign { path: path.to_owned() }),
     }
+}
+
+/// Whether a ledger is whole, as its file says now.
+pub(crate) fn look(path: &Path) -> Result<(), LedgerError> {
+    check(&open_to_read(path)?, path)
 }
 
 enum Found {
