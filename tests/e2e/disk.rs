@@ -81,15 +81,17 @@ fn start(host: &Host) -> Engine {
 #[test]
 fn with_a_full_disk_all_that_is_in_force_ends_on_time_and_is_recorded() {
     const BLOCKS: u32 = 5_000;
-    let small = Small::new("64m", 40);
+    const MORE: u32 = 600;
+    let small = Small::new("64m", 60);
     let engine = start(&small.host);
     let alerts: Vec<String> = (0..BLOCKS).map(|n| sshd(n, &address(n))).collect();
     small.host.alerts(&alerts);
     until("all are in force", || small.status()["in_force"] == BLOCKS && blocked(&small.host) == BLOCKS as usize);
     small.fill();
-    small.host.alerts(&[sshd(90_000, "198.19.255.1")]);
+    // Some may still find room in pages that are free.
+    small.host.alerts(&(BLOCKS..BLOCKS + MORE).map(|n| sshd(n, &address(n))).collect::<Vec<_>>());
     until("the state is clear", || small.status()["ledger"]["state"] == "full");
-    assert!(!small.host.elements("drop4").contains(&"198.19.255.1".to_owned()));
+    assert!(!small.host.elements("drop4").contains(&address(BLOCKS + MORE - 1)), "refused for now");
     let verified = small.host.riposte(&["ledger", "verify", "--json"]).json();
     assert_eq!(verified["memory"], serde_json::json!([]), "{verified}");
     until("all are undone", || blocked(&small.host) == 0);
@@ -101,11 +103,11 @@ fn with_a_full_disk_all_that_is_in_force_ends_on_time_and_is_recorded() {
     let log = engine.log();
     assert_eq!(log.matches("the ledger is full").count(), 1, "said once: {log}");
     small.empty();
-    until("adds go on", || small.host.elements("drop4").contains(&"198.19.255.1".to_owned()));
-    assert_eq!(small.status()["ledger"]["state"], "ok");
+    until("adds go on", || small.host.elements("drop4").contains(&address(BLOCKS + MORE - 1)));
+    until("the state is clear again", || small.status()["ledger"]["state"] == "ok");
     let verified = small.host.riposte(&["ledger", "verify", "--json"]);
     assert_eq!(verified.code, 0, "{verified:?}");
-    assert_eq!(verified.json()["entries"], BLOCKS + 1);
+    assert_eq!(verified.json()["entries"], BLOCKS + MORE, "not one alert was lost");
     engine.stop();
 }
 
@@ -139,10 +141,11 @@ fn a_damaged_ledger_does_not_keep_the_engine_from_starting() {
     engine.stop();
     // The header, and pages here and there.
     let said = small.sh(&format!(
-        "for page in 0 4 8 12 16 20; do dd if=/dev/urandom of={} bs=4096 count=1 seek=$page conv=notrunc 2>&1; done",
+        "for file in {0} {0}-wal; do test -e $file || continue; for page in 0 4 8 12 16 20; do \
+         dd if=/dev/urandom of=$file bs=4096 count=1 seek=$page conv=notrunc 2>&1; done; done",
         small.ledger().display()
     ));
-    assert_eq!(said.matches("1+0 records out").count(), 6, "{said}");
+    assert!(said.matches("1+0 records out").count() >= 6, "{said}");
     let verified = small.host.riposte(&["ledger", "verify", "--json"]);
     assert_eq!(verified.code, 1, "{verified:?}");
     let engine = start(&small.host);
