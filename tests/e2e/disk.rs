@@ -86,7 +86,9 @@ fn with_a_full_disk_all_that_is_in_force_ends_on_time_and_is_recorded() {
     let engine = start(&small.host);
     let alerts: Vec<String> = (0..BLOCKS).map(|n| sshd(n, &address(n))).collect();
     small.host.alerts(&alerts);
-    until("all are in force", || small.status()["in_force"] == BLOCKS && blocked(&small.host) == BLOCKS as usize);
+    until("all are in force", || {
+        small.status()["in_force"] == BLOCKS && blocked(&small.host) == BLOCKS as usize
+    });
     small.fill();
     // Some may still find room in pages that are free.
     small.host.alerts(&(BLOCKS..BLOCKS + MORE).map(|n| sshd(n, &address(n))).collect::<Vec<_>>());
@@ -129,7 +131,9 @@ fn a_start_on_a_full_disk_undoes_what_is_overdue() {
 #[test]
 fn a_damaged_ledger_does_not_keep_the_engine_from_starting() {
     let small = Small::new("96m", 600);
-    small.host.configure(&format!("{}<riposte><ledger><backup>1s</backup></ledger></riposte>", configuration(600)));
+    small
+        .host
+        .configure(&format!("{}<riposte><ledger><backup>1s</backup></ledger></riposte>", configuration(600)));
     let engine = start(&small.host);
     small.host.alerts(&(0..200).map(|n| sshd(n, &address(n))).collect::<Vec<_>>());
     until("all are in force", || blocked(&small.host) == 200);

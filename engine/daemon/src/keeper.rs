@@ -95,7 +95,9 @@ async fn time_again(engine: &Engine) {
                 engine.timekeeper.in_force(entry.id, entry.due_boot_ms);
             }
         }
-        Err(error) => tracing::error!(%error, "what is in force after the salvage is timed at the next start"),
+        Err(error) => {
+            tracing::error!(%error, "what is in force after the salvage is timed at the next start")
+        }
     }
 }
 

@@ -18,6 +18,7 @@
 //! * [`claims`], [`remembered`], [`switches`], [`programs`]: the ledger as
 //!   capabilities see it and without its disk, an operator's switches, programs
 //!   nobody waits for.
+//! * [`room`]: how many orders may be undecided. [`tally`]: what became of all of them.
 //! * [`report`]: audit events, Wazuh's log, traces. [`outcome`]: what they tell.
 //! * [`exec`]: a built-in response as a program, in place of one of Wazuh's.
 //! * [`cli`], [`commands`], [`control`], [`show`], [`exit`]: what operators ask.
@@ -50,10 +51,12 @@ mod recover;
 mod remembered;
 mod report;
 mod respond;
+mod room;
 mod run;
 mod service;
 mod show;
 mod switches;
+mod tally;
 mod timekeeper;
 mod undo;
 

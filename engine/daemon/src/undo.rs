@@ -10,10 +10,10 @@
 use std::sync::Arc;
 
 use riposte_capability::process::Exit;
-use riposte_ledger::entry::Kind;
+use riposte_ledger::entry::{AfterFailedDelete, Begun, Kind};
 use riposte_ledger::{Cause, Entry, LedgerError, Undo};
 use riposte_policy::Order;
-use riposte_policy::config::{Command, Mode, Settings};
+use riposte_policy::config::{Command, Settings};
 use riposte_policy::grant::Digest;
 use riposte_policy::order::EntryId;
 use riposte_runtime::native::{Message, NativeProgram};
@@ -21,9 +21,6 @@ use riposte_runtime::native::{Message, NativeProgram};
 use crate::arm::{self, Ready, Runner};
 use crate::engine::{self, Engine};
 use crate::respond;
-
-/// After this many failed deletes the engine reverses the effects itself.
-const DELETES: u32 = 3;
 
 /// How an undo went.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,27 +41,29 @@ pub enum Undone {
 
 /// Undoes an entry now. The timekeeper learns how it went.
 pub async fn undo(engine: &Arc<Engine>, id: EntryId, cause: Cause) -> Undone {
-    let begun = match engine.ledger.begin_undo(id, cause.clone()).await {
-        Ok(begun) => begun,
-        Err(error) if error.is_storage() => return unrecorded(engine, id, &cause, &error.to_string()).await,
-        Err(LedgerError::NotDue { due_boot_ms, .. }) => {
+    let begun = match Begun::of(engine.ledger.begin_undo(id, cause.clone()).await) {
+        Begun::Undo(begun) => begun,
+        Begun::Failed(error) if error.is_storage() => {
+            return unrecorded(engine, id, &cause, &error.to_string()).await;
+        }
+        Begun::NotDue { due_boot_ms } => {
             engine.timekeeper.extended(id, due_boot_ms);
             return Undone::Nothing;
         }
-        Err(LedgerError::NoSuchEntry(_) | LedgerError::Illegal { .. } | LedgerError::HandedOver { .. }) => {
+        Begun::Gone => {
             engine.timekeeper.gone(id);
             return Undone::Nothing;
         }
-        Err(error) => return retry_later(engine, id, &error.to_string()).await,
+        Begun::Failed(error) => return retry_later(engine, id, &error.to_string()).await,
     };
     engine.programs.end(id).await;
     engine.report.undoing(&begun.entry, &cause);
     let by_engine = match reverse(engine, &begun, &cause).await {
         Ok(by_engine) => by_engine,
-        Err(error) if begun.entry.undo_attempts + 1 < DELETES || begun.effects.is_empty() => {
-            return retry_later(engine, id, &error).await;
-        }
-        Err(error) => Some(error),
+        Err(error) => match begun.after_failed_delete() {
+            AfterFailedDelete::AskAgain => return retry_later(engine, id, &error).await,
+            AfterFailedDelete::ReverseRecorded => Some(error),
+        },
     };
     // Whatever the delete left claimed goes too: the entry is over.
     for effect in &begun.effects {
@@ -159,7 +158,7 @@ pub async fn after_failure(engine: &Arc<Engine>, id: EntryId, error: &str) {
 /// take back what is recorded.
 async fn reverse(engine: &Arc<Engine>, begun: &Undo, cause: &Cause) -> Result<Option<String>, String> {
     let entry = &begun.entry;
-    if entry.kind == Kind::Oneshot || entry.mode == Mode::Shadow {
+    if !begun.asks_its_maker() {
         return Ok(None);
     }
     let (order, ready) = match ready(engine, entry) {
@@ -223,7 +222,16 @@ pub async fn by_program(engine: &Engine, order: &Order, program: &NativeProgram)
 pub fn ready(engine: &Engine, entry: &Entry) -> Result<(Order, Arc<Ready>), String> {
     let order = order(entry, &engine.armed().config.settings)?;
     let runner = match entry.kind {
-        Kind::Native => Runner::Native(engine.program(&order.command)?),
+        Kind::Native => {
+            // The very command as it is armed, with its limits and its breaker.
+            if let Some(ready) = engine.armed().ready(&entry.command)
+                && matches!(ready.runner, Runner::Native(_))
+                && *ready.definition == *entry.definition
+            {
+                return Ok((order, ready));
+            }
+            Runner::Native(engine.program(&order.command)?)
+        }
         Kind::Reversible | Kind::Oneshot => {
             let digest = entry.digest.as_deref().unwrap_or_default();
             let digest: Digest = digest.parse().map_err(|error| format!("{error}"))?;
@@ -241,7 +249,7 @@ pub fn ready(engine: &Engine, entry: &Entry) -> Result<(Order, Arc<Ready>), Stri
 }
 
 /// The order that led to an entry.
-fn order(entry: &Entry, settings: &Settings) -> Result<Order, String> {
+pub fn order(entry: &Entry, settings: &Settings) -> Result<Order, String> {
     let command = Command::from_stored(&entry.definition).map_err(|error| error.to_string())?;
     Ok(Order {
         tenant: entry.tenant.as_str().into(),
@@ -266,13 +274,11 @@ fn order(entry: &Entry, settings: &Settings) -> Result<Order, String> {
 }
 
 async fn retry_later(engine: &Arc<Engine>, id: EntryId, error: &str) -> Undone {
-    let attempts = match engine.ledger.undo_failed(id, error).await {
-        Ok(attempts) => attempts,
-        Err(ledger) => {
-            tracing::error!(entry = %id, %error, %ledger, "an undo failed, and the ledger could not record it");
-            1
-        }
-    };
+    let recorded = engine.ledger.undo_failed(id, error).await;
+    if let Err(ledger) = &recorded {
+        tracing::error!(entry = %id, %error, %ledger, "an undo failed, and the ledger could not record it");
+    }
+    let attempts = Undo::attempts(&recorded);
     engine.report.undo_failed(id, attempts, error);
     engine.timekeeper.undo_failed(id, attempts);
     Undone::Failed { attempts, error: error.to_owned() }

@@ -13,7 +13,7 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::LedgerError;
-use crate::store::{self, beside};
+use crate::store::{self, HostDisk, beside};
 
 /// What the newer copy is called, behind the ledger's own name.
 pub const NEWER: &str = ".backup";
@@ -76,7 +76,7 @@ pub(crate) fn keep(path: &Path, time_ms: i64) -> Result<Backed, LedgerError> {
 
 fn copy_pages(from: &Path, to: &Path) -> Result<u64, LedgerError> {
     let failed = |error: rusqlite::Error| LedgerError::sqlite(from, &error);
-    let source = store::open_to_read(from)?;
+    let source = store::open_to_read(from, &HostDisk)?;
     // One snapshot for the whole copy, so that no commit makes it begin again.
     source.execute_batch("BEGIN").map_err(failed)?;
     let pages: i64 = source.query_row("PRAGMA page_count", [], |row| row.get(0)).map_err(failed)?;
@@ -87,11 +87,9 @@ fn copy_pages(from: &Path, to: &Path) -> Result<u64, LedgerError> {
     }
     create(to)?;
     let at = |error: rusqlite::Error| LedgerError::sqlite(to, &error);
-    let mut target = Connection::open_with_flags(
-        to,
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-    )
-    .map_err(at)?;
+    let mut target =
+        Connection::open_with_flags(to, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+            .map_err(at)?;
     target.pragma_update(None, "synchronous", "OFF").map_err(at)?;
     let backup = Backup::new(&source, &mut target).map_err(at)?;
     loop {
@@ -168,7 +166,7 @@ pub(crate) fn written_ms(path: &Path) -> Option<i64> {
 
 /// Whether a copy is one, and whole.
 pub(crate) fn is_sound(path: &Path) -> bool {
-    store::open_to_read(path).is_ok_and(|conn| {
+    store::open_to_read(path, &HostDisk).is_ok_and(|conn| {
         conn.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))
             .is_ok_and(|said| said == "ok")
     })

@@ -39,9 +39,7 @@ impl Health {
         match (self, error) {
             (Self::Full { .. }, LedgerError::DiskFull { .. } | LedgerError::NoRoom { .. })
             | (Self::ReadOnly { .. }, LedgerError::ReadOnly { .. }) => self.clone(),
-            (_, LedgerError::DiskFull { .. } | LedgerError::NoRoom { .. }) => {
-                Self::Full { since_ms: now_ms }
-            }
+            (_, LedgerError::DiskFull { .. } | LedgerError::NoRoom { .. }) => Self::Full { since_ms: now_ms },
             (_, LedgerError::ReadOnly { .. }) => Self::ReadOnly { since_ms: now_ms },
             (Self::Failing { .. }, _) => self.clone(),
             (_, error) => Self::Failing { since_ms: now_ms, detail: error.to_string() },
@@ -79,7 +77,9 @@ impl fmt::Display for Health {
             Self::ReadOnly { .. } => {
                 f.write_str("read-only: mount it for writing; nothing new is done until then")
             }
-            Self::Failing { detail, .. } => write!(f, "failing: {detail}; nothing new is done until it works"),
+            Self::Failing { detail, .. } => {
+                write!(f, "failing: {detail}; nothing new is done until it works")
+            }
         }
     }
 }

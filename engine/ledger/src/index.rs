@@ -188,7 +188,10 @@ impl Index {
             }
             if live.holds() != other.holds() {
                 let (here, there) = (live.holds(), other.holds());
-                found.push(format!("entry {} is remembered to hold {here} effects, and holds {there}", live.id));
+                found.push(format!(
+                    "entry {} is remembered to hold {here} effects, and holds {there}",
+                    live.id
+                ));
             }
         }
         for (_, other) in read.lives.iter().filter(|(_, other)| self.get(other.id).is_none()) {

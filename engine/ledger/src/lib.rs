@@ -22,14 +22,15 @@
 //! `writer` (one thread, one commit for all that is queued), `books` (what each
 //! request does), `index` (what has to be known without asking SQLite), `condition`
 //! and `owed` (what is known while the storage fails) and `reader` (queries, off
-//! the writer).
+//! the writer). Writer and reader are threads; a simulator
+//! [drives](Ledger::open_driven) them by hand instead, on a [disk](Disk) of its own.
 
 #![forbid(unsafe_code)]
 
 pub mod audit;
+pub mod backup;
 pub mod clock;
 pub mod entry;
-pub mod backup;
 pub mod error;
 pub mod health;
 pub mod input;
@@ -55,4 +56,5 @@ pub use clock::{Clock, ManualClock, Now, SystemClock};
 pub use entry::{Admitted, Cause, Entry, Handed, NewEntry, Rekeyed, Settled, Standing, State, Undo, WouldBe};
 pub use error::LedgerError;
 pub use health::Health;
-pub use ledger::{Ledger, Opened, Settings, Wait};
+pub use ledger::{Driven, Ledger, Opened, Settings, Turn, Wait};
+pub use store::{Disk, HostDisk, Locked};

@@ -13,7 +13,8 @@ use tokio::sync::oneshot;
 use crate::condition::Shared;
 use crate::entry::{EffectRow, Entry, Filter, Kind, State, actor_of, mode_of};
 use crate::error::LedgerError;
-use crate::store;
+use crate::ledger::{Named, Turn};
+use crate::store::{self, Disk, HostDisk};
 
 /// From how many failures on an undo is shown as stuck.
 const STUCK: u32 = 3;
@@ -105,6 +106,21 @@ pub(crate) fn open_effects(conn: &Connection, most: u32) -> rusqlite::Result<Vec
     .collect()
 }
 
+/// Which of these effects were recorded. The entry alone does not tell: a ledger
+/// that was made anew begins to count at one again. An effect that names no
+/// entry is taken for one of a ledger that has ever held anything.
+pub(crate) fn known(conn: &Connection, effects: &[Named]) -> rusqlite::Result<Vec<bool>> {
+    let mut recorded = conn.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM effect WHERE entry = ?1 AND interface = ?2 AND target = ?3)",
+    )?;
+    let mut any = conn.prepare_cached("SELECT EXISTS (SELECT 1 FROM entry)")?;
+    let mut known = |effect: &Named| match effect.entry {
+        Some(entry) => recorded.query_row((entry.0, &effect.interface, &effect.target), |row| row.get(0)),
+        None => any.query_row((), |row| row.get(0)),
+    };
+    effects.iter().map(&mut known).collect()
+}
+
 /// What open entries hold of an interface: target and prior state, once each.
 pub(crate) fn held(conn: &Connection, interface: &str) -> rusqlite::Result<Vec<(String, Option<String>)>> {
     conn.prepare_cached(
@@ -161,37 +177,50 @@ fn entry_of(row: &Row<'_>) -> rusqlite::Result<Entry> {
 
 type Query = Box<dyn FnOnce(&Connection) + Send>;
 
-/// A thread with a connection: a query of all entries holds up nobody.
+/// The asking side of a connection of its own: a query of all entries holds up
+/// nobody.
 pub(crate) struct Reader {
     path: Arc<Path>,
     condition: Shared,
     queries: Option<Mutex<mpsc::Sender<Query>>>,
+    /// None where somebody drives the [`Answers`].
     thread: Option<JoinHandle<()>>,
 }
 
+/// The answering side.
+pub(crate) struct Answers {
+    conn: Connection,
+    waiting: mpsc::Receiver<Query>,
+    path: Arc<Path>,
+    condition: Shared,
+    /// Which of the files that the ledger has been `conn` reads.
+    file: u64,
+}
+
 impl Reader {
-    pub(crate) fn start(path: &Arc<Path>, condition: Shared) -> Result<Self, LedgerError> {
-        let mut conn = store::open_to_read(path)?;
+    /// Both sides, the answering one for whoever drives it.
+    pub(crate) fn driven(
+        path: &Arc<Path>,
+        disk: &dyn Disk,
+        condition: Shared,
+    ) -> Result<(Self, Answers), LedgerError> {
+        let conn = store::open_to_read(path, disk)?;
         let (queries, waiting) = mpsc::channel::<Query>();
-        let (shared, from) = (condition.clone(), Arc::clone(path));
-        let answer = move || {
-            let mut file = 0;
-            for query in waiting {
-                let now = shared.lock().file;
-                // The old one is read on where the new one cannot be.
-                if now != file
-                    && let Ok(new) = store::open_to_read(&from)
-                {
-                    (conn, file) = (new, now);
-                }
-                query(&conn);
-            }
-        };
+        let answers =
+            Answers { conn, waiting, path: Arc::clone(path), condition: condition.clone(), file: 0 };
+        let queries = Some(Mutex::new(queries));
+        Ok((Self { path: Arc::clone(path), condition, queries, thread: None }, answers))
+    }
+
+    /// With a thread that answers.
+    pub(crate) fn start(path: &Arc<Path>, disk: &dyn Disk, condition: Shared) -> Result<Self, LedgerError> {
+        let (mut reader, answers) = Self::driven(path, disk, condition)?;
         let thread = std::thread::Builder::new()
             .name("ledger-reader".into())
-            .spawn(answer)
+            .spawn(move || answers.run())
             .map_err(|error| LedgerError::Io { path: path.to_path_buf(), detail: error.to_string() })?;
-        Ok(Self { path: Arc::clone(path), condition, queries: Some(Mutex::new(queries)), thread: Some(thread) })
+        reader.thread = Some(thread);
+        Ok(reader)
     }
 
     /// Answers a query on what is committed.
@@ -222,6 +251,37 @@ impl Drop for Reader {
         if let Some(thread) = self.thread.take() {
             // It panicked, at worst; there is nobody left to tell.
             let _ = thread.join();
+        }
+    }
+}
+
+impl Answers {
+    fn run(mut self) {
+        while let Ok(query) = self.waiting.recv() {
+            self.follow();
+            query(&self.conn);
+        }
+    }
+
+    /// After a salvage the ledger is another file. The old one is read on where
+    /// the new one cannot be.
+    fn follow(&mut self) {
+        let now = self.condition.lock().file;
+        if now != self.file
+            && let Ok(conn) = store::open_to_read(&self.path, &HostDisk)
+        {
+            (self.conn, self.file) = (conn, now);
+        }
+    }
+
+    /// Answers the next query, if one is queued.
+    pub(crate) fn turn(&self) -> Turn {
+        match self.waiting.try_recv() {
+            Ok(query) => {
+                query(&self.conn);
+                Turn::Answered
+            }
+            Err(_) => Turn::Idle,
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::backup::{self, Backed, NEWER, OLDER};
 use crate::error::LedgerError;
 use crate::salvage::{self, Salvaged};
 use crate::schema;
-use crate::store::{self, beside};
+use crate::store::{self, HostDisk, beside};
 
 /// Findings of one kind that are listed; the rest is counted.
 const LISTED: usize = 10;
@@ -54,7 +54,8 @@ pub struct Verified {
 }
 
 const START: &str = "start the engine: it sets the damaged file aside and goes on with what can be read of it and of the last copy";
-const REPORT: &str = "keep a copy (`riposte ledger backup FILE`) and report it; `riposte undo ID` ends an entry by hand";
+const REPORT: &str =
+    "keep a copy (`riposte ledger backup FILE`) and report it; `riposte undo ID` ends an entry by hand";
 
 /// What must be true of all rows: a query that shows those of which it is not.
 const RULES: &[(&str, &str, &str)] = &[
@@ -161,7 +162,7 @@ pub fn verify(path: &Path, wall_ms: i64, boot_ms: i64) -> Result<Verified, Ledge
     };
     copies(&mut verified);
     let damaged = |what: String| Finding { code: "damaged", what, help: START };
-    let conn = match store::open_to_read(path) {
+    let conn = match store::open_to_read(path, &HostDisk) {
         Ok(conn) => conn,
         Err(LedgerError::Corrupt { detail, .. }) => {
             verified.findings.push(damaged(detail));
@@ -175,12 +176,7 @@ pub fn verify(path: &Path, wall_ms: i64, boot_ms: i64) -> Result<Verified, Ledge
     Ok(verified)
 }
 
-fn look(
-    conn: &Connection,
-    verified: &mut Verified,
-    wall_ms: i64,
-    boot_ms: i64,
-) -> rusqlite::Result<()> {
+fn look(conn: &Connection, verified: &mut Verified, wall_ms: i64, boot_ms: i64) -> rusqlite::Result<()> {
     conn.execute_batch("BEGIN")?;
     let said: Vec<String> = conn
         .prepare("PRAGMA integrity_check(10)")?

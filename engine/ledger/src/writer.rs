@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::books::Books;
 use crate::error::LedgerError;
-use crate::ledger::Wait;
+use crate::ledger::{Turn, Wait};
 
 /// How many requests may be queued; who asks then waits.
 const QUEUE: usize = 4_096;
@@ -42,17 +42,25 @@ pub(crate) struct Writer {
     messages: Option<mpsc::Sender<Message>>,
     room: Arc<Semaphore>,
     marks: Arc<Mutex<HashMap<i64, u64>>>,
+    /// None where somebody drives the [`Desk`].
     thread: Option<JoinHandle<()>>,
 }
 
 impl Writer {
-    pub(crate) fn start(books: Books) -> std::io::Result<Self> {
+    /// The asking side, and the writing side for whoever drives it.
+    pub(crate) fn driven(books: Books) -> (Self, Desk) {
         let (messages, waiting) = mpsc::channel();
         let room = Arc::new(Semaphore::new(QUEUE));
         let marks = Arc::new(Mutex::new(HashMap::new()));
         let desk = Desk { books, waiting, room: Arc::clone(&room), marks: Arc::clone(&marks), stale: false };
-        let thread = std::thread::Builder::new().name("ledger".into()).spawn(move || desk.run())?;
-        Ok(Self { messages: Some(messages), room, marks, thread: Some(thread) })
+        (Self { messages: Some(messages), room, marks, thread: None }, desk)
+    }
+
+    /// With a thread that writes.
+    pub(crate) fn start(books: Books) -> std::io::Result<Self> {
+        let (mut writer, desk) = Self::driven(books);
+        writer.thread = Some(std::thread::Builder::new().name("ledger".into()).spawn(move || desk.run())?);
+        Ok(writer)
     }
 
     /// Has `act` done in the next commit, and returns what it says: as soon as
@@ -106,8 +114,8 @@ impl Drop for Writer {
     }
 }
 
-/// The thread's side.
-struct Desk {
+/// The writing side: a thread's, or that of whoever drives it.
+pub(crate) struct Desk {
     books: Books,
     waiting: mpsc::Receiver<Message>,
     room: Arc<Semaphore>,
@@ -125,16 +133,48 @@ impl Desk {
                 (false, false) => self.waiting.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match message {
-                Ok(Message::Ask(first)) => {
-                    self.room.add_permits(1);
-                    self.batch(Some(first));
-                }
-                Ok(Message::Marks) => {}
-                Err(RecvTimeoutError::Timeout) => self.batch(None),
+                Ok(message) => self.take(message),
+                Err(RecvTimeoutError::Timeout) => self.write_marks(),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        // The last positions, and a wall clock that was set since.
+        self.close();
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Ask(first) => {
+                self.room.add_permits(1);
+                self.batch(Some(first));
+            }
+            // They wait a while for a commit to travel with.
+            Message::Marks => {}
+        }
+    }
+
+    /// One commit, if anything is queued that asks for one.
+    pub(crate) fn turn(&mut self) -> Turn {
+        while let Ok(message) = self.waiting.try_recv() {
+            let asks = matches!(message, Message::Ask(_));
+            self.take(message);
+            if asks {
+                return Turn::Wrote;
+            }
+        }
+        Turn::Idle
+    }
+
+    /// Writes the positions that found no commit to travel with, and what is
+    /// owed to the tables.
+    pub(crate) fn write_marks(&mut self) {
+        if self.has_marks() || self.books.is_owing() {
+            self.batch(None);
+        }
+    }
+
+    /// Writes the last positions, and a wall clock that was set since. What is
+    /// asked later is refused.
+    pub(crate) fn close(mut self) {
         self.batch(None);
         self.room.close();
     }

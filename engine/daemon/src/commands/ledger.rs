@@ -17,8 +17,7 @@ use crate::report::time;
 
 const VERIFY_CODES: &str = "Works with and without an engine; nothing is changed.\n\
     Exit codes: 0 sound, 1 findings (each says what to do) or no ledger, 2 usage.";
-const BACKUP_CODES: &str =
-    "Works with and without an engine.\nExit codes: 0 copied, 1 the ledger cannot be read or the file not be made, 2 usage.";
+const BACKUP_CODES: &str = "Works with and without an engine.\nExit codes: 0 copied, 1 the ledger cannot be read or the file not be made, 2 usage.";
 const RECOVER_CODES: &str = "The damaged ledger and its copies stay as they are. An engine does the same by itself when it starts.\n\
     Exit codes: 0 recovered, 1 the file cannot be made, 2 usage.";
 
@@ -95,8 +94,7 @@ fn memory(places: &Places) -> (bool, Vec<String>) {
     match client::ask(&places.socket(), &Request::VerifyLedger) {
         Ok(answer) => {
             let said = answer.data.as_array().cloned().unwrap_or_default();
-            let mut said: Vec<String> =
-                said.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+            let mut said: Vec<String> = said.iter().filter_map(Value::as_str).map(str::to_owned).collect();
             if answer.result != Result::Done && said.is_empty() {
                 said.push(answer.message);
             }
@@ -121,7 +119,8 @@ fn sentences(verified: &Verified, engine: bool, differences: &[String]) -> Strin
         (Some(copy), Some(made)) => format!("the last copy is {}, of {}", copy.display(), time(made)),
         _ => "there is no copy yet".to_owned(),
     });
-    lines.extend(verified.salvaged.as_ref().map(|salvaged| format!("{}: {salvaged}", time(salvaged.time_ms))));
+    lines
+        .extend(verified.salvaged.as_ref().map(|salvaged| format!("{}: {salvaged}", time(salvaged.time_ms))));
     lines.push(if engine { "an engine is running" } else { "no engine is running" }.to_owned());
     for finding in &verified.findings {
         lines.push(format!("{}: {}\n    {}", finding.code, finding.what, finding.help));
@@ -186,7 +185,11 @@ fn refused(asked: &ToFile) -> Option<Exit> {
 }
 
 fn done(json: bool, text: &str, data: &Value) -> Exit {
-    if json { say(data) } else { say_text(text) }
+    if json {
+        say(data)
+    } else {
+        say_text(text)
+    }
     Exit::Done
 }
 

@@ -29,7 +29,10 @@ impl Books {
     /// commit is tried although nobody asks.
     pub(crate) fn is_owing(&self) -> bool {
         let condition = self.condition.lock();
-        condition.owed.len() > 0 || condition.is_suspect || condition.health != Health::Ok || self.store.is_short()
+        condition.owed.len() > 0
+            || condition.is_suspect
+            || condition.health != Health::Ok
+            || self.store.is_short()
     }
 
     /// Gives no entry a number up to `id`.

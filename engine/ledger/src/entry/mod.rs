@@ -1,5 +1,6 @@
 //! One response that was made: an entry, and what happens to it.
 
+mod decide;
 mod read;
 mod state;
 pub(crate) mod wazuh;
@@ -11,6 +12,7 @@ use riposte_policy::config::{Mode, Way};
 use riposte_policy::order::{Actor, EntryId, Source};
 use serde::Serialize;
 
+pub use decide::{AfterFailedDelete, Begun, Recovery};
 pub use read::{EffectRow, Entry, Filter, Held, Undo};
 pub use state::{Kind, State};
 
@@ -113,6 +115,9 @@ pub enum Admitted {
     UnderWay {
         /// The entry that is.
         id: EntryId,
+        /// Whether it is to last longer for this alert. The kernel's timeouts
+        /// of the effects that it has by now then have to follow.
+        extended: bool,
     },
     /// The same is being undone: wait for that, and ask again.
     Undoing {

@@ -1,5 +1,6 @@
 //! The handle: open the ledger, ask it, read it.
 
+mod driven;
 mod intake;
 mod settled;
 mod standby;
@@ -21,8 +22,10 @@ use crate::error::LedgerError;
 use crate::index::Index;
 use crate::reader::{self, Reader};
 use crate::salvage::Salvaged;
-use crate::store;
+use crate::store::{self, Disk, HostDisk};
 use crate::writer::Writer;
+
+pub use driven::{Driven, Turn};
 
 /// The ledger. Clones share it; it is closed when the last one goes.
 ///
@@ -101,6 +104,20 @@ pub enum Wait {
     Durable,
 }
 
+/// An effect that the host shows, for [`Ledger::known`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// The entry that it names.
+    pub entry: Option<EntryId>,
+    /// The interface.
+    pub interface: String,
+    /// The target.
+    pub target: String,
+}
+
+/// How many holders of an effect are looked at for the first of them.
+const FEW: usize = 64;
+
 /// Whose offences to forget.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Offences {
@@ -142,13 +159,14 @@ impl Ledger {
     }
 
     fn open_sound(path: &Path, clock: &Arc<dyn Clock>, settings: &Settings) -> Result<Opened, LedgerError> {
-        let store = store::open(path, settings.most_pages)?;
+        let disk: Arc<dyn Disk> = Arc::new(HostDisk);
+        let store = store::open(path, settings.most_pages, &disk)?;
         let path: Arc<Path> = path.into();
         let condition = Shared::default();
         let (books, left) =
             Books::open(Arc::clone(&path), store, Arc::clone(clock), settings.clone(), condition.clone())?;
         let index = books.share_index();
-        let reader = Reader::start(&path, condition.clone())?;
+        let reader = Reader::start(&path, disk.as_ref(), condition.clone())?;
         let writer = Writer::start(books)
             .map_err(|error| LedgerError::Io { path: path.to_path_buf(), detail: error.to_string() })?;
         let clock = Arc::clone(clock);
@@ -163,7 +181,7 @@ impl Ledger {
     ///
     /// When there is no ledger of a version that this program knows.
     pub fn read(path: &Path, filter: &Filter) -> Result<Vec<Entry>, LedgerError> {
-        let conn = store::open_to_read(path)?;
+        let conn = store::open_to_read(path, &HostDisk)?;
         reader::entries(&conn, filter).map_err(|error| LedgerError::sqlite(path, &error))
     }
 
@@ -174,7 +192,7 @@ impl Ledger {
     ///
     /// When there is no ledger of a version that this program knows.
     pub fn read_entry(path: &Path, id: EntryId) -> Result<Option<(Entry, Vec<EffectRow>)>, LedgerError> {
-        let conn = store::open_to_read(path)?;
+        let conn = store::open_to_read(path, &HostDisk)?;
         let read = || {
             let Some(entry) = reader::entry(&conn, id)? else { return Ok(None) };
             Ok(Some((entry, reader::effects(&conn, id)?)))
@@ -265,6 +283,27 @@ impl Ledger {
     /// The same, over all but `id`. From memory.
     pub fn others(&self, id: EntryId, interface: &str, target: &str) -> Standing {
         self.standing_except(Some(id), interface, target)
+    }
+
+    /// How long an effect is to stay, and the first of the entries that hold it.
+    /// From memory.
+    pub fn marked(&self, interface: &str, target: &str) -> (Standing, Option<EntryId>) {
+        let boot_ms = self.0.clock.now().boot_ms;
+        let index = self.0.index.lock().unwrap_or_else(PoisonError::into_inner);
+        let print = index.target(interface, target);
+        // Of a crowd a few are looked at: any of them is a holder.
+        let first = index.holders(print).take(FEW).map(|live| live.id).min();
+        (index.standing(print, None, boot_ms), first)
+    }
+
+    /// Which of these effects were recorded here: by the entry that is named, or
+    /// where none is, by this ledger at all as far as anybody can tell.
+    ///
+    /// # Errors
+    ///
+    /// When the ledger cannot be read.
+    pub async fn known(&self, effects: Vec<Named>) -> Result<Vec<bool>, LedgerError> {
+        self.read_all(move |conn| reader::known(conn, &effects)).await
     }
 
     fn standing_except(&self, except: Option<EntryId>, interface: &str, target: &str) -> Standing {

@@ -98,7 +98,8 @@ impl Ledger {
     ) -> Result<Option<String>, LedgerError> {
         let (interface, target) = (interface.to_owned(), target.to_owned());
         let effects = self.0.reader.ask(move |conn| reader::effects(conn, id)).await?;
-        let found = effects.into_iter().find(|effect| effect.interface == interface && effect.target == target);
+        let found =
+            effects.into_iter().find(|effect| effect.interface == interface && effect.target == target);
         Ok(found.and_then(|effect| effect.prior))
     }
 

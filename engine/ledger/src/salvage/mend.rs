@@ -38,7 +38,7 @@ pub(super) fn mend(conn: &Connection, counts: &mut Counts) -> rusqlite::Result<(
          INSERT OR IGNORE INTO boot (number, boot_id)
              SELECT boot, 'lost-' || boot FROM
                  (SELECT boot FROM entry UNION SELECT boot FROM effect UNION SELECT boot FROM allow
-                  UNION SELECT boot FROM pause UNION SELECT boot FROM mode)
+                  UNION SELECT boot FROM pause UNION SELECT boot FROM mode UNION SELECT boot FROM offence)
              WHERE boot > 0 AND boot NOT IN (SELECT number FROM boot);
          -- What is in force for a time ends, also when nobody knows when: after its
          -- length, by the wall clock.

@@ -51,9 +51,11 @@ pub(super) fn merge(
         let taken = Taken::new(to, &table, &columns, verb);
         let is_whole = match is_rowid(to, &table)? {
             true => {
-                let highest = count(from, &format!("SELECT coalesce(max(rowid), 0) FROM {table} NOT INDEXED"))
-                    .map_or(bound, |highest| i64::try_from(highest).unwrap_or(bound));
-                by_rowid(from, &table, &columns, highest, |_, row| counts.refused += taken.take(row)).is_empty()
+                let highest =
+                    count(from, &format!("SELECT coalesce(max(rowid), 0) FROM {table} NOT INDEXED"))
+                        .map_or(bound, |highest| i64::try_from(highest).unwrap_or(bound));
+                by_rowid(from, &table, &columns, highest, |_, row| counts.refused += taken.take(row))
+                    .is_empty()
             }
             false => from_both_ends(from, to, &table, &columns, |row| counts.refused += taken.take(row))?,
         };
@@ -61,7 +63,11 @@ pub(super) fn merge(
     }
     let highest = mend::highest(to)?;
     // What lies beyond the last that could be read was given, too.
-    Ok(if lost.is_empty() && highest >= copied { highest } else { highest.saturating_add(most_entries(bytes)) })
+    Ok(if lost.is_empty() && highest >= copied {
+        highest
+    } else {
+        highest.saturating_add(most_entries(bytes))
+    })
 }
 
 /// How many entries a file of this length can hold at most.
@@ -98,7 +104,12 @@ fn entries(
             let new = State::of(&text(state));
             let old = known
                 .query_row([id], |row| {
-                    Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?, row.get::<_, i64>(3)?))
+                    Ok((
+                        row.get::<_, String>(0)?,
+                        row.get::<_, String>(1)?,
+                        row.get::<_, String>(2)?,
+                        row.get::<_, i64>(3)?,
+                    ))
                 })
                 .optional()?;
             let Some((old_state, old_tenant, old_command, old_since)) = old else {
@@ -314,7 +325,9 @@ fn tables(conn: &Connection) -> rusqlite::Result<Vec<String>> {
 /// show the table.
 fn common(to: &Connection, from: &Connection, table: &str) -> Option<Vec<String>> {
     let of = |conn: &Connection| -> rusqlite::Result<Vec<String>> {
-        conn.prepare("SELECT name FROM pragma_table_info(?1)")?.query_map([table], |row| row.get(0))?.collect()
+        conn.prepare("SELECT name FROM pragma_table_info(?1)")?
+            .query_map([table], |row| row.get(0))?
+            .collect()
     };
     let (ours, theirs) = (of(to).ok()?, of(from).ok()?);
     let both: Vec<String> = ours.into_iter().filter(|column| theirs.contains(column)).collect();

@@ -9,8 +9,8 @@
 //! Every step can be cut short: until the new file is whole, nothing but scratch
 //! files changes; from then on, the next start only has to move files.
 
-mod merge;
 mod mend;
+mod merge;
 mod source;
 
 use std::fmt;
@@ -96,7 +96,10 @@ impl fmt::Display for Salvaged {
         )?;
         match unreadable_bytes {
             0 => Ok(()),
-            bytes => write!(f, "; not one row of its {bytes} bytes could be read: what began since the copy is lost"),
+            bytes => write!(
+                f,
+                "; not one row of its {bytes} bytes could be read: what began since the copy is lost"
+            ),
         }
     }
 }
@@ -144,11 +147,9 @@ pub(crate) fn make(
         backup_ms = backup::written_ms(copy);
     }
     let failed = |error: rusqlite::Error| LedgerError::sqlite(new, &error);
-    let conn = Connection::open_with_flags(
-        new,
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-    )
-    .map_err(failed)?;
+    let conn =
+        Connection::open_with_flags(new, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+            .map_err(failed)?;
     // It is synced as a whole, before anybody depends on it.
     conn.pragma_update_and_check(None, "journal_mode", "MEMORY", |_| Ok(())).map_err(failed)?;
     conn.pragma_update(None, "synchronous", "OFF").map_err(failed)?;

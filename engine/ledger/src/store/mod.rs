@@ -1,20 +1,21 @@
 //! Opening the file: one engine at a time, a sound database, our version.
 
 mod ballast;
+mod disk;
 mod lock;
 mod reserve;
 mod room;
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{OpenOptions, Permissions};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use self::lock::lock;
 use self::reserve::{Kept, Reserve};
 use self::room::Room;
 use crate::backup::{self, NEWER, OLDER};
@@ -22,6 +23,7 @@ use crate::error::LedgerError;
 use crate::salvage::{self, Salvaged};
 use crate::schema;
 
+pub use self::disk::{Disk, HostDisk, Locked};
 pub(crate) use self::reserve::Space;
 pub(crate) use self::room::free;
 
@@ -49,10 +51,11 @@ pub(crate) struct Store {
     pub(crate) conn: Connection,
     reserve: Reserve,
     most_pages: Option<u32>,
-    /// Closed after the connection: see there.
-    room: Room,
+    /// Closed after the connection: see there. None on a disk of a simulator.
+    room: Option<Room>,
+    disk: Arc<dyn Disk>,
     /// Released by the system when the process ends, however it does.
-    _lock: File,
+    _lock: Locked,
 }
 
 impl Store {
@@ -99,7 +102,10 @@ impl Store {
             .prepare_cached("PRAGMA page_count")
             .and_then(|mut count| count.query_row((), |row| row.get(0)))
             .map_err(failed)?;
-        self.room.hold(u64::try_from(pages).unwrap_or(0))
+        match &mut self.room {
+            Some(room) => room.hold(u64::try_from(pages).unwrap_or(0)),
+            None => Ok(()),
+        }
     }
 
     /// Makes the log empty again, so that the next commit needs no space in it.
@@ -112,18 +118,21 @@ impl Store {
     /// in its place, and opens that. Until it succeeds every statement fails.
     pub(crate) fn renew(&mut self, path: &Path, why: &str, now_ms: i64) -> Result<Salvaged, LedgerError> {
         let failed = |error: rusqlite::Error| LedgerError::sqlite(path, &error);
+        if self.disk.vfs().is_some() {
+            return Err(LedgerError::Corrupt { path: path.to_owned(), detail: why.to_owned() });
+        }
         // What is damaged is read as it is, not written once more.
         let _ = self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
         self.conn = Connection::open_in_memory().map_err(failed)?;
         let salvaged = salvage::salvage(path, why, now_ms)?;
-        self.room = Room::open(path)?;
-        self.conn = connect(path, self.most_pages)?;
+        self.room = Some(Room::open(path)?);
+        self.conn = open_to_write(path, self.most_pages, self.disk.as_ref())?;
         Ok(salvaged)
     }
 
     /// Has the log's own space, once the log is there.
     pub(crate) fn hold_log(&self) -> Result<(), LedgerError> {
-        self.room.hold_log()
+        self.room.as_ref().map_or(Ok(()), Room::hold_log)
     }
 
     fn limit(&self, beyond: u32) -> rusqlite::Result<()> {
@@ -139,23 +148,27 @@ impl Store {
 }
 
 /// Opens or creates the ledger at `path`.
-pub(crate) fn open(path: &Path, most_pages: Option<u32>) -> Result<Store, LedgerError> {
-    let lock = lock(path)?;
-    salvage::take_place(path)?;
-    if is_gone(path) {
-        return Err(LedgerError::Corrupt { path: path.to_owned(), detail: "it is empty or gone".to_owned() });
+pub(crate) fn open(path: &Path, most_pages: Option<u32>, disk: &Arc<dyn Disk>) -> Result<Store, LedgerError> {
+    let lock = disk.lock(path)?;
+    let is_host = disk.vfs().is_none();
+    if is_host {
+        salvage::take_place(path)?;
+        if is_gone(path) {
+            let detail = "it is empty or gone".to_owned();
+            return Err(LedgerError::Corrupt { path: path.to_owned(), detail });
+        }
     }
-    make_private(path)?;
-    let room = Room::open(path)?;
-    let conn = connect(path, most_pages)?;
-    Ok(Store { conn, reserve: Reserve::new(path), most_pages, room, _lock: lock })
+    disk.make_private(path)?;
+    let room = if is_host { Some(Room::open(path)?) } else { None };
+    let conn = open_to_write(path, most_pages, disk.as_ref())?;
+    let reserve = Reserve::new(path, Arc::clone(disk));
+    Ok(Store { conn, reserve, most_pages, room, disk: Arc::clone(disk), _lock: lock })
 }
 
 /// The writer's connection, to a ledger of the current version.
-fn connect(path: &Path, most_pages: Option<u32>) -> Result<Connection, LedgerError> {
+fn open_to_write(path: &Path, most_pages: Option<u32>, disk: &dyn Disk) -> Result<Connection, LedgerError> {
     let failed = |error: rusqlite::Error| LedgerError::sqlite(path, &error);
-    let conn =
-        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | UNSHARED).map_err(failed)?;
+    let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, disk).map_err(failed)?;
     conn.busy_timeout(PATIENCE).map_err(failed)?;
     match identify(&conn, path)? {
         Found::Nothing => {
@@ -182,7 +195,7 @@ fn connect(path: &Path, most_pages: Option<u32>) -> Result<Connection, LedgerErr
 ///
 /// When another engine has it open, or the new one cannot be written.
 pub(crate) fn salvage(path: &Path, why: &str, now_ms: i64) -> Result<Salvaged, LedgerError> {
-    let _lock = lock(path)?;
+    let _lock = HostDisk.lock(path)?;
     salvage::salvage(path, why, now_ms)
 }
 
@@ -193,10 +206,9 @@ fn is_gone(path: &Path) -> bool {
 }
 
 /// Opens the ledger at `path` to read it, whether or not an engine has it open.
-pub(crate) fn open_to_read(path: &Path) -> Result<Connection, LedgerError> {
+pub(crate) fn open_to_read(path: &Path, disk: &dyn Disk) -> Result<Connection, LedgerError> {
     let failed = |error: rusqlite::Error| LedgerError::sqlite(path, &error);
-    let conn =
-        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | UNSHARED).map_err(failed)?;
+    let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, disk).map_err(failed)?;
     conn.busy_timeout(PATIENCE).map_err(failed)?;
     plan_once(&conn).map_err(failed)?;
     match identify(&conn, path)? {
@@ -208,7 +220,14 @@ pub(crate) fn open_to_read(path: &Path) -> Result<Connection, LedgerError> {
 
 /// Whether a ledger is whole, as its file says now.
 pub(crate) fn look(path: &Path) -> Result<(), LedgerError> {
-    check(&open_to_read(path)?, path)
+    check(&open_to_read(path, &HostDisk)?, path)
+}
+
+fn connect(path: &Path, flags: OpenFlags, disk: &dyn Disk) -> rusqlite::Result<Connection> {
+    match disk.vfs() {
+        None => Connection::open_with_flags(path, flags | UNSHARED),
+        Some(vfs) => Connection::open_with_flags_and_vfs(path, flags | UNSHARED, vfs),
+    }
 }
 
 enum Found {
@@ -239,9 +258,11 @@ fn identify(conn: &Connection, path: &Path) -> Result<Found, LedgerError> {
 }
 
 fn has_entries(conn: &Connection) -> bool {
-    conn.query_row("SELECT count(*) FROM sqlite_schema WHERE name IN ('entry', 'definition', 'effect')", [], |row| {
-        row.get::<_, i64>(0)
-    })
+    conn.query_row(
+        "SELECT count(*) FROM sqlite_schema WHERE name IN ('entry', 'definition', 'effect')",
+        [],
+        |row| row.get::<_, i64>(0),
+    )
     .is_ok_and(|found| found == 3)
 }
 

@@ -37,8 +37,11 @@ impl Room {
     /// Before any connection is opened; the file is there.
     #[expect(clippy::disallowed_methods, reason = "this module owns the ledger's files")]
     pub(super) fn open(path: &Path) -> Result<Self, LedgerError> {
-        let file =
-            OpenOptions::new().read(true).write(true).open(path).map_err(|error| cannot_open(path, &error))?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(path)
+            .map_err(|error| cannot_open(path, &error))?;
         Ok(Self { path: path.to_owned(), file, pages: 0, is_possible: true })
     }
 
@@ -50,7 +53,9 @@ impl Room {
         }
         match fallocate(&self.file, FallocateFlags::KEEP_SIZE, 0, pages.saturating_mul(PAGE)) {
             Ok(()) => self.pages = pages,
-            Err(Errno::NOSPC | Errno::DQUOT) => return Err(LedgerError::DiskFull { path: self.path.clone() }),
+            Err(Errno::NOSPC | Errno::DQUOT) => {
+                return Err(LedgerError::DiskFull { path: self.path.clone() });
+            }
             // What it is needed for will say what else is wrong.
             Err(_) => self.is_possible = false,
         }

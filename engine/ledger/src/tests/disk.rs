@@ -75,10 +75,7 @@ async fn an_undo_that_is_only_begun_keeps_the_same_from_being_entered() {
     let id = in_force(&ledger, block("192.0.2.1")).await;
     ledger.flush().await.unwrap();
     let other = locked(&machine);
-    assert!(matches!(
-        ledger.begin_unrecorded(id, &Cause::Due).await,
-        Err(LedgerError::NotDue { .. })
-    ));
+    assert!(matches!(ledger.begin_unrecorded(id, &Cause::Due).await, Err(LedgerError::NotDue { .. })));
     machine.clock.advance(11 * super::MINUTE);
     let _ = ledger.begin_unrecorded(id, &Cause::Due).await.unwrap();
     other.execute_batch("ROLLBACK").unwrap();

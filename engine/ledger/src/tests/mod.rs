@@ -6,6 +6,7 @@ mod crowd;
 #[expect(clippy::disallowed_methods, reason = "a test that damages files")]
 mod damage;
 mod disk;
+mod driven;
 mod execd;
 mod handed;
 mod hold;

@@ -1,0 +1,96 @@
+//! The ledger without threads: what a turn does, and what a kill leaves.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use super::{Machine, block};
+use crate::entry::Filter;
+use crate::{
+    Admitted, Disk, Driven, HostDisk, Ledger, LedgerError, Opened, Settings, Standing, State, Turn, Wait,
+};
+
+fn open(machine: &Machine) -> (Opened, Driven) {
+    let disk: Arc<dyn Disk> = Arc::new(HostDisk);
+    Ledger::open_driven(&machine.path(), Arc::clone(&machine.clock) as _, Settings::default(), &disk).unwrap()
+}
+
+fn look<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// Takes turns until the future is ready.
+fn drive<F: Future>(driven: &mut Driven, future: F) -> F::Output {
+    let mut future = std::pin::pin!(future);
+    loop {
+        if let Poll::Ready(output) = look(future.as_mut()) {
+            return output;
+        }
+        assert_ne!(driven.turn(), Turn::Idle, "nothing that it could wait for");
+    }
+}
+
+#[test]
+fn nothing_happens_without_a_turn_and_one_turn_takes_all_that_is_queued() {
+    let machine = Machine::new();
+    let (opened, mut driven) = open(&machine);
+    assert_eq!(driven.turn(), Turn::Idle);
+    let mut first = std::pin::pin!(opened.ledger.admit(block("192.0.2.1"), Wait::Durable));
+    let mut second = std::pin::pin!(opened.ledger.admit(block("192.0.2.2"), Wait::Applied));
+    assert!(look(first.as_mut()).is_pending() && look(second.as_mut()).is_pending());
+    assert_eq!(opened.ledger.open_entries(), 0);
+    assert_eq!(driven.turn(), Turn::Wrote);
+    assert!(matches!(look(first), Poll::Ready(Ok(Admitted::New { .. }))));
+    assert!(matches!(look(second), Poll::Ready(Ok(Admitted::New { .. }))));
+    assert_eq!(driven.turn(), Turn::Idle);
+    assert_eq!(drive(&mut driven, opened.ledger.entries(Filter::default())).unwrap().len(), 2);
+}
+
+#[test]
+fn a_future_dropped_before_its_turn_does_nothing() {
+    let machine = Machine::new();
+    let (opened, mut driven) = open(&machine);
+    {
+        let mut dropped = std::pin::pin!(opened.ledger.admit(block("192.0.2.1"), Wait::Durable));
+        assert!(look(dropped.as_mut()).is_pending());
+    }
+    assert_eq!(driven.turn(), Turn::Wrote);
+    assert_eq!(opened.ledger.open_entries(), 0);
+}
+
+#[test]
+fn a_kill_does_nothing_of_what_is_queued_and_an_end_does_all() {
+    let machine = Machine::new();
+    let (opened, mut driven) = open(&machine);
+    let ledger = opened.ledger;
+    let entered = drive(&mut driven, ledger.admit(block("192.0.2.1"), Wait::Durable));
+    let Ok(Admitted::New { id, .. }) = entered else { panic!("{entered:?}") };
+    let mut queued = std::pin::pin!(ledger.claim(id, "firewall", "x", None));
+    assert!(look(queued.as_mut()).is_pending());
+    drop(driven);
+    assert_eq!(look(queued), Poll::Ready(Err(LedgerError::Stopped)));
+    assert!(matches!(look(std::pin::pin!(ledger.flush())), Poll::Ready(Err(LedgerError::Stopped))));
+
+    let (opened, driven) = open(&machine);
+    assert_eq!(opened.recovery[0].state, State::Intended);
+    assert_eq!(opened.ledger.standing("firewall", "x"), Standing::Free);
+    let mut queued = std::pin::pin!(opened.ledger.claim(id, "firewall", "x", None));
+    assert!(look(queued.as_mut()).is_pending());
+    driven.close();
+    assert_eq!(look(queued), Poll::Ready(Ok(Standing::Free)));
+    let (opened, _driven) = open(&machine);
+    assert_ne!(opened.ledger.standing("firewall", "x"), Standing::Free);
+}
+
+#[test]
+fn positions_wait_for_a_commit_or_for_their_time() {
+    let machine = Machine::new();
+    let (opened, mut driven) = open(&machine);
+    let ledger = opened.ledger;
+    let identity = crate::input::FileIdentity { dev: 1, ino: 2, head_hash: [0; 32], head_len: 0 };
+    let input = drive(&mut driven, ledger.new_input("a", identity, 0)).unwrap();
+    ledger.mark(input, 10);
+    assert_eq!(driven.turn(), Turn::Idle, "alone it waits");
+    driven.write_marks();
+    assert_eq!(drive(&mut driven, ledger.inputs("a")).unwrap()[0].offset, 10);
+}
