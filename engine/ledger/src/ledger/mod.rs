@@ -146,6 +146,7 @@ impl Ledger {
     /// # Errors
     ///
     /// As [`Ledger::open`].
+    #[expect(clippy::needless_pass_by_value, reason = "what is opened keeps them")]
     pub fn open_with(path: &Path, clock: Arc<dyn Clock>, settings: Settings) -> Result<Opened, LedgerError> {
         match Self::open_sound(path, &clock, &settings) {
             Err(LedgerError::Corrupt { detail, .. }) => {
