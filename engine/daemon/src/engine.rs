@@ -31,6 +31,7 @@ use crate::intake::Counters;
 use crate::outcome::{Outcome, Refused};
 use crate::places::Places;
 use crate::programs::Programs;
+use crate::remembered::Remembered;
 use crate::report::Report;
 use crate::respond::same::{self, Repeats};
 use crate::respond::{self, Scales, Turns};
@@ -56,6 +57,8 @@ const WAITING: usize = 64;
 pub struct Engine {
     /// What is in force.
     pub ledger: Ledger,
+    /// The same, for the day the ledger cannot be read.
+    pub remembered: Arc<Remembered>,
     /// What can be done to this host.
     pub capabilities: Arc<Capabilities>,
     /// What blocks, for its own state.
@@ -135,6 +138,8 @@ pub struct Settings {
 pub struct Parts {
     /// The ledger, open.
     pub ledger: Ledger,
+    /// The effects in force, for the day it cannot be read.
+    pub remembered: Arc<Remembered>,
     /// What can be done to this host.
     pub capabilities: Arc<Capabilities>,
     /// What blocks.
@@ -180,6 +185,7 @@ impl Engine {
         parts.report.arm(&parts.armed);
         Arc::new(Self {
             ledger: parts.ledger,
+            remembered: parts.remembered,
             capabilities: parts.capabilities,
             firewall: parts.firewall,
             components: parts.components,

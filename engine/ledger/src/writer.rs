@@ -28,6 +28,10 @@ const BATCH: usize = 512;
 /// much is read once more, and found handled.
 const MARK_DELAY: Duration = Duration::from_millis(500);
 
+/// How long what could not be written waits before it is tried again, when
+/// nothing else is to be written.
+const OWED_DELAY: Duration = Duration::from_secs(1);
+
 enum Message {
     Ask(Box<dyn Request>),
     /// There are positions to write, when nothing else is.
@@ -95,6 +99,13 @@ impl Writer {
         }
     }
 
+    /// Something is owed to the tables: it is written with the next commit, or
+    /// by itself.
+    pub(crate) fn owe(&self) {
+        // A ledger that has stopped writes nothing more.
+        let _ = self.send(Message::Marks);
+    }
+
     fn send(&self, message: Message) -> Result<(), LedgerError> {
         let messages = self.messages.as_ref().ok_or(LedgerError::Stopped)?;
         messages.send(message).map_err(|_| LedgerError::Stopped)
@@ -127,9 +138,10 @@ pub(crate) struct Desk {
 impl Desk {
     fn run(mut self) {
         loop {
-            let message = match self.has_marks() {
-                true => self.waiting.recv_timeout(MARK_DELAY),
-                false => self.waiting.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            let message = match (self.has_marks(), self.books.is_owing()) {
+                (true, _) => self.waiting.recv_timeout(MARK_DELAY),
+                (false, true) => self.waiting.recv_timeout(OWED_DELAY),
+                (false, false) => self.waiting.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match message {
                 Ok(message) => self.take(message),
@@ -163,9 +175,10 @@ impl Desk {
         Turn::Idle
     }
 
-    /// Writes the positions that found no commit to travel with.
+    /// Writes the positions that found no commit to travel with, and what is
+    /// owed to the tables.
     pub(crate) fn write_marks(&mut self) {
-        if self.has_marks() {
+        if self.has_marks() || self.books.is_owing() {
             self.batch(None);
         }
     }
@@ -183,9 +196,11 @@ impl Desk {
         taken.extend(first);
         let written = self.write(&mut taken);
         if let Err(error) = &written {
-            tracing::error!(requests = taken.len(), "a commit failed and was undone: {error}");
-            if let Err(again) = self.books.roll_back(error).and_then(|()| self.refresh()) {
-                tracing::error!("what is committed could not be read again: {again}");
+            tracing::debug!(requests = taken.len(), "a commit failed and was undone: {error}");
+            let healed = self.books.heal(error);
+            let rolled_back = healed.and_then(|()| self.books.roll_back(error)).and_then(|()| self.refresh());
+            if let Err(again) = rolled_back {
+                tracing::debug!("what is committed could not be read again: {again}");
             }
         }
         for request in taken {

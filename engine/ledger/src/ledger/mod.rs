@@ -5,6 +5,7 @@ mod heads;
 mod intake;
 mod repeat;
 mod settled;
+mod standby;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +15,7 @@ use riposte_policy::order::EntryId;
 
 use crate::books::Books;
 use crate::clock::Clock;
+use crate::condition::Shared;
 use crate::entry::{
     Admitted, Cause, EffectRow, Entry, Filter, Handed, Held, NewEntry, Rekeyed, Settled, Standing, Undo,
     WouldBe, length_ms,
@@ -21,6 +23,7 @@ use crate::entry::{
 use crate::error::LedgerError;
 use crate::index::Index;
 use crate::reader::{self, Reader};
+use crate::salvage::Salvaged;
 use crate::store::{self, Disk, HostDisk};
 use crate::writer::Writer;
 
@@ -42,6 +45,8 @@ struct Inner {
     reader: Reader,
     writer: Writer,
     index: Arc<Mutex<Index>>,
+    condition: Shared,
+    path: Arc<Path>,
     clock: Arc<dyn Clock>,
     heads: Heads,
 }
@@ -57,6 +62,8 @@ pub struct Opened {
     /// [scheduler](crate::scheduler::Scheduler), by due time. What is in force
     /// for good is in neither list.
     pub pending: Vec<Pending>,
+    /// What became of the ledger, when this start found it damaged.
+    pub salvaged: Option<Salvaged>,
 }
 
 /// An entry in force, and when it is due.
@@ -133,8 +140,9 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// When another engine has it open, it is damaged, newer, no ledger, or
-    /// cannot be opened or written: the text names the file and what to do.
+    /// When another engine has it open, it is newer, no ledger, or cannot be
+    /// opened or written: the text names the file and what to do. A damaged one
+    /// is set aside, and what can be had of it opened ([`Ledger::salvaged`]).
     pub fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Opened, LedgerError> {
         Self::open_with(path, clock, Settings::default())
     }
@@ -144,19 +152,35 @@ impl Ledger {
     /// # Errors
     ///
     /// As [`Ledger::open`].
+    #[expect(clippy::needless_pass_by_value, reason = "what is opened keeps them")]
     pub fn open_with(path: &Path, clock: Arc<dyn Clock>, settings: Settings) -> Result<Opened, LedgerError> {
+        match Self::open_sound(path, &clock, &settings) {
+            Err(LedgerError::Corrupt { detail, .. }) => {
+                let salvaged = store::salvage(path, &detail, clock.now().wall_ms)?;
+                tracing::error!("{salvaged}");
+                let opened = Self::open_sound(path, &clock, &settings)?;
+                Ok(Opened { salvaged: Some(salvaged), ..opened })
+            }
+            opened => opened,
+        }
+    }
+
+    fn open_sound(path: &Path, clock: &Arc<dyn Clock>, settings: &Settings) -> Result<Opened, LedgerError> {
         let disk: Arc<dyn Disk> = Arc::new(HostDisk);
         let store = store::open(path, settings.most_pages, &disk)?;
         let path: Arc<Path> = path.into();
-        let (books, left) = Books::open(Arc::clone(&path), store, Arc::clone(&clock), settings)?;
+        let condition = Shared::default();
+        let (books, left) =
+            Books::open(Arc::clone(&path), store, Arc::clone(clock), settings.clone(), condition.clone())?;
         let index = books.share_index();
-        let reader = Reader::start(&path, disk.as_ref())?;
+        let reader = Reader::start(&path, disk.as_ref(), condition.clone())?;
         let known = books.head()?;
         let writer = Writer::start(books)
             .map_err(|error| LedgerError::Io { path: path.to_path_buf(), detail: error.to_string() })?;
         let heads = Heads::new(known, writer.head());
-        let ledger = Self(Arc::new(Inner { reader, writer, index, clock, heads }));
-        Ok(Opened { ledger, recovery: left.recovery, pending: left.pending })
+        let clock = Arc::clone(clock);
+        let ledger = Self(Arc::new(Inner { reader, writer, index, condition, path, clock, heads }));
+        Ok(Opened { ledger, recovery: left.recovery, pending: left.pending, salvaged: None })
     }
 
     /// Reads entries without an engine, or beside one; also in a ledger of

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 
-use super::{Machine, ban, block, enter, entry, in_force, open_entries, state};
+use super::{Machine, block, enter, entry, in_force, open_entries, state};
 use crate::entry::Filter;
 use crate::{Admitted, Cause, Ledger, LedgerError, NewEntry, Opened, Settings, Standing, State, Wait};
 
@@ -62,7 +62,9 @@ async fn a_log_cut_anywhere_loses_whole_commits_only() {
         let _ = in_force(&ledger, block(&format!("192.0.2.{number}"))).await;
     }
     ledger.flush().await.unwrap();
-    let length = std::fs::metadata(machine.folder.path().join("ledger.db-wal")).unwrap().len();
+    // Behind what was written the log is kept empty.
+    let log = std::fs::read(machine.folder.path().join("ledger.db-wal")).unwrap();
+    let length = log.iter().rposition(|byte| *byte != 0).unwrap() as u64 + 1;
     let mut before = 0;
     for part in 0..=40 {
         let after = killed(&machine);
@@ -226,34 +228,6 @@ fn a_database_of_something_else_is_left_alone() {
     let error = machine.try_open(Settings::default()).err().unwrap();
     assert_eq!(error, LedgerError::Foreign { path: machine.path() });
     assert!(!machine.folder.path().join("ledger.db-wal").exists());
-}
-
-#[tokio::test]
-async fn a_damaged_ledger_is_refused_with_the_way_out() {
-    let machine = Machine::new();
-    let ledger = machine.ledger();
-    for number in 0..200 {
-        let _ = enter(&ledger, ban(&format!("192.0.2.{number}"))).await;
-    }
-    drop(ledger);
-    let whole = std::fs::read(machine.path()).unwrap();
-    let mut refused = 0;
-    for page in 1..whole.len() / 4_096 {
-        let mut damaged = whole.clone();
-        damaged[page * 4_096..page * 4_096 + 64].fill(0xff);
-        std::fs::write(machine.path(), &damaged).unwrap();
-        match machine.try_open(Settings::default()) {
-            Ok(_) => {}
-            Err(error @ LedgerError::Corrupt { .. }) => {
-                refused += 1;
-                assert!(error.to_string().contains(".recover"), "{error}");
-            }
-            Err(other) => panic!("{other:?}"),
-        }
-    }
-    assert!(refused > 20, "{refused}");
-    std::fs::write(machine.path(), "not a database, but long enough to look like one ".repeat(100)).unwrap();
-    assert!(matches!(machine.try_open(Settings::default()), Err(LedgerError::Corrupt { .. })));
 }
 
 #[test]
