@@ -10,6 +10,7 @@ mod hold;
 mod input;
 mod life;
 mod offence;
+mod repeat;
 mod rule;
 mod same;
 mod time;
