@@ -3,7 +3,7 @@
 pub mod repair;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -117,6 +117,8 @@ pub struct Engine {
     pub repeats: Repeats,
     /// What became of every order.
     pub tally: Tally,
+    /// When it was last said that the ledger is waited for.
+    complained_ms: AtomicI64,
 }
 
 /// What the command line settles for good.
@@ -220,6 +222,7 @@ impl Engine {
             turns: Turns::default(),
             repeats: Repeats::default(),
             tally: Tally::default(),
+            complained_ms: AtomicI64::new(i64::MIN),
         })
     }
 
@@ -491,6 +494,15 @@ impl Engine {
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Whether to say that the ledger is waited for: once a second, however many
+    /// orders do.
+    #[must_use]
+    pub fn complains(&self) -> bool {
+        let (now, last) = (self.now().boot_ms, self.complained_ms.load(Ordering::Relaxed));
+        let due = now.saturating_sub(last) >= 1000;
+        due && self.complained_ms.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// Whether to give up on a ledger that cannot be written: a run that is to

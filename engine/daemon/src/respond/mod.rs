@@ -86,7 +86,9 @@ async fn admitted(engine: &Arc<Engine>, order: &Order) -> Result<Intended, Inste
     loop {
         match admit(engine, order).await {
             Err(Outcome::Undecided(error)) if !engine.gives_up() => {
-                tracing::error!(command = %order.command.name, "waiting for the ledger: {error}");
+                if engine.complains() {
+                    tracing::error!(command = %order.command.name, "waiting for the ledger: {error}");
+                }
                 tokio::time::sleep(LEDGER_AGAIN).await;
             }
             decided => return decided,

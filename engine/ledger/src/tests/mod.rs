@@ -14,6 +14,7 @@ mod hold;
 mod input;
 mod life;
 mod offence;
+mod repeat;
 mod rule;
 mod same;
 mod time;
