@@ -17,6 +17,7 @@
 //! * [`mark`]: what the host shows as the engine's own.
 //! * [`repair`]: making the host agree with the claims, at start and all the time.
 //! * [`watch`]: when somebody else touches what the engine has made.
+//! * `removal`: taking a mark away that nobody claims any more.
 //! * [`held`]: effects that replace a state and give it back, for all of
 //!   [`routes`], [`accounts`], [`lines`], [`quarantine`], [`isolation`].
 //! * [`firewall`]: blocking addresses: the calls, the nftables backend, a fake.
@@ -60,6 +61,7 @@ pub mod processes;
 pub mod quarantine;
 pub mod refusal;
 pub mod repair;
+mod removal;
 pub mod routes;
 pub mod secret;
 pub mod services;

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use riposte_policy::config::Role;
 use riposte_policy::span::{self, Bare};
 
+use crate::commands::{uninstall, upgrade_check};
 use crate::{execd, manager};
 
 /// What most commands end with.
@@ -105,6 +106,12 @@ pub enum Command {
     /// Read the configuration again; the old one stays in use when the new one has errors
     #[command(after_help = EXIT_CODES)]
     Reload(Simple),
+    /// Try on a copy whether this program would take over from the one that runs
+    #[command(after_help = upgrade_check::EXIT_CODES)]
+    UpgradeCheck(upgrade_check::UpgradeCheck),
+    /// Undo everything and take everything of Riposte's off this host
+    #[command(after_help = uninstall::EXIT_CODES)]
+    Uninstall(uninstall::Uninstall),
     /// What the engine is doing, and every path in use
     #[command(after_help = EXIT_CODES)]
     Status(Simple),
@@ -334,6 +341,9 @@ pub struct List {
     /// Also what is over
     #[arg(long)]
     pub all: bool,
+    /// Only what could not be undone three times or more; it is still tried
+    #[arg(long)]
+    pub stuck: bool,
     /// What this host shows with Riposte's mark and the ledger never heard of
     #[arg(long, conflicts_with_all = ["all", "offline"])]
     pub orphans: bool,
@@ -354,6 +364,12 @@ pub struct Undo {
     /// Undo everything that is in force
     #[arg(long, conflicts_with = "target")]
     pub all: bool,
+    /// With --all: without an engine, also when none can start with this configuration
+    #[arg(long, requires = "all")]
+    pub offline: bool,
+    /// With --offline: Wazuh's home, where native programs lie [default: as for `riposte run`]
+    #[arg(long, value_name = "DIR", requires = "offline")]
+    pub root: Option<PathBuf>,
     /// Then never act against the address for this long
     #[arg(long, value_name = "SPAN", value_parser = long_span, conflicts_with = "all")]
     pub allow: Option<Duration>,

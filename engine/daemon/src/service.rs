@@ -3,6 +3,7 @@
 //! Everything that can be wrong is looked at before anything is touched. Then
 //! what the last engine left is taken up, and only then new work.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,14 +18,16 @@ use riposte_ledger::{Cause, Entry, Ledger};
 use riposte_policy::Severity;
 use riposte_policy::config::{Config, OnStop, Role, Source};
 use riposte_policy::grant::FirewallBackend;
-use riposte_policy::order::Actor;
+use riposte_policy::order::{Actor, EntryId};
 use riposte_runtime::{Components, Settings};
 use riposte_transport::local::{Delivered, Local};
 use riposte_transport::route::Identity;
 use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::Receiver;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
+use crate::ahead;
 use crate::arm::{self, Armed};
 use crate::claims::InLedger;
 use crate::control::server::Socket;
@@ -33,12 +36,16 @@ use crate::files::File;
 use crate::notify::Notify;
 use crate::places::Places;
 use crate::report::Report;
+use crate::respond::same;
 use crate::timekeeper::{self, Mailbox, Timekeeper};
 use crate::undo::{self, Undone};
-use crate::{recover, respond};
+use crate::{host, recover, respond};
 
 /// How long a stop waits for what is under way, and for each undo.
 const FAREWELL: Duration = Duration::from_secs(10);
+/// Targets that a stop which undoes all looks after at a time: as many as
+/// components and programs may undo at once.
+const AT_ONCE: usize = 16;
 /// How long the ledger remembers what is over.
 const REMEMBERED: Duration = Duration::from_secs(90 * 86_400);
 /// How often expired allows and pauses end, and the guard looks around.
@@ -112,6 +119,37 @@ impl Service {
         report: impl FnOnce(Report) -> Report,
         host: impl FnOnce(&Arc<dyn Claims>, &Arc<Guard>, &Places, Option<FirewallBackend>) -> Backends,
     ) -> Result<Self, String> {
+        let strict = plan.settings.strict;
+        let service = Self::put_together(plan, report, host)?;
+        say(&service.engine.armed(), strict)?;
+        Ok(service)
+    }
+
+    /// An engine that only undoes: it has no configuration, and needs none.
+    /// What is open keeps the definition it was made with.
+    ///
+    /// # Errors
+    ///
+    /// When another engine runs, or the ledger cannot be opened.
+    pub fn open_to_undo(places: Places, clock: Arc<dyn Clock>) -> Result<Self, String> {
+        let plan = Plan {
+            files: Vec::new(),
+            configs: Vec::new(),
+            places,
+            identity: Identity::new(&[], false),
+            alerts: "none".to_owned(),
+            settings: engine::Settings { once: true, ..engine::Settings::default() },
+            clock,
+        };
+        let host = |claims: &_, guard: &_, places: &_, wanted| host::backends(claims, guard, places, false, wanted);
+        Self::put_together(plan, |report| report, host)
+    }
+
+    fn put_together(
+        plan: Plan,
+        report: impl FnOnce(Report) -> Report,
+        host: impl FnOnce(&Arc<dyn Claims>, &Arc<Guard>, &Places, Option<FirewallBackend>) -> Backends,
+    ) -> Result<Self, String> {
         let Plan { files, configs, places, identity, alerts, settings, clock } = plan;
         places.create().map_err(|error| error.to_string())?;
         let opened = Ledger::open(&places.ledger(), Arc::clone(&clock)).map_err(|error| error.to_string())?;
@@ -128,8 +166,11 @@ impl Service {
         let sandbox = Settings { cache: Some(places.compiled()), concurrency: COMPONENTS };
         let components =
             Components::new(&sandbox, Arc::clone(&capabilities)).map_err(|error| error.to_string())?;
+        if !settings.shadow {
+            let compiles = || arm::compiles(&files, &places, &components, settings.role);
+            ahead::of_arming(&opened.recovery, compiles, &components, &opened.ledger, &capabilities, &report);
+        }
         let armed = Armed::new_as(&files, &places, &components, settings.role);
-        say(&armed, settings.strict)?;
         let (transport, arriving) = Local::new(identity, 1024);
         let (timekeeper, events) = Timekeeper::new();
         let engine = Engine::new(Parts {
@@ -159,6 +200,7 @@ impl Service {
         let Self { engine, arriving, events, left, pending } = self;
         tokio::spawn(timekeeper::keep(Arc::downgrade(&engine), events));
         engine.read_switches().await.map_err(|error| error.to_string())?;
+        engine.configure_ledger().await.map_err(|error| error.to_string())?;
         let socket = Socket::bind(&engine.places.socket()).map_err(|error| error.to_string())?;
         prune(&engine).await;
         recover::recover(&engine, left, pending).await;
@@ -166,6 +208,7 @@ impl Service {
         let notify = Notify::from_environment();
         let watching = tokio::spawn(watch(Arc::clone(&engine)));
         let keeping = tokio::spawn(keep_house(Arc::clone(&engine), notify.clone()));
+        tokio::spawn(same::keep(Arc::downgrade(&engine)));
         let mending = tokio::spawn(engine::repair::keep(Arc::clone(&engine)));
         let telling = tokio::spawn(tell(Arc::clone(&engine)));
         let on = |kind| signal(kind).map_err(|error| error.to_string());
@@ -305,14 +348,16 @@ impl Serving {
         self.watching.abort();
         self.responding.abort();
         self.telling.abort();
+        same::write(&self.engine).await;
         self.engine.report.flush();
         self.engine.ledger.flush().await.map_err(|error| error.to_string())
     }
 }
 
-/// Undoes all that is in force for a time, in the order in which it was added,
-/// one after the other. What takes long is left to go on, and what is not done
-/// when the process ends is undone at the next start.
+/// Undoes all that is in force for a time: what is on the same target in the
+/// order in which it was added, and [`AT_ONCE`] targets at a time. What takes
+/// long is left to go on, and what is not done when the process ends is undone
+/// at the next start.
 pub async fn revert(engine: &Arc<Engine>) {
     let open = Filter { open_only: true, ..Filter::default() };
     let mut open = match engine.ledger.entries(open).await {
@@ -321,19 +366,39 @@ pub async fn revert(engine: &Arc<Engine>) {
     };
     open.retain(|entry| entry.timeout_ms.is_some());
     open.sort_by_key(|entry| entry.id);
+    let mut targets: BTreeMap<Vec<String>, Vec<EntryId>> = BTreeMap::new();
     for entry in open {
-        let cause = Cause::Asked { actor: Actor::Engine, reason: Some("the engine stops".into()) };
+        targets.entry(entry.keys).or_default().push(entry.id);
+    }
+    let room = Arc::new(Semaphore::new(AT_ONCE));
+    let mut reverting = JoinSet::new();
+    for entries in targets.into_values() {
+        // Never closed, so never refused.
+        let place = Arc::clone(&room).acquire_owned().await.ok();
         let engine = Arc::clone(engine);
-        let undoing = tokio::spawn(async move { undo::undo(&engine, entry.id, cause).await });
-        match tokio::time::timeout(FAREWELL, undoing).await {
-            Ok(Ok(Undone::Closed | Undone::Nothing)) => {}
-            Ok(Ok(Undone::Failed { error, .. })) => {
-                tracing::error!(entry = %entry.id, "not undone; tried again at the next start: {error}");
+        reverting.spawn(async move {
+            for entry in entries {
+                revert_one(&engine, entry).await;
             }
-            Ok(Err(error)) => tracing::error!(entry = %entry.id, %error, "its undo ended unexpectedly"),
-            Err(_) => {
-                tracing::warn!(entry = %entry.id, "its undo takes long; the next one is not kept waiting");
-            }
+            drop(place);
+        });
+        while reverting.try_join_next().is_some() {}
+    }
+    while reverting.join_next().await.is_some() {}
+}
+
+async fn revert_one(engine: &Arc<Engine>, entry: EntryId) {
+    let cause = Cause::Asked { actor: Actor::Engine, reason: Some("the engine stops".into()) };
+    let engine = Arc::clone(engine);
+    let undoing = tokio::spawn(async move { undo::undo(&engine, entry, cause).await });
+    match tokio::time::timeout(FAREWELL, undoing).await {
+        Ok(Ok(Undone::Closed | Undone::Nothing)) => {}
+        Ok(Ok(Undone::Failed { error, .. })) => {
+            tracing::error!(%entry, "not undone; tried again at the next start: {error}");
+        }
+        Ok(Err(error)) => tracing::error!(%entry, %error, "its undo ended unexpectedly"),
+        Err(_) => {
+            tracing::warn!(%entry, "its undo takes long; the next one is not kept waiting");
         }
     }
 }
@@ -367,6 +432,9 @@ async fn keep_house(engine: Arc<Engine>, notify: Notify) {
         clock.tick().await;
         if let Err(error) = engine.read_switches().await {
             tracing::warn!(%error, "cannot read the switches again");
+        }
+        if let Err(error) = engine.configure_ledger().await {
+            tracing::warn!(%error, "the ledger keeps the settings it had");
         }
         look_around(&engine).await;
         let resolving = Arc::clone(&engine);

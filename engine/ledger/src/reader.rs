@@ -71,6 +71,15 @@ pub(crate) fn entries(conn: &Connection, filter: &Filter) -> rusqlite::Result<Ve
     )
 }
 
+/// How many entries are open, and how many of them are stuck.
+pub(crate) fn open_counts(conn: &Connection) -> rusqlite::Result<(i64, i64)> {
+    conn.prepare_cached(
+        "SELECT count(*), count(*) FILTER (WHERE state = 'undoing' AND undo_attempts >= ?1)
+         FROM entry WHERE closed IS NULL",
+    )?
+    .query_row([STUCK], |row| Ok((row.get(0)?, row.get(1)?)))
+}
+
 /// Every effect that an entry recorded, in the order it did.
 pub(crate) fn effects(conn: &Connection, id: EntryId) -> rusqlite::Result<Vec<EffectRow>> {
     conn.prepare_cached(

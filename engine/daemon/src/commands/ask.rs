@@ -28,7 +28,8 @@ pub fn ask(at: &cli::Where, json: bool, request: &Request) -> Exit {
     }
 }
 
-fn print(answer: &Answer, json: bool) -> Exit {
+/// Prints an answer, and says how it went.
+pub fn print(answer: &Answer, json: bool) -> Exit {
     if json {
         say(&match &answer.data {
             Value::Null => json!({"result": answer.result, "message": answer.message}),
@@ -89,7 +90,7 @@ pub fn list(list: &cli::List) -> Exit {
     }
     if !list.offline {
         let places = Places::new(list.at.home.as_deref(), None, &[]);
-        return match client::ask(&places.socket(), &Request::List { all: list.all }) {
+        return match client::ask(&places.socket(), &Request::List { all: list.all, stuck: list.stuck }) {
             Ok(answer) => print_entries(&answer, list.json),
             Err(client::Unanswered::NoEngine(_)) => {
                 let socket = places.socket();
@@ -111,7 +112,8 @@ pub fn list(list: &cli::List) -> Exit {
         &places.ledger(),
         &Filter { open_only: !list.all, ..Filter::default() },
     ) {
-        Ok(entries) => {
+        Ok(mut entries) => {
+            entries.retain(|entry| entry.stuck || !list.stuck);
             let data = entries.iter().map(show::entry).collect();
             print_entries(&Answer::done(show::table(&entries)).with(data), list.json)
         }

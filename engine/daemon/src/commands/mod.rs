@@ -6,6 +6,9 @@ pub mod explain;
 pub mod inspect;
 pub mod listed;
 pub mod migrate;
+pub mod undo_all;
+pub mod uninstall;
+pub mod upgrade_check;
 
 use std::path::PathBuf;
 

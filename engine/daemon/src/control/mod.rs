@@ -25,6 +25,9 @@ pub enum Request {
     List {
         /// Also those that are over.
         all: bool,
+        /// Only those that are stuck.
+        #[serde(default)]
+        stuck: bool,
     },
     /// What the host shows with the engine's mark, and the ledger never heard of.
     Orphans,

@@ -208,13 +208,21 @@ impl Engine {
 
     /// Makes the kernel's timeouts follow an entry whose due time has moved.
     pub async fn settle_effects(&self, id: EntryId) {
-        let effects = match self.ledger.effects(id).await {
+        self.settle_effects_of(vec![id]).await;
+    }
+
+    /// The same for several entries, as few changes.
+    pub async fn settle_effects_of(&self, ids: Vec<EntryId>) {
+        let effects = match self.ledger.effects_of(ids).await {
             Ok(effects) => effects,
-            Err(error) => return tracing::error!(entry = %id, %error, "cannot read the effects"),
+            Err(error) => return tracing::error!(%error, "cannot read the effects"),
         };
         let effects: Vec<_> = effects.iter().filter_map(effect).collect();
+        if effects.is_empty() {
+            return;
+        }
         if let Err(refusal) = self.capabilities.settle(&effects).await {
-            tracing::warn!(entry = %id, %refusal, "the host keeps the earlier time");
+            tracing::warn!(%refusal, "the host keeps the earlier time");
         }
     }
 

@@ -326,8 +326,10 @@ impl Report {
 /// number of it; `None`: it stands by itself, as what has an entry does.
 fn alike(outcome: &Outcome) -> Option<String> {
     match outcome {
-        Outcome::Already(_) | Outcome::Handled | Outcome::Failed { id: None, .. } => Some(String::new()),
-        Outcome::NoKey(why) | Outcome::Unsupported(why) => Some(why.clone()),
+        Outcome::Already(_) | Outcome::Handled => Some(String::new()),
+        Outcome::NoKey(why) | Outcome::Unsupported(why) | Outcome::Failed { id: None, error: why } => {
+            Some(why.clone())
+        }
         // The others hold a time, or a number that is another each time.
         Outcome::Refused(why @ (Refused::Allowed(_) | Refused::Guarded(_) | Refused::Untyped(_))) => {
             Some(why.to_string())

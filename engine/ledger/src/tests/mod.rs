@@ -1,5 +1,6 @@
 //! The ledger as its users see it, on real files and a clock that obeys.
 
+mod clocks;
 #[expect(clippy::disallowed_methods, reason = "a test that damages files")]
 mod crash;
 mod crowd;
@@ -13,6 +14,7 @@ mod offence;
 mod rule;
 mod same;
 mod time;
+#[expect(clippy::disallowed_methods, reason = "a test that copies files")]
 mod version;
 mod wazuh;
 

@@ -186,6 +186,11 @@ fn names(family: Family, changes: &[Change]) -> BTreeSet<String> {
     wanted.map(|change| save::name(change.target.set(), family)).collect()
 }
 
+/// Whether a set of this name is the engine's.
+pub(super) fn is_ours(name: &str) -> bool {
+    Family::BOTH.into_iter().any(|family| save::parse(name, family).is_some())
+}
+
 /// The rule that asks a set, as the programs write it.
 fn rule(name: &str) -> String {
     format!("-m set --match-set {name} src {MARK} -j DROP")

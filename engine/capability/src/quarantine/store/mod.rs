@@ -6,6 +6,7 @@
 //! from which the next call goes on, so that a crash anywhere loses nothing.
 
 mod copy;
+mod kept;
 mod seen;
 mod take;
 
@@ -29,6 +30,8 @@ use crate::held::{self, Gone, Listed};
 use crate::path::HostPath;
 use crate::place::{Links, blocking, errno, look, open_folder, refused};
 use crate::refusal::Refusal;
+
+pub use self::kept::Kept;
 
 /// Largest file whose digest is taken, in bytes: it has to be read for that.
 const DIGESTED: u64 = 256 << 20;
@@ -174,10 +177,13 @@ impl Store {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = openat(store, &name, flags, Mode::from_raw_mode(0o600));
         let mut file = fs::File::from(file.map_err(|errno| self.failed(&name, "write", errno))?);
-        file.write_all(record.stored().as_bytes())
-            .map_err(|error| self.failed(&name, "write", errno(&error)))?;
-        let durable = fsync(&file).and_then(|()| fsync(store));
-        durable.map_err(|errno| self.failed(&name, "write", errno))
+        let written = file.write_all(record.stored().as_bytes()).map_err(|error| errno(&error));
+        let durable = written.and_then(|()| fsync(&file)).and_then(|()| fsync(store));
+        durable.map_err(|errno| {
+            // Nothing is moved without a record, so half a record tells of nothing.
+            let _ = self.remove(store, &name);
+            self.failed(&name, "write", errno)
+        })
     }
 
     /// Whether the quarantine holds a file of this name.
