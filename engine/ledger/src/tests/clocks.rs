@@ -91,7 +91,7 @@ async fn compare(machine: &Machine, ledger: &Ledger, made: &mut [Lasting]) -> Re
         let listed = entries.iter().find(|entry| entry.id == *id).unwrap();
         prop_assert_eq!(listed.due_boot_ms, Some(*due_boot));
         // What is listed is when it really ends, by the clock on the wall.
-        let told = listed.due_ms.unwrap() - (wall + due_boot - boot);
+        let told = listed.due_ms.unwrap() - (wall + *due_boot - boot);
         prop_assert!(told.abs() <= 2_000, "{} off", told);
         let allowed =
             allows.iter().find(|allow| allow.address == *name).map(|allow| allow.note.until_boot_ms);
