@@ -301,6 +301,15 @@ impl Host {
     }
 }
 
+impl Host {
+    /// How often what is told by audit events of one kind happened: one event
+    /// may stand for several.
+    #[must_use]
+    pub fn happened(&self, kind: &str) -> u64 {
+        self.events(kind).iter().map(|event| event["count"].as_u64().unwrap_or(1)).sum()
+    }
+}
+
 impl Default for Host {
     fn default() -> Self {
         Self::new()

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use riposte_policy::config::Role;
 use riposte_policy::span::{self, Bare};
 
+use crate::commands::{self, uninstall, upgrade_check};
 use crate::{execd, manager};
 
 /// What most commands end with.
@@ -105,6 +106,21 @@ pub enum Command {
     /// Read the configuration again; the old one stays in use when the new one has errors
     #[command(after_help = EXIT_CODES)]
     Reload(Simple),
+    /// Try on a copy whether this program would take over from the one that runs
+    #[command(after_help = upgrade_check::EXIT_CODES)]
+    UpgradeCheck(upgrade_check::UpgradeCheck),
+    /// Undo everything and take everything of Riposte's off this host
+    #[command(after_help = uninstall::EXIT_CODES)]
+    Uninstall(uninstall::Uninstall),
+    /// Whether the audit is what was written, and keys that vouch for it
+    #[command(subcommand)]
+    Audit(commands::audit::Audit),
+    /// What was done, refused and undone, and who asked
+    #[command(after_help = commands::history::EXIT_CODES)]
+    History(commands::history::History),
+    /// Why an address, a user or a file is blocked, was, or was not
+    #[command(after_help = commands::why::EXIT_CODES)]
+    Why(commands::why::Why),
     /// What the engine is doing, and every path in use
     #[command(after_help = EXIT_CODES)]
     Status(Simple),
@@ -337,6 +353,9 @@ pub struct List {
     /// Only what could not be undone three times or more; it is still tried
     #[arg(long)]
     pub stuck: bool,
+    /// What this host shows with Riposte's mark and the ledger never heard of
+    #[arg(long, conflicts_with_all = ["all", "offline"])]
+    pub orphans: bool,
     /// Read the ledger's file; needs no running engine
     #[arg(long)]
     pub offline: bool,
@@ -346,11 +365,20 @@ pub struct List {
 #[derive(Args, Clone, Debug)]
 pub struct Undo {
     /// An address (every prefix that holds it too), a user, or an entry's id
-    #[arg(value_name = "ADDRESS|USER|ID", required_unless_present = "all")]
+    #[arg(value_name = "ADDRESS|USER|ID", required_unless_present_any = ["all", "orphan"])]
     pub target: Option<String>,
+    /// Take away what the ledger never heard of, as `list --orphans` names it
+    #[arg(long, value_name = "EFFECT", conflicts_with_all = ["target", "all", "allow"])]
+    pub orphan: Option<String>,
     /// Undo everything that is in force
     #[arg(long, conflicts_with = "target")]
     pub all: bool,
+    /// With --all: without an engine, also when none can start with this configuration
+    #[arg(long, requires = "all")]
+    pub offline: bool,
+    /// With --offline: Wazuh's home, where native programs lie [default: as for `riposte run`]
+    #[arg(long, value_name = "DIR", requires = "offline")]
+    pub root: Option<PathBuf>,
     /// Then never act against the address for this long
     #[arg(long, value_name = "SPAN", value_parser = long_span, conflicts_with = "all")]
     pub allow: Option<Duration>,

@@ -8,7 +8,7 @@
 //! * [`arm`]: from the configuration to commands that are ready to run.
 //! * [`respond`]: keys, admission, entry, run, settlement.
 //! * [`timekeeper`], [`undo`]: the way back, on time.
-//! * [`recover`]: what a start takes up.
+//! * [`recover`]: what a start takes up; [`ahead`]: what it takes back first.
 //!
 //! Around it:
 //!
@@ -27,6 +27,7 @@
 #![forbid(unsafe_code)]
 #![allow(unreachable_pub, reason = "in a binary, `pub` says what modules offer each other")]
 
+mod ahead;
 mod arm;
 mod claims;
 mod cli;
@@ -62,7 +63,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::cli::{Cli, Command, Plugin};
-use crate::commands::{ask, check, explain, inspect, listed, migrate};
+use crate::commands::{ask, check, explain, inspect, listed, migrate, undo_all, uninstall, upgrade_check};
 use crate::control::Request;
 use crate::exec::Called;
 use crate::exit::Exit;
@@ -98,13 +99,19 @@ fn main() -> ExitCode {
         Command::Migrate(args) => migrate::migrate(args),
         Command::Exec(args) => return exec::exec(&Called::new(args, None)),
         Command::List(args) => ask::list(args),
+        Command::Undo(args) if args.all => undo_all::undo_all(args),
         Command::Undo(args) => ask::undo(args),
         Command::Add(args) => ask::add(args),
         Command::Allow(args) => ask::allow(args),
         Command::Pause(args) => ask::pause(args),
         Command::Resume(args) => ask::resume(args),
         Command::Mode(args) => ask::mode(args),
+        Command::UpgradeCheck(args) => upgrade_check::upgrade_check(args),
+        Command::Uninstall(args) => uninstall::uninstall(args),
         Command::Reload(args) => ask::ask(&args.at, args.json, &Request::Reload),
+        Command::Audit(args) => commands::audit::audit(args),
+        Command::History(args) => commands::history::history(args),
+        Command::Why(args) => commands::why::why(args),
         Command::Status(args) => ask::ask(&args.at, args.json, &Request::Status),
     };
     exit.into()

@@ -3,6 +3,7 @@
 //! Everything that can be wrong is looked at before anything is touched. Then
 //! what the last engine left is taken up, and only then new work.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,14 +18,16 @@ use riposte_ledger::{Cause, Entry, Ledger};
 use riposte_policy::Severity;
 use riposte_policy::config::{Config, OnStop, Role, Source};
 use riposte_policy::grant::FirewallBackend;
-use riposte_policy::order::Actor;
+use riposte_policy::order::{Actor, EntryId};
 use riposte_runtime::{Components, Settings};
 use riposte_transport::local::{Delivered, Local};
 use riposte_transport::route::Identity;
 use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::Receiver;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
+use crate::ahead;
 use crate::arm::{self, Armed};
 use crate::claims::InLedger;
 use crate::control::server::Socket;
@@ -33,14 +36,16 @@ use crate::files::File;
 use crate::notify::Notify;
 use crate::places::Places;
 use crate::report::Report;
+use crate::respond::same;
 use crate::timekeeper::{self, Mailbox, Timekeeper};
 use crate::undo::{self, Undone};
-use crate::{recover, respond};
+use crate::{host, recover, respond};
 
 /// How long a stop waits for what is under way, and for each undo.
 const FAREWELL: Duration = Duration::from_secs(10);
-/// How long the ledger remembers what is over.
-const REMEMBERED: Duration = Duration::from_secs(90 * 86_400);
+/// Targets that a stop which undoes all looks after at a time: as many as
+/// components and programs may undo at once.
+const AT_ONCE: usize = 16;
 /// How often expired allows and pauses end, and the guard looks around.
 const HOUSEKEEPING: Duration = Duration::from_secs(5);
 /// How long events that are alike are counted before their number is written.
@@ -90,13 +95,13 @@ pub fn threads() -> Result<tokio::runtime::Runtime, String> {
     runtime.map_err(|error| format!("cannot start: {error}"))
 }
 
-/// What `<riposte><firewall>` says, before the commands are made ready: they
-/// need the capabilities, which need this.
-fn wanted(files: &[File], role: Role) -> Option<FirewallBackend> {
+/// What `<riposte>` says, before the commands are made ready: they need the
+/// capabilities, which need this.
+fn given(files: &[File], role: Role) -> riposte_policy::config::Settings {
     let names: Vec<_> = files.iter().map(|file| file.path.display().to_string()).collect();
     let sources: Vec<_> =
         names.iter().zip(files).map(|(file, read)| Source { file, bytes: &read.bytes }).collect();
-    Config::read_as(&sources, role).settings.firewall
+    Config::read_as(&sources, role).settings
 }
 
 impl Service {
@@ -112,14 +117,48 @@ impl Service {
         report: impl FnOnce(Report) -> Report,
         host: impl FnOnce(&Arc<dyn Claims>, &Arc<Guard>, &Places, Option<FirewallBackend>) -> Backends,
     ) -> Result<Self, String> {
+        let strict = plan.settings.strict;
+        let service = Self::put_together(plan, report, host)?;
+        say(&service.engine.armed(), strict)?;
+        Ok(service)
+    }
+
+    /// An engine that only undoes: it has no configuration, and needs none.
+    /// What is open keeps the definition it was made with.
+    ///
+    /// # Errors
+    ///
+    /// When another engine runs, or the ledger cannot be opened.
+    pub fn open_to_undo(places: Places, clock: Arc<dyn Clock>) -> Result<Self, String> {
+        let plan = Plan {
+            files: Vec::new(),
+            configs: Vec::new(),
+            places,
+            identity: Identity::new(&[], false),
+            alerts: "none".to_owned(),
+            settings: engine::Settings { once: true, ..engine::Settings::default() },
+            clock,
+        };
+        let host =
+            |claims: &_, guard: &_, places: &_, wanted| host::backends(claims, guard, places, false, wanted);
+        Self::put_together(plan, |report| report, host)
+    }
+
+    fn put_together(
+        plan: Plan,
+        report: impl FnOnce(Report) -> Report,
+        host: impl FnOnce(&Arc<dyn Claims>, &Arc<Guard>, &Places, Option<FirewallBackend>) -> Backends,
+    ) -> Result<Self, String> {
         let Plan { files, configs, places, identity, alerts, settings, clock } = plan;
         places.create().map_err(|error| error.to_string())?;
         let opened = Ledger::open(&places.ledger(), Arc::clone(&clock)).map_err(|error| error.to_string())?;
-        let report = report(Report::open(&places, Arc::clone(&clock))?);
+        let given = given(&files, settings.role);
+        let heads = opened.ledger.heads();
+        let report = report(Report::open(&places, Arc::clone(&clock), heads, &given.audit)?);
         let claims: Arc<dyn Claims> = Arc::new(InLedger(opened.ledger.clone()));
         let guard = Arc::new(Guard::new());
         guard.refresh();
-        let backends = host(&claims, &guard, &places, wanted(&files, settings.role));
+        let backends = host(&claims, &guard, &places, given.firewall);
         let firewall = Arc::clone(&backends.firewall);
         let capabilities = Capabilities::new(claims, backends, Arc::clone(&guard))
             .with_witness(report.witness())
@@ -128,8 +167,11 @@ impl Service {
         let sandbox = Settings { cache: Some(places.compiled()), concurrency: COMPONENTS };
         let components =
             Components::new(&sandbox, Arc::clone(&capabilities)).map_err(|error| error.to_string())?;
+        if !settings.shadow {
+            let compiles = || arm::compiles(&files, &places, &components, settings.role);
+            ahead::of_arming(&opened.recovery, compiles, &components, &opened.ledger, &capabilities, &report);
+        }
         let armed = Armed::new_as(&files, &places, &components, settings.role);
-        say(&armed, settings.strict)?;
         let (transport, arriving) = Local::new(identity, 1024);
         let (timekeeper, events) = Timekeeper::new();
         let engine = Engine::new(Parts {
@@ -167,6 +209,8 @@ impl Service {
         let notify = Notify::from_environment();
         let watching = tokio::spawn(watch(Arc::clone(&engine)));
         let keeping = tokio::spawn(keep_house(Arc::clone(&engine), notify.clone()));
+        tokio::spawn(same::keep(Arc::downgrade(&engine)));
+        let mending = tokio::spawn(engine::repair::keep(Arc::clone(&engine)));
         let telling = tokio::spawn(tell(Arc::clone(&engine)));
         let on = |kind| signal(kind).map_err(|error| error.to_string());
         let told = Told {
@@ -175,7 +219,7 @@ impl Service {
             quit: on(SignalKind::quit())?,
         };
         let hangup = on(SignalKind::hangup())?;
-        Ok(Serving { engine, socket, told, hangup, notify, responding, keeping, watching, telling })
+        Ok(Serving { engine, socket, told, hangup, notify, responding, keeping, mending, watching, telling })
     }
 }
 
@@ -204,6 +248,7 @@ pub struct Serving {
     notify: Notify,
     responding: JoinHandle<()>,
     keeping: JoinHandle<()>,
+    mending: JoinHandle<()>,
     watching: JoinHandle<()>,
     telling: JoinHandle<()>,
 }
@@ -300,17 +345,23 @@ impl Serving {
     pub async fn close(self) -> Result<(), String> {
         self.engine.stop();
         self.keeping.abort();
+        self.mending.abort();
         self.watching.abort();
         self.responding.abort();
         self.telling.abort();
-        self.engine.report.flush();
+        same::write(&self.engine).await;
+        // The audit first: the ledger's last commit has its head.
+        let engine = Arc::clone(&self.engine);
+        // Fails only when that panicked, and then nothing was noted.
+        let _ = tokio::task::spawn_blocking(move || engine.report.settle()).await;
         self.engine.ledger.flush().await.map_err(|error| error.to_string())
     }
 }
 
-/// Undoes all that is in force for a time, in the order in which it was added,
-/// one after the other. What takes long is left to go on, and what is not done
-/// when the process ends is undone at the next start.
+/// Undoes all that is in force for a time: what is on the same target in the
+/// order in which it was added, and [`AT_ONCE`] targets at a time. What takes
+/// long is left to go on, and what is not done when the process ends is undone
+/// at the next start.
 pub async fn revert(engine: &Arc<Engine>) {
     let open = Filter { open_only: true, ..Filter::default() };
     let mut open = match engine.ledger.entries(open).await {
@@ -319,19 +370,39 @@ pub async fn revert(engine: &Arc<Engine>) {
     };
     open.retain(|entry| entry.timeout_ms.is_some());
     open.sort_by_key(|entry| entry.id);
+    let mut targets: BTreeMap<Vec<String>, Vec<EntryId>> = BTreeMap::new();
     for entry in open {
-        let cause = Cause::Asked { actor: Actor::Engine, reason: Some("the engine stops".into()) };
+        targets.entry(entry.keys).or_default().push(entry.id);
+    }
+    let room = Arc::new(Semaphore::new(AT_ONCE));
+    let mut reverting = JoinSet::new();
+    for entries in targets.into_values() {
+        // Never closed, so never refused.
+        let place = Arc::clone(&room).acquire_owned().await.ok();
         let engine = Arc::clone(engine);
-        let undoing = tokio::spawn(async move { undo::undo(&engine, entry.id, cause).await });
-        match tokio::time::timeout(FAREWELL, undoing).await {
-            Ok(Ok(Undone::Closed | Undone::Nothing)) => {}
-            Ok(Ok(Undone::Failed { error, .. })) => {
-                tracing::error!(entry = %entry.id, "not undone; tried again at the next start: {error}");
+        reverting.spawn(async move {
+            for entry in entries {
+                revert_one(&engine, entry).await;
             }
-            Ok(Err(error)) => tracing::error!(entry = %entry.id, %error, "its undo ended unexpectedly"),
-            Err(_) => {
-                tracing::warn!(entry = %entry.id, "its undo takes long; the next one is not kept waiting");
-            }
+            drop(place);
+        });
+        while reverting.try_join_next().is_some() {}
+    }
+    while reverting.join_next().await.is_some() {}
+}
+
+async fn revert_one(engine: &Arc<Engine>, entry: EntryId) {
+    let cause = Cause::Asked { actor: Actor::Engine, reason: Some("the engine stops".into()) };
+    let engine = Arc::clone(engine);
+    let undoing = tokio::spawn(async move { undo::undo(&engine, entry, cause).await });
+    match tokio::time::timeout(FAREWELL, undoing).await {
+        Ok(Ok(Undone::Closed | Undone::Nothing)) => {}
+        Ok(Ok(Undone::Failed { error, .. })) => {
+            tracing::error!(%entry, "not undone; tried again at the next start: {error}");
+        }
+        Ok(Err(error)) => tracing::error!(%entry, %error, "its undo ended unexpectedly"),
+        Err(_) => {
+            tracing::warn!(%entry, "its undo takes long; the next one is not kept waiting");
         }
     }
 }
@@ -357,7 +428,7 @@ async fn reload(engine: &Arc<Engine>) {
     }
 }
 
-/// Ends what has expired, looks around, and mends what others broke.
+/// Ends what has expired, and looks around.
 async fn keep_house(engine: Arc<Engine>, notify: Notify) {
     let mut clock = tokio::time::interval(HOUSEKEEPING);
     let mut names: Option<JoinHandle<()>> = None;
@@ -376,8 +447,11 @@ async fn keep_house(engine: Arc<Engine>, notify: Notify) {
             names = Some(tokio::task::spawn_blocking(move || resolving.capabilities.guard().resolve()));
         }
         engine.follow_superiors().await;
-        engine.repair_if_rebuilt().await;
-        if let Err(error) = engine.ledger.prune(REMEMBERED, 500).await {
+        let audit = engine.armed().config.settings.audit.clone();
+        if let Err(error) = engine.ledger.redact(audit.redact).await {
+            tracing::warn!(%error, "alerts of what is over may be kept whole");
+        }
+        if let Err(error) = engine.ledger.prune(audit.retention, 500).await {
             tracing::warn!(%error, "what is long over cannot be forgotten");
         }
         notify.alive();

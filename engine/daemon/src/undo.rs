@@ -15,6 +15,7 @@ use riposte_policy::grant::Digest;
 use riposte_policy::order::EntryId;
 use riposte_runtime::native::{Message, NativeProgram};
 
+use crate::ahead;
 use crate::arm::{self, Ready, Runner};
 use crate::engine::{self, Engine};
 use crate::respond;
@@ -38,6 +39,12 @@ pub enum Undone {
 
 /// Undoes an entry now. The timekeeper learns how it went.
 pub async fn undo(engine: &Arc<Engine>, id: EntryId, cause: Cause) -> Undone {
+    if cause == Cause::Due
+        && let Some(later) = engine.repeats.end_of(id)
+        && let Err(error) = engine.ledger.extend(vec![later]).await
+    {
+        return retry_later(engine, id, &error.to_string()).await;
+    }
     let begun = match Begun::of(engine.ledger.begin_undo(id, cause.clone()).await) {
         Begun::Undo(begun) => begun,
         Begun::NotDue { due_boot_ms } => {
@@ -52,6 +59,7 @@ pub async fn undo(engine: &Arc<Engine>, id: EntryId, cause: Cause) -> Undone {
     };
     engine.programs.end(id).await;
     engine.report.undoing(&begun.entry, &cause);
+    ahead::of_delete(engine, &begun).await;
     let by_engine = match reverse(engine, &begun, &cause).await {
         Ok(by_engine) => by_engine,
         Err(error) => match begun.after_failed_delete() {

@@ -169,8 +169,10 @@ impl fmt::Display for LedgerError {
             ),
             Self::Newer { path, found, known } => write!(
                 f,
-                "the ledger {} was written by a newer Riposte (version {found}, this program knows up to {known}); \
-                 start that newer Riposte, or have it undo everything (`riposte undo --all`) and move the file away",
+                "the ledger {} was written by a newer Riposte (version {found}, this program knows up to {known}), and was not \
+                 touched; start that newer Riposte again, or go back in order: let the newer one undo everything (`riposte \
+                 undo --all`, or with its engine stopped `riposte undo --all --offline`), move the file away, and start this \
+                 one with a new ledger",
                 path.display()
             ),
             Self::Foreign { path } => write!(

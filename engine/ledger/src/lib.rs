@@ -39,6 +39,7 @@ mod index;
 mod reader;
 mod schema;
 mod store;
+mod upgrade;
 mod writer;
 
 #[cfg(test)]
@@ -49,3 +50,4 @@ pub use entry::{Admitted, Cause, Entry, Handed, NewEntry, Rekeyed, Settled, Stan
 pub use error::LedgerError;
 pub use ledger::{Driven, Ledger, Opened, Settings, Turn, Wait};
 pub use store::{Disk, HostDisk, Locked};
+pub use upgrade::Rehearsed;

@@ -123,14 +123,33 @@ impl Components {
         if wasm.starts_with(b"\0asm\x01\0\0\0") {
             return Err(LoadError::CoreModule);
         }
-        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(component) = loaded.get(&digest) {
+        if let Some(component) = self.loaded().get(&digest) {
             return Ok(component.clone());
         }
+        // Without the lock: whoever needs another component, for an undo say,
+        // must not wait until this one is compiled. Two that compile the same
+        // at once cost time and nothing else.
         let component = compiled::component(self.engine.wasmtime(), self.cache.as_ref(), wasm, digest)
             .map_err(|e| LoadError::NotAComponent(format!("{e:#}")))?;
-        loaded.insert(digest, component.clone());
-        Ok(component)
+        Ok(self.loaded().entry(digest).or_insert(component).clone())
+    }
+
+    /// Whether the code of a component is at hand, so that loading it compiles
+    /// nothing: it is in memory, or in the folder for compiled code.
+    #[must_use]
+    pub fn is_compiled(&self, digest: Digest) -> bool {
+        if self.loaded().contains_key(&digest) {
+            return true;
+        }
+        let kept =
+            self.cache.as_ref().and_then(|cache| compiled::kept(self.engine.wasmtime(), cache, digest));
+        let Some(component) = kept else { return false };
+        self.loaded().entry(digest).or_insert(component);
+        true
+    }
+
+    fn loaded(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, Component>> {
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

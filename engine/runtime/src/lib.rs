@@ -37,6 +37,7 @@ mod state;
 #[cfg(target_os = "linux")]
 mod waits;
 
+pub use compiled::digest;
 pub use components::{Components, Plugin, RuntimeError, Settings};
 pub use inspect::{Inspection, Kind, LoadError};
 pub use invocation::Invocation;

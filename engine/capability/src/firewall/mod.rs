@@ -14,6 +14,8 @@
 //! * [`vectors`]: the packet filters of other systems, by their programs.
 //! * `widen`: a repeated offender's network in the place of its address.
 //! * `cut`: ends the connections that are open.
+//! * [`removal`](self): everything of the engine's that a packet filter holds, for the
+//!   day the engine is removed.
 //! * [`fake`]: blocks nothing, for tests.
 
 mod call;
@@ -33,6 +35,8 @@ mod program;
 #[cfg(target_os = "linux")]
 mod reconciled;
 mod registry;
+#[cfg(target_os = "linux")]
+pub mod removal;
 #[cfg(all(test, target_os = "linux"))]
 mod testing;
 pub mod vectors;

@@ -16,7 +16,7 @@ mod store;
 
 pub use call::Quarantine;
 #[cfg(target_os = "linux")]
-pub use store::Store;
+pub use store::{Kept, Store};
 
 /// The WIT interface, as effects name it.
 pub const INTERFACE: &str = "quarantine";

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use riposte_plugins::Builtin;
 use riposte_policy::Order;
 use riposte_policy::alert::Alert;
-use riposte_policy::config::{Command, Config, Mode, Response, Role, Way};
+use riposte_policy::config::{Command, Config, Mode, Response, Role, Source, Way};
 use riposte_policy::diagnostic::{Diagnostic, Severity};
 use riposte_policy::matching::Index;
 use riposte_policy::order::Actor;
@@ -34,6 +34,7 @@ use tokio::sync::Semaphore;
 
 use self::arming::Arming;
 use self::breaker::Breaker;
+use self::executable::Executable;
 use self::findings::Findings;
 use crate::files::File;
 use crate::manager;
@@ -266,6 +267,24 @@ impl Armed {
             offences: Way::Riposte,
         }
     }
+}
+
+/// Whether arming these files would compile a component.
+pub fn compiles(files: &[File], places: &Places, components: &Components, role: Role) -> bool {
+    let names: Vec<_> = files.iter().map(|file| file.path.display().to_string()).collect();
+    let sources: Vec<_> =
+        names.iter().zip(files).map(|(file, read)| Source { file, bytes: &read.bytes }).collect();
+    let is_compiled = |wasm: &[u8]| components.is_compiled(riposte_runtime::digest(wasm));
+    Config::read_as(&sources, role).commands.iter().any(|command| {
+        match executable::find(&command.executable, command.runtime, places) {
+            Ok(Executable::Builtin(builtin, _)) => !is_compiled(builtin.wasm),
+            // What cannot be read is not compiled either.
+            Ok(Executable::Component(path)) => {
+                crate::files::read_at_most(&path, 256 << 20).is_ok_and(|wasm| !is_compiled(&wasm))
+            }
+            Ok(Executable::Native(_)) | Err(_) => false,
+        }
+    })
 }
 
 /// The tenant of a machine without tenants.

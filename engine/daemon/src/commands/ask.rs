@@ -28,7 +28,8 @@ pub fn ask(at: &cli::Where, json: bool, request: &Request) -> Exit {
     }
 }
 
-fn print(answer: &Answer, json: bool) -> Exit {
+/// Prints an answer, and says how it went.
+pub fn print(answer: &Answer, json: bool) -> Exit {
     if json {
         say(&match &answer.data {
             Value::Null => json!({"result": answer.result, "message": answer.message}),
@@ -84,6 +85,9 @@ pub fn say_text(text: &str) {
 
 /// `riposte list`.
 pub fn list(list: &cli::List) -> Exit {
+    if list.orphans {
+        return ask(&list.at, list.json, &Request::Orphans);
+    }
     if !list.offline {
         let places = Places::new(list.at.home.as_deref(), None, &[]);
         return match client::ask(&places.socket(), &Request::List { all: list.all, stuck: list.stuck }) {
@@ -130,6 +134,10 @@ fn print_entries(answer: &Answer, json: bool) -> Exit {
 
 /// `riposte undo`.
 pub fn undo(undo: &cli::Undo) -> Exit {
+    if let Some(orphan) = &undo.orphan {
+        let request = Request::UndoOrphan { orphan: orphan.clone(), reason: undo.by_hand.reason.clone() };
+        return ask(&undo.by_hand.at, undo.by_hand.json, &request);
+    }
     let request = Request::Undo {
         target: undo.target.clone(),
         allow: undo.allow.map(|allow| allow.as_secs().max(1)),

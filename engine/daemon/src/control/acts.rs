@@ -19,7 +19,7 @@ use riposte_policy::{Prefix, Severity, UserName};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::{Answer, Request, Result};
+use super::{Answer, Request, Result, orphans};
 use crate::commands::explain::explanation;
 use crate::engine::Engine;
 use crate::exec::hand_over;
@@ -35,6 +35,10 @@ pub async fn act(engine: &Arc<Engine>, uid: u32, request: Request) -> Answer {
     match request {
         Request::List { all, stuck } => list(engine, all, stuck).await,
         Request::Undo { target, allow, reason } => undo_target(engine, uid, target, allow, reason).await,
+        Request::Orphans => orphans::list(engine),
+        Request::UndoOrphan { orphan, reason } => {
+            orphans::undo(engine, uid, &orphan, reason.as_deref()).await
+        }
         Request::Add { command, alert, lasting, reason } => {
             add(engine, uid, command, alert, lasting, reason).await
         }

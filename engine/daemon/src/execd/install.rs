@@ -97,6 +97,14 @@ pub fn uninstall(root: &Path) -> Result<String, String> {
     Ok(format!("{}\n\n{steps}", done.join("\n")))
 }
 
+/// Whether [`install`] changed something below `root` that is still so.
+#[must_use]
+pub fn is_installed(root: &Path) -> bool {
+    let Ok(ours) = Edited::read(root.join(OURS)) else { return false };
+    let stock = Edited::read(root.join(local::PATH));
+    says_riposte(&ours.text) || ours.before().exists() || stock.is_ok_and(|stock| stock.before().exists())
+}
+
 /// A link makes sense for what this program can be.
 fn is_program_of_ours(name: &str) -> bool {
     riposte_plugins::builtins().iter().any(|builtin| builtin.name == name || builtin.aliases.contains(&name))

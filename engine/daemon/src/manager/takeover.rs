@@ -141,7 +141,19 @@ fn fit(root: &Path, files: [(&PathBuf, &String); 2]) -> Result<(), String> {
     }
 }
 
-fn give(home: &args::Home) -> Result<String, String> {
+/// Whether responses of this manager are taken over, or a takeover was
+/// interrupted.
+pub fn is_taken_over(root: &Path) -> bool {
+    let ours = place::read(root, OWN).ok().flatten();
+    ours.as_deref().and_then(part).is_some() || root.join(BACKUP).exists()
+}
+
+/// Gives back what was taken over from the manager at `home`.
+///
+/// # Errors
+///
+/// When a file cannot be read or written.
+pub fn give(home: &args::Home) -> Result<String, String> {
     let (conf, own) = (home.root.join(CONF), home.root.join(OWN));
     let text = there(&home.root)?;
     if !home.print {

@@ -37,6 +37,7 @@ impl Books {
             clock,
             index: Arc::new(Mutex::new(Index::new())),
             settings,
+            redact: Vec::new(),
             boot: 0,
             offset_ms: offset_ms(&opened),
             opened,
@@ -58,8 +59,10 @@ impl Books {
 
     /// Reads into memory what is committed, in place of what was there.
     pub(crate) fn load(&mut self) -> Result<(), LedgerError> {
-        let index = self.read_index()?;
+        let mut index = self.read_index()?;
         let handled = self.read_handled()?;
+        let last = |above: &BTreeSet<(u64, u32)>| above.last().map(|(offset, _)| *offset);
+        index.replay(handled.iter().filter_map(|(input, above)| Some((*input, last(above)?))));
         let next = self.number("SELECT coalesce(max(id), 0) + 1 FROM entry")?;
         *self.index.lock().unwrap_or_else(PoisonError::into_inner) = index;
         self.handled = handled;

@@ -17,13 +17,18 @@ const STEPS: [Step; 2] = [to_version_2, to_version_3];
 /// Brings a ledger of version `found` over to the current one.
 pub(crate) fn migrate(conn: &Connection, found: i64) -> rusqlite::Result<()> {
     let transaction = conn.unchecked_transaction()?;
+    steps(&transaction, found)?;
+    transaction.commit()
+}
+
+/// Every step that a ledger of version `found` needs; the caller commits.
+pub(crate) fn steps(conn: &Connection, found: i64) -> rusqlite::Result<()> {
     for (version, step) in (FIRST..).zip(STEPS) {
         if version >= found {
-            step(&transaction)?;
+            step(conn)?;
         }
     }
-    transaction.pragma_update(None, "user_version", VERSION)?;
-    transaction.commit()
+    conn.pragma_update(None, "user_version", VERSION)
 }
 
 /// Version 2 came to

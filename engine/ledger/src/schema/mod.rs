@@ -13,6 +13,8 @@ use self::tables::tables;
 use crate::entry::State;
 
 pub(crate) use self::migrate::migrate;
+#[cfg(test)]
+pub(crate) use self::migrate::steps;
 
 /// `RIPO`: tells a ledger from other SQLite databases.
 pub(crate) const APPLICATION: i64 = 0x5249_504f;

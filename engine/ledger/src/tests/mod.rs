@@ -14,6 +14,7 @@ mod offence;
 mod rule;
 mod same;
 mod time;
+#[expect(clippy::disallowed_methods, reason = "a test that copies files")]
 mod version;
 mod wazuh;
 

@@ -30,8 +30,13 @@ pub(crate) use elsewhere::Cache;
 use elsewhere::Name;
 
 /// The SHA-256 of a component's bytes.
-pub(crate) fn digest(wasm: &[u8]) -> Digest {
+pub fn digest(wasm: &[u8]) -> Digest {
     Digest(Sha256::digest(wasm).into())
+}
+
+/// What an earlier run compiled for this very engine.
+pub(crate) fn kept(engine: &wasmtime::Engine, cache: &Cache, digest: Digest) -> Option<Component> {
+    cache.load(engine, &Name::new(engine, digest))
 }
 
 /// Compiles `wasm`, or takes what an earlier run compiled.
@@ -159,6 +164,25 @@ mod tests {
             component(&engine, Some(&cache), WASM, digest).unwrap();
             assert_eq!(std::fs::read(file).unwrap(), good);
         }
+    }
+
+    /// Two engines that compile otherwise, as two versions of wasmtime do, keep
+    /// their code side by side: the new one's is made while the old one runs.
+    #[test]
+    fn engines_keep_their_code_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("code");
+        let (old, digest) = (engine(), digest(WASM));
+        let mut config = wasmtime::Config::new();
+        config.epoch_interruption(true);
+        let new = wasmtime::Engine::new(&config).unwrap();
+        assert_ne!(Name::new(&old, digest).file, Name::new(&new, digest).file);
+        let cache = Cache::open(&path).unwrap();
+        component(&old, Some(&cache), WASM, digest).unwrap();
+        assert!(kept(&new, &cache, digest).is_none());
+        component(&new, Some(&Cache::open(&path).unwrap()), WASM, digest).unwrap();
+        assert_eq!(files(&path).len(), 2);
+        assert!(kept(&old, &cache, digest).is_some() && kept(&new, &cache, digest).is_some());
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod change;
 pub(crate) mod dump;
 mod lost;
 mod networks;
+pub(super) mod removal;
 pub(crate) mod schema;
 pub(crate) mod transaction;
 mod writer;

@@ -1,0 +1,150 @@
+//! Our own files: units of the service manager, sockets, state, logs.
+
+use std::path::{Path, PathBuf};
+
+use riposte_capability::quarantine::{Kept, Store};
+
+use super::{InQuarantine, Log, Uninstall};
+use crate::places::Places;
+use crate::service;
+
+/// Where units are put by hand, and where packages put theirs.
+const BY_HAND: &str = "/etc/systemd/system";
+const BY_PACKAGE: [&str; 2] = ["/usr/lib/systemd/system", "/lib/systemd/system"];
+/// The units that our documentation and `execd install` name.
+const UNITS: [&str; 2] = ["riposte.service", "riposte-execd.service"];
+
+/// What the state folder and the log folder hold of ours, by how the names
+/// begin. Anything else there is somebody else's, and stays.
+const STATE: [&str; 6] = ["ledger", "compiled", "plugins", "versions", "state", "upgrade-check."];
+const LOGS: [&str; 2] = ["audit", "active-responses.log"];
+
+/// The files in quarantine.
+pub(super) fn quarantined(places: &Places) -> Result<Vec<Kept>, String> {
+    Store::new(places.quarantine(), places.own()).all_kept().map_err(|refusal| refusal.to_string())
+}
+
+/// A line for each.
+pub(super) fn listed(kept: &[Kept]) -> String {
+    let line = |kept: &Kept| format!("  {} is kept as {}", kept.path.display(), kept.lies.display());
+    kept.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Takes the links away by which the service manager starts us. The units
+/// themselves are of whoever put them there. A home of its own has no unit that
+/// we know.
+pub(super) fn units(args: &Uninstall, log: &mut Log) {
+    if args.by_hand.at.home.is_some() {
+        return;
+    }
+    let folder = Path::new(BY_HAND);
+    let wants = std::fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    let mut wants: Vec<PathBuf> = wants
+        .filter(|path| path.extension().is_some_and(|ext| ext == "wants" || ext == "requires"))
+        .collect();
+    wants.sort();
+    for link in wants.iter().flat_map(|folder| UNITS.map(|unit| folder.join(unit))) {
+        if std::fs::read_link(&link).is_ok() {
+            log.step("disable", &link.display().to_string(), || unlink(&link));
+        }
+    }
+    for unit in UNITS {
+        if folder.join(unit).exists() {
+            let path = folder.join(unit);
+            log.note("left", &format!("the unit {0}: rm {0} && systemctl daemon-reload", path.display()));
+        }
+        if BY_PACKAGE.iter().any(|folder| Path::new(folder).join(unit).exists()) {
+            log.note("left", &format!("the unit {unit} of a package: remove the package riposte"));
+        }
+    }
+}
+
+/// Puts files back, or says where they are.
+pub(super) fn quarantine(wish: Option<InQuarantine>, places: &Places, log: &mut Log) {
+    let kept = match quarantined(places) {
+        Ok(kept) => kept,
+        Err(error) => return log.failed("look", "the quarantine", &error),
+    };
+    let store = Store::new(places.quarantine(), places.own());
+    for kept in kept {
+        let what = format!("{} from {}", kept.path.display(), kept.lies.display());
+        if wish != Some(InQuarantine::Restore) {
+            log.note(
+                "left",
+                &format!("in quarantine: {} is kept as {}", kept.path.display(), kept.lies.display()),
+            );
+            continue;
+        }
+        log.step("restore", &what, || {
+            let threads = service::threads()?;
+            threads.block_on(store.put_back(&kept)).map_err(|refusal| refusal.to_string())
+        });
+    }
+}
+
+/// Sockets and lock files; with `purge` all that is ours.
+pub(super) fn files(places: &Places, purge: bool, log: &mut Log) {
+    let ledger = places.ledger();
+    let beside = |suffix: &str| PathBuf::from(format!("{}{suffix}", ledger.display()));
+    for path in [places.socket(), beside(".lock"), beside(".reserve")] {
+        if std::fs::symlink_metadata(&path).is_ok() {
+            log.step("remove", &path.display().to_string(), || unlink(&path));
+        }
+    }
+    if purge {
+        own(&places.state, &STATE, log);
+        own(&places.log, &LOGS, log);
+        let quarantine = places.quarantine();
+        for folder in [&quarantine, &places.state, &places.log] {
+            empty(folder, log);
+        }
+        empty(&places.run, log);
+        if places.config.exists() {
+            log.note("left", &format!("the configuration {}", places.config.display()));
+        }
+    } else {
+        for (what, folder) in [("state", &places.state), ("logs", &places.log)] {
+            if folder.exists() {
+                log.note("left", &format!("{what} in {}: --purge removes them", folder.display()));
+            }
+        }
+    }
+}
+
+/// Removes what begins with one of these names; the rest is named.
+fn own(folder: &Path, names: &[&str], log: &mut Log) {
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
+    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    paths.sort();
+    for path in paths {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if names.iter().any(|own| name.starts_with(own)) {
+            log.step("remove", &path.display().to_string(), || tree(&path));
+        } else if name != "quarantine" {
+            log.note("left", &format!("{} is nothing of ours", path.display()));
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this module owns what a removal deletes")]
+fn tree(path: &Path) -> Result<(), String> {
+    let is_folder = std::fs::symlink_metadata(path).is_ok_and(|found| found.is_dir());
+    if !is_folder {
+        return unlink(path);
+    }
+    std::fs::remove_dir_all(path).map_err(|error| error.to_string())
+}
+
+fn unlink(path: &Path) -> Result<(), String> {
+    match rustix::fs::unlink(path) {
+        Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
+        Err(errno) => Err(format!("{errno}; run as root")),
+    }
+}
+
+/// Removes a folder that is empty.
+fn empty(folder: &Path, log: &mut Log) {
+    if !log.dry && rustix::fs::rmdir(folder).is_ok() {
+        log.note("remove", &folder.display().to_string());
+    }
+}
