@@ -7,8 +7,8 @@
 //! holds the target, and give up the claim. One target has one turn at a time,
 //! so that a claim and a release never overlap.
 
-use std::collections::HashSet;
-use std::hash::{BuildHasher, RandomState};
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 use async_trait::async_trait;
 use riposte_policy::config::Mode;
@@ -126,16 +126,17 @@ impl Backend for Unavailable {
 }
 
 /// Who is at work on which target. Targets share a few locks: two that meet
-/// in one wait for each other, which costs time and nothing else.
+/// in one wait for each other, which costs time and nothing else. So the hash
+/// needs no secret, and without one the same calls always take the same turns.
 #[derive(Debug)]
 pub(crate) struct Turns {
     locks: [Mutex<()>; 64],
-    hash: RandomState,
+    hash: BuildHasherDefault<DefaultHasher>,
 }
 
 impl Default for Turns {
     fn default() -> Self {
-        Self { locks: std::array::from_fn(|_| Mutex::new(())), hash: RandomState::new() }
+        Self { locks: std::array::from_fn(|_| Mutex::new(())), hash: BuildHasherDefault::default() }
     }
 }
 
@@ -254,7 +255,7 @@ impl Holding<'_> {
     /// were repaired.
     pub(crate) async fn repair(&self, claimed: impl Iterator<Item = &Effect>) -> Result<Repaired, Refusal> {
         let mut repaired = Repaired::default();
-        let claimed: HashSet<&str> = claimed
+        let claimed: BTreeSet<&str> = claimed
             .filter(|effect| effect.interface == self.interface)
             .map(|effect| effect.target.as_str())
             .collect();
@@ -267,7 +268,7 @@ impl Holding<'_> {
             Err(_) if claimed.is_empty() => return Ok(repaired),
             Err(refusal) => return Err(refusal),
         };
-        let listed: HashSet<&str> = listed.iter().map(String::as_str).collect();
+        let listed: BTreeSet<&str> = listed.iter().map(String::as_str).collect();
         let mut outcome = Ok(());
         for target in claimed.symmetric_difference(&listed) {
             let effect = self.effect((*target).to_owned());

@@ -121,7 +121,9 @@ impl Desk {
                 false => self.waiting.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match message {
-                Ok(message) => self.take(message),
+                Ok(message) => {
+                    let _ = self.take(message);
+                }
                 Err(RecvTimeoutError::Timeout) => self.write_marks(),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -129,24 +131,23 @@ impl Desk {
         self.close();
     }
 
-    fn take(&mut self, message: Message) {
+    fn take(&mut self, message: Message) -> Turn {
         match message {
             Message::Ask(first) => {
                 self.room.add_permits(1);
-                self.batch(Some(first));
+                self.batch(Some(first))
             }
             // They wait a while for a commit to travel with.
-            Message::Marks => {}
+            Message::Marks => Turn::Idle,
         }
     }
 
     /// One commit, if anything is queued that asks for one.
     pub(crate) fn turn(&mut self) -> Turn {
         while let Ok(message) = self.waiting.try_recv() {
-            let asks = matches!(message, Message::Ask(_));
-            self.take(message);
-            if asks {
-                return Turn::Wrote;
+            match self.take(message) {
+                Turn::Idle => {}
+                wrote => return wrote,
             }
         }
         Turn::Idle
@@ -155,19 +156,19 @@ impl Desk {
     /// Writes the positions that found no commit to travel with.
     pub(crate) fn write_marks(&mut self) {
         if self.has_marks() {
-            self.batch(None);
+            let _ = self.batch(None);
         }
     }
 
     /// Writes the last positions, and a wall clock that was set since. What is
     /// asked later is refused.
     pub(crate) fn close(mut self) {
-        self.batch(None);
+        let _ = self.batch(None);
         self.room.close();
     }
 
     /// One commit: `first`, and what else is queued.
-    fn batch(&mut self, first: Option<Box<dyn Request>>) {
+    fn batch(&mut self, first: Option<Box<dyn Request>>) -> Turn {
         let mut taken = Vec::with_capacity(32);
         taken.extend(first);
         let written = self.write(&mut taken);
@@ -180,6 +181,7 @@ impl Desk {
         for request in taken {
             request.settle(&written);
         }
+        if written.is_ok() { Turn::Wrote } else { Turn::Failed }
     }
 
     fn write(&mut self, taken: &mut Vec<Box<dyn Request>>) -> Result<(), LedgerError> {
