@@ -64,7 +64,7 @@ pub async fn recover(engine: &Arc<Engine>, found: Vec<Entry>, pending: Vec<Pendi
 /// An entry of which nobody knows how far it came.
 async fn take_up(engine: &Arc<Engine>, entry: &Entry) {
     if entry.recovery() != Recovery::Unknown {
-        match engine.ledger.entry(entry.id).await {
+        match respond::known(engine, entry.id).await {
             // With its alert now. The outcome is reported on the way.
             Ok(Some(entry)) => drop(respond::again(engine, &entry).await),
             Ok(None) => {}

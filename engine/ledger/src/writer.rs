@@ -66,9 +66,23 @@ impl Writer {
         wait: Wait,
         act: impl FnOnce(&mut Books) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, LedgerError> {
+        let at_once = match wait {
+            Wait::Applied => at_once::<T>,
+            Wait::Durable => when_durable::<T>,
+        };
+        self.ask_at_once_if(at_once, act).await
+    }
+
+    /// The same; it depends on the answer whether it is waited for until it is
+    /// durable.
+    pub(crate) async fn ask_at_once_if<T: Send + 'static>(
+        &self,
+        at_once: AtOnce<T>,
+        act: impl FnOnce(&mut Books) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<T, LedgerError> {
         self.room.acquire().await.map_err(|_| LedgerError::Stopped)?.forget();
         let (answer, answered) = oneshot::channel();
-        let ask = Box::new(Ask { act: Some(act), wait, answer: Some(answer), said: None });
+        let ask = Box::new(Ask { act: Some(act), at_once, answer: Some(answer), said: None });
         self.send(Message::Ask(ask))?;
         answered.await.map_err(|_| LedgerError::Stopped)?
     }
@@ -251,9 +265,22 @@ trait Request: Send {
     fn settle(self: Box<Self>, committed: &Result<(), LedgerError>);
 }
 
+/// Whether an answer is given before it is durable.
+pub(crate) type AtOnce<T> = fn(&Result<T, LedgerError>) -> bool;
+
+fn at_once<T>(_: &Result<T, LedgerError>) -> bool {
+    true
+}
+
+/// No answer is given before it is durable.
+pub(crate) fn when_durable<T>(_: &Result<T, LedgerError>) -> bool {
+    false
+}
+
 struct Ask<T, F> {
     act: Option<F>,
-    wait: Wait,
+    /// Whether this answer may be given before it is durable.
+    at_once: AtOnce<T>,
     answer: Option<oneshot::Sender<Result<T, LedgerError>>>,
     said: Option<Result<T, LedgerError>>,
 }
@@ -271,7 +298,7 @@ where
         let Some(act) = self.act.take() else { return Ok(()) };
         match act(books) {
             Err(error) if error.is_storage() => Err(error),
-            said if self.wait == Wait::Applied => {
+            said if (self.at_once)(&said) => {
                 if let Some(answer) = self.answer.take() {
                     // Not listening any more: see above.
                     let _ = answer.send(said);

@@ -239,17 +239,28 @@ impl Engine {
         // A few are signed when they are admitted, when many are under way.
         let early = self.world.with(|parts| parts.random.percent(10));
         while let Some((id, timed)) = self.admitted(order).await {
-            if early || spec.kind == Kind::Native {
+            // Signed, it must be there after any crash.
+            if spec.kind == Kind::Native || early && matches!(self.ledger.entry(id).await, Ok(Some(_))) {
                 self.sign(order);
             }
             let made = self.run(id, spec, &order.address, timed).await;
             let failed = !self.settle(id, made).await;
-            if !failed || !matches!(self.ledger.entry(id).await, Ok(None)) {
+            if !failed || self.is_there(id).await {
                 break;
             }
             self.world.note(|| format!("entry {id} was never there; order {} begins anew", order.number));
         }
         self.sign(order);
+    }
+
+    /// Whether the ledger has an entry, however long it takes to be read.
+    async fn is_there(&self, id: EntryId) -> bool {
+        loop {
+            match self.ledger.entry(id).await {
+                Ok(found) => return found.is_some(),
+                Err(_) => self.world.sleep(1_000).await,
+            }
+        }
     }
 
     /// Enters an order, however long the ledger cannot be written. `None`:
@@ -267,7 +278,7 @@ impl Engine {
                     self.world
                         .with(|parts| match parts.failed_commit {
                             true => Vec::new(),
-                            false => parts.oracle.entered(id.0, order.number),
+                            false => parts.oracle.entered(id.0, order.number, timeout),
                         })
                         .into_iter()
                         .for_each(|wrong| self.world.fail(wrong));
@@ -366,14 +377,20 @@ impl Engine {
         let error = match made {
             Err(error) => error,
             Ok(()) => {
-                let settled = self.ledger.added(id, Some(vec![7])).await;
+                self.world.with(|parts| parts.oracle.may_end(id.0, true));
+                let settled = loop {
+                    match self.ledger.added(id, Some(vec![7])).await {
+                        Err(error) if error.is_storage() => self.world.sleep(1_000).await,
+                        settled => break settled,
+                    }
+                };
+                self.world.with(|parts| parts.oracle.may_end(id.0, false));
                 self.world.note(|| format!("entry {id}: {settled:?}"));
                 match settled {
                     Ok(settled) => {
-                        let boot_ms = self.world.clocks.boot_ms();
                         self.world.with(|parts| {
                             if !parts.failed_commit {
-                                parts.oracle.settled(id.0, settled, boot_ms);
+                                parts.oracle.settled(id.0, settled);
                             }
                         });
                         if let Settled::InForce { due } = settled {
@@ -393,12 +410,21 @@ impl Engine {
     async fn take_up(self: &Rc<Self>, found: Entry) {
         let id = found.id;
         if found.recovery() == Recovery::Unknown {
-            let closed = self.ledger.unknown(id).await;
-            self.world.note(|| format!("entry {id} is unknown: {closed:?}"));
+            self.world.with(|parts| parts.oracle.may_end(id.0, true));
+            while self.ledger.unknown(id).await.is_err_and(|error| error.is_storage()) {
+                self.world.sleep(1_000).await;
+            }
+            self.world.note(|| format!("entry {id} is unknown"));
             return;
         }
         // With its alert, which says what it acts on.
-        let Ok(Some(entry)) = self.ledger.entry(id).await else { return };
+        let entry = loop {
+            match self.ledger.entry(id).await {
+                Ok(Some(entry)) => break entry,
+                Ok(None) => return,
+                Err(_) => self.world.sleep(1_000).await,
+            }
+        };
         let Some(spec) = SPECS.iter().find(|spec| spec.name == entry.command) else { return };
         let address = entry.keys.first().cloned().unwrap_or_default();
         let recovery = entry.recovery();
@@ -407,10 +433,13 @@ impl Engine {
                 drop(self.part(id, spec, *part, &address, false).await);
             }
         }
-        if recovery != Recovery::Begin && self.ledger.attempt(id).await.is_err() {
-            // As the daemon: it stays intended, and the next start takes it up.
-            self.world.note(|| format!("entry {id} stays intended"));
-            return;
+        while recovery != Recovery::Begin {
+            match self.ledger.attempt(id).await {
+                Ok(_) => break,
+                Err(error) if error.is_storage() => self.world.sleep(1_000).await,
+                // Somebody undid it meanwhile.
+                Err(_) => return,
+            }
         }
         let made = self.run(id, spec, &address, entry.timeout_ms.is_some()).await;
         self.settle(id, made).await;
@@ -420,6 +449,7 @@ impl Engine {
         if cause == Cause::Failed {
             self.world.with(|parts| parts.oracle.asked(id.0));
         }
+        self.world.with(|parts| parts.oracle.may_end(id.0, true));
         let begun = Begun::of(self.ledger.begin_undo(id, cause.clone()).await);
         self.world.note(|| match &begun {
             Begun::Undo(undo) => format!("undo entry {id}, {cause:?}: {} effects", undo.effects.len()),
@@ -428,6 +458,7 @@ impl Engine {
         let undo = match begun {
             Begun::Undo(undo) => undo,
             Begun::NotDue { due_boot_ms } => {
+                self.world.with(|parts| parts.oracle.may_end(id.0, false));
                 self.tell(Event::Extended { id, due_boot_ms });
                 return Undone::Nothing;
             }
@@ -610,7 +641,14 @@ impl Claims for InLedger {
         let claimed = claim.await;
         self.world.note(|| format!("entry {entry} claims {effect}, before which {prior:?}: {claimed:?}"));
         let before = claimed.map(standing).map_err(|error| NotRecorded(error.to_string()))?;
-        self.world.with(|parts| parts.oracle.claimed(entry.0, &effect.to_string()));
+        // What is for good twice under one key is claimed once.
+        let claims =
+            "SELECT 1 FROM effect WHERE entry = ?1 AND interface = ?2 AND target = ?3 AND NOT released";
+        let recorded = before != Standing::Permanent
+            || self.world.is_durable(claims, (entry.0, effect.interface, &effect.target));
+        if recorded {
+            self.world.with(|parts| parts.oracle.claimed(entry.0, &effect.to_string()));
+        }
         self.world.point("between claim and effect").await;
         Ok(before)
     }

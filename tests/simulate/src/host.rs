@@ -343,6 +343,10 @@ impl held::Backend for SimHeld {
 pub async fn program(world: &World, key: &str, entry: i64, adds: bool) -> Result<(), Refusal> {
     call(world, &format!("program {key} {}", if adds { "add" } else { "delete" }), || {
         if adds {
+            // An undo ends a program that still runs.
+            if world.with(|parts| parts.oracle.is_ending(entry)) {
+                return;
+            }
             // It claims nothing: its entry is what has to be durable.
             let open = "SELECT 1 FROM entry WHERE id = ?1 AND closed IS NULL";
             if !world.is_durable(open, [entry]) {

@@ -2,6 +2,7 @@
 //! what its tables show after a start.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use riposte_ledger::{Cause, Settled};
 use rusqlite::Connection;
@@ -25,6 +26,8 @@ struct Known {
     /// The alert that it answers: tells that a number is not given twice.
     order: usize,
     phase: Phase,
+    /// Whether the ledger was asked to end it, and may have.
+    may_end: bool,
     /// What it claims, by effect.
     effects: BTreeSet<String>,
     /// When it is due, in this start of the machine.
@@ -55,7 +58,7 @@ struct Row {
 
 impl Oracle {
     /// An order was entered under this number.
-    pub fn entered(&mut self, id: i64, order: usize) -> Vec<String> {
+    pub fn entered(&mut self, id: i64, order: usize, length: Option<Duration>) -> Vec<String> {
         self.answered.insert(order);
         if let Some(known) = self.entries.get(&id) {
             if known.order != order && known.order != usize::MAX {
@@ -66,9 +69,10 @@ impl Oracle {
         let known = Known {
             order,
             phase: Phase::Intended,
+            may_end: false,
             effects: BTreeSet::new(),
             due_boot_ms: None,
-            length_ms: None,
+            length_ms: length.map(|length| i64::try_from(length.as_millis()).unwrap_or(i64::MAX)),
         };
         self.entries.insert(id, known);
         Vec::new()
@@ -102,13 +106,12 @@ impl Oracle {
     }
 
     /// An entry was carried out.
-    pub fn settled(&mut self, id: i64, settled: Settled, boot_ms: i64) {
+    pub fn settled(&mut self, id: i64, settled: Settled) {
         let Some(known) = self.entries.get_mut(&id) else { return };
         match settled {
             Settled::InForce { due } => {
                 known.phase = Phase::InForce;
                 known.due_boot_ms = Some(due.boot_ms);
-                known.length_ms = known.length_ms.max(Some(due.boot_ms - boot_ms));
             }
             Settled::Permanent => known.phase = Phase::InForce,
             Settled::Done => known.phase = Phase::Over,
@@ -153,11 +156,24 @@ impl Oracle {
         wrong
     }
 
+    /// The ledger is asked to end it, or to let it be undone, or was and said no.
+    pub fn may_end(&mut self, id: i64, may: bool) {
+        if let Some(known) = self.entries.get_mut(&id) {
+            known.may_end = may;
+        }
+    }
+
     /// Somebody asked to undo it, and may not have been answered.
     pub fn asked(&mut self, id: i64) {
         if let Some(known) = self.entries.get_mut(&id) {
             known.phase = known.phase.max(Phase::Ending);
         }
+    }
+
+    /// Whether an entry is being undone, or over.
+    #[must_use]
+    pub fn is_ending(&self, id: i64) -> bool {
+        self.entries.get(&id).is_some_and(|known| known.may_end || known.phase >= Phase::Ending)
     }
 
     /// An entry is over.
@@ -235,6 +251,7 @@ impl Oracle {
             let known = self.entries.entry(row.id).or_insert_with(|| Known {
                 order: usize::MAX,
                 phase: Phase::Intended,
+                may_end: false,
                 effects: BTreeSet::new(),
                 due_boot_ms: None,
                 length_ms: None,
@@ -261,6 +278,7 @@ impl Known {
         let lost = |what: &str| format!("entry {id} {what} after a start: {self:?}, found {}", row.state);
         match self.phase {
             Phase::Over if !row.closed => wrong.push(lost("was over, and is open")),
+            _ if self.may_end => {}
             Phase::Intended | Phase::InForce if row.closed => wrong.push(lost("was open, and is over")),
             Phase::InForce if row.state != "in-force" => wrong.push(lost("was in force, and is not")),
             Phase::Intended if row.state == "undoing" => {
@@ -268,7 +286,7 @@ impl Known {
             }
             _ => {}
         }
-        if self.phase < Phase::Ending {
+        if self.phase < Phase::Ending && !self.may_end {
             for key in &self.effects {
                 if !found.holds.contains(&(id, key.clone())) {
                     wrong.push(lost(&format!("holds {key} no more")));
@@ -276,7 +294,7 @@ impl Known {
             }
         }
         if let (Phase::InForce, Some(due), Some(row_due)) = (self.phase, self.due_boot_ms, row.due_boot) {
-            let length = self.length_ms.unwrap_or(0);
+            let length = self.length_ms.unwrap_or(0).max(0);
             let left = row_due - boot_ms;
             let least = match rebooted {
                 None => due - boot_ms,
@@ -304,6 +322,7 @@ impl Known {
             "undoing" => Phase::Ending,
             _ => Phase::Over,
         };
+        self.may_end = false;
         self.due_boot_ms = row.due_boot;
         self.length_ms = row.length;
         self.effects =

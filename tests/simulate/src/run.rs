@@ -26,6 +26,9 @@ const YEAR_MS: i64 = 365 * 86_400_000;
 /// Where alerts are read.
 const ALERTS: &str = "/simulated/alerts.json";
 
+/// How many of its last steps a failure shows.
+const SHOWN: usize = 60;
+
 /// How often work may go on before somebody must be going round in circles.
 const LONGEST: u64 = 200_000;
 
@@ -58,17 +61,16 @@ pub struct Failure {
     pub seed: u64,
     /// What.
     pub what: String,
-    /// What happened last, when it was written down.
-    pub last_steps: String,
+    /// What happened: all of it in a run that writes it down, else the end.
+    pub steps: Vec<String>,
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seed, what, last_steps } = self;
+        let Self { seed, what, steps } = self;
+        writeln!(f, "milliseconds since the machine was started, and what happened:")?;
+        steps.iter().try_for_each(|step| writeln!(f, "{step}"))?;
         writeln!(f, "seed {seed}: {what}")?;
-        if !last_steps.is_empty() {
-            writeln!(f, "the last steps (time since the start of the machine in ms):\n{last_steps}")?;
-        }
         write!(f, "again: cargo run -p riposte-simulate -- --seed {seed} --trace")
     }
 }
@@ -95,13 +97,15 @@ impl Run {
         drop(machine);
         let Some(what) = world.failure() else { return Ok(world.trace()) };
         if self.traced {
-            return Err(Failure { seed: self.seed, what, last_steps: world.last_steps() });
+            return Err(Failure { seed: self.seed, what, steps: world.trace() });
         }
-        Self { traced: true, ..self }.go().and(Err(Failure {
-            seed: self.seed,
-            what: format!("{what} (but not when it was run again: the same seed must give the same run)"),
-            last_steps: String::new(),
-        }))
+        let Err(mut again) = (Self { traced: true, ..self }).go() else {
+            let what =
+                format!("{what} (but not when it was run again: the same seed must give the same run)");
+            return Err(Failure { seed: self.seed, what, steps: Vec::new() });
+        };
+        again.steps.drain(..again.steps.len().saturating_sub(SHOWN));
+        Err(again)
     }
 }
 

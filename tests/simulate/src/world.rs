@@ -13,9 +13,6 @@ use crate::oracle::Oracle;
 use crate::random::Random;
 use crate::vfs::{Disk, Faults};
 
-/// How many of its last steps a failure shows.
-const SHOWN: usize = 60;
-
 /// One simulated machine.
 pub struct World {
     /// What time it is.
@@ -102,13 +99,6 @@ impl World {
     /// What does not hold.
     pub fn failure(&self) -> Option<String> {
         self.parts().failure.clone()
-    }
-
-    /// The last steps.
-    pub fn last_steps(&self) -> String {
-        let trace = self.trace();
-        let from = trace.len().saturating_sub(SHOWN);
-        trace[from..].join("\n")
     }
 
     /// The process ends here.

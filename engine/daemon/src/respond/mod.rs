@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use riposte_ledger::Entry;
 use riposte_ledger::entry::Recovery;
+use riposte_ledger::{Entry, LedgerError};
 use riposte_policy::Order;
 use riposte_policy::config::Mode;
 use riposte_policy::order::EntryId;
@@ -83,16 +83,25 @@ impl Intended {
         let late = if durable { None } else { engine.late.try_acquire().ok() };
         let mut receipt = Some(receipt);
         let mut sign = || receipt.take().into_iter().for_each(Sign::decided);
-        if late.is_none() {
+        // Once it is signed, it must be there after any crash.
+        if durable || late.is_none() && matches!(engine.ledger.entry(self.id).await, Ok(Some(_))) {
             sign();
         }
         loop {
             let made = self.run(engine, order).await;
             let outcome = self.settle(engine, order, made).await;
             let failed = matches!(outcome, Outcome::Failed { .. });
-            if !failed || !matches!(engine.ledger.entry(self.id).await, Ok(None)) {
+            if !failed {
                 sign();
                 return (self.keys, outcome);
+            }
+            match known(engine, self.id).await {
+                Ok(Some(_)) => {
+                    sign();
+                    return (self.keys, outcome);
+                }
+                Ok(None) => {}
+                Err(error) => return (self.keys, Outcome::Undecided(error)),
             }
             match admitted(engine, order).await {
                 Ok(again) => self = again,
@@ -102,6 +111,33 @@ impl Intended {
                     return (self.keys, outcome);
                 }
             }
+        }
+    }
+}
+
+/// An entry as the ledger has it, however long it cannot be read: not being told
+/// is no reason to give up on what is under way. Only the end of the engine is.
+pub async fn known(engine: &Engine, id: EntryId) -> Result<Option<Entry>, LedgerError> {
+    loop {
+        match engine.ledger.entry(id).await {
+            Err(error) if error.is_storage() && !engine.gives_up() => {
+                tracing::error!(entry = %id, "waiting for the ledger: {error}");
+                tokio::time::sleep(LEDGER_AGAIN).await;
+            }
+            found => return found,
+        }
+    }
+}
+
+/// Counts that an entry is begun once more, however long that cannot be written.
+async fn attempt(engine: &Engine, id: EntryId) -> Result<u32, LedgerError> {
+    loop {
+        match engine.ledger.attempt(id).await {
+            Err(error) if error.is_storage() && !engine.gives_up() => {
+                tracing::error!(entry = %id, "waiting for the ledger: {error}");
+                tokio::time::sleep(LEDGER_AGAIN).await;
+            }
+            counted => return counted,
         }
     }
 }
@@ -140,7 +176,7 @@ pub async fn again(engine: &Arc<Engine>, entry: &Entry) -> Outcome {
             // What happens once counts its beginning itself.
             let attempt = match recovery {
                 Recovery::Begin => Ok(1),
-                _ => engine.ledger.attempt(id).await,
+                _ => attempt(engine, id).await,
             };
             match attempt {
                 Err(error) => failed(error.to_string()),

@@ -11,7 +11,7 @@ use riposte_runtime::native::{Decision, Message, NativeProgram};
 use riposte_runtime::{Kind, Plugin};
 
 use super::admit::{By, UNDO_PATIENCE, guarded, spared, typed};
-use super::{Instead, Intended};
+use super::{Instead, Intended, LEDGER_AGAIN};
 use crate::arm::Runner;
 use crate::engine::Engine;
 use crate::outcome::{Outcome, Refused};
@@ -181,7 +181,7 @@ impl Intended {
         match made {
             Ok(Made::Added(receipt)) => {
                 self.ready.breaker.worked();
-                match engine.ledger.added(id, receipt).await {
+                match self.added(engine, receipt).await {
                     Ok(settled) => self.settled(engine, settled),
                     Err(error @ (LedgerError::Illegal { .. } | LedgerError::NoSuchEntry(_)))
                         if matches!(self.ready.runner, Runner::Native(_)) =>
@@ -197,6 +197,21 @@ impl Intended {
             },
             Ok(Made::Aborted(instead)) => instead,
             Err(error) => self.failed(engine, error).await,
+        }
+    }
+
+    /// Records that it was carried out, however long the ledger cannot be
+    /// written: what is done stands, and ends on time. Only the end of the engine
+    /// gives up; the next start finds it intended.
+    async fn added(&self, engine: &Engine, receipt: Option<Vec<u8>>) -> Result<Settled, LedgerError> {
+        loop {
+            match engine.ledger.added(self.id, receipt.clone()).await {
+                Err(error) if error.is_storage() && !engine.gives_up() => {
+                    tracing::error!(entry = %self.id, "waiting for the ledger: {error}");
+                    tokio::time::sleep(LEDGER_AGAIN).await;
+                }
+                settled => return settled,
+            }
         }
     }
 

@@ -62,8 +62,11 @@ impl Books {
 
     pub(crate) fn commit(&mut self) -> Result<(), LedgerError> {
         // Last, so that it is also about what was just written.
-        self.follow_wall_clock()?;
-        self.execute("COMMIT", ()).map(drop)
+        let offset_ms = self.follow_wall_clock()?;
+        self.execute("COMMIT", ())?;
+        // Only now: what was not committed is to be followed again.
+        self.offset_ms = offset_ms;
+        Ok(())
     }
 
     /// Undoes on disk what was not committed. The memory still shows it, until
@@ -116,11 +119,12 @@ impl Books {
 
     /// Wall clocks are set, forward and back, also by hours. Within one start
     /// of the machine due times follow the other clock, but the wall times
-    /// beside them are what the next start goes by: they move along.
-    fn follow_wall_clock(&mut self) -> Result<(), LedgerError> {
+    /// beside them are what the next start goes by: they move along. Returns how
+    /// far the clocks are apart in the tables then.
+    fn follow_wall_clock(&self) -> Result<i64, LedgerError> {
         let offset = offset_ms(&self.now());
         if (offset - self.offset_ms).abs() <= 2_000 {
-            return Ok(());
+            return Ok(self.offset_ms);
         }
         tracing::warn!(
             by_ms = offset - self.offset_ms,
@@ -134,8 +138,7 @@ impl Books {
         ] {
             self.execute(sql, (offset, self.boot))?;
         }
-        self.offset_ms = offset;
-        Ok(())
+        Ok(offset)
     }
 
     fn statement(&self, sql: &str) -> Result<CachedStatement<'_>, LedgerError> {

@@ -131,7 +131,7 @@ struct Handle {
     holder: Holder,
     /// Removed when it is closed: `name`.
     delete: Option<String>,
-    /// Whether its folder is to be synced with its first sync: it is new.
+    /// Whether its folder is to be synced with its first sync: it may be new.
     new: bool,
     shares: bool,
 }
@@ -212,16 +212,15 @@ unsafe extern "C" fn open(
             return ffi::SQLITE_CANTOPEN;
         }
         let creates = flags & ffi::SQLITE_OPEN_CREATE != 0;
-        let mut new = false;
+        // As SQLite's own VFS has it: also when an earlier process has made it.
+        let journals = ffi::SQLITE_OPEN_WAL | ffi::SQLITE_OPEN_MAIN_JOURNAL | ffi::SQLITE_OPEN_SUPER_JOURNAL;
+        let new = creates && flags & journals != 0;
         let inode = match &named {
             None => inside.nameless(),
             Some(name) => match inside.find(name) {
                 Some(inode) => inode,
                 None if creates => match inside.find_or_create(name) {
-                    Ok(inode) => {
-                        new = true;
-                        inode
-                    }
+                    Ok(inode) => inode,
                     Err(code) => return code,
                 },
                 None => return ffi::SQLITE_CANTOPEN,
