@@ -211,6 +211,20 @@ impl Host {
         Engine::start(command)
     }
 
+    /// The same, saying no more than `level` has it: a flood would fill the log.
+    #[must_use]
+    pub fn start_saying(&self, level: &str, arguments: &[&str]) -> Engine {
+        let alerts = self.path("alerts.json");
+        let mut command = self.riposte_command(&["run"]);
+        command.arg("--alerts").arg(&alerts).args(["--log", level]).args(arguments);
+        Engine::start_when(command, || self.is_answered())
+    }
+
+    /// Whether an engine answers.
+    fn is_answered(&self) -> bool {
+        self.riposte(&["status"]).code == 0
+    }
+
     /// Starts the engine in place of `wazuh-execd`, in a home of Wazuh's that
     /// is this host's, and waits until it is ready.
     #[must_use]
@@ -296,7 +310,12 @@ pub struct Engine {
 }
 
 impl Engine {
-    fn start(mut command: Command) -> Self {
+    fn start(command: Command) -> Self {
+        Self::start_when(command, || false)
+    }
+
+    /// Starts it and waits until it says that it is ready, or it is so.
+    fn start_when(mut command: Command, mut ready: impl FnMut() -> bool) -> Self {
         let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let (lines, stderr) = (Arc::clone(&log), child.stderr.take().unwrap());
@@ -312,9 +331,15 @@ impl Engine {
             if let Some(status) = engine.child.try_wait().unwrap() {
                 panic!("the engine ended with {status}:\n{}", engine.log());
             }
-            engine.log().contains("ready")
+            engine.log().contains("ready") || ready()
         });
         engine
+    }
+
+    /// The number of its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends a signal and waits for its end: the exit code.

@@ -13,6 +13,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use riposte_policy::order::EntryId;
 
+use crate::mark::Mark;
+
 /// What one capability call changes on the host.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Effect {
@@ -83,6 +85,23 @@ pub trait Claims: Send + Sync {
     /// The same over all but `entry`: [`Standing::Free`] means that the effect
     /// goes with it.
     fn others(&self, entry: EntryId, effect: &Effect) -> Standing;
+
+    /// The standing, and the entry that a mark on the host is to name: the first
+    /// of those that hold it. Who does not know one names none.
+    fn marked(&self, effect: &Effect) -> (Standing, Option<EntryId>) {
+        (self.standing(effect), None)
+    }
+
+    /// Which of these marks are left over from what this ledger did; the others
+    /// are orphans, of a ledger that was lost or is another. A mark that names
+    /// no entry is told by the ledger as a whole.
+    ///
+    /// # Errors
+    ///
+    /// When the ledger cannot be read.
+    async fn knows(&self, marks: Vec<Mark>) -> Result<Vec<bool>, NotRecorded> {
+        Ok(vec![true; marks.len()])
+    }
 }
 
 /// A claim could not be recorded: the text says why and what to do.
@@ -114,6 +133,7 @@ impl Standing {
 pub struct Memory {
     claims: Mutex<HashMap<Effect, BTreeMap<EntryId, Standing>>>,
     priors: Mutex<HashMap<(EntryId, Effect), String>>,
+    strangers: Mutex<Vec<EntryId>>,
 }
 
 impl Memory {
@@ -129,6 +149,11 @@ impl Memory {
         if holders.is_empty() {
             claims.remove(effect);
         }
+    }
+
+    /// From now on `entry` is one of another ledger.
+    pub fn disown(&self, entry: EntryId) {
+        self.strangers.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
     }
 
     /// Every effect that somebody holds.
@@ -185,5 +210,15 @@ impl Claims for Memory {
         let claims = self.claims();
         let holders = claims.get(effect).into_iter().flatten().filter(|(id, _)| **id != entry);
         holders.fold(Standing::Free, |all, (_, one)| all.and(*one))
+    }
+
+    fn marked(&self, effect: &Effect) -> (Standing, Option<EntryId>) {
+        let first = self.claims().get(effect).and_then(|holders| holders.keys().next().copied());
+        (self.standing(effect), first)
+    }
+
+    async fn knows(&self, marks: Vec<Mark>) -> Result<Vec<bool>, NotRecorded> {
+        let strangers = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(marks.iter().map(|mark| mark.entry.is_none_or(|entry| !strangers.contains(&entry))).collect())
     }
 }

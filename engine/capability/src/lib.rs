@@ -362,7 +362,7 @@ impl Capabilities {
         let mut repaired = Repaired::default();
         let mut correct = HashSet::new();
         let mut wrong = Vec::new();
-        for Element { target, remaining } in listed {
+        for Element { target, remaining, entry: _ } in listed {
             let standing = self.claims.standing(target.effect());
             if standing == Standing::Free {
                 repaired.removed += 1;

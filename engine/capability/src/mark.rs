@@ -31,7 +31,7 @@ impl Capabilities {
         let listed = self.backends.firewall.list().await?;
         let blocked = listed.into_iter().map(|element| Mark {
             effect: element.target.effect().clone(),
-            entry: None,
+            entry: element.entry,
             remaining: element.remaining,
         });
         let mut marks: Vec<Mark> = blocked.collect();
@@ -42,5 +42,92 @@ impl Capabilities {
             marks.extend(listed.into_iter().map(held));
         }
         Ok(marks)
+    }
+}
+
+/// What stands beside something that the engine may have made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Comment {
+    /// Nothing: an earlier version named no entry.
+    None,
+    /// The entry that made it first.
+    Of(EntryId),
+    /// Somebody else's words: it is theirs.
+    Foreign,
+}
+
+/// Before the number of the entry, wherever a text is the mark.
+const WORD: &str = "entry ";
+
+/// `NFTNL_UDATA_SET_ELEM_COMMENT`: what nft writes behind `comment`.
+const COMMENT: u8 = 0;
+
+impl Comment {
+    pub(crate) fn of(entry: EntryId) -> Self {
+        Self::Of(entry)
+    }
+
+    /// The entry that it names.
+    pub(crate) fn entry(self) -> Option<EntryId> {
+        match self {
+            Self::Of(entry) => Some(entry),
+            Self::None | Self::Foreign => None,
+        }
+    }
+
+    /// Reads the words of a comment.
+    pub(crate) fn parse(text: &str) -> Self {
+        let number = text.strip_prefix(WORD).and_then(|number| number.parse().ok());
+        number.map_or(Self::Foreign, |number| Self::Of(EntryId(number)))
+    }
+
+    /// As nftables keeps it with an element: type, length, text with a zero
+    /// byte at its end. Empty for none.
+    pub(crate) fn as_userdata(self) -> Vec<u8> {
+        let Self::Of(entry) = self else { return Vec::new() };
+        let text = format!("{WORD}{entry}\0");
+        // A number of 64 bits is far from 255 bytes.
+        let length = u8::try_from(text.len()).unwrap_or(u8::MAX);
+        [&[COMMENT, length], text.as_bytes()].concat()
+    }
+
+    /// The comment in what nftables keeps with an element.
+    pub(crate) fn in_userdata(mut data: &[u8]) -> Self {
+        while let Some((&[kind, length], rest)) = data.split_first_chunk::<2>() {
+            let Some((value, rest)) = rest.split_at_checked(usize::from(length)) else { return Self::None };
+            if kind == COMMENT {
+                let text = std::str::from_utf8(value.strip_suffix(&[0]).unwrap_or(value));
+                return text.map_or(Self::Foreign, Self::parse);
+            }
+            data = rest;
+        }
+        Self::None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comments_read_back() {
+        for number in [0, 1, 7, i64::MAX, -1] {
+            let comment = Comment::of(EntryId(number));
+            assert_eq!(Comment::in_userdata(&comment.as_userdata()), comment);
+        }
+        assert_eq!(Comment::of(EntryId(5)).as_userdata(), b"\x00\x08entry 5\0");
+        assert_eq!(Comment::None.as_userdata(), b"");
+    }
+
+    #[test]
+    fn what_others_write_is_theirs() {
+        assert_eq!(Comment::in_userdata(b"\x00\x0aby ticket\0"), Comment::Foreign);
+        assert_eq!(Comment::in_userdata(b"\x00\x06entry\0"), Comment::Foreign);
+        assert_eq!(Comment::in_userdata(b"\x01\x04\0\0\0\0"), Comment::None);
+        assert_eq!(Comment::in_userdata(b"\x01\x01x\x00\x08entry 5\0"), Comment::of(EntryId(5)));
+        for cut in [&b""[..], b"\x00", b"\x00\xff", b"\x00\x08entry"] {
+            assert_eq!(Comment::in_userdata(cut), Comment::None);
+        }
+        assert_eq!(Comment::in_userdata(b"\x00\x02\xff\xfe"), Comment::Foreign);
     }
 }

@@ -132,6 +132,8 @@ pub(crate) struct Message<'a> {
     pub(crate) kind: u16,
     flags: u16,
     sequence: u32,
+    /// The socket that asked for what this tells of.
+    pub(crate) port: u32,
     /// The family header and the attributes.
     pub(crate) payload: &'a [u8],
 }
@@ -144,7 +146,7 @@ pub(crate) fn messages(bytes: &[u8]) -> impl Iterator<Item = Message<'_>> {
         let (header, payload) = rest.get(..length)?.split_at_checked(HEADER)?;
         rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
         let [kind, flags] = [short(header, 4)?, short(header, 6)?];
-        Some(Message { kind, flags, sequence: number(header, 8)?, payload })
+        Some(Message { kind, flags, sequence: number(header, 8)?, port: number(header, 12)?, payload })
     })
 }
 
@@ -220,6 +222,13 @@ impl Socket {
         sockopt::socket_send_buffer_size(&self.fd).unwrap_or(1 << 16).min(BUFFER).saturating_sub(4096)
     }
 
+    /// The number by which the kernel names this socket where it tells others
+    /// what was changed.
+    pub(crate) fn port(&self) -> Option<u32> {
+        let bound = net::getsockname(&self.fd).ok()?;
+        Some(net::netlink::SocketAddrNetlink::try_from(bound).ok()?.pid())
+    }
+
     /// `count` message numbers, of which the first is returned.
     pub(crate) fn numbers(&mut self, count: u32) -> u32 {
         let first = self.sequence.wrapping_add(1);
@@ -279,6 +288,30 @@ impl Socket {
                         None if interrupted => return Err(Errno::INTR),
                         None => return Ok(()),
                     },
+                    _ => each(message),
+                }
+            }
+        }
+        Err(Errno::NODATA)
+    }
+
+    /// Sends one request that is answered by one message, which is handed to
+    /// `each`.
+    pub(crate) fn ask(
+        &mut self,
+        kind: u16,
+        header: &[u8],
+        body: impl FnOnce(&mut Outbox),
+        mut each: impl FnMut(Message<'_>),
+    ) -> Result<(), Errno> {
+        let sequence = self.numbers(1);
+        let mut outbox = Outbox::default();
+        outbox.message(kind, ACK, sequence, header, body);
+        self.send(&outbox)?;
+        while let Some(bytes) = self.receive()? {
+            for message in messages(bytes).filter(|m| m.sequence == sequence) {
+                match message.kind {
+                    ERROR => return errno(message.payload).map_or(Ok(()), Err),
                     _ => each(message),
                 }
             }

@@ -1,7 +1,9 @@
 //! The ledger as capabilities see it.
 
 use async_trait::async_trait;
+use riposte_capability::Mark;
 use riposte_capability::claim::{Claims, Effect, NotRecorded, Standing};
+use riposte_ledger::ledger::Named;
 use riposte_ledger::{Ledger, LedgerError};
 use riposte_policy::order::EntryId;
 
@@ -35,6 +37,20 @@ impl Claims for InLedger {
 
     fn others(&self, entry: EntryId, effect: &Effect) -> Standing {
         standing(self.0.others(entry, effect.interface, &effect.target))
+    }
+
+    fn marked(&self, effect: &Effect) -> (Standing, Option<EntryId>) {
+        let (held, first) = self.0.marked(effect.interface, &effect.target);
+        (standing(held), first)
+    }
+
+    async fn knows(&self, marks: Vec<Mark>) -> Result<Vec<bool>, NotRecorded> {
+        let named = |Mark { effect: Effect { interface, target }, entry, .. }| Named {
+            entry,
+            interface: interface.to_owned(),
+            target,
+        };
+        self.0.known(marks.into_iter().map(named).collect()).await.map_err(not_recorded)
     }
 }
 

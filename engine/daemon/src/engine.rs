@@ -1,5 +1,7 @@
 //! Everything one running engine holds, wired together.
 
+mod repair;
+
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
@@ -7,31 +9,32 @@ use std::time::Duration;
 
 use riposte_capability::firewall::{Backend, PassedOver};
 use riposte_capability::process::Program;
-use riposte_capability::{Capabilities, Effect, Refusal, Repaired, isolation};
+use riposte_capability::{Capabilities, Refusal};
 use riposte_ledger::Ledger;
 use riposte_ledger::clock::{Clock, Now};
-use riposte_ledger::entry::EffectRow;
 use riposte_policy::config::{Command, Mode, Role};
 use riposte_policy::diagnostic::Diagnostic;
 use riposte_policy::grant::{Digest, FirewallBackend};
-use riposte_policy::order::EntryId;
 use riposte_policy::{Order, Prefix, Severity};
 use riposte_runtime::native::NativeProgram;
 use riposte_runtime::{Components, Plugin};
 use riposte_transport::local::Local;
 use riposte_transport::route::Identity;
 use riposte_transport::routed::Routed;
-use riposte_transport::{Receipt, Transport};
+use riposte_transport::{Receipt, Transport, Undeliverable};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::arm::{Armed, Ready};
 use crate::files;
 use crate::intake::Counters;
+use crate::outcome::{Outcome, Refused};
 use crate::places::Places;
 use crate::programs::Programs;
 use crate::report::Report;
-use crate::respond::Scales;
+use crate::respond::{self, Scales, Turns};
+use crate::room::{Placed, Room, Stalled};
 use crate::switches::Switches;
+use crate::tally::Tally;
 use crate::timekeeper::Timekeeper;
 
 /// Components running at a time.
@@ -46,9 +49,6 @@ const DELETES: usize = 4;
 
 /// Orders that wait for an undo of the same target, at a time.
 const WAITING: usize = 64;
-
-/// Orders whose alert stays unhandled until they have run, at a time.
-const LATE: usize = 1024;
 
 /// One running engine.
 pub struct Engine {
@@ -102,8 +102,12 @@ pub struct Engine {
     component_delete_permits: Arc<Semaphore>,
     /// Orders waiting for an undo of the same target.
     pub waiting: Semaphore,
-    /// Room for orders that sign their receipt when they have run.
-    pub late: Semaphore,
+    /// Room for orders that are not decided.
+    room: Room,
+    /// Programs that wait for their turn.
+    pub turns: Turns,
+    /// What became of every order.
+    pub tally: Tally,
 }
 
 /// What the command line settles for good.
@@ -198,7 +202,9 @@ impl Engine {
             delete_permits: Arc::new(Semaphore::new(DELETES)),
             component_delete_permits: Arc::new(Semaphore::new(COMPONENT_DELETES as usize)),
             waiting: Semaphore::new(WAITING),
-            late: Semaphore::new(LATE),
+            room: Room::default(),
+            turns: Turns::default(),
+            tally: Tally::default(),
         })
     }
 
@@ -239,8 +245,19 @@ impl Engine {
         }
     }
 
-    /// Sends an order on its way, and reports it when nobody is there for it.
+    /// Sends an order on its way once there is room for it, and reports it when
+    /// nobody is there for it.
     pub async fn dispatch(&self, order: Order, receipt: Receipt) {
+        self.tally.given(&order.command.name, 1);
+        let bytes = order.alert.len().saturating_add(order.message.as_deref().map_or(0, str::len));
+        let place = match self.room.enter(&order.command.name, bytes).await {
+            Ok(place) => place,
+            Err(Stalled { undecided }) => {
+                receipt.decided();
+                return respond::settled(self, &order, &[], &Outcome::Refused(Refused::Busy(undecided)));
+            }
+        };
+        let receipt = Box::new(Placed { receipt, place });
         let kept = order.clone();
         self.begin();
         let sent = match self.routed.get() {
@@ -248,9 +265,15 @@ impl Engine {
             None => self.transport.send(order, receipt).await,
         };
         if let Err(undeliverable) = sent {
-            self.report.undeliverable(&kept, &undeliverable);
+            self.undeliverable(&kept, &undeliverable);
             self.responded();
         }
+    }
+
+    /// Counts and reports an order that nobody can be given.
+    pub fn undeliverable(&self, order: &Order, why: &Undeliverable) {
+        self.tally.undeliverable(&order.command.name);
+        self.report.undeliverable(order, why);
     }
 
     /// Sends orders for other machines than `identity` to `there`. Once, before
@@ -360,97 +383,6 @@ impl Engine {
         Ok(())
     }
 
-    /// Makes the host agree with the ledger.
-    pub async fn repair(&self) {
-        if self.settings.shadow {
-            return;
-        }
-        let mut effects = Vec::new();
-        for interface in Capabilities::interfaces() {
-            match self.ledger.held(interface).await {
-                Ok(held) => {
-                    effects.extend(held.into_iter().map(|held| Effect { interface, target: held.target }));
-                }
-                Err(error) => return tracing::error!(%error, "cannot read what is claimed"),
-            }
-        }
-        match self.capabilities.repair(&effects).await {
-            Ok(repaired) if repaired != Repaired::default() => {
-                let Repaired { written, removed } = repaired;
-                tracing::warn!(written, removed, "the host did not show what the ledger says; it does now");
-                self.report.repaired(written, removed);
-            }
-            Ok(_) => {}
-            Err(refusal) => tracing::warn!(%refusal, "cannot compare the host with the ledger"),
-        }
-    }
-
-    /// The same, when the firewall's table was found damaged since the last look.
-    pub async fn repair_if_rebuilt(&self) {
-        if self.settings.shadow {
-            return;
-        }
-        // Asking puts back rules that somebody flushed, which no write notices.
-        if let Err(refusal) = self.firewall.probe().await {
-            tracing::debug!(%refusal, "the firewall cannot be looked at");
-        }
-        let rebuilt = self.firewall.rebuilt();
-        if self.rebuilt.swap(rebuilt, Ordering::AcqRel) != rebuilt {
-            self.repair().await;
-        }
-    }
-
-    /// Lets an isolated host reach those who became its managers since.
-    pub async fn follow_superiors(&self) {
-        let interface = isolation::INTERFACE;
-        let held = match self.ledger.held(interface).await {
-            Ok(held) => held,
-            Err(error) => return tracing::error!(%error, "cannot read whether this host is isolated"),
-        };
-        // Who is connected is not asked without need: the answer counts for a while.
-        if self.settings.shadow || held.is_empty() {
-            // The next isolation is told anew.
-            return self.superiors.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        }
-        let guard = self.capabilities.guard();
-        let now = [guard.superiors(), guard.name_servers()].concat();
-        if now == *self.superiors.lock().unwrap_or_else(PoisonError::into_inner) {
-            return;
-        }
-        let effects: Vec<_> =
-            held.into_iter().map(|held| Effect { interface, target: held.target }).collect();
-        match self.capabilities.settle(&effects).await {
-            Ok(()) => *self.superiors.lock().unwrap_or_else(PoisonError::into_inner) = now,
-            Err(refusal) => tracing::warn!(%refusal, "an isolated host may not reach a new manager"),
-        }
-    }
-
-    /// Makes the kernel's timeouts follow an entry whose due time has moved.
-    pub async fn settle_effects(&self, id: EntryId) {
-        let effects = match self.ledger.effects(id).await {
-            Ok(effects) => effects,
-            Err(error) => return tracing::error!(entry = %id, %error, "cannot read the effects"),
-        };
-        let effects: Vec<_> = effects.iter().filter_map(effect).collect();
-        if let Err(refusal) = self.capabilities.settle(&effects).await {
-            tracing::warn!(entry = %id, %refusal, "the host keeps the earlier time");
-        }
-    }
-
-    /// The engine itself takes back one recorded effect of an entry.
-    ///
-    /// # Errors
-    ///
-    /// When the host refuses. An effect that this engine does not know is the
-    /// work of a newer one, and stays open.
-    pub async fn reverse(&self, id: EntryId, row: &EffectRow) -> Result<(), Refusal> {
-        let Some(effect) = effect(row) else {
-            let what = format!("{} {}", row.interface, row.target);
-            return Err(Refusal::unsupported(format!("this engine does not know the effect {what}")));
-        };
-        self.capabilities.reverse(id, &effect).await.map(drop)
-    }
-
     /// What blocks, whether it works now, and why the others do not block.
     pub async fn firewall(&self) -> Firewall {
         let backend = self.firewall.chosen();
@@ -498,10 +430,10 @@ impl Engine {
         [own, Arc::clone(&self.component_permits).acquire_owned().await.ok()]
     }
 
-    /// Room for one start of a native program.
-    pub async fn program_permits(&self, ready: &Ready) -> [Option<OwnedSemaphorePermit>; 2] {
-        let own = Arc::clone(&ready.permits).acquire_owned().await.ok();
-        [own, Arc::clone(&self.program_permits).acquire_owned().await.ok()]
+    /// Room for starts of native programs; each command has a
+    /// [line](Turns) of its own.
+    pub fn program_room(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.program_permits)
     }
 
     /// Room for one undo by a component.
@@ -517,6 +449,9 @@ impl Engine {
     /// The engine takes no new orders.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
+        for _ in 0..self.turns.abandon() {
+            self.responded();
+        }
     }
 
     /// Whether it is stopping.
@@ -531,11 +466,6 @@ impl Engine {
     pub fn gives_up(&self) -> bool {
         self.settings.once || self.is_stopping()
     }
-}
-
-/// A recorded effect as capabilities know it.
-fn effect(row: &EffectRow) -> Option<Effect> {
-    Capabilities::recorded(&row.interface, &row.target)
 }
 
 /// The word for a location, as the ledger kept it.

@@ -17,6 +17,7 @@
 //!   [`execd`]: in place of `wazuh-execd`, [`manager`]: in that of a manager's dispatcher.
 //! * [`claims`], [`switches`], [`programs`]: the ledger as capabilities see it,
 //!   an operator's switches, programs nobody waits for.
+//! * [`room`]: how many orders may be undecided. [`tally`]: what became of all of them.
 //! * [`report`]: audit events, Wazuh's log, traces. [`outcome`]: what they tell.
 //! * [`exec`]: a built-in response as a program, in place of one of Wazuh's.
 //! * [`cli`], [`commands`], [`control`], [`show`], [`exit`]: what operators ask.
@@ -46,10 +47,12 @@ mod programs;
 mod recover;
 mod report;
 mod respond;
+mod room;
 mod run;
 mod service;
 mod show;
 mod switches;
+mod tally;
 mod timekeeper;
 mod undo;
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use riposte_ledger::LedgerError;
 use riposte_policy::order::EntryId;
@@ -35,6 +36,8 @@ pub enum Outcome {
         /// The effects that enforcing would have had.
         would: Vec<String>,
     },
+    /// Admitted; its program waits for its turn. What comes of it is said then.
+    Waiting(EntryId),
     /// In force or under way already; where it ends, it ends later now.
     Already(EntryId),
     /// Decided before the last restart.
@@ -75,6 +78,10 @@ pub enum Refused {
     Full(u64),
     /// The same target is being undone, and that takes long.
     Undoing(EntryId),
+    /// So many of the command's orders are under way, and none of them ends.
+    Busy(u32),
+    /// Its program got no turn for so long.
+    Late(Duration),
 }
 
 impl Outcome {
@@ -86,6 +93,7 @@ impl Outcome {
             Self::Done(_) => "done",
             Self::HandedOver { .. } => "handed-over",
             Self::Shadow { .. } => "shadow",
+            Self::Waiting(_) => "waiting",
             Self::Already(_) => "already",
             Self::Handled => "handled",
             Self::NoKey(_) => "no-key",
@@ -104,6 +112,7 @@ impl Outcome {
             | Self::Done(id)
             | Self::HandedOver { id, .. }
             | Self::Shadow { id, .. }
+            | Self::Waiting(id)
             | Self::Already(id) => Some(*id),
             Self::Failed { id, .. } => *id,
             Self::Handled | Self::NoKey(_) | Self::Unsupported(_) | Self::Refused(_) | Self::Undecided(_) => {
@@ -126,6 +135,8 @@ impl Refused {
             Self::Breaker(_) => "breaker",
             Self::Full(_) => "full",
             Self::Undoing(_) => "undoing",
+            Self::Busy(_) => "busy",
+            Self::Late(_) => "late",
         }
     }
 }
@@ -145,6 +156,7 @@ impl fmt::Display for Outcome {
                 f.write_str("shadow: nothing would have been changed")
             }
             Self::Shadow { would, .. } => write!(f, "shadow: would have made {}", would.join(", ")),
+            Self::Waiting(id) => write!(f, "its program waits for its turn, as entry {id}"),
             Self::Already(id) => write!(f, "in force already, as entry {id}"),
             Self::Handled => f.write_str("handled before the restart"),
             Self::NoKey(why) => write!(f, "no key in this alert: {why}"),
@@ -171,6 +183,14 @@ impl fmt::Display for Refused {
             Self::Undoing(id) => {
                 write!(f, "the same is being undone as entry {id}, and that is not done yet")
             }
+            Self::Busy(orders) => {
+                write!(f, "{orders} of its orders are under way, and none of them has ended for a second")
+            }
+            Self::Late(waited) => write!(
+                f,
+                "its program got no turn for {} s, as others of its command took theirs; <limits concurrency=\"...\"> gives it more",
+                waited.as_secs()
+            ),
             Self::Full(limit) => write!(f, "{limit} of its entries are in force, which is the limit"),
         }
     }

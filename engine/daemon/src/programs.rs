@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use riposte_policy::order::EntryId;
 use riposte_runtime::native::Running;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::task::JoinHandle;
 
 /// The programs still running, by entry.
@@ -21,13 +21,15 @@ struct Watched {
 }
 
 impl Programs {
-    /// Waits for the program in the background.
-    pub fn supervise(&self, id: EntryId, running: Running) {
+    /// Waits for the program in the background. `room` is given back when it
+    /// has ended.
+    pub fn supervise(&self, id: EntryId, running: Running, room: Option<OwnedSemaphorePermit>) {
         let (end, ended) = oneshot::channel();
         let all = Arc::clone(&self.0);
         let mut programs = self.lock();
         let task = tokio::spawn(async move {
             let outcome = running.wait_or(ended).await;
+            drop(room);
             tracing::info!(entry = %id, %outcome, "a program that was not waited for has ended");
             all.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         });

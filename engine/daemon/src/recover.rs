@@ -15,17 +15,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use riposte_ledger::entry::Recovery;
+use riposte_ledger::entry::{Kind, Recovery};
 use riposte_ledger::ledger::Pending;
 use riposte_ledger::{Cause, Entry, State};
+use riposte_policy::config::Mode;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::engine::Engine;
+use crate::respond::Before;
 use crate::{respond, undo};
 
 /// How long new work waits for the undos of a start. A program whose delete
 /// hangs is waited for, but not by everybody.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How many entries are taken up at a time.
+const AT_A_TIME: usize = 256;
 
 /// Takes up every entry that was open when the last engine ended.
 pub async fn recover(engine: &Arc<Engine>, found: Vec<Entry>, pending: Vec<Pending>) {
@@ -51,14 +57,39 @@ pub async fn recover(engine: &Arc<Engine>, found: Vec<Entry>, pending: Vec<Pendi
     for Pending { id, due_boot_ms } in pending {
         engine.timekeeper.in_force(id, due_boot_ms);
     }
-    for entry in intended {
-        let engine = Arc::clone(engine);
+    for entry in &intended {
+        engine.tally.given(&entry.command.as_str().into(), 1);
+    }
+    let (programs, others): (Vec<_>, Vec<_>) = intended.into_iter().partition(waits_for_a_turn);
+    for entry in programs {
+        engine.turns.wait(engine, &entry.command.as_str().into(), entry.id, Before::Delete);
+    }
+    if !others.is_empty() {
+        engine.begin();
+        tokio::spawn(take_up_all(Arc::clone(engine), others));
+    }
+}
+
+/// A program that is to be started: few are at a time.
+fn waits_for_a_turn(entry: &Entry) -> bool {
+    entry.kind == Kind::Native && entry.mode == Mode::Enforce && entry.recovery() != Recovery::Unknown
+}
+
+/// Takes up entries, few at a time: each has its alert in memory meanwhile.
+async fn take_up_all(engine: Arc<Engine>, entries: Vec<Entry>) {
+    let room = Arc::new(Semaphore::new(AT_A_TIME));
+    for entry in entries {
+        // Never closed, so never refused.
+        let place = Arc::clone(&room).acquire_owned().await.ok();
+        let engine = Arc::clone(&engine);
         engine.begin();
         tokio::spawn(async move {
             take_up(&engine, &entry).await;
+            drop(place);
             engine.responded();
         });
     }
+    engine.responded();
 }
 
 /// An entry of which nobody knows how far it came.
@@ -73,6 +104,7 @@ async fn take_up(engine: &Arc<Engine>, entry: &Entry) {
         return;
     }
     engine.report.unknown(entry);
+    engine.tally.unknown(&entry.command.as_str().into());
     if let Err(error) = engine.ledger.unknown(entry.id).await {
         tracing::error!(entry = %entry.id, %error, "cannot close an entry of unknown outcome");
     }

@@ -13,7 +13,6 @@ use riposte_capability::{Backends, Capabilities, Claims, Guard};
 use riposte_ledger::clock::Clock;
 use riposte_ledger::entry::Filter;
 use riposte_ledger::ledger::Pending;
-use riposte_ledger::scheduler::Event;
 use riposte_ledger::{Cause, Entry, Ledger};
 use riposte_policy::Severity;
 use riposte_policy::config::{Config, OnStop, Role, Source};
@@ -22,10 +21,8 @@ use riposte_policy::order::Actor;
 use riposte_runtime::{Components, Settings};
 use riposte_transport::local::{Delivered, Local};
 use riposte_transport::route::Identity;
-use riposte_transport::{Receipt, Sign};
 use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
-use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::mpsc::Receiver;
 use tokio::task::JoinHandle;
 
 use crate::arm::{self, Armed};
@@ -36,18 +33,18 @@ use crate::files::File;
 use crate::notify::Notify;
 use crate::places::Places;
 use crate::report::Report;
-use crate::timekeeper::{self, Timekeeper};
+use crate::timekeeper::{self, Mailbox, Timekeeper};
 use crate::undo::{self, Undone};
 use crate::{recover, respond};
 
-/// Orders on their way to be decided. Each holds its alert in memory.
-const UNDECIDED: usize = 4096;
 /// How long a stop waits for what is under way, and for each undo.
 const FAREWELL: Duration = Duration::from_secs(10);
 /// How long the ledger remembers what is over.
 const REMEMBERED: Duration = Duration::from_secs(90 * 86_400);
 /// How often expired allows and pauses end, and the guard looks around.
 const HOUSEKEEPING: Duration = Duration::from_secs(5);
+/// How long events that are alike are counted before their number is written.
+const TELLING: Duration = Duration::from_secs(1);
 /// How long the guard rests between two looks around.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -74,7 +71,7 @@ pub struct Service {
     /// The engine.
     pub engine: Arc<Engine>,
     arriving: Receiver<Delivered>,
-    events: UnboundedReceiver<Event>,
+    events: Arc<Mailbox>,
     left: Vec<Entry>,
     pending: Vec<Pending>,
 }
@@ -169,6 +166,7 @@ impl Service {
         let notify = Notify::from_environment();
         let watching = tokio::spawn(watch(Arc::clone(&engine)));
         let keeping = tokio::spawn(keep_house(Arc::clone(&engine), notify.clone()));
+        let telling = tokio::spawn(tell(Arc::clone(&engine)));
         let on = |kind| signal(kind).map_err(|error| error.to_string());
         let told = Told {
             terminate: on(SignalKind::terminate())?,
@@ -176,7 +174,7 @@ impl Service {
             quit: on(SignalKind::quit())?,
         };
         let hangup = on(SignalKind::hangup())?;
-        Ok(Serving { engine, socket, told, hangup, notify, responding, keeping, watching })
+        Ok(Serving { engine, socket, told, hangup, notify, responding, keeping, watching, telling })
     }
 }
 
@@ -206,6 +204,7 @@ pub struct Serving {
     responding: JoinHandle<()>,
     keeping: JoinHandle<()>,
     watching: JoinHandle<()>,
+    telling: JoinHandle<()>,
 }
 
 /// The signals that end an engine.
@@ -302,6 +301,8 @@ impl Serving {
         self.keeping.abort();
         self.watching.abort();
         self.responding.abort();
+        self.telling.abort();
+        self.engine.report.flush();
         self.engine.ledger.flush().await.map_err(|error| error.to_string())
     }
 }
@@ -334,31 +335,15 @@ pub async fn revert(engine: &Arc<Engine>) {
     }
 }
 
-/// Responds to orders as they arrive. Each is a task; at most [`UNDECIDED`] of
-/// them are not yet decided, and the sender waits beyond that.
+/// Responds to orders as they arrive. Each is a task; how many there are is
+/// bounded by the [room](crate::room) that each had to find.
 async fn respond_to(engine: Arc<Engine>, mut arriving: Receiver<Delivered>) {
-    let window = Arc::new(Semaphore::new(UNDECIDED));
     while let Some(Delivered { order, receipt }) = arriving.recv().await {
-        // Never closed, so never refused.
-        let Ok(place) = Arc::clone(&window).acquire_owned().await else { return };
         let engine = Arc::clone(&engine);
         tokio::spawn(async move {
-            let receipt = Box::new(Windowed { receipt, _place: place });
             drop(respond::respond(&engine, order, receipt).await);
             engine.responded();
         });
-    }
-}
-
-/// A receipt that gives its place in the window back.
-struct Windowed {
-    receipt: Receipt,
-    _place: OwnedSemaphorePermit,
-}
-
-impl Sign for Windowed {
-    fn decided(self: Box<Self>) {
-        self.receipt.decided();
     }
 }
 
@@ -392,6 +377,17 @@ async fn keep_house(engine: Arc<Engine>, notify: Notify) {
             tracing::warn!(%error, "what is long over cannot be forgotten");
         }
         notify.alive();
+    }
+}
+
+/// Writes the events of the last second that were counted, each second.
+async fn tell(engine: Arc<Engine>) {
+    let mut clock = tokio::time::interval(TELLING);
+    loop {
+        clock.tick().await;
+        let telling = Arc::clone(&engine);
+        // They may be many, and the audit's disk may be slow.
+        let _ = tokio::task::spawn_blocking(move || telling.report.flush()).await;
     }
 }
 

@@ -91,6 +91,7 @@ pub fn outcome(outcome: &Outcome) -> Answer {
         | Outcome::Done(_)
         | Outcome::HandedOver { .. }
         | Outcome::Shadow { .. }
+        | Outcome::Waiting(_)
         | Outcome::Already(_)
         | Outcome::Handled => Answer::done(outcome.to_string()),
         Outcome::NoKey(_)
@@ -174,7 +175,9 @@ pub async fn status(engine: &Engine) -> Answer {
         "paused": paused,
         "modes": switched,
         "firewall": firewall_facts(&firewall),
+        "orders": engine.tally.shown(engine.turns.waiting()),
         "alerts": {
+            "lines": count(&counters.lines),
             "read": count(&counters.alerts),
             "fired": count(&counters.fired),
             "unreadable": count(&counters.unreadable),

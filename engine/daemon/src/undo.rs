@@ -156,7 +156,16 @@ pub async fn by_program(engine: &Engine, order: &Order, program: &NativeProgram)
 pub fn ready(engine: &Engine, entry: &Entry) -> Result<(Order, Arc<Ready>), String> {
     let order = order(entry, &engine.armed().config.settings)?;
     let runner = match entry.kind {
-        Kind::Native => Runner::Native(engine.program(&order.command)?),
+        Kind::Native => {
+            // The very command as it is armed, with its limits and its breaker.
+            if let Some(ready) = engine.armed().ready(&entry.command)
+                && matches!(ready.runner, Runner::Native(_))
+                && *ready.definition == *entry.definition
+            {
+                return Ok((order, ready));
+            }
+            Runner::Native(engine.program(&order.command)?)
+        }
         Kind::Reversible | Kind::Oneshot => {
             let digest = entry.digest.as_deref().unwrap_or_default();
             let digest: Digest = digest.parse().map_err(|error| format!("{error}"))?;
@@ -174,7 +183,7 @@ pub fn ready(engine: &Engine, entry: &Entry) -> Result<(Order, Arc<Ready>), Stri
 }
 
 /// The order that led to an entry.
-fn order(entry: &Entry, settings: &Settings) -> Result<Order, String> {
+pub fn order(entry: &Entry, settings: &Settings) -> Result<Order, String> {
     let command = Command::from_stored(&entry.definition).map_err(|error| error.to_string())?;
     Ok(Order {
         tenant: entry.tenant.as_str().into(),

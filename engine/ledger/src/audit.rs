@@ -59,6 +59,17 @@ pub struct Event {
     /// The rest, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// How many events like this one it stands for; 0 and 1 are one.
+    #[serde(skip_serializing_if = "is_one")]
+    pub count: u64,
+    /// When the first of them was, where it stands for several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_one(count: &u64) -> bool {
+    *count <= 1
 }
 
 /// The audit, written by a thread of its own.

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::entry::{EffectRow, Entry, Filter, Kind, State, actor_of, mode_of};
 use crate::error::LedgerError;
-use crate::ledger::Turn;
+use crate::ledger::{Named, Turn};
 use crate::store::{self, Disk};
 
 /// From how many failures on an undo is shown as stuck.
@@ -85,6 +85,21 @@ pub(crate) fn effects(conn: &Connection, id: EntryId) -> rusqlite::Result<Vec<Ef
         })
     })?
     .collect()
+}
+
+/// Which of these effects were recorded. The entry alone does not tell: a ledger
+/// that was made anew begins to count at one again. An effect that names no
+/// entry is taken for one of a ledger that has ever held anything.
+pub(crate) fn known(conn: &Connection, effects: &[Named]) -> rusqlite::Result<Vec<bool>> {
+    let mut recorded = conn.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM effect WHERE entry = ?1 AND interface = ?2 AND target = ?3)",
+    )?;
+    let mut any = conn.prepare_cached("SELECT EXISTS (SELECT 1 FROM entry)")?;
+    let mut known = |effect: &Named| match effect.entry {
+        Some(entry) => recorded.query_row((entry.0, &effect.interface, &effect.target), |row| row.get(0)),
+        None => any.query_row((), |row| row.get(0)),
+    };
+    effects.iter().map(&mut known).collect()
 }
 
 /// What open entries hold of an interface: target and prior state, once each.

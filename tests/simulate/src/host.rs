@@ -243,6 +243,7 @@ impl firewall::Backend for SimFirewall {
             self.world.with(|parts| {
                 let listed = parts.host.firewall.values();
                 let element = |(target, deadline): &(Target, Option<i64>)| Element {
+                    entry: None,
                     target: target.clone(),
                     remaining: deadline.as_ref().map(remaining),
                 };

@@ -60,7 +60,9 @@ impl Fake {
     pub fn meddle(&self, target: &Target, present: bool) {
         let key = target.to_string();
         if present {
-            self.state().elements.insert(key, Element { target: target.clone(), remaining: None });
+            self.state()
+                .elements
+                .insert(key, Element { target: target.clone(), remaining: None, entry: None });
         } else {
             self.state().elements.remove(&key);
         }
@@ -89,7 +91,7 @@ impl Backend for Fake {
                 Standing::For(span) => Some(span + GRACE),
                 Standing::Permanent => None,
             };
-            state.elements.insert(key, Element { target, remaining });
+            state.elements.insert(key, Element { target, remaining, entry: None });
         }
         Ok(())
     }

@@ -36,12 +36,14 @@ mod registry;
 mod testing;
 pub mod vectors;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use riposte_policy::address::Prefix;
 use riposte_policy::grant::{FirewallBackend, SetName};
+use riposte_policy::order::EntryId;
 
 use crate::claim::{Effect, Standing};
 use crate::refusal::Refusal;
@@ -56,6 +58,31 @@ pub const INTERFACE: &str = "firewall";
 /// How much longer than its claims the kernel keeps an element. The engine
 /// undoes first; the kernel's own timeout is for when no engine runs.
 pub const GRACE: Duration = Duration::from_secs(2);
+
+/// How closely [`Backend::lost`] looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Look {
+    /// What costs next to nothing, however much is blocked; for every few
+    /// seconds. Where something else changed the host's tables, everything is
+    /// looked at once a minute.
+    Quick,
+    /// The same, but everything at once: what the kernel told of changes was
+    /// too much to hear.
+    Doubtful,
+    /// Everything: somebody changed more than single elements.
+    Whole,
+}
+
+/// What [`Backend::lost`] found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lost {
+    /// Tables, chains, sets or rules that had to be made again.
+    pub rebuilt: usize,
+    /// What is claimed and was made, and is not there any more.
+    pub missing: Vec<Target>,
+    /// What is there with another timeout than its claims, or without any.
+    pub astray: Vec<Element>,
+}
 
 /// How the host blocks addresses.
 #[async_trait]
@@ -84,6 +111,38 @@ pub trait Backend: Send + Sync {
     ///
     /// What is missing, and what to do about it.
     async fn probe(&self) -> Result<(), Refusal>;
+
+    /// What others did to what this backend has made. Tables, chains, sets and
+    /// rules that are gone are made again here; elements are for
+    /// [`Backend::sync`].
+    ///
+    /// What is being made or removed just now is no difference: a backend
+    /// compares the host with what it knows to have made itself.
+    ///
+    /// # Errors
+    ///
+    /// When the host cannot be read, or does not take the rules.
+    async fn lost(&self, _look: Look) -> Result<Lost, Refusal> {
+        Ok(Lost::default())
+    }
+
+    /// What the host shows of these targets.
+    ///
+    /// # Errors
+    ///
+    /// When the host cannot be read.
+    async fn look(&self, targets: Vec<Target>) -> Result<Vec<Element>, Refusal> {
+        let mut listed = self.list().await?;
+        let wanted: HashSet<Target> = targets.into_iter().collect();
+        listed.retain(|element| wanted.contains(&element.target));
+        Ok(listed)
+    }
+
+    /// The numbers of the sockets by which the kernel names this backend where
+    /// it tells who changed something.
+    fn ports(&self) -> Vec<u32> {
+        Vec::new()
+    }
 
     /// How often the engine's own table was found damaged and made anew since
     /// the start. When this grows, elements may be missing:
@@ -230,6 +289,8 @@ pub struct Element {
     pub target: Target,
     /// When the host drops it by itself; `None`: never.
     pub remaining: Option<Duration>,
+    /// The entry that its mark names, where it names one.
+    pub entry: Option<EntryId>,
 }
 
 /// Whether what the host shows is what the claims ask for. Both were read at

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use riposte_policy::address::Prefix;
 use riposte_policy::grant::FirewallBackend;
 
-use super::{Backend, Element, Target, elsewhere};
+use super::{Backend, Element, Look, Lost, Target, elsewhere};
 use crate::claim::Claims;
 use crate::refusal::Refusal;
 
@@ -268,6 +268,47 @@ impl Backend for Firewalls {
             }
         }
         self.slot(self.chosen)?.probe().await
+    }
+
+    async fn lost(&self, look: Look) -> Result<Lost, Refusal> {
+        let mut all = Lost::default();
+        let mut refusal = None;
+        for kind in self.in_use() {
+            // What was never opened made nothing.
+            let Some(backend) =
+                self.slots.iter().find(|slot| slot.kind == kind).and_then(|s| s.backend.get())
+            else {
+                continue;
+            };
+            match backend.lost(look).await {
+                Ok(Lost { rebuilt, missing, astray }) => {
+                    all.rebuilt += rebuilt;
+                    all.missing.extend(missing);
+                    all.astray.extend(astray);
+                }
+                Err(why) if kind == self.chosen => refusal = Some(why),
+                Err(why) => tracing::debug!(backend = kind.as_str(), %why, "it cannot be looked at"),
+            }
+        }
+        match refusal {
+            Some(refusal) if all == Lost::default() => Err(refusal),
+            _ => Ok(all),
+        }
+    }
+
+    async fn look(&self, mut targets: Vec<Target>) -> Result<Vec<Element>, Refusal> {
+        let mut elements = Vec::new();
+        while let Some(kind) = targets.first().map(Target::backend) {
+            let (mine, rest) = targets.into_iter().partition(|target| target.backend() == kind);
+            targets = rest;
+            elements.extend(self.slot(kind)?.look(mine).await?);
+        }
+        Ok(elements)
+    }
+
+    fn ports(&self) -> Vec<u32> {
+        let open = self.slots.iter().filter_map(|slot| slot.backend.get());
+        open.flat_map(|backend| backend.ports()).collect()
     }
 
     fn rebuilt(&self) -> u64 {

@@ -32,7 +32,7 @@ use crate::claim::{Claims, Effect, Standing};
 use crate::firewall::GRACE;
 use crate::firewall::nftables::refusal;
 use crate::firewall::nftables::schema::{self, Kind};
-use crate::firewall::nftables::transaction::{Failed, Label, Transaction, element};
+use crate::firewall::nftables::transaction::{Failed, Item, Label, Transaction, element};
 use crate::guard::Guard;
 use crate::held::Backend;
 use crate::netlink::{self, APPEND, CREATE, Outbox, Socket};
@@ -118,7 +118,7 @@ impl Nftables {
             let kind = if network.network().ip().is_ipv4() { Kind::Networks4 } else { Kind::Networks6 };
             let added = self.change(|transaction| {
                 let name = in_family(set, kind);
-                add_elements(transaction, &table, &name, |m| element(m, kind, *network, None));
+                add_elements(transaction, &table, &name, |m| element(m, kind, Item::bare(*network)));
             });
             // One by one, since the kernel refuses what lies in a network of the set.
             if let Err(refusal) = added {
@@ -350,7 +350,9 @@ fn set_of_networks(t: &mut Transaction, table: &str, name: &str, kind: Kind, net
         |network: &&Prefix| matches!(network.network().ip(), IpAddr::V4(_)) == (kind == Kind::Networks4);
     let networks: Vec<&Prefix> = networks.iter().filter(fits).collect();
     for part in networks.chunks(400) {
-        add_elements(t, table, name, |m| part.iter().for_each(|network| element(m, kind, **network, None)));
+        add_elements(t, table, name, |m| {
+            part.iter().for_each(|network| element(m, kind, Item::bare(**network)))
+        });
     }
 }
 

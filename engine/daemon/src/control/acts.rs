@@ -315,6 +315,7 @@ async fn add(
     order.timeout = lasting.map(Duration::from_secs);
     order.reason = reason.as_deref().map(Into::into);
     engine.report.act(uid, "add", &command, reason.as_deref());
+    engine.tally.given(&order.command.name, 1);
     let responding = {
         let engine = Arc::clone(engine);
         tokio::spawn(async move { respond::respond(&engine, order, Box::new(())).await })

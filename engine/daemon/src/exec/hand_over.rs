@@ -157,6 +157,7 @@ async fn add(engine: &Arc<Engine>, order: Order, keys: &[String]) -> Answer {
         Ok(_) => return Answer::done("in force already").with(json!({"outcome": "already"})),
         Err(error) => return Answer::failed(error.to_string()),
     }
+    engine.tally.given(&order.command.name, 1);
     let responding = {
         let engine = Arc::clone(engine);
         tokio::spawn(async move { respond::respond(&engine, order, Box::new(())).await })

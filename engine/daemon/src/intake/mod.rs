@@ -66,6 +66,8 @@ impl fmt::Display for Input {
 /// What was read so far.
 #[derive(Debug, Default)]
 pub struct Counters {
+    /// Lines that are not empty: alerts, and what is none.
+    pub lines: AtomicU64,
     /// Alerts read.
     pub alerts: AtomicU64,
     /// Alerts that fired at least one response.
@@ -142,8 +144,11 @@ impl Reader<'_> {
                 progress.passed(line.end);
             }
         };
+        if matches!(line.text, Text::Whole(bytes) if bytes.trim_ascii().is_empty()) {
+            return passed();
+        }
+        counters.lines.fetch_add(1, Ordering::Relaxed);
         let bytes = match line.text {
-            Text::Whole(bytes) if bytes.trim_ascii().is_empty() => return passed(),
             Text::Whole(bytes) => bytes,
             Text::TooLong(length) => {
                 counters.too_long.fetch_add(1, Ordering::Relaxed);

@@ -18,7 +18,6 @@ use riposte_policy::{Address, Order};
 use riposte_transport::local::Delivered;
 use riposte_transport::wazuh::message::{Crafted, as_agents_read, wire_name};
 use riposte_transport::{Receipt, Transport, Undeliverable};
-use tokio::sync::Semaphore;
 use tokio::sync::mpsc::Receiver;
 
 use super::{Station, ar_conf};
@@ -27,8 +26,6 @@ use crate::engine::Engine;
 use crate::outcome::{Outcome, Refused};
 use crate::respond;
 
-/// Orders on their way to agents. Each holds its alert in memory.
-const UNDECIDED: usize = 4096;
 /// How long to wait before a ledger that cannot be written is tried again.
 const LEDGER_AGAIN: Duration = Duration::from_secs(1);
 
@@ -42,14 +39,11 @@ enum Not {
 
 /// Hands over what arrives, until nothing does any more.
 pub async fn serve(engine: Arc<Engine>, station: Arc<Station>, mut leaving: Receiver<Delivered>) {
-    let window = Arc::new(Semaphore::new(UNDECIDED));
     while let Some(Delivered { order, receipt }) = leaving.recv().await {
-        // Never closed, so never refused.
-        let Ok(place) = Arc::clone(&window).acquire_owned().await else { return };
         let (engine, station) = (Arc::clone(&engine), Arc::clone(&station));
+        // Bounded by the room that every order had to find.
         tokio::spawn(async move {
             hand_over(&engine, &station, order, receipt).await;
-            drop(place);
             engine.responded();
         });
     }
@@ -61,7 +55,7 @@ async fn hand_over(engine: &Engine, station: &Station, order: Order, receipt: Re
     let orders = match each(station, &order).await {
         Ok(orders) => orders,
         Err(why) => {
-            engine.report.undeliverable(&order, &why);
+            engine.undeliverable(&order, &why);
             if why.passes() {
                 engine.counters.failed.fetch_add(1, Ordering::Relaxed);
                 return;
@@ -73,6 +67,8 @@ async fn hand_over(engine: &Engine, station: &Station, order: Order, receipt: Re
         Some(_) => matches!(would_be(engine, &order).await, Ok(riposte_ledger::WouldBe::Handled)),
         None => false,
     };
+    // One order became one for each agent.
+    engine.tally.given(&order.command.name, orders.len().saturating_sub(1) as u64);
     let mut decided = true;
     for order in orders {
         let keys = keys(&order);
@@ -83,19 +79,15 @@ async fn hand_over(engine: &Engine, station: &Station, order: Order, receipt: Re
         };
         match handed {
             Ok(outcome) | Err(Not::Decided(outcome)) => {
-                let undecided = matches!(outcome, Outcome::Undecided(_));
-                if undecided || matches!(outcome, Outcome::Failed { .. }) {
-                    engine.counters.failed.fetch_add(1, Ordering::Relaxed);
-                }
-                decided &= !undecided;
-                engine.report.outcome(&order, &keys, &outcome);
+                decided &= !matches!(outcome, Outcome::Undecided(_));
+                respond::settled(engine, &order, &keys, &outcome);
             }
             Err(Not::Undeliverable(why)) => {
                 if why.passes() {
                     engine.counters.failed.fetch_add(1, Ordering::Relaxed);
                     decided = false;
                 }
-                engine.report.undeliverable(&order, &why);
+                engine.undeliverable(&order, &why);
             }
         }
     }
@@ -191,7 +183,7 @@ async fn shadow(engine: &Engine, entry: NewEntry, would: String) -> Outcome {
         },
         Ok(Admitted::Handled) => Outcome::Handled,
         Ok(Admitted::Full { limit }) => Outcome::Refused(Refused::Full(limit)),
-        Ok(Admitted::InForce { id, .. } | Admitted::UnderWay { id } | Admitted::Undoing { id }) => {
+        Ok(Admitted::InForce { id, .. } | Admitted::UnderWay { id, .. } | Admitted::Undoing { id }) => {
             Outcome::Already(id)
         }
         Err(error) => Outcome::Undecided(error),

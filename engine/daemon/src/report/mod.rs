@@ -1,6 +1,7 @@
 //! What is said about every step: an audit event, a line of Wazuh's log where
 //! Wazuh would write one, and a trace for the operator.
 
+mod gather;
 mod ossec;
 mod refusals;
 pub mod wazuh_log;
@@ -19,10 +20,11 @@ use riposte_runtime::native::{Added, Ended, Message, Verb};
 use riposte_transport::Undeliverable;
 use riposte_transport::wazuh::ossec_log::OssecLog;
 
+use self::gather::{Gather, Told};
 use self::refusals::Refusals;
 use self::wazuh_log::WazuhLog;
 use crate::exec::hand_over::caller_logs;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Refused};
 use crate::places::Places;
 
 /// How much of a message an event shows, in characters.
@@ -31,6 +33,8 @@ const SHOWN: usize = 1000;
 /// Where everything that happens is written.
 pub struct Report {
     audit: Arc<Audit>,
+    /// For events of which alerts may make any number.
+    gather: Arc<Gather>,
     log: WazuhLog,
     /// Wazuh's own log, where the engine stands in for the part that writes it.
     ossec: Option<OssecLog>,
@@ -46,13 +50,21 @@ impl Report {
     pub fn open(places: &Places, clock: Arc<dyn Clock>) -> Result<Self, String> {
         let audit = Audit::open(&places.audit(), Arc::clone(&clock)).map_err(|error| error.to_string())?;
         let log = WazuhLog::open(&places.response_log()).map_err(|error| error.to_string())?;
-        Ok(Self { audit: Arc::new(audit), log, ossec: None, clock })
+        let audit = Arc::new(audit);
+        let gather = Arc::new(Gather::new(Arc::clone(&audit), Arc::clone(&clock)));
+        Ok(Self { audit, gather, log, ossec: None, clock })
     }
 
     /// Who hears of what capabilities refuse.
     #[must_use]
     pub fn witness(&self) -> Arc<dyn Witness> {
-        Arc::new(Refusals { audit: Arc::clone(&self.audit) })
+        Arc::new(Refusals { audit: Arc::clone(&self.audit), gather: Arc::clone(&self.gather) })
+    }
+
+    /// Writes what was counted since the last time. To be called once a second,
+    /// and at the end.
+    pub fn flush(&self) {
+        self.gather.flush();
     }
 
     /// The same, which also says in Wazuh's log what `wazuh-execd` says there.
@@ -64,43 +76,35 @@ impl Report {
     /// A message that led to no order.
     pub fn not_ordered(&self, kind: &'static str, why: &str) {
         tracing::warn!("{kind}: {}", why.chars().take(SHOWN).collect::<String>().escape_debug());
-        let detail = Some(why.chars().take(SHOWN).collect());
-        self.event(Event { detail, ..self.plain(kind) });
+        let detail: String = why.chars().take(SHOWN).collect();
+        let about = detail.clone();
+        // Whether it is written now is told by the trace above, which says each.
+        let _ = self.gather.record(Event { detail: Some(detail), ..self.plain(kind) }, &about);
     }
 
     /// What became of an order.
     pub fn outcome(&self, order: &Order, keys: &[String], outcome: &Outcome) {
-        let entry = outcome.entry();
-        let command = &*order.command.name;
-        let rule = &*order.rule_id;
-        // Text of the alert is quoted: it could forge lines.
-        let (alert, id) = (&*order.alert_id, entry.map(|id| id.0));
-        match outcome {
-            Outcome::Failed { .. } | Outcome::Undecided(_) => {
-                tracing::error!(command, rule, alert, entry = id, "{outcome}");
+        let (entry, detail) = (outcome.entry().map(|id| id.0), Some(outcome.to_string()));
+        let event = Event { entry, keys: keys.to_vec(), detail, ..of_order(outcome.word(), order) };
+        let told = match alike(outcome) {
+            Some(about) => self.gather.record(event, &about),
+            None => {
+                self.event(event);
+                Told::Now
             }
-            Outcome::Refused(_) | Outcome::Unsupported(_) => {
-                tracing::warn!(command, rule, alert, "{outcome}");
-            }
-            Outcome::InForce { .. }
-            | Outcome::Done(_)
-            | Outcome::HandedOver { .. }
-            | Outcome::Shadow { .. } => {
-                let keys = keys.join(", ");
-                tracing::info!(command, rule, alert, entry = id, keys, "{outcome}");
-            }
-            Outcome::Already(_) | Outcome::Handled | Outcome::NoKey(_) => {
-                tracing::debug!(command, rule, alert, entry = id, "{outcome}");
-            }
+        };
+        if told == Told::Now {
+            trace(order, keys, outcome);
         }
-        let (entry, detail) = (entry.map(|id| id.0), Some(outcome.to_string()));
-        self.event(Event { entry, keys: keys.to_vec(), detail, ..of_order(outcome.word(), order) });
     }
 
     /// Nobody stands for the order's agent.
     pub fn undeliverable(&self, order: &Order, why: &Undeliverable) {
-        tracing::warn!(command = %order.command.name, agent = ?order.agent, "undeliverable: {why}");
-        self.event(Event { detail: Some(why.to_string()), ..of_order("undeliverable", order) });
+        let words = why.to_string();
+        let event = Event { detail: Some(words.clone()), ..of_order("undeliverable", order) };
+        if self.gather.record(event, &words) == Told::Now {
+            tracing::warn!(command = %order.command.name, agent = ?order.agent, "undeliverable: {words}");
+        }
     }
 
     /// Another dispatcher has begun to carry out the same.
@@ -125,15 +129,18 @@ impl Report {
 
     /// A line of the input is not an alert.
     pub fn bad_line(&self, number: u64, why: &str) {
-        tracing::warn!(line = number, "not an alert, skipped: {why}");
-        self.event(Event { detail: Some(format!("line {number}: {why}")), ..self.plain("line-skipped") });
+        let detail = Some(format!("line {number}: {why}"));
+        if self.gather.record(Event { detail, ..self.plain("line-skipped") }, why) == Told::Now {
+            tracing::warn!(line = number, "not an alert, skipped: {why}");
+        }
     }
 
     /// An alert is older than `--max-age`.
     pub fn stale(&self, alert: &Alert<'_>) {
         let id = alert.id();
         tracing::debug!(alert = id, "older than --max-age, dropped");
-        self.event(Event { alert_id: Some(id.to_owned()), ..self.plain("stale") });
+        // The first and the last of each second are enough to find the others.
+        let _ = self.gather.record(Event { alert_id: Some(id.to_owned()), ..self.plain("stale") }, "");
     }
 
     /// What a rotated file held beyond `offset` cannot be found.
@@ -276,6 +283,55 @@ impl Report {
 
     fn lines(&self, executable: &str, lines: Vec<String>) {
         self.log.lines(self.clock.now().wall_ms, executable, lines);
+    }
+}
+
+/// What tells an outcome from others like it, when a flood of alerts may have any
+/// number of it; `None`: it stands by itself, as what has an entry does.
+fn alike(outcome: &Outcome) -> Option<String> {
+    match outcome {
+        Outcome::Already(_) | Outcome::Handled | Outcome::Failed { id: None, .. } => Some(String::new()),
+        Outcome::NoKey(why) | Outcome::Unsupported(why) => Some(why.clone()),
+        // The others hold a time, or a number that is another each time.
+        Outcome::Refused(why @ (Refused::Allowed(_) | Refused::Guarded(_) | Refused::Untyped(_))) => {
+            Some(why.to_string())
+        }
+        Outcome::Refused(why) => Some(why.word().to_owned()),
+        Outcome::InForce { .. }
+        | Outcome::Done(_)
+        | Outcome::HandedOver { .. }
+        | Outcome::Shadow { .. }
+        | Outcome::Waiting(_)
+        | Outcome::Failed { .. }
+        | Outcome::Undecided(_) => None,
+    }
+}
+
+/// What became of an order, for the operator.
+fn trace(order: &Order, keys: &[String], outcome: &Outcome) {
+    let entry = outcome.entry();
+    let command = &*order.command.name;
+    let rule = &*order.rule_id;
+    // Text of the alert is quoted: it could forge lines.
+    let (alert, id) = (&*order.alert_id, entry.map(|id| id.0));
+    match outcome {
+        Outcome::Failed { .. } | Outcome::Undecided(_) => {
+            tracing::error!(command, rule, alert, entry = id, "{outcome}");
+        }
+        Outcome::Refused(_) | Outcome::Unsupported(_) => {
+            tracing::warn!(command, rule, alert, "{outcome}");
+        }
+        Outcome::InForce { .. }
+        | Outcome::Done(_)
+        | Outcome::HandedOver { .. }
+        | Outcome::Waiting(_)
+        | Outcome::Shadow { .. } => {
+            let keys = keys.join(", ");
+            tracing::info!(command, rule, alert, entry = id, keys, "{outcome}");
+        }
+        Outcome::Already(_) | Outcome::Handled | Outcome::NoKey(_) => {
+            tracing::debug!(command, rule, alert, entry = id, "{outcome}");
+        }
     }
 }
 

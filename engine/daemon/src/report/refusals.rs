@@ -7,18 +7,23 @@ use riposte_capability::witness::Denied;
 use riposte_ledger::audit::{Audit, Event};
 
 use super::SHOWN;
+use super::gather::{Gather, Told};
 
 /// Writes events about refusals.
 pub(super) struct Refusals {
     pub(super) audit: Arc<Audit>,
+    pub(super) gather: Arc<Gather>,
 }
 
 impl Witness for Refusals {
     fn denied(&self, denied: &Denied<'_>) {
         let Denied { command, call, target, why, .. } = denied;
-        // The target is a component's text: it could forge lines.
-        tracing::warn!(command, target = ?shown(target), "{call} was denied: {}", why.message.escape_debug());
-        self.audit.record(event("denied", denied));
+        let event = event("denied", denied);
+        let words = event.detail.clone().unwrap_or_default();
+        if self.gather.record(event, &words) == Told::Now {
+            // The target is a component's text: it could forge lines.
+            tracing::warn!(command, target = ?shown(target), "{call} was denied: {}", why.message.escape_debug());
+        }
     }
 
     fn overridden(&self, rule: &str, target: &str, reason: &str) {

@@ -81,7 +81,7 @@ pub(super) async fn weigh(
         return Err(Outcome::Unsupported(why.clone()));
     }
     hear(unpaused(scales, &ready))?;
-    hear(unbroken(scales, &ready))?;
+    hear(unbroken(scales.now.boot_ms, &ready))?;
     if matches!(ready.runner, Runner::Native(_)) {
         hear(unambiguous(order))?;
     }
@@ -127,8 +127,9 @@ fn unpaused(scales: &Scales<'_>, ready: &Ready) -> Result<(), Instead> {
     }
 }
 
-fn unbroken(scales: &Scales<'_>, ready: &Ready) -> Result<(), Instead> {
-    match ready.breaker.verdict(scales.now.boot_ms) {
+/// Whether the command may add at `boot_ms`.
+pub(super) fn unbroken(boot_ms: i64, ready: &Ready) -> Result<(), Instead> {
+    match ready.breaker.verdict(boot_ms) {
         Verdict::Open(left) => Err(Outcome::Refused(Refused::Breaker(left))),
         Verdict::Closed => Ok(()),
     }
@@ -163,7 +164,7 @@ pub(super) async fn admit(engine: &Arc<Engine>, order: &Order) -> Result<Intende
             invocation.entry = (mode == Mode::Enforce).then_some(id);
             invocation.timeout = timeout;
             invocation.offence = offence;
-            Ok(Intended { id, ready, invocation, keys, timed: timeout.is_some() })
+            Ok(Intended { id, ready, invocation, keys, timed: timeout.is_some(), turn: None })
         }
         Admitted::InForce { id, due, extended } => {
             if extended {
@@ -172,7 +173,12 @@ pub(super) async fn admit(engine: &Arc<Engine>, order: &Order) -> Result<Intende
             }
             Err(Outcome::Already(id))
         }
-        Admitted::UnderWay { id } => Err(Outcome::Already(id)),
+        Admitted::UnderWay { id, extended } => {
+            if extended {
+                engine.settle_effects(id).await;
+            }
+            Err(Outcome::Already(id))
+        }
         Admitted::Undoing { id } => Err(Outcome::Refused(Refused::Undoing(id))),
         Admitted::Handled => Err(Outcome::Handled),
         Admitted::Full { limit } => Err(Outcome::Refused(Refused::Full(limit))),
@@ -194,6 +200,10 @@ async fn keys(
             Purpose::Act(engine) => engine.component_permits(ready).await,
             Purpose::Ask => [None, None],
         };
+        if let Purpose::Act(engine) = purpose {
+            // Those before it may have failed too often meanwhile.
+            unbroken(engine.now().boot_ms, ready)?;
+        }
         let answer = plugin.keys(invocation).await;
         if let (Purpose::Act(engine), Mode::Enforce) = (purpose, invocation.mode) {
             engine.report.said(order, &answer.log);

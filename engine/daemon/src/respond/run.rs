@@ -1,6 +1,7 @@
 //! An admitted order is done, and what came of it is recorded.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use riposte_capability::{Effect, WouldBe};
 use riposte_ledger::{LedgerError, Rekeyed, Settled};
@@ -10,20 +11,29 @@ use riposte_policy::{Keys, Order};
 use riposte_runtime::native::{Decision, Message, NativeProgram};
 use riposte_runtime::{Kind, Plugin};
 
-use super::admit::{By, UNDO_PATIENCE, guarded, spared, typed};
-use super::{Instead, Intended, LEDGER_AGAIN};
+use super::admit::{By, UNDO_PATIENCE, guarded, spared, typed, unbroken};
+use super::{Instead, Intended, LEDGER_AGAIN, Turn};
 use crate::arm::Runner;
 use crate::engine::Engine;
 use crate::outcome::{Outcome, Refused};
 use crate::undo;
 
+/// How long a program takes room from those of other commands while it has not
+/// ended.
+const QUICK: Duration = Duration::from_secs(1);
+
 impl Intended {
     /// Runs the component or the program.
-    pub(super) async fn run(&self, engine: &Arc<Engine>, order: &Order) -> Result<Made, String> {
+    pub(super) async fn run(&mut self, engine: &Arc<Engine>, order: &Order) -> Result<Made, String> {
         let shadow = self.invocation.mode == Mode::Shadow;
-        match &self.ready.runner {
+        let ready = Arc::clone(&self.ready);
+        match &ready.runner {
             Runner::Component(plugin) => {
-                let _permits = engine.component_permits(&self.ready).await;
+                let _permits = engine.component_permits(&ready).await;
+                // Those before it may have failed too often meanwhile.
+                if let Err(refused) = unbroken(engine.now().boot_ms, &ready) {
+                    return Ok(Made::Aborted(self.ended(engine, refused).await));
+                }
                 if plugin.kind() == Kind::Oneshot && !shadow {
                     self.begin(engine).await?;
                 }
@@ -43,12 +53,16 @@ impl Intended {
     }
 
     async fn program(
-        &self,
+        &mut self,
         engine: &Arc<Engine>,
         order: &Order,
         program: &NativeProgram,
     ) -> Result<Made, String> {
-        let permits = engine.program_permits(&self.ready).await;
+        let turn = match self.turn.take() {
+            Some(turn) => turn,
+            None => engine.turns.next(engine, Some(&self.ready), &self.ready.command.name).await,
+        };
+        let Turn { own, all, alone } = turn;
         if !self.timed {
             self.begin(engine).await?;
         }
@@ -58,7 +72,20 @@ impl Intended {
             instead = self.rekey(engine, order, keys).await.err();
             if instead.is_some() { Decision::Abort } else { Decision::Continue }
         };
-        let added = match program.add(&message, order.key, decide).await {
+        let added = {
+            let mut adding = std::pin::pin!(program.add(&message, order.key, decide));
+            // One that does not answer costs nothing but time, which is its own
+            // command's: other programs are started meanwhile.
+            tokio::select! {
+                biased;
+                added = &mut adding => added,
+                () = tokio::time::sleep(QUICK) => {
+                    drop(all);
+                    adding.await
+                }
+            }
+        };
+        let added = match added {
             Ok(added) => added,
             // It never ran, so there is nothing to undo.
             Err(error) => {
@@ -67,7 +94,7 @@ impl Intended {
                 return Ok(Made::Aborted(self.ended(engine, failed).await));
             }
         };
-        drop(permits);
+        drop(own);
         engine.report.program(order, &added);
         if order.key == Way::Wazuh && added.refused_its_input() {
             // Wazuh keeps no entry of it, so there must be no delete either.
@@ -76,7 +103,7 @@ impl Intended {
             return Ok(Made::Aborted(self.ended(engine, failed).await));
         }
         if let Some(running) = added.running {
-            engine.programs.supervise(self.id, running);
+            engine.programs.supervise(self.id, running, alone);
         }
         Ok(instead.map_or(Made::Added(None), Made::Aborted))
     }
@@ -149,9 +176,9 @@ impl Intended {
                 Ok(Rekeyed::InForce { existing, due }) => {
                     if let Some(due) = due {
                         engine.timekeeper.extended(existing, due.boot_ms);
-                        // Under Wazuh's key it may be a component's.
-                        engine.settle_effects(existing).await;
                     }
+                    // Under Wazuh's key it may be a component's.
+                    engine.settle_effects(existing).await;
                     return Err(Outcome::Already(existing));
                 }
                 Err(error) => {

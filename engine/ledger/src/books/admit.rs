@@ -53,11 +53,26 @@ pub(super) struct Repeat {
     in_force: bool,
     /// Which offence this is, where it is one.
     offence: Option<Offence>,
-    /// When it ends then, and whether that is another time than now; `None`
-    /// when its end is not moved and not yet known.
-    ends: Option<(Due, bool)>,
+    ends: Ends,
     /// How long it was asked for this time.
     length: i64,
+}
+
+impl Repeat {
+    fn is_longer(&self) -> bool {
+        matches!(self.ends, Ends::Longer | Ends::At { moved: true, .. })
+    }
+}
+
+/// When it ends then.
+#[derive(Clone, Copy)]
+enum Ends {
+    /// So long after its first effect as it was to.
+    AsItWas,
+    /// Longer after its first effect.
+    Longer,
+    /// At this time, which may be another than before.
+    At { due: Due, moved: bool },
 }
 
 impl Books {
@@ -73,7 +88,7 @@ impl Books {
                 let id = repeat.id;
                 Ok(match self.repeat(&asked, &repeat)? {
                     Some((due, extended)) => Admitted::InForce { id, due, extended },
-                    None => Admitted::UnderWay { id },
+                    None => Admitted::UnderWay { id, extended: repeat.is_longer() },
                 })
             }
             Decision::New { offence } => {
@@ -93,7 +108,7 @@ impl Books {
             Decision::Full { limit } => WouldBe::Full { limit },
             Decision::Again(Again::Undoing { id }) => WouldBe::Undoing { id },
             Decision::Again(Again::Open(repeat)) => match (repeat.in_force, repeat.ends) {
-                (true, Some((due, _))) => WouldBe::InForce { id: repeat.id, due },
+                (true, Ends::At { due, .. }) => WouldBe::InForce { id: repeat.id, due },
                 _ => WouldBe::UnderWay { id: repeat.id },
             },
             Decision::New { offence } => {
@@ -148,26 +163,22 @@ impl Books {
         index.by_key(asked.print(&index)).cloned()
     }
 
-    /// When `live` ends, once it is asked for again to last `length` from now,
-    /// and whether that is another time than now.
-    fn ends_then(&self, asked: &Asked<'_>, live: &Live, length: i64) -> Option<(Due, bool)> {
-        let Term::At(ends) = live.term else { return None };
+    /// When `live` ends, once it is asked for again to last `length` from now.
+    fn ends_then(&self, asked: &Asked<'_>, live: &Live, length: i64) -> Ends {
         let now = self.now();
-        match asked.key {
-            // The later of the two.
-            Way::Riposte if live.state == State::InForce => {
+        let at = |due: Due, before: i64| Ends::At { due, moved: due.boot_ms != before };
+        match (asked.key, live.term) {
+            (_, Term::Never) => Ends::AsItWas,
+            // The later of the two; also of what is under way, or the longer
+            // time would be lost.
+            (Way::Riposte, Term::After(before)) if length > before => Ends::Longer,
+            (_, Term::After(_)) => Ends::AsItWas,
+            (Way::Riposte, Term::At(before)) => {
                 let later = due(&now, length);
-                Some(if later.boot_ms > ends { (later, true) } else { (due_at(&now, ends), false) })
+                at(if later.boot_ms > before { later } else { due_at(&now, before) }, before)
             }
-            Way::Riposte => None,
-            // What is under way has told the kernel how long, once it holds
-            // something: its end stays.
-            Way::Wazuh if live.state != State::InForce && live.holds() > 0 => None,
             // The last one said, be it later or earlier.
-            Way::Wazuh => {
-                let last = due(&now, wazuh::lasts_ms(now.wall_ms, length));
-                Some((last, last.boot_ms != ends))
-            }
+            (Way::Wazuh, Term::At(before)) => at(due(&now, wazuh::lasts_ms(now.wall_ms, length)), before),
         }
     }
 
@@ -182,7 +193,11 @@ impl Books {
             self.count_wazuh_offence(asked, offence)?;
             self.execute("UPDATE entry SET offence = ?2 WHERE id = ?1", (repeat.id.0, offence.number))?;
         }
-        if let Some((due, true)) = repeat.ends {
+        if let Ends::Longer = repeat.ends {
+            self.execute("UPDATE entry SET length = ?2 WHERE id = ?1", (repeat.id.0, repeat.length))?;
+            self.index().set_term(repeat.id, Term::After(repeat.length));
+        }
+        if let Ends::At { due, moved: true } = repeat.ends {
             let sql = match asked.key {
                 Way::Riposte => {
                     "UPDATE entry SET due = ?2, due_boot = ?3, boot = ?4, length = max(length, ?5) WHERE id = ?1"
@@ -194,7 +209,10 @@ impl Books {
             self.execute(sql, (repeat.id.0, due.wall_ms, due.boot_ms, self.boot, repeat.length))?;
             self.index().set_term(repeat.id, Term::At(due.boot_ms));
         }
-        Ok(repeat.ends.filter(|_| repeat.in_force))
+        Ok(match repeat.ends {
+            Ends::At { due, moved } if repeat.in_force => Some((due, moved)),
+            _ => None,
+        })
     }
 
     /// Shadows do nothing, so there is nothing to limit.

@@ -30,7 +30,7 @@ impl Books {
         clock: Arc<dyn Clock>,
         settings: Settings,
     ) -> Result<(Self, Left), LedgerError> {
-        let offset_ms = offset_ms(&clock.now());
+        let opened = clock.now();
         let mut books = Self {
             path,
             store,
@@ -38,7 +38,8 @@ impl Books {
             index: Arc::new(Mutex::new(Index::new())),
             settings,
             boot: 0,
-            offset_ms,
+            offset_ms: offset_ms(&opened),
+            opened,
             next: 1,
             definitions: HashMap::new(),
             handled: HashMap::new(),
@@ -64,57 +65,6 @@ impl Books {
         self.handled = handled;
         self.next = self.next.max(next);
         self.definitions.clear();
-        Ok(())
-    }
-
-    /// Finds the number of this start of the machine, and brings what is open
-    /// from earlier starts over to it: what is left of each by the wall clock,
-    /// but never more than it was given. A clock that was set back while the
-    /// machine was off then extends nothing without end.
-    fn enter_boot(&mut self) -> Result<(), LedgerError> {
-        let now = self.now();
-        self.execute("INSERT OR IGNORE INTO boot (boot_id) VALUES (?1)", [&*now.boot_id])?;
-        let mut find = self.statement("SELECT number FROM boot WHERE boot_id = ?1")?;
-        let boot: i64 =
-            find.query_row([&*now.boot_id], |row| row.get(0)).map_err(|error| self.failed(&error))?;
-        drop(find);
-        self.boot = boot;
-        // What was cut short between its first effect and being in force has
-        // its due time beside the effect.
-        self.execute(
-            "UPDATE entry SET (due, due_boot, boot) =
-                 (SELECT due, due_boot, boot FROM effect WHERE effect.entry = entry.id ORDER BY number LIMIT 1)
-             WHERE closed IS NULL AND length IS NOT NULL AND due IS NULL
-               AND EXISTS (SELECT 1 FROM effect WHERE effect.entry = entry.id AND NOT released)",
-            (),
-        )?;
-        for (table, until, open) in [
-            ("entry", "due", "closed IS NULL AND"),
-            ("allow", "until", ""),
-            ("pause", "until", ""),
-            ("mode", "until", ""),
-        ] {
-            self.execute(
-                &format!(
-                    "UPDATE {table} SET boot = ?1,
-                            {until}_boot = ?3 + min(max({until} - ?2, 0), length),
-                            {until} = ?2 + min(max({until} - ?2, 0), length)
-                     WHERE {open} {until} IS NOT NULL AND boot <> ?1"
-                ),
-                (boot, now.wall_ms, now.boot_ms),
-            )?;
-            // In the same start, after a clock was set while no engine ran.
-            self.execute(
-                &format!(
-                    "UPDATE {table} SET {until} = {until}_boot + ?2
-                     WHERE {open} {until} IS NOT NULL AND boot = ?1 AND abs({until} - {until}_boot - ?2) > 2000"
-                ),
-                (boot, self.offset_ms),
-            )?;
-            if open.is_empty() {
-                self.execute(&format!("DELETE FROM {table} WHERE until_boot <= ?1"), [now.boot_ms])?;
-            }
-        }
         Ok(())
     }
 

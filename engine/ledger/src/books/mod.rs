@@ -5,6 +5,7 @@
 //! after the first statement are the storage's, which undo the whole commit.
 
 mod admit;
+mod clock;
 mod effect;
 mod enter;
 mod input;
@@ -22,12 +23,13 @@ use riposte_policy::order::EntryId;
 use rusqlite::{CachedStatement, Connection, Params};
 
 use crate::clock::{Clock, Now};
-use crate::entry::{Due, State};
+use crate::entry::State;
 use crate::error::LedgerError;
 use crate::index::{Index, Live};
 use crate::ledger::Settings;
 use crate::store::Store;
 
+use clock::{due, due_at, offset_ms};
 pub(crate) use input::inputs;
 pub(crate) use rule::{allows, modes, pauses};
 
@@ -42,6 +44,8 @@ pub(crate) struct Books {
     boot: i64,
     /// Wall clock minus boot-time clock, as the due times in the tables have it.
     offset_ms: i64,
+    /// When these books were opened.
+    opened: Now,
     /// Never taken back, not even with a failed commit: nobody then acts on an
     /// entry that has another's number.
     next: i64,
@@ -101,13 +105,13 @@ impl Books {
     /// Ends an entry. The alert goes too, except where somebody will ask what
     /// went wrong: undoing needed it, and nothing is left to undo.
     fn close(&mut self, id: EntryId, to: State, error: Option<&str>) -> Result<(), LedgerError> {
-        let closed = self.now().wall_ms;
+        let now = self.now();
         self.execute(
             "UPDATE entry SET state = ?2, closed = ?3, error = coalesce(?4, error) WHERE id = ?1",
-            (id.0, to.as_str(), closed, error.map(shorten)),
+            (id.0, to.as_str(), now.wall_ms, error.map(shorten)),
         )?;
         if to != State::Merged {
-            self.count_offence(id, closed)?;
+            self.count_offence(id, &now)?;
         }
         if !matches!(to, State::Failed | State::Unknown) {
             self.execute("DELETE FROM body WHERE entry = ?1", [id.0])?;
@@ -115,30 +119,6 @@ impl Books {
         self.execute("DELETE FROM receipt WHERE entry = ?1", [id.0])?;
         self.index().remove(id);
         Ok(())
-    }
-
-    /// Wall clocks are set, forward and back, also by hours. Within one start
-    /// of the machine due times follow the other clock, but the wall times
-    /// beside them are what the next start goes by: they move along. Returns how
-    /// far the clocks are apart in the tables then.
-    fn follow_wall_clock(&self) -> Result<i64, LedgerError> {
-        let offset = offset_ms(&self.now());
-        if (offset - self.offset_ms).abs() <= 2_000 {
-            return Ok(self.offset_ms);
-        }
-        tracing::warn!(
-            by_ms = offset - self.offset_ms,
-            "the wall clock was set; due times keep their distance"
-        );
-        for sql in [
-            "UPDATE entry SET due = due_boot + ?1 WHERE closed IS NULL AND due_boot IS NOT NULL AND boot = ?2",
-            "UPDATE allow SET until = until_boot + ?1 WHERE until_boot IS NOT NULL AND boot = ?2",
-            "UPDATE pause SET until = until_boot + ?1 WHERE until_boot IS NOT NULL AND boot = ?2",
-            "UPDATE mode SET until = until_boot + ?1 WHERE until_boot IS NOT NULL AND boot = ?2",
-        ] {
-            self.execute(sql, (offset, self.boot))?;
-        }
-        Ok(offset)
     }
 
     fn statement(&self, sql: &str) -> Result<CachedStatement<'_>, LedgerError> {
@@ -156,20 +136,6 @@ impl Books {
     fn conn(&self) -> &Connection {
         &self.store.conn
     }
-}
-
-fn offset_ms(now: &Now) -> i64 {
-    now.wall_ms.saturating_sub(now.boot_ms)
-}
-
-/// `length` milliseconds from now, by both clocks.
-fn due(now: &Now, length: i64) -> Due {
-    Due { wall_ms: now.wall_ms.saturating_add(length), boot_ms: now.boot_ms.saturating_add(length) }
-}
-
-/// The same moment on both clocks.
-fn due_at(now: &Now, boot_ms: i64) -> Due {
-    Due { wall_ms: now.wall_ms.saturating_add(boot_ms.saturating_sub(now.boot_ms)), boot_ms }
 }
 
 /// Keys as the tables keep them. Strings always have a JSON form.

@@ -7,6 +7,7 @@ use riposte_policy::config::{Mode, Way};
 
 use super::admit::Asked;
 use super::{Books, keys_json};
+use crate::clock::Now;
 use crate::entry::length_ms;
 use crate::error::LedgerError;
 use crate::ledger::Offences;
@@ -18,6 +19,16 @@ pub(super) struct Offence {
     /// In milliseconds; `None`: for good.
     pub(super) length: Option<i64>,
 }
+
+/// Since when an offender must have been quiet, by both clocks.
+struct Quiet {
+    since_wall_ms: i64,
+    since_boot_ms: i64,
+}
+
+/// How long after the start of the machine its wall clock is believed when it
+/// says that something is old, in milliseconds: an hour.
+const SETTLED_MS: i64 = 3_600_000;
 
 /// Whose offences are counted in our way: per response (or command, when asked for by
 /// hand) and where it runs, so that one alert answered on two machines is one
@@ -71,17 +82,24 @@ impl Books {
     }
 
     fn next_own_offence(&self, offender: &Offender<'_>, lengths: &Lengths) -> Result<Offence, LedgerError> {
-        let quiet_since = self.now().wall_ms.saturating_sub(length_ms(self.settings.offence_quiet));
-        let before: Option<u32> = self
+        let before: Option<(u32, i64, i64, i64)> = self
             .statement(
-                "SELECT count FROM offence
-                 WHERE tenant = ?1 AND scope = ?2 AND agent = ?3 AND keys = ?4 AND ends >= ?5",
+                "SELECT count, boot, ends_boot, ends FROM offence
+                 WHERE tenant = ?1 AND scope = ?2 AND agent = ?3 AND keys = ?4",
             )?
-            .query_row((offender.tenant, offender.scope, offender.agent, offender.keys, quiet_since), |row| {
-                row.get(0)
+            .query_row((offender.tenant, offender.scope, offender.agent, offender.keys), |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
             })
             .optional()
             .map_err(|error| self.failed(&error))?;
+        let quiet = self.quiet();
+        let counts = |boot, ends_boot, ends| match boot == self.boot {
+            true => ends_boot >= quiet.since_boot_ms,
+            false => quiet.since_boot_ms <= 0 && ends >= quiet.since_wall_ms,
+        };
+        let before = before
+            .filter(|(_, boot, ends_boot, ends)| counts(*boot, *ends_boot, *ends))
+            .map(|(count, ..)| count);
         let number = before.unwrap_or(0).saturating_add(1);
         Ok(Offence { number, length: Some(lengths.at(number)) })
     }
@@ -127,13 +145,14 @@ impl Books {
     /// itself is the record: nobody can open another with the same keys. So the
     /// count costs nothing when an attack begins, and its quiet time starts when
     /// the offence is really over.
-    pub(super) fn count_offence(&self, id: EntryId, ends: i64) -> Result<(), LedgerError> {
+    pub(super) fn count_offence(&self, id: EntryId, ends: &Now) -> Result<(), LedgerError> {
         self.execute(
-            "INSERT INTO offence (tenant, scope, agent, keys, count, ends)
-             SELECT tenant, coalesce(response, command), agent, keys, offence, ?2 FROM entry
+            "INSERT INTO offence (tenant, scope, agent, keys, count, ends, ends_boot, boot)
+             SELECT tenant, coalesce(response, command), agent, keys, offence, ?2, ?3, ?4 FROM entry
              WHERE id = ?1 AND length IS NOT NULL AND offence > 0 AND mode = 'enforce' AND counted IS NULL
-             ON CONFLICT DO UPDATE SET count = excluded.count, ends = excluded.ends",
-            (id.0, ends),
+             ON CONFLICT DO UPDATE SET count = excluded.count, ends = excluded.ends,
+                                       ends_boot = excluded.ends_boot, boot = excluded.boot",
+            (id.0, ends.wall_ms, ends.boot_ms, self.boot),
         )?;
         Ok(())
     }
@@ -168,8 +187,31 @@ impl Books {
 
     /// Removes what is old enough to count for nothing.
     pub(super) fn prune_offences(&self) -> Result<usize, LedgerError> {
-        let quiet_since = self.now().wall_ms.saturating_sub(length_ms(self.settings.offence_quiet));
-        self.execute("DELETE FROM offence WHERE ends < ?1", [quiet_since])
+        let quiet = self.quiet();
+        let mut forgotten = self.execute(
+            "DELETE FROM offence WHERE boot = ?1 AND ends_boot < ?2",
+            (self.boot, quiet.since_boot_ms),
+        )?;
+        // A clock that is wrong when the machine starts is set right soon after:
+        // what it calls old stays until then, though it does not count.
+        if self.now().boot_ms >= SETTLED_MS {
+            forgotten += self.execute(
+                "DELETE FROM offence WHERE boot <> ?1 AND (ends < ?2 OR ?3)",
+                (self.boot, quiet.since_wall_ms, quiet.since_boot_ms > 0),
+            )?;
+        }
+        Ok(forgotten)
+    }
+
+    /// Since when an offender must have been quiet for nothing to count. What
+    /// ended in an earlier start of the machine did so before this one began:
+    /// so a wall clock that was set back keeps nothing for ever.
+    fn quiet(&self) -> Quiet {
+        let quiet_ms = length_ms(self.settings.offence_quiet);
+        Quiet {
+            since_wall_ms: self.aged_wall_ms().saturating_sub(quiet_ms),
+            since_boot_ms: self.now().boot_ms.saturating_sub(quiet_ms),
+        }
     }
 }
 

@@ -115,6 +115,9 @@ pub enum Admitted {
     UnderWay {
         /// The entry that is.
         id: EntryId,
+        /// Whether it is to last longer for this alert. The kernel's timeouts
+        /// of the effects that it has by now then have to follow.
+        extended: bool,
     },
     /// The same is being undone: wait for that, and ask again.
     Undoing {

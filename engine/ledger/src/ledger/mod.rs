@@ -97,6 +97,20 @@ pub enum Wait {
     Durable,
 }
 
+/// An effect that the host shows, for [`Ledger::known`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// The entry that it names.
+    pub entry: Option<EntryId>,
+    /// The interface.
+    pub interface: String,
+    /// The target.
+    pub target: String,
+}
+
+/// How many holders of an effect are looked at for the first of them.
+const FEW: usize = 64;
+
 /// Whose offences to forget.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Offences {
@@ -254,6 +268,27 @@ impl Ledger {
     /// The same, over all but `id`. From memory.
     pub fn others(&self, id: EntryId, interface: &str, target: &str) -> Standing {
         self.standing_except(Some(id), interface, target)
+    }
+
+    /// How long an effect is to stay, and the first of the entries that hold it.
+    /// From memory.
+    pub fn marked(&self, interface: &str, target: &str) -> (Standing, Option<EntryId>) {
+        let boot_ms = self.0.clock.now().boot_ms;
+        let index = self.0.index.lock().unwrap_or_else(PoisonError::into_inner);
+        let print = index.target(interface, target);
+        // Of a crowd a few are looked at: any of them is a holder.
+        let first = index.holders(print).take(FEW).map(|live| live.id).min();
+        (index.standing(print, None, boot_ms), first)
+    }
+
+    /// Which of these effects were recorded here: by the entry that is named, or
+    /// where none is, by this ledger at all as far as anybody can tell.
+    ///
+    /// # Errors
+    ///
+    /// When the ledger cannot be read.
+    pub async fn known(&self, effects: Vec<Named>) -> Result<Vec<bool>, LedgerError> {
+        self.read_all(move |conn| reader::known(conn, &effects)).await
     }
 
     fn standing_except(&self, except: Option<EntryId>, interface: &str, target: &str) -> Standing {

@@ -6,7 +6,7 @@
 use rusqlite::Connection;
 
 use super::tables::{CHAIN, ENTRY, ENTRY_INDEXES, WAZUH_OFFENCE, with_words};
-use super::{FIRST, VERSION, transitions};
+use super::{FIRST, REFUSALS, VERSION, transitions};
 
 /// What leads from a version to the next.
 type Step = fn(&Connection) -> rusqlite::Result<()>;
@@ -54,7 +54,13 @@ const COLUMNS_1: &str = "
     closed, offence, attempt, undo_attempts, alert_id, rule_id, actor, reason, cause, ended_by, end_reason, error,
     definition, input, offset, ordinal";
 
-/// Version 3 came to have the head of the audit.
+/// Version 3 came to have the head of the audit, the end of an offence by the
+/// boot-time clock, and more that the database itself refuses.
 fn to_version_3(conn: &Connection) -> rusqlite::Result<()> {
-    conn.execute_batch(CHAIN)
+    conn.execute_batch(CHAIN)?;
+    conn.execute_batch(
+        "ALTER TABLE offence ADD COLUMN ends_boot INTEGER NOT NULL DEFAULT 0;
+         ALTER TABLE offence ADD COLUMN boot INTEGER NOT NULL DEFAULT 0;",
+    )?;
+    conn.execute_batch(REFUSALS)
 }

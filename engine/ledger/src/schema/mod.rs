@@ -26,12 +26,35 @@ pub(crate) const FIRST: i64 = 1;
 /// Makes the tables of the current version in an empty database.
 pub(crate) fn create(conn: &Connection) -> rusqlite::Result<()> {
     conn.execute_batch(&format!(
-        "BEGIN IMMEDIATE;\n{}\n{}\nPRAGMA application_id = {APPLICATION};\n\
+        "BEGIN IMMEDIATE;\n{}\n{}\n{REFUSALS}\nPRAGMA application_id = {APPLICATION};\n\
          PRAGMA user_version = {VERSION};\nCOMMIT;",
         tables(),
         transitions()
     ))
 }
+
+/// What else the database refuses, whoever tries: what is in force for a time
+/// has an end, an open entry is not forgotten, nothing is over while it holds
+/// something, and what is over claims nothing.
+pub(crate) const REFUSALS: &str = "
+CREATE TRIGGER entry_ends BEFORE UPDATE OF state, length, due, due_boot ON entry
+    WHEN NEW.state = 'in-force' AND NEW.length IS NOT NULL AND (NEW.due IS NULL OR NEW.due_boot IS NULL)
+    BEGIN SELECT RAISE(ABORT, 'an entry in force for a time needs an end'); END;
+CREATE TRIGGER entry_over BEFORE UPDATE OF state ON entry
+    WHEN NEW.closed IS NOT NULL AND EXISTS (SELECT 1 FROM effect WHERE entry = NEW.id AND NOT released)
+    BEGIN SELECT RAISE(ABORT, 'an entry is not over while it holds effects'); END;
+CREATE TRIGGER entry_kept BEFORE DELETE ON entry WHEN OLD.closed IS NULL
+    BEGIN SELECT RAISE(ABORT, 'an open entry is not forgotten'); END;
+CREATE TRIGGER effect_claimed BEFORE INSERT ON effect
+    WHEN NOT NEW.released AND EXISTS (SELECT 1 FROM entry WHERE id = NEW.entry AND closed IS NOT NULL)
+    BEGIN SELECT RAISE(ABORT, 'an entry that is over claims nothing'); END;
+CREATE TRIGGER effect_claimed_again BEFORE UPDATE OF released ON effect
+    WHEN NOT NEW.released AND EXISTS (SELECT 1 FROM entry WHERE id = NEW.entry AND closed IS NOT NULL)
+    BEGIN SELECT RAISE(ABORT, 'an entry that is over claims nothing'); END;
+CREATE TRIGGER effect_kept BEFORE DELETE ON effect
+    WHEN NOT OLD.released AND EXISTS (SELECT 1 FROM entry WHERE id = OLD.entry AND closed IS NULL)
+    BEGIN SELECT RAISE(ABORT, 'what an open entry holds is not forgotten'); END;
+";
 
 /// The second guard on transitions: whatever this program or an `sqlite3`
 /// shell tries, the database refuses what [`State::may`] refuses.
@@ -83,6 +106,38 @@ mod tests {
                 assert_eq!(done.is_ok(), from.may(to), "{from} to {to}: {done:?}");
             }
         }
+    }
+
+    #[test]
+    fn the_database_refuses_an_end_that_is_none_and_an_end_that_forgets() {
+        let conn = database();
+        let refused = |sql: &str| conn.execute(sql, ()).map_err(|error| error.to_string()).unwrap_err();
+        let done = |sql: &str| conn.execute(sql, ()).map(drop).unwrap();
+        entry(&conn, "intended", None).unwrap();
+        done("UPDATE entry SET length = 60000");
+        assert_eq!(
+            refused("UPDATE entry SET state = 'in-force'"),
+            "an entry in force for a time needs an end"
+        );
+        done("INSERT INTO effect (entry, interface, target, number, boot) VALUES (1, 'firewall', 'x', 0, 1)");
+        done("UPDATE entry SET state = 'in-force', due = 1, due_boot = 1");
+        assert!(refused("UPDATE entry SET due = NULL").contains("needs an end"));
+        assert!(refused("UPDATE entry SET due_boot = NULL").contains("needs an end"));
+        assert!(refused("DELETE FROM entry").contains("is not forgotten"));
+        assert!(refused("DELETE FROM effect").contains("is not forgotten"));
+        done("UPDATE entry SET state = 'undoing'");
+        let close = "UPDATE entry SET state = 'closed', closed = 9";
+        assert!(refused(close).contains("not over while it holds"));
+        done("UPDATE effect SET released = 1");
+        done(close);
+        assert!(refused("UPDATE effect SET released = 0").contains("claims nothing"));
+        let claim =
+            "INSERT INTO effect (entry, interface, target, number, boot) VALUES (1, 'firewall', 'y', 1, 1)";
+        assert!(refused(claim).contains("claims nothing"));
+        assert!(refused("UPDATE entry SET closed = NULL").contains("CHECK"));
+        assert!(refused("UPDATE entry SET state = 'intended', closed = NULL").contains("illegal transition"));
+        done("DELETE FROM effect");
+        done("DELETE FROM entry");
     }
 
     #[test]

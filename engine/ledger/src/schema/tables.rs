@@ -109,13 +109,17 @@ CREATE TABLE effect (
     PRIMARY KEY (entry, interface, target)
 ) STRICT, WITHOUT ROWID;
 
+-- Until when the last offence lasted, by the wall clock and in the start
+-- `boot` of the machine; 0: only the wall clock is known.
 CREATE TABLE offence (
-    tenant TEXT NOT NULL,
-    scope  TEXT NOT NULL,
-    agent  TEXT NOT NULL,
-    keys   TEXT NOT NULL,
-    count  INTEGER NOT NULL,
-    ends   INTEGER NOT NULL,
+    tenant    TEXT NOT NULL,
+    scope     TEXT NOT NULL,
+    agent     TEXT NOT NULL,
+    keys      TEXT NOT NULL,
+    count     INTEGER NOT NULL,
+    ends      INTEGER NOT NULL,
+    ends_boot INTEGER NOT NULL DEFAULT 0,
+    boot      INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (tenant, scope, agent, keys)
 ) STRICT, WITHOUT ROWID;
 

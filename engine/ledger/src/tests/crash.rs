@@ -106,7 +106,7 @@ async fn a_full_disk_refuses_what_is_new_and_goes_on_with_what_is_there() {
     assert!(!machine.folder.path().join("ledger.db.reserve").exists(), "given up");
     assert_eq!(ledger.open_entries(), made.len(), "in memory as on disk");
     let same = ledger.admit(block("192.0.2.0"), Wait::Applied).await;
-    assert_eq!(same, Ok(Admitted::UnderWay { id: made[0] }), "the known is answered");
+    assert_eq!(same, Ok(Admitted::UnderWay { id: made[0], extended: false }), "the known is answered");
 
     let refused = ledger.admit(block("198.51.100.1"), Wait::Applied).await;
     assert_eq!(refused, Err(LedgerError::NoRoom { path: machine.path() }), "before anything is tried");
@@ -151,7 +151,10 @@ async fn a_failed_commit_is_undone_in_memory_too() {
     assert_eq!(ledger.standing("firewall", "x"), Standing::Free);
     assert_eq!(ledger.standing("firewall", "192.0.2.1"), Standing::For(10 * super::MINUTE));
     assert_eq!(entry(&ledger, lost).await.due_ms, None);
-    assert_eq!(ledger.admit(block("192.0.2.2"), Wait::Applied).await, Ok(Admitted::UnderWay { id: lost }));
+    assert_eq!(
+        ledger.admit(block("192.0.2.2"), Wait::Applied).await,
+        Ok(Admitted::UnderWay { id: lost, extended: false })
+    );
     other.execute_batch("DROP TRIGGER sabotage").unwrap();
     assert_eq!(ledger.claim(lost, "firewall", "x", None).await, Ok(Standing::Free), "the thread lives on");
     assert_eq!(state(&ledger, kept).await, State::InForce);

@@ -238,8 +238,14 @@ async fn make(
     });
     let id = match (ledger.admit(new, Wait::Durable).await.unwrap(), known) {
         (Admitted::New { id, .. }, None) => id,
-        (Admitted::UnderWay { id }, Some((same, entry))) => {
-            prop_assert_eq!((id, entry.state), (*same, State::Intended));
+        (Admitted::UnderWay { id, extended }, Some((same, entry))) => {
+            let before = (entry.due, entry.length);
+            match entry.due {
+                Some(_) => entry.due = entry.due.max(length.map(|length| now + length)),
+                None => entry.length = entry.length.max(length),
+            }
+            let longer = before != (entry.due, entry.length);
+            prop_assert_eq!((id, entry.state, extended), (*same, State::Intended, longer));
             return Ok(());
         }
         (Admitted::InForce { id, due, extended }, Some((same, entry))) => {

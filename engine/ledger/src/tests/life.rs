@@ -165,7 +165,7 @@ async fn a_shadow_is_written_down_and_holds_nothing() {
     let shadow = NewEntry { mode: Mode::Shadow, ..block("192.0.2.7") };
     let id = enter(&ledger, shadow.clone()).await;
     assert!(
-        matches!(ledger.admit(shadow, Wait::Applied).await, Ok(Admitted::UnderWay { id: same }) if same == id)
+        matches!(ledger.admit(shadow, Wait::Applied).await, Ok(Admitted::UnderWay { id: same, .. }) if same == id)
     );
     assert_eq!(ledger.claim(id, "accounts", "lock eve", None).await, Ok(Standing::Free));
     assert_eq!(ledger.standing("accounts", "lock eve"), Standing::Free);

@@ -47,7 +47,10 @@ async fn what_is_under_way_or_being_undone_is_said_so() {
     let machine = Machine::new();
     let ledger = machine.ledger();
     let id = enter(&ledger, block("192.0.2.7")).await;
-    assert_eq!(ledger.admit(block("192.0.2.7"), Wait::Applied).await, Ok(Admitted::UnderWay { id }));
+    assert_eq!(
+        ledger.admit(block("192.0.2.7"), Wait::Applied).await,
+        Ok(Admitted::UnderWay { id, extended: false })
+    );
     let _ = ledger.begin_undo(id, Cause::Failed).await.unwrap();
     assert_eq!(ledger.admit(block("192.0.2.7"), Wait::Applied).await, Ok(Admitted::Undoing { id }));
     ledger.undone(id).await.unwrap();

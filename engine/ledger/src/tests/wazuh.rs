@@ -287,15 +287,15 @@ async fn what_is_under_way_is_not_begun_twice() {
     let Ok(Settled::InForce { due }) = ledger.added(first, None).await else { panic!() };
     assert_eq!(due.boot_ms, machine.boot_ms() + 6_000, "from the last order");
 
-    // Once the kernel was told how long, that stays.
+    // Also where the kernel was told how long: it is told anew.
     let held = enter(&ledger, component("3.3.3.3", 60)).await;
     let _ = ledger.claim(held, "firewall", "x", None).await.unwrap();
     machine.clock.advance(10 * SECOND);
     assert_eq!(
         ledger.admit(component("3.3.3.3", 600), Wait::Applied).await,
-        Ok(Admitted::UnderWay { id: held })
+        Ok(Admitted::UnderWay { id: held, extended: true })
     );
-    assert_eq!(ledger.standing("firewall", "x"), Standing::For(51 * SECOND));
+    assert_eq!(ledger.standing("firewall", "x"), Standing::For(601 * SECOND));
 }
 
 #[tokio::test]

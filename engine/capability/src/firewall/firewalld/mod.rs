@@ -98,8 +98,10 @@ impl Rules for Firewalld {
             zones.insert(zone, ours);
         }
         let all: HashSet<&Target> = zones.values().flatten().collect();
-        let elements =
-            all.into_iter().map(|target| Element { target: target.clone(), remaining: None }).collect();
+        let elements = all
+            .into_iter()
+            .map(|target| Element { target: target.clone(), remaining: None, entry: None })
+            .collect();
         Ok(Rich { zones, elements })
     }
 

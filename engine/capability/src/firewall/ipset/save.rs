@@ -43,7 +43,7 @@ pub(super) fn elements(text: &str, set: &SetName, name: &str) -> Vec<Element> {
         }
         // Zero is how a set with timeouts says: for good.
         let remaining = (seconds > 0).then(|| Duration::from_secs(seconds));
-        Some(Element { target: Target::by(FirewallBackend::Ipset, set, prefix), remaining })
+        Some(Element { target: Target::by(FirewallBackend::Ipset, set, prefix), remaining, entry: None })
     };
     text.lines().filter_map(element).collect()
 }

@@ -53,8 +53,11 @@ impl Filter {
                 }
             }
         }
-        filter.elements =
-            filter.counts.keys().map(|target| Element { target: target.clone(), remaining: None }).collect();
+        filter.elements = filter
+            .counts
+            .keys()
+            .map(|target| Element { target: target.clone(), remaining: None, entry: None })
+            .collect();
         filter
     }
 

@@ -8,7 +8,7 @@
 use std::collections::HashSet;
 use std::net::IpAddr;
 
-use riposte_policy::address::Prefix;
+use riposte_policy::address::{Address, Prefix};
 
 /// The addresses of one set name, both families.
 #[derive(Debug, Default)]
@@ -38,6 +38,21 @@ impl Addresses {
             IpAddr::V4(v4) => self.v4.remove(&v4.into()),
             IpAddr::V6(v6) => self.v6.remove(&v6.into()),
         };
+    }
+}
+
+impl Addresses {
+    /// All of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Prefix> + '_ {
+        let v4 = self.v4.iter().map(|v4| IpAddr::from(v4.to_be_bytes()));
+        let v6 = self.v6.iter().map(|v6| IpAddr::from(v6.to_be_bytes()));
+        v4.chain(v6).map(|ip| Prefix::from(Address::from(ip)))
+    }
+
+    /// These too.
+    pub(super) fn extend(&mut self, others: Self) {
+        self.v4.extend(others.v4);
+        self.v6.extend(others.v6);
     }
 }
 

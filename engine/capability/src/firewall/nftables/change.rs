@@ -4,7 +4,7 @@ use riposte_policy::grant::SetName;
 use rustix::io::Errno;
 
 use super::schema::Kind;
-use super::transaction::{LARGEST_MESSAGE, Label, Timed, Transaction};
+use super::transaction::{Item, LARGEST_MESSAGE, Label, Transaction};
 
 /// What is to become of one address.
 pub(super) struct Change<'a> {
@@ -16,7 +16,7 @@ pub(super) struct Change<'a> {
     pub(super) sight: Sight,
     pub(super) form: Form,
     pub(super) failed: Option<Errno>,
-    pub(super) item: Timed,
+    pub(super) item: Item,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,7 +56,7 @@ pub(super) fn write(transaction: &mut Transaction, pending: &[&mut Change<'_>]) 
         for part in group.chunks(LARGEST_MESSAGE) {
             let range = at..at + part.len();
             at = range.end;
-            let items: Vec<Timed> = part.iter().map(|change| change.item).collect();
+            let items: Vec<Item> = part.iter().map(|change| change.item).collect();
             let Some(Change { set, kind, goal, sight, form, .. }) = part.first() else { continue };
             // To remove what should not be there is to doubt what is known.
             let doubtful = *form != Form::Expected

@@ -8,7 +8,8 @@ use riposte_policy::grant::SetName;
 use rustix::io::Errno;
 
 use super::schema::{self, Kind};
-use super::transaction::Timed;
+use super::transaction::{self, Item};
+use crate::mark::Comment;
 use crate::netlink::{self, Outbox, Socket};
 
 /// Family header of a request: the family, and three bytes of no interest.
@@ -32,22 +33,89 @@ pub(super) fn sets(socket: &mut Socket) -> Result<Vec<(SetName, Kind)>, Errno> {
 
 /// The elements of one set with what remains of their timeouts, none if there
 /// is no such set. Ranges that are no networks come as the networks they
-/// consist of.
-pub(super) fn elements(socket: &mut Socket, set: &SetName, kind: Kind) -> Result<Vec<Timed>, Errno> {
+/// consist of. Addresses that somebody else's comment says are not the
+/// engine's are left out.
+pub(super) fn elements(socket: &mut Socket, set: &SetName, kind: Kind) -> Result<Vec<Item>, Errno> {
     let name = kind.name(set);
     let of_set = |m: &mut Outbox| {
         m.name(schema::ELEMENTS_TABLE, schema::TABLE);
         m.name(schema::ELEMENTS_SET, &name);
     };
-    let points = dump(socket, schema::GET_ELEMENT, of_set, sorted_whole, |attributes, found| {
-        let list = netlink::find(attributes, schema::ELEMENTS).unwrap_or_default();
-        found.extend(netlink::attributes(list).filter_map(|(_, element)| point(element)));
+    let found = dump(socket, schema::GET_ELEMENT, of_set, sorted_whole, |attributes, found| {
+        found.extend(points(attributes));
     })?;
     if kind.holds_networks() {
-        Ok(networks(points, kind.is_ipv4()))
+        Ok(networks(found, kind.is_ipv4()))
     } else {
-        Ok(points.into_iter().map(|p| (Prefix::from(Address::from(p.address)), p.remaining)).collect())
+        let addresses = found.into_iter().filter(|point| point.comment != Comment::Foreign);
+        Ok(addresses.map(|point| point.item(Prefix::from(Address::from(point.address)))).collect())
     }
+}
+
+/// One address of a set; `None`: it is not there, or is somebody else's.
+pub(super) fn address(socket: &mut Socket, set: &SetName, prefix: Prefix) -> Result<Option<Item>, Errno> {
+    let mut found = None;
+    let asked = socket.ask(
+        schema::GET_ELEMENT,
+        &HEADER,
+        |m| {
+            m.name(schema::ELEMENTS_TABLE, schema::TABLE);
+            m.name(schema::ELEMENTS_SET, &Kind::of(prefix).name(set));
+            m.nest(schema::ELEMENTS, |m| transaction::element(m, Kind::of(prefix), Item::bare(prefix)));
+        },
+        |message| found = points(message.payload.get(HEADER.len()..).unwrap_or_default()).next(),
+    );
+    match asked {
+        Ok(()) => Ok(found.filter(|point| point.comment != Comment::Foreign).map(|point| point.item(prefix))),
+        Err(Errno::NOENT) => Ok(None),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// The rules of the engine's table, as chain and set that is asked.
+pub(super) fn rules(socket: &mut Socket) -> Result<Vec<(String, String)>, Errno> {
+    const RULE_TABLE: u16 = 1;
+    let in_table = |m: &mut Outbox| m.name(RULE_TABLE, schema::TABLE);
+    dump(
+        socket,
+        schema::GET_RULE,
+        in_table,
+        |_| true,
+        |attributes, found| {
+            found.extend(schema::rule_of(attributes));
+        },
+    )
+}
+
+/// How often the tables of this host were changed, by whomever.
+pub(super) fn generation(socket: &mut Socket) -> Result<u32, Errno> {
+    const ID: u16 = 1;
+    let mut found = None;
+    socket.ask(
+        schema::GET_GENERATION,
+        &[0; 4],
+        |_| (),
+        |message| {
+            let attributes = message.payload.get(HEADER.len()..).unwrap_or_default();
+            found =
+                netlink::find(attributes, ID).and_then(|id| Some(u32::from_be_bytes(id.try_into().ok()?)));
+        },
+    )?;
+    found.ok_or(Errno::NODATA)
+}
+
+/// What a message about elements of the engine's table names: the set, and the
+/// addresses in it; `None` for a network, of which one end says little.
+pub(crate) fn touched(attributes: &[u8]) -> Option<(SetName, Vec<Prefix>)> {
+    let (set, kind) = Kind::parse(netlink::find_name(attributes, schema::ELEMENTS_SET)?)?;
+    let addresses = points(attributes).map(|point| Prefix::from(Address::from(point.address)));
+    (!kind.holds_networks()).then(|| (set, addresses.collect()))
+}
+
+/// The elements that a message lists.
+fn points(attributes: &[u8]) -> impl Iterator<Item = Point> {
+    let list = netlink::find(attributes, schema::ELEMENTS).unwrap_or_default();
+    netlink::attributes(list).filter_map(|(_, element)| point(element))
 }
 
 /// All messages of a dump, read by `each`; again when it was interrupted or is
@@ -81,6 +149,13 @@ struct Point {
     /// It is the first address behind an interval.
     end: bool,
     remaining: Option<Duration>,
+    comment: Comment,
+}
+
+impl Point {
+    fn item(&self, prefix: Prefix) -> Item {
+        Item { prefix, timeout: self.remaining, entry: self.comment.entry() }
+    }
 }
 
 /// Sorts elements, and says whether each is there once. The kernel goes on in a
@@ -107,26 +182,27 @@ fn point(element: &[u8]) -> Option<Point> {
         address,
         end: flags.is_some_and(|f| u32::from_be_bytes(f) & schema::INTERVAL_END != 0),
         remaining: timeout.map(|t| Duration::from_millis(u64::from_be_bytes(t))),
+        comment: netlink::find(element, schema::ELEMENT_USERDATA).map_or(Comment::None, Comment::in_userdata),
     })
 }
 
 /// The networks between beginnings and ends, which are sorted.
-fn networks(points: Vec<Point>, is_ipv4: bool) -> Vec<Timed> {
+fn networks(points: Vec<Point>, is_ipv4: bool) -> Vec<Item> {
     let bits = if is_ipv4 { 32 } else { 128 };
     let highest = u128::MAX >> (128 - bits);
     let mut found = Vec::new();
-    let mut open: Option<(u128, Option<Duration>)> = None;
+    let mut open: Option<(u128, Point)> = None;
     for point in points {
         let at = value(point.address);
-        if let (Some((first, remaining)), Some(last)) = (open.take(), at.checked_sub(1)) {
-            split(first, last, bits, |prefix| found.push((prefix, remaining)));
+        if let (Some((first, of)), Some(last)) = (open.take(), at.checked_sub(1)) {
+            split(first, last, bits, |prefix| found.push(of.item(prefix)));
         }
         if !point.end {
-            open = Some((at, point.remaining));
+            open = Some((at, point));
         }
     }
-    if let Some((first, remaining)) = open {
-        split(first, highest, bits, |prefix| found.push((prefix, remaining)));
+    if let Some((first, of)) = open {
+        split(first, highest, bits, |prefix| found.push(of.item(prefix)));
     }
     found
 }
@@ -139,7 +215,7 @@ fn split(mut first: u128, last: u128, bits: u32, mut each: impl FnMut(Prefix)) {
         let length_of_rest = (last - first).checked_add(1).map_or(bits, u128::ilog2);
         let host_bits = aligned.min(length_of_rest);
         let length = u8::try_from(bits - host_bits).unwrap_or(u8::MAX);
-        if let Some(prefix) = Prefix::new(Address::from(address(first, bits)), length) {
+        if let Some(prefix) = Prefix::new(Address::from(address_of(first, bits)), length) {
             each(prefix);
         }
         let Some(next) = 1u128.checked_shl(host_bits).and_then(|size| first.checked_add(size)) else { break };
@@ -154,7 +230,7 @@ fn value(address: IpAddr) -> u128 {
     }
 }
 
-fn address(value: u128, bits: u32) -> IpAddr {
+fn address_of(value: u128, bits: u32) -> IpAddr {
     match u32::try_from(value) {
         Ok(v4) if bits == 32 => IpAddr::V4(v4.into()),
         _ => IpAddr::V6(value.into()),
@@ -170,10 +246,15 @@ mod tests {
         let is_ipv4 = !points.iter().any(|(address, _)| address.contains(':'));
         let mut points: Vec<_> = points
             .iter()
-            .map(|(address, end)| Point { address: address.parse().unwrap(), end: *end, remaining: None })
+            .map(|(address, end)| Point {
+                address: address.parse().unwrap(),
+                end: *end,
+                remaining: None,
+                comment: Comment::None,
+            })
             .collect();
         assert!(sorted_whole(&mut points));
-        networks(points, is_ipv4).into_iter().map(|(prefix, _)| prefix.to_string()).collect()
+        networks(points, is_ipv4).into_iter().map(|item| item.prefix.to_string()).collect()
     }
 
     #[test]
@@ -202,7 +283,12 @@ mod tests {
 
     #[test]
     fn a_dump_that_repeats_itself_is_not_whole() {
-        let point = |last| Point { address: [192, 0, 2, last].into(), end: false, remaining: None };
+        let point = |last| Point {
+            address: [192, 0, 2, last].into(),
+            end: false,
+            remaining: None,
+            comment: Comment::None,
+        };
         assert!(sorted_whole(&mut [point(3), point(1), point(2)]));
         assert!(!sorted_whole(&mut [point(3), point(1), point(3)]));
     }

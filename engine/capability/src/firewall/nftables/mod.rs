@@ -17,10 +17,12 @@
 //! * `addresses`: which addresses the kernel has.
 //! * `networks`: which of several overlapping networks the kernel gets.
 //! * `dump`: what the kernel has.
+//! * `lost`: what others did to it.
 
 mod addresses;
 mod change;
-mod dump;
+pub(crate) mod dump;
+mod lost;
 mod networks;
 pub(crate) mod schema;
 pub(crate) mod transaction;
@@ -34,7 +36,7 @@ use async_trait::async_trait;
 use rustix::io::Errno;
 use tokio::sync::oneshot;
 
-use super::{Backend, Element, Target};
+use super::{Backend, Element, Look, Lost, Target};
 use crate::claim::Claims;
 use crate::netlink::Socket;
 use crate::refusal::Refusal;
@@ -49,6 +51,7 @@ const LARGEST: usize = 4096;
 pub struct Nftables {
     queue: Sender<Request>,
     rebuilt: Arc<AtomicU64>,
+    port: Option<u32>,
 }
 
 /// What callers ask of the writer.
@@ -56,6 +59,8 @@ enum Request {
     Sync(Sync),
     List(oneshot::Sender<Result<Vec<Element>, Refusal>>),
     Probe(oneshot::Sender<Result<(), Refusal>>),
+    Lost(Look, oneshot::Sender<Result<Lost, Refusal>>),
+    Look(Vec<Target>, oneshot::Sender<Result<Vec<Element>, Refusal>>),
 }
 
 struct Sync {
@@ -76,6 +81,7 @@ impl Nftables {
         let rebuilt = Arc::new(AtomicU64::new(0));
         let socket =
             Socket::open(Some(rustix::net::netlink::NETFILTER)).map_err(|errno| refusal(errno, "open"))?;
+        let port = socket.port();
         let mut writer = Writer::new(socket, claims, Arc::clone(&rebuilt));
         writer.probe()?;
         let (queue, requests) = mpsc::channel();
@@ -83,7 +89,7 @@ impl Nftables {
             .name("nftables".to_owned())
             .spawn(move || serve(&mut writer, &requests))
             .map_err(|e| Refusal::unavailable(format!("the nftables writer could not be started: {e}")))?;
-        Ok(Self { queue, rebuilt })
+        Ok(Self { queue, rebuilt, port })
     }
 
     async fn ask<T>(
@@ -118,6 +124,18 @@ impl Backend for Nftables {
         self.ask(Request::Probe).await
     }
 
+    async fn lost(&self, look: Look) -> Result<Lost, Refusal> {
+        self.ask(|done| Request::Lost(look, done)).await
+    }
+
+    async fn look(&self, targets: Vec<Target>) -> Result<Vec<Element>, Refusal> {
+        self.ask(|done| Request::Look(targets, done)).await
+    }
+
+    fn ports(&self) -> Vec<u32> {
+        self.port.into_iter().collect()
+    }
+
     fn rebuilt(&self) -> u64 {
         self.rebuilt.load(Ordering::Relaxed)
     }
@@ -140,6 +158,14 @@ fn serve(writer: &mut Writer, requests: &Receiver<Request>) {
                 }
                 Request::Probe(done) => {
                     let _ = done.send(writer.probe());
+                    None
+                }
+                Request::Lost(look, done) => {
+                    let _ = done.send(writer.lost(look));
+                    None
+                }
+                Request::Look(targets, done) => {
+                    let _ = done.send(writer.look(&targets));
                     None
                 }
             };

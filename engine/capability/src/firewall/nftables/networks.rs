@@ -58,6 +58,11 @@ impl Networks {
         self.held.retain(claimed);
     }
 
+    /// All that are claimed.
+    pub(super) fn held(&self) -> impl Iterator<Item = Prefix> + '_ {
+        self.held.iter().copied()
+    }
+
     /// What the kernel should show.
     pub(super) fn outermost(&self) -> impl Iterator<Item = Prefix> + '_ {
         outermost(self.held.iter().copied())

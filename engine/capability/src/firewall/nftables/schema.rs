@@ -6,7 +6,7 @@ use riposte_policy::address::Prefix;
 use riposte_policy::grant::SetName;
 
 use super::transaction::{Label, Transaction};
-use crate::netlink::{APPEND, CREATE, Outbox};
+use crate::netlink::{self, APPEND, CREATE, Outbox};
 
 /// The table, in the family `inet`. All in it is the engine's.
 pub(super) const TABLE: &str = "riposte";
@@ -18,12 +18,16 @@ const SUBSYSTEM: u16 = 10 << 8;
 pub(crate) const NEW_TABLE: u16 = SUBSYSTEM;
 pub(crate) const NEW_CHAIN: u16 = SUBSYSTEM | 3;
 pub(crate) const NEW_RULE: u16 = SUBSYSTEM | 6;
+pub(super) const GET_RULE: u16 = SUBSYSTEM | 7;
 const DELETE_RULE: u16 = SUBSYSTEM | 8;
 pub(crate) const NEW_SET: u16 = SUBSYSTEM | 9;
 pub(super) const GET_SET: u16 = SUBSYSTEM | 10;
 pub(crate) const NEW_ELEMENT: u16 = SUBSYSTEM | 12;
 pub(super) const GET_ELEMENT: u16 = SUBSYSTEM | 13;
 pub(crate) const DELETE_ELEMENT: u16 = SUBSYSTEM | 14;
+
+pub(crate) const GENERATION: u16 = SUBSYSTEM | 15;
+pub(super) const GET_GENERATION: u16 = SUBSYSTEM | 16;
 
 /// An item of any list.
 pub(crate) const LIST_ITEM: u16 = 1;
@@ -36,6 +40,7 @@ pub(crate) const ELEMENT_KEY: u16 = 1;
 pub(crate) const ELEMENT_FLAGS: u16 = 3;
 pub(crate) const ELEMENT_TIMEOUT: u16 = 4;
 pub(crate) const ELEMENT_EXPIRATION: u16 = 5;
+pub(crate) const ELEMENT_USERDATA: u16 = 6;
 /// The element is the first address behind an interval.
 pub(super) const INTERVAL_END: u32 = 1;
 pub(crate) const VALUE: u16 = 1;
@@ -131,6 +136,36 @@ pub(super) fn lay<'a>(transaction: &mut Transaction, sets: &(impl Iterator<Item 
             }
         }
     }
+}
+
+/// The rules that [`lay`] makes, as chain and set that is asked, in their order.
+pub(super) fn rules<'a>(sets: impl Iterator<Item = &'a SetName> + Clone) -> Vec<(String, String)> {
+    let of = |chain: &'static str| {
+        let names = sets.clone().flat_map(|set| Kind::ALL.map(|kind| kind.name(set)));
+        names.map(move |name| (chain.to_owned(), name))
+    };
+    CHAINS.into_iter().flat_map(|(chain, _)| of(chain)).collect()
+}
+
+/// The chain of a rule as the kernel lists it, and the set that it asks: empty
+/// for a rule that asks none, which is not the engine's. `None`: it is of
+/// another table.
+pub(super) fn rule_of(attributes: &[u8]) -> Option<(String, String)> {
+    const NAME: u16 = 1;
+    const DATA: u16 = 2;
+    const CHAIN: u16 = 2;
+    const EXPRESSIONS: u16 = 4;
+    const LOOKUP_SET: u16 = 1;
+
+    if netlink::find_name(attributes, SET_TABLE) != Some(TABLE) {
+        return None;
+    }
+    let chain = netlink::find_name(attributes, CHAIN)?.to_owned();
+    let expressions = netlink::find(attributes, EXPRESSIONS).unwrap_or_default();
+    let lookup = netlink::attributes(expressions)
+        .find(|(_, expression)| netlink::find_name(expression, NAME) == Some("lookup"))
+        .and_then(|(_, expression)| netlink::find_name(netlink::find(expression, DATA)?, LOOKUP_SET));
+    Some((chain, lookup.unwrap_or_default().to_owned()))
 }
 
 /// `type filter hook HOOK priority -10; policy accept;`

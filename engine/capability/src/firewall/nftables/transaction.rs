@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use riposte_policy::address::Prefix;
 use riposte_policy::grant::SetName;
+use riposte_policy::order::EntryId;
 use rustix::io::Errno;
 
 use super::schema::{self, Kind};
+use crate::mark;
 use crate::netlink::{CREATE, EXCLUSIVE, Outbox, Rejected, Socket};
 
 const BEGIN: u16 = 0x10;
@@ -22,7 +24,7 @@ pub(crate) const LARGEST_MESSAGE: usize = 400;
 
 /// Most bytes that one address takes up in a transaction, three messages for
 /// it alone included.
-pub(crate) const PER_ADDRESS: usize = 360;
+pub(crate) const PER_ADDRESS: usize = 400;
 
 /// A transaction that is being written. Its buffers are used again.
 #[derive(Debug, Default)]
@@ -52,8 +54,22 @@ pub(crate) enum Failed {
     Parts(Vec<(Label, Errno)>),
 }
 
-/// One element and the timeout it gets; `None`: none.
-pub(crate) type Timed = (Prefix, Option<Duration>);
+/// One element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Item {
+    pub(crate) prefix: Prefix,
+    /// How long the kernel keeps it; `None`: for good.
+    pub(crate) timeout: Option<Duration>,
+    /// The entry that its comment names.
+    pub(crate) entry: Option<EntryId>,
+}
+
+impl Item {
+    /// As nobody times or marks it.
+    pub(crate) fn bare(prefix: Prefix) -> Self {
+        Self { prefix, timeout: None, entry: None }
+    }
+}
 
 impl Transaction {
     /// Starts anew.
@@ -72,19 +88,19 @@ impl Transaction {
     }
 
     /// Adds elements, which must not be there: the kernel then says `EXIST`.
-    pub(crate) fn create(&mut self, set: &SetName, kind: Kind, items: &[Timed], range: Range<usize>) {
+    pub(crate) fn create(&mut self, set: &SetName, kind: Kind, items: &[Item], range: Range<usize>) {
         self.elements(schema::NEW_ELEMENT, CREATE | EXCLUSIVE, set, kind, items, &Label::Adds(range));
     }
 
     /// Removes elements, which must be there: the kernel then says `NOENT`.
-    pub(crate) fn remove(&mut self, set: &SetName, kind: Kind, items: &[Timed], range: Range<usize>) {
-        let bare: Vec<Timed> = items.iter().map(|(prefix, _)| (*prefix, None)).collect();
+    pub(crate) fn remove(&mut self, set: &SetName, kind: Kind, items: &[Item], range: Range<usize>) {
+        let bare: Vec<Item> = items.iter().map(|item| Item::bare(item.prefix)).collect();
         self.elements(schema::DELETE_ELEMENT, 0, set, kind, &bare, &Label::Removes(range));
     }
 
     /// Makes elements be there so that removing them cannot fail.
-    pub(crate) fn ensure(&mut self, set: &SetName, kind: Kind, items: &[Timed], range: Range<usize>) {
-        let bare: Vec<Timed> = items.iter().map(|(prefix, _)| (*prefix, None)).collect();
+    pub(crate) fn ensure(&mut self, set: &SetName, kind: Kind, items: &[Item], range: Range<usize>) {
+        let bare: Vec<Item> = items.iter().map(|item| Item::bare(item.prefix)).collect();
         self.elements(schema::NEW_ELEMENT, CREATE, set, kind, &bare, &Label::Adds(range));
     }
 
@@ -102,7 +118,7 @@ impl Transaction {
         flags: u16,
         set: &SetName,
         kind: Kind,
-        items: &[Timed],
+        items: &[Item],
         label: &Label,
     ) {
         let name = kind.name(set);
@@ -111,12 +127,16 @@ impl Transaction {
                 m.name(schema::ELEMENTS_TABLE, schema::TABLE);
                 m.name(schema::ELEMENTS_SET, &name);
                 m.nest(schema::ELEMENTS, |m| {
-                    for (prefix, timeout) in chunk {
-                        element(m, kind, *prefix, *timeout);
+                    for item in chunk {
+                        element(m, kind, *item);
                     }
                 });
             });
         }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.labels.is_empty()
     }
 
     /// Sends it. An empty one succeeds.
@@ -148,13 +168,16 @@ impl Transaction {
 }
 
 /// An address, or the first address of a network and the first one behind it.
-pub(crate) fn element(m: &mut Outbox, kind: Kind, prefix: Prefix, timeout: Option<Duration>) {
+pub(crate) fn element(m: &mut Outbox, kind: Kind, Item { prefix, timeout, entry }: Item) {
     let first = prefix.network().ip();
     m.nest(schema::LIST_ITEM, |m| {
         key(m, first);
         if let Some(timeout) = timeout {
             let milliseconds = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
             m.put(schema::ELEMENT_TIMEOUT, &milliseconds.to_be_bytes());
+        }
+        if let Some(entry) = entry {
+            m.put(schema::ELEMENT_USERDATA, &mark::Comment::of(entry).as_userdata());
         }
     });
     // Nothing lies behind a network that ends with the last address.
@@ -211,7 +234,9 @@ mod tests {
     #[test]
     fn an_element_is_a_key_and_a_timeout_in_milliseconds() {
         let mut out = Outbox::default();
-        element(&mut out, Kind::Addresses4, "192.0.2.7".parse().unwrap(), Some(Duration::from_secs(600)));
+        let item = |prefix: &str| Item::bare(prefix.parse().unwrap());
+        let timeout = Some(Duration::from_secs(600));
+        element(&mut out, Kind::Addresses4, Item { timeout, ..item("192.0.2.7") });
         let nested = |kind: u16| (kind | 0x8000).to_ne_bytes();
         let short = |n: u16| n.to_ne_bytes();
         let expected = [
@@ -230,7 +255,7 @@ mod tests {
         assert_eq!(out.bytes(), expected);
 
         out.clear();
-        element(&mut out, Kind::Networks4, "192.0.2.0/24".parse().unwrap(), None);
+        element(&mut out, Kind::Networks4, item("192.0.2.0/24"));
         let expected = [
             &short(16)[..],
             &nested(1),

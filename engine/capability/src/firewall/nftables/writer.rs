@@ -12,13 +12,15 @@ use std::time::Duration;
 
 use riposte_policy::address::Prefix;
 use riposte_policy::grant::SetName;
+use riposte_policy::order::EntryId;
 use rustix::io::Errno;
 
 use super::addresses::Addresses;
 use super::change::{self, Change, Form, Goal, Sight};
+use super::lost::Known;
 use super::networks::{Networks, Step};
 use super::schema::{self, Kind};
-use super::transaction::{Failed, Label, PER_ADDRESS, Timed, Transaction};
+use super::transaction::{Failed, Item, Label, PER_ADDRESS, Transaction};
 use super::{LARGEST, dump, refusal};
 use crate::claim::{Claims, Standing};
 use crate::firewall::{Element, GRACE, Target};
@@ -31,33 +33,47 @@ use crate::refusal::Refusal;
 const ATTEMPTS: usize = 6;
 
 pub(super) struct Writer {
-    socket: Socket,
-    claims: Arc<dyn Claims>,
+    pub(super) socket: Socket,
+    pub(super) claims: Arc<dyn Claims>,
     rebuilt: Arc<AtomicU64>,
     /// What is in the kernel, as far as is known.
-    sets: BTreeMap<SetName, Seen>,
+    pub(super) sets: BTreeMap<SetName, Seen>,
     transaction: Transaction,
+    /// How often this writer has changed the tables.
+    pub(super) commits: u32,
+    pub(super) known: Known,
 }
 
 /// What the four sets of one name hold.
 #[derive(Default)]
-struct Seen {
-    addresses: Addresses,
+pub(super) struct Seen {
+    pub(super) addresses: Addresses,
     /// Whether those are all: the sets were empty when they were made, or have
     /// been listed.
     complete: bool,
-    networks: Networks,
+    pub(super) networks: Networks,
+    /// What went with the sets when somebody removed them.
+    pub(super) gone: Addresses,
 }
 
 impl Writer {
     pub(super) fn new(socket: Socket, claims: Arc<dyn Claims>, rebuilt: Arc<AtomicU64>) -> Self {
-        Self { socket, claims, rebuilt, sets: BTreeMap::new(), transaction: Transaction::default() }
+        Self {
+            socket,
+            claims,
+            rebuilt,
+            sets: BTreeMap::new(),
+            transaction: Transaction::default(),
+            commits: 0,
+            known: Known::default(),
+        }
     }
 
-    /// Reads which sets there are and writes their rules anew.
+    /// Reads which sets there are, and makes what is missing of them and of
+    /// their rules.
     pub(super) fn probe(&mut self) -> Result<(), Refusal> {
         self.observe(Kind::holds_networks)?;
-        if self.sets.is_empty() { Ok(()) } else { self.lay() }
+        self.mend().map(drop)
     }
 
     /// Makes the kernel agree with the claims on all targets. One outcome for
@@ -101,7 +117,11 @@ impl Writer {
     pub(super) fn list(&mut self) -> Result<Vec<Element>, Refusal> {
         let mut elements = Vec::new();
         for (set, items) in self.observe(|_| true)? {
-            let element = |(prefix, remaining)| Element { target: Target::new(&set, prefix), remaining };
+            let element = |Item { prefix, timeout, entry }| Element {
+                target: Target::new(&set, prefix),
+                remaining: timeout,
+                entry,
+            };
             elements.extend(items.into_iter().map(element));
         }
         Ok(elements)
@@ -109,10 +129,13 @@ impl Writer {
 
     /// Reads which sets there are, and what is in those that `wanted` names,
     /// which are at least those of networks.
-    fn observe(&mut self, wanted: impl Fn(Kind) -> bool) -> Result<BTreeMap<SetName, Vec<Timed>>, Refusal> {
+    pub(super) fn observe(
+        &mut self,
+        wanted: impl Fn(Kind) -> bool,
+    ) -> Result<BTreeMap<SetName, Vec<Item>>, Refusal> {
         let found = dump::sets(&mut self.socket).map_err(|errno| refusal(errno, "list"))?;
         // Sets that somebody removed show nothing.
-        let mut shown: BTreeMap<SetName, Vec<Timed>> =
+        let mut shown: BTreeMap<SetName, Vec<Item>> =
             self.sets.keys().map(|set| (set.clone(), Vec::new())).collect();
         for (set, kind) in found {
             let shown = shown.entry(set.clone()).or_default();
@@ -124,7 +147,7 @@ impl Writer {
         for (set, items) in &shown {
             let seen = self.sets.entry(set.clone()).or_default();
             let (addresses, networks): (Vec<Prefix>, Vec<Prefix>) =
-                items.iter().map(|(prefix, _)| *prefix).partition(|prefix| prefix.single().is_some());
+                items.iter().map(|item| item.prefix).partition(|prefix| prefix.single().is_some());
             seen.networks.observe(&networks);
             if wanted(Kind::Addresses4) && wanted(Kind::Addresses6) {
                 seen.addresses = addresses.into_iter().collect();
@@ -138,10 +161,11 @@ impl Writer {
     /// it is to leave does not exist.
     fn change<'a>(&self, target: usize, of: &'a Target) -> Option<Change<'a>> {
         let seen = self.sets.get(of.set());
-        let (goal, timeout) = match self.claims.standing(of.effect()) {
+        let (standing, entry) = self.claims.marked(of.effect());
+        let goal = match standing {
             Standing::Free if seen.is_none() => return None,
-            Standing::Free => (Goal::Absent, None),
-            standing => (Goal::Present, timeout(standing)),
+            Standing::Free => Goal::Absent,
+            Standing::For(_) | Standing::Permanent => Goal::Present,
         };
         Some(Change {
             target,
@@ -151,7 +175,7 @@ impl Writer {
             sight: seen.map_or(Sight::NotThere, |seen| seen.sight(of.prefix())),
             form: Form::Expected,
             failed: None,
-            item: (of.prefix(), timeout),
+            item: Item { prefix: of.prefix(), timeout: timeout(standing), entry },
         })
     }
 
@@ -183,10 +207,11 @@ impl Writer {
 
     /// Remembers a change that was made.
     fn note(&mut self, change: &Change<'_>) {
-        if let Some(Seen { addresses, .. }) = self.sets.get_mut(change.set) {
+        if let Some(Seen { addresses, gone, .. }) = self.sets.get_mut(change.set) {
+            gone.remove(change.item.prefix);
             match change.goal {
-                Goal::Present => addresses.insert(change.item.0),
-                Goal::Absent => addresses.remove(change.item.0),
+                Goal::Present => addresses.insert(change.item.prefix),
+                Goal::Absent => addresses.remove(change.item.prefix),
             }
         }
     }
@@ -200,7 +225,7 @@ impl Writer {
             pending.retain(|change| change.failed.is_none());
             self.transaction.begin(&mut self.socket);
             change::write(&mut self.transaction, &pending);
-            match self.transaction.send(&mut self.socket) {
+            match self.send() {
                 Ok(()) => return Ok(()),
                 // Lost answers: whatever was done, the other form fits.
                 Err(Failed::Whole(errno @ (Errno::NODATA | Errno::NOBUFS))) => {
@@ -229,9 +254,9 @@ impl Writer {
     /// Makes the kernel agree on networks of one set, all together.
     fn sync_networks(&mut self, set: &SetName, prefixes: &[Prefix]) -> Result<(), Refusal> {
         let claims = Arc::clone(&self.claims);
-        let standing = |prefix: Prefix| claims.standing(Target::new(set, prefix).effect());
+        let standing = |prefix: Prefix| claims.marked(Target::new(set, prefix).effect());
         if !self.sets.contains_key(set) {
-            if prefixes.iter().all(|prefix| standing(*prefix) == Standing::Free) {
+            if prefixes.iter().all(|prefix| standing(*prefix).0 == Standing::Free) {
                 return Ok(());
             }
             self.lay_also([set].into())?;
@@ -239,22 +264,22 @@ impl Writer {
         let Some(Seen { networks, .. }) = self.sets.get_mut(set) else { return Ok(()) };
         self.transaction.begin(&mut self.socket);
         for prefix in prefixes {
-            let steps = match standing(*prefix) {
+            let steps = match standing(*prefix).0 {
                 Standing::Free => networks.release(*prefix),
                 _ => networks.claim(*prefix),
             };
             for step in steps {
                 match step {
-                    Step::Remove(p) => self.transaction.remove(set, Kind::of(p), &[(p, None)], 0..0),
+                    Step::Remove(p) => self.transaction.remove(set, Kind::of(p), &[Item::bare(p)], 0..0),
                     Step::Add(p) => match standing(p) {
                         // Its own release is on its way and finds it missing.
-                        Standing::Free => networks.astray = true,
-                        held => self.transaction.create(set, Kind::of(p), &[(p, timeout(held))], 0..0),
+                        (Standing::Free, _) => networks.astray = true,
+                        held => self.transaction.create(set, Kind::of(p), &[item(p, held)], 0..0),
                     },
                 }
             }
         }
-        if !networks.astray && self.transaction.send(&mut self.socket).is_ok() {
+        if !networks.astray && self.send().is_ok() {
             return Ok(());
         }
         self.rewrite_networks(set, &standing)
@@ -264,26 +289,28 @@ impl Writer {
     fn rewrite_networks(
         &mut self,
         set: &SetName,
-        standing: &dyn Fn(Prefix) -> Standing,
+        standing: &dyn Fn(Prefix) -> (Standing, Option<EntryId>),
     ) -> Result<(), Refusal> {
         let mut last = Errno::CANCELED;
         for _ in 0..2 {
             let Some(Seen { networks, .. }) = self.sets.get_mut(set) else { return Ok(()) };
             networks.astray = true;
-            networks.retain(|prefix| standing(*prefix) != Standing::Free);
+            networks.retain(|prefix| standing(*prefix).0 != Standing::Free);
             self.transaction.begin(&mut self.socket);
             for kind in [Kind::Networks4, Kind::Networks6] {
-                let items: Vec<Timed> = networks
+                let items: Vec<Item> = networks
                     .outermost()
                     .filter(|prefix| Kind::of(*prefix) == kind)
-                    .map(|prefix| (prefix, timeout(standing(prefix))))
+                    .map(|prefix| item(prefix, standing(prefix)))
                     .collect();
                 self.transaction.flush(set, kind);
                 self.transaction.create(set, kind, &items, 0..0);
             }
-            match self.transaction.send(&mut self.socket) {
+            match self.send() {
                 Ok(()) => {
-                    networks.astray = false;
+                    if let Some(Seen { networks, .. }) = self.sets.get_mut(set) {
+                        networks.astray = false;
+                    }
                     return Ok(());
                 }
                 Err(Failed::Whole(errno)) => return Err(refusal(errno, "change")),
@@ -315,7 +342,7 @@ impl Writer {
     }
 
     /// Makes again what somebody removed under us.
-    fn rebuild(&mut self) -> Result<(), Refusal> {
+    pub(super) fn rebuild(&mut self) -> Result<(), Refusal> {
         tracing::warn!(
             "the nftables table `inet {}` was changed by somebody else; it is made anew, and what was blocked in it \
              comes back with the next repair",
@@ -323,7 +350,7 @@ impl Writer {
         );
         self.rebuilt.fetch_add(1, Ordering::Relaxed);
         for seen in self.sets.values_mut() {
-            seen.addresses = Addresses::default();
+            seen.gone.extend(std::mem::take(&mut seen.addresses));
             seen.complete = false;
             seen.networks.astray = true;
         }
@@ -331,15 +358,25 @@ impl Writer {
     }
 
     /// Makes the table, all known sets, and their rules.
-    fn lay(&mut self) -> Result<(), Refusal> {
+    pub(super) fn lay(&mut self) -> Result<(), Refusal> {
         self.transaction.begin(&mut self.socket);
         schema::lay(&mut self.transaction, &self.sets.keys());
-        self.transaction.send(&mut self.socket).map_err(|failed| {
+        self.send().map_err(|failed| {
             let errno = match failed {
                 Failed::Whole(errno) => errno,
                 Failed::Parts(parts) => parts.first().map_or(Errno::CANCELED, |(_, errno)| *errno),
             };
             refusal(errno, "set up")
+        })
+    }
+
+    /// Sends what was written, and counts it.
+    fn send(&mut self) -> Result<(), Failed> {
+        let empty = self.transaction.is_empty();
+        self.transaction.send(&mut self.socket).inspect(|()| {
+            if !empty {
+                self.commits = self.commits.wrapping_add(1);
+            }
         })
     }
 }
@@ -352,6 +389,11 @@ impl Seen {
             false => Sight::Unknown,
         }
     }
+}
+
+/// A network as it is to be in the kernel.
+fn item(prefix: Prefix, (standing, entry): (Standing, Option<EntryId>)) -> Item {
+    Item { prefix, timeout: timeout(standing), entry }
 }
 
 /// How long the kernel is to keep it; `None`: for good.

@@ -163,7 +163,7 @@ impl Vectors {
             Standing::For(span) => Some(span + GRACE),
             Standing::Permanent => None,
         };
-        Some(Element { target, remaining })
+        Some(Element { target, remaining, entry: None })
     }
 }
 

@@ -11,7 +11,7 @@ use riposte_policy::grant::SetName;
 use riposte_policy::order::EntryId;
 
 use super::schema::Kind;
-use super::transaction::{Label, Transaction};
+use super::transaction::{Item, Label, Transaction};
 use super::*;
 use crate::claim::{Effect, Memory, Standing};
 use crate::firewall::INTERFACE;
@@ -70,6 +70,10 @@ fn target(text: &str) -> Target {
 
 fn minutes(n: u64) -> Standing {
     Standing::For(Duration::from_secs(60 * n))
+}
+
+fn item(prefix: &str) -> Item {
+    Item::bare(prefix.parse().unwrap())
 }
 
 fn set(name: &str) -> SetName {

@@ -11,8 +11,8 @@ fn a_surprise_in_a_batch_spoils_it_for_nobody() {
         }
         // Somebody adds .4 and takes away .3 behind our back.
         meddle(|t| {
-            t.create(&set("drop"), Kind::Addresses4, &[("192.0.2.4".parse().unwrap(), None)], 0..0);
-            t.remove(&set("drop"), Kind::Addresses4, &[("192.0.2.3".parse().unwrap(), None)], 0..0);
+            t.create(&set("drop"), Kind::Addresses4, &[item("192.0.2.4")], 0..0);
+            t.remove(&set("drop"), Kind::Addresses4, &[item("192.0.2.3")], 0..0);
         });
         let wishes = [
             ("drop 192.0.2.1", Standing::Free),
@@ -70,7 +70,7 @@ fn repair_removes_what_nobody_claims() {
         host.hold(ENTRY, "drop 192.0.2.1", minutes(10)).await;
         host.hold(ENTRY, "drop 198.51.100.0/24", minutes(10)).await;
         meddle(|t| {
-            t.create(&set("drop"), Kind::Addresses6, &[("2001:db8::9".parse().unwrap(), None)], 0..0);
+            t.create(&set("drop"), Kind::Addresses6, &[item("2001:db8::9")], 0..0);
             // A range that is no network: .5 to .8, then a whole network.
             t.add(schema::NEW_ELEMENT, CREATE, Label::Layout, |m| {
                 m.name(schema::ELEMENTS_TABLE, schema::TABLE);
@@ -86,7 +86,7 @@ fn repair_removes_what_nobody_claims() {
                     });
                 });
             });
-            t.create(&set("drop"), Kind::Networks6, &[("2001:db8::/48".parse().unwrap(), None)], 0..0);
+            t.create(&set("drop"), Kind::Networks6, &[item("2001:db8::/48")], 0..0);
         });
         assert_eq!(host.shown().await.len(), 7);
         host.capabilities().repair(&host.claims.held()).await.unwrap();

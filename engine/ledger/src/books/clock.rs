@@ -1,0 +1,127 @@
+//! Two clocks: which of them counts when.
+//!
+//! Within one start of the machine the boot-time clock, which nobody can set;
+//! over a restart of it the wall clock, and never for more than was given.
+
+use crate::clock::Now;
+use crate::entry::Due;
+use crate::error::LedgerError;
+
+use super::Books;
+
+impl Books {
+    /// Finds the number of this start of the machine, and brings what is open
+    /// from earlier starts over to it: what is left of each by the wall clock,
+    /// but never more than it was given. A clock that was set back while the
+    /// machine was off then extends nothing without end.
+    pub(super) fn enter_boot(&mut self) -> Result<(), LedgerError> {
+        let now = self.now();
+        self.execute("INSERT OR IGNORE INTO boot (boot_id) VALUES (?1)", [&*now.boot_id])?;
+        let mut find = self.statement("SELECT number FROM boot WHERE boot_id = ?1")?;
+        let boot: i64 =
+            find.query_row([&*now.boot_id], |row| row.get(0)).map_err(|error| self.failed(&error))?;
+        drop(find);
+        self.boot = boot;
+        // What was cut short between its first effect and being in force has
+        // its due time beside the effect.
+        self.execute(
+            "UPDATE entry SET (due, due_boot, boot) =
+                 (SELECT due, due_boot, boot FROM effect WHERE effect.entry = entry.id ORDER BY number LIMIT 1)
+             WHERE closed IS NULL AND length IS NOT NULL AND due IS NULL
+               AND EXISTS (SELECT 1 FROM effect WHERE effect.entry = entry.id AND NOT released)",
+            (),
+        )?;
+        for (table, until, open) in [
+            ("entry", "due", "closed IS NULL AND"),
+            ("allow", "until", ""),
+            ("pause", "until", ""),
+            ("mode", "until", ""),
+        ] {
+            self.execute(
+                &format!(
+                    "UPDATE {table} SET boot = ?1,
+                            {until}_boot = ?3 + min(max({until} - ?2, 0), length),
+                            {until} = ?2 + min(max({until} - ?2, 0), length)
+                     WHERE {open} {until} IS NOT NULL AND boot <> ?1"
+                ),
+                (boot, now.wall_ms, now.boot_ms),
+            )?;
+            // In the same start, after a clock was set while no engine ran.
+            self.execute(
+                &format!(
+                    "UPDATE {table} SET {until} = {until}_boot + ?2
+                     WHERE {open} {until} IS NOT NULL AND boot = ?1 AND abs({until} - {until}_boot - ?2) > 2000"
+                ),
+                (boot, self.offset_ms),
+            )?;
+            if open.is_empty() {
+                self.execute(&format!("DELETE FROM {table} WHERE until_boot <= ?1"), [now.boot_ms])?;
+            }
+        }
+        // Offences of a ledger that knew them by the wall clock alone.
+        self.execute(
+            "UPDATE offence SET boot = ?1, ends_boot = ?2 - max(?3 - ends, 0) WHERE boot = 0",
+            (boot, now.boot_ms, now.wall_ms),
+        )?;
+        // Those of this start keep their distance, however the clock was set.
+        self.execute(
+            "UPDATE offence SET ends = ends_boot + ?2 WHERE boot = ?1 AND abs(ends - ends_boot - ?2) > 2000",
+            (boot, self.offset_ms),
+        )?;
+        Ok(())
+    }
+
+    /// Wall clocks are set, forward and back, also by hours. Within one start
+    /// of the machine due times follow the other clock, but the wall times
+    /// beside them are what the next start goes by: they move along. Returns how
+    /// far the clocks are apart in the tables then.
+    pub(super) fn follow_wall_clock(&self) -> Result<i64, LedgerError> {
+        let offset = offset_ms(&self.now());
+        if offset.abs_diff(self.offset_ms) <= TOLERATED_MS {
+            return Ok(self.offset_ms);
+        }
+        tracing::warn!(
+            by_ms = offset.saturating_sub(self.offset_ms),
+            "the wall clock was set; due times keep their distance"
+        );
+        for sql in [
+            "UPDATE entry SET due = due_boot + ?1 WHERE closed IS NULL AND due_boot IS NOT NULL AND boot = ?2",
+            // What is under way has its due time there.
+            "UPDATE effect SET due = due_boot + ?1 WHERE due_boot IS NOT NULL AND boot = ?2
+                AND entry IN (SELECT id FROM entry WHERE closed IS NULL AND due IS NULL)",
+            "UPDATE allow SET until = until_boot + ?1 WHERE until_boot IS NOT NULL AND boot = ?2",
+            "UPDATE pause SET until = until_boot + ?1 WHERE until_boot IS NOT NULL AND boot = ?2",
+            "UPDATE mode SET until = until_boot + ?1 WHERE until_boot IS NOT NULL AND boot = ?2",
+            "UPDATE offence SET ends = ends_boot + ?1 WHERE boot = ?2",
+        ] {
+            self.execute(sql, (offset, self.boot))?;
+        }
+        Ok(offset)
+    }
+
+    /// The wall clock, for what is forgotten when it is old: not further than
+    /// the time that has passed since the ledger was opened. A clock that is set
+    /// forward by years makes nothing old.
+    pub(super) fn aged_wall_ms(&self) -> i64 {
+        let now = self.now();
+        let passed = now.boot_ms.saturating_sub(self.opened.boot_ms);
+        now.wall_ms.min(self.opened.wall_ms.saturating_add(passed))
+    }
+}
+
+/// How far the clocks may drift apart before the wall times are written anew.
+const TOLERATED_MS: u64 = 2_000;
+
+pub(super) fn offset_ms(now: &Now) -> i64 {
+    now.wall_ms.saturating_sub(now.boot_ms)
+}
+
+/// `length` milliseconds from now, by both clocks.
+pub(super) fn due(now: &Now, length: i64) -> Due {
+    Due { wall_ms: now.wall_ms.saturating_add(length), boot_ms: now.boot_ms.saturating_add(length) }
+}
+
+/// The same moment on both clocks.
+pub(super) fn due_at(now: &Now, boot_ms: i64) -> Due {
+    Due { wall_ms: now.wall_ms.saturating_add(boot_ms.saturating_sub(now.boot_ms)), boot_ms }
+}
