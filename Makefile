@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help build demo dist test bench fuzz fmt lint doc unit deny install clean-demo
+.PHONY: help build demo dist test bench fuzz simulate fmt lint doc unit deny install clean-demo
 
 STAGE := tests/make/stage
 # Where Cargo builds: $CARGO_TARGET_DIR is honoured, as Cargo honours it.
@@ -54,6 +54,10 @@ bench: ## Ratios against what users run today, measured in one run
 fuzz: ## Fuzz every reader for TIME seconds each (600): docs/fuzzing.md
 	@tests/make/tools fuzz
 	@TIME=$(or $(TIME),600) tests/make/fuzz
+
+simulate: ## Simulate crashes, torn writes and clocks: SEEDS runs (1000000) from FROM (0) on: docs/simulation.md
+	@$(STAGE) "build (simulator, release)" cargo build --release --locked -p riposte-simulate
+	@$(STAGE) "simulate" $(BUILT)/release/riposte-simulate --seeds $(or $(SEEDS),1000000) --from $(or $(FROM),0)
 
 fmt: ## Format everything
 	cargo fmt --all
