@@ -295,7 +295,8 @@ impl Known {
         }
         if let (Phase::InForce, Some(due), Some(row_due)) = (self.phase, self.due_boot_ms, row.due_boot) {
             let length = self.length_ms.unwrap_or(0).max(0);
-            let left = row_due - boot_ms;
+            // However long overdue: it is to be undone now.
+            let left = (row_due - boot_ms).max(0);
             let least = match rebooted {
                 None => due - boot_ms,
                 // By the wall clock, as it was when the last commit saw it.
