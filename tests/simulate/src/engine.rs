@@ -433,7 +433,11 @@ impl Engine {
                 drop(self.part(id, spec, *part, &address, false).await);
             }
         }
-        while recovery != Recovery::Begin {
+        loop {
+            // What happens once counts its beginning itself.
+            if recovery == Recovery::Begin {
+                break;
+            }
             match self.ledger.attempt(id).await {
                 Ok(_) => break,
                 Err(error) if error.is_storage() => self.world.sleep(1_000).await,
@@ -533,7 +537,7 @@ impl Engine {
         for interface in Capabilities::interfaces() {
             match self.ledger.held(interface).await {
                 Ok(held) => {
-                    effects.extend(held.into_iter().map(|held| Effect { interface, target: held.target }))
+                    effects.extend(held.into_iter().map(|held| Effect { interface, target: held.target }));
                 }
                 Err(_) => return,
             }

@@ -282,7 +282,7 @@ impl Known {
             Phase::Intended | Phase::InForce if row.closed => wrong.push(lost("was open, and is over")),
             Phase::InForce if row.state != "in-force" => wrong.push(lost("was in force, and is not")),
             Phase::Intended if row.state == "undoing" => {
-                wrong.push(lost("was intended, and is being undone"))
+                wrong.push(lost("was intended, and is being undone"));
             }
             _ => {}
         }

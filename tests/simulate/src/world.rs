@@ -113,7 +113,7 @@ impl World {
             self.die(name);
         }
         if self.disk.is_dead() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 
