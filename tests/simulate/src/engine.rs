@@ -249,6 +249,7 @@ impl Engine {
                 break;
             }
             self.world.note(|| format!("entry {id} was never there; order {} begins anew", order.number));
+            self.world.sleep(1_000).await;
         }
         self.sign(order);
     }

@@ -130,7 +130,8 @@ impl Intended {
                     sign();
                     return Ok((self.keys, outcome));
                 }
-                Ok(None) => {}
+                // Its commit failed, and the next one may: not at once again.
+                Ok(None) => tokio::time::sleep(LEDGER_AGAIN).await,
                 Err(error) => return Ok((self.keys, Outcome::Undecided(error))),
             }
             match admitted(engine, order).await {
