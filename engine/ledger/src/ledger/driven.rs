@@ -30,6 +30,9 @@ pub struct Driven {
 pub enum Turn {
     /// Requests were done, in one commit, and answered.
     Wrote,
+    /// Requests were taken, and their commit failed: none of them is done,
+    /// whatever they were answered.
+    Failed,
     /// One query was answered.
     Answered,
     /// Nothing was queued.

@@ -25,7 +25,7 @@ use crate::index::Index;
 use crate::reader::{self, Reader};
 use crate::salvage::Salvaged;
 use crate::store::{self, Disk, HostDisk};
-use crate::writer::Writer;
+use crate::writer::{AtOnce, Writer, when_durable};
 
 pub use self::heads::Heads;
 pub(crate) use self::heads::read as read_head;
@@ -211,11 +211,19 @@ impl Ledger {
 
     /// Enters `new`, unless the same is in force, under way or handled.
     ///
+    /// [`Wait::Applied`] is for what is new alone: that a due time was moved is
+    /// answered when it is durable, since nothing that follows would notice that
+    /// it was lost.
+    ///
     /// # Errors
     ///
     /// When it could not be recorded. Nothing may then be done.
     pub async fn admit(&self, new: NewEntry, wait: Wait) -> Result<Admitted, LedgerError> {
-        self.ask(wait, move |books| books.admit(&new)).await
+        let at_once: AtOnce<Admitted> = match wait {
+            Wait::Applied => |said| !matches!(said, Ok(Admitted::InForce { .. } | Admitted::UnderWay { .. })),
+            Wait::Durable => when_durable,
+        };
+        self.0.writer.ask_at_once_if(at_once, move |books| books.admit(&new)).await
     }
 
     /// What [`Ledger::admit`] would say to `new`, which is not entered: nothing
@@ -338,13 +346,15 @@ impl Ledger {
     }
 
     /// Records that an intended entry was carried out, with what its component
-    /// returned.
+    /// returned; durable. It takes no commit more than an answer at once would,
+    /// and an entry that nobody knows to be in force is not extended, nor kept
+    /// for good.
     ///
     /// # Errors
     ///
     /// When the entry is not intended, or it could not be recorded.
     pub async fn added(&self, id: EntryId, receipt: Option<Vec<u8>>) -> Result<Settled, LedgerError> {
-        self.ask(Wait::Applied, move |books| books.added(id, receipt.as_deref())).await
+        self.ask(Wait::Durable, move |books| books.added(id, receipt.as_deref())).await
     }
 
     /// Records that an open entry is about to be undone, also once more, and

@@ -34,9 +34,6 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// not lock it.
 const UNSHARED: OpenFlags = OpenFlags::SQLITE_OPEN_NO_MUTEX;
 
-/// WAL pages after which a commit also writes them back: 32 MiB.
-const CHECKPOINT_PAGES: u32 = 8_192;
-
 /// What is kept in [`reserve`], in pages, beyond a limit on the size of the database.
 const RESERVE_PAGES: u32 = 1_024;
 
@@ -173,12 +170,12 @@ fn open_to_write(path: &Path, most_pages: Option<u32>, disk: &dyn Disk) -> Resul
     match identify(&conn, path)? {
         Found::Nothing => {
             conn.pragma_update(None, "page_size", 4_096).map_err(failed)?;
-            prepare(&conn, most_pages).map_err(failed)?;
+            prepare(&conn, most_pages, disk).map_err(failed)?;
             schema::create(&conn).map_err(failed)?;
         }
         Found::Ledger { version } => {
             check(&conn, path)?;
-            prepare(&conn, most_pages).map_err(failed)?;
+            prepare(&conn, most_pages, disk).map_err(failed)?;
             if version != schema::VERSION {
                 schema::migrate(&conn, version).map_err(failed)?;
                 let (path, now) = (path.display(), schema::VERSION);
@@ -282,11 +279,11 @@ fn check(conn: &Connection, path: &Path) -> Result<(), LedgerError> {
     }
 }
 
-fn prepare(conn: &Connection, most_pages: Option<u32>) -> rusqlite::Result<()> {
+fn prepare(conn: &Connection, most_pages: Option<u32>, disk: &dyn Disk) -> rusqlite::Result<()> {
     plan_once(conn)?;
     conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     conn.pragma_update(None, "synchronous", "FULL")?;
-    conn.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    conn.pragma_update(None, "wal_autocheckpoint", disk.checkpoint_pages())?;
     conn.pragma_update(None, "cache_size", -16_384)?;
     if let Some(most) = most_pages {
         conn.pragma_update_and_check(None, "max_page_count", most, |_| Ok(()))?;

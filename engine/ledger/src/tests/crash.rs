@@ -178,6 +178,69 @@ async fn the_number_of_a_lost_entry_is_not_given_again() {
     assert_eq!(open_entries(&ledger).await.len(), 1);
 }
 
+/// Makes every commit fail that does `what`, until the trigger is dropped.
+fn sabotage_commits(other: &Connection, what: &str) {
+    other
+        .execute_batch(&format!(
+            "CREATE TABLE never (number INTEGER PRIMARY KEY);
+             CREATE TABLE sabotaged (number INTEGER REFERENCES never (number) DEFERRABLE INITIALLY DEFERRED);
+             CREATE TRIGGER sabotage AFTER {what} BEGIN INSERT INTO sabotaged VALUES (1); END"
+        ))
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_wall_clock_is_followed_again_after_a_commit_that_failed() {
+    let machine = Machine::new();
+    let ledger = machine.ledger();
+    let id = in_force(&ledger, block("192.0.2.1")).await;
+    let other = Connection::open(machine.path()).unwrap();
+    sabotage_commits(&other, "UPDATE OF due ON entry");
+    machine.clock.step_wall(365 * 86_400_000);
+    assert!(ledger.flush().await.is_err(), "the sabotage does not work");
+    other.execute_batch("DROP TRIGGER sabotage").unwrap();
+    ledger.flush().await.unwrap();
+    drop(ledger);
+    machine.clock.reboot("boot-2", super::MINUTE);
+    let opened = machine.open();
+    assert!(opened.recovery.is_empty(), "{id} is not overdue");
+    assert_eq!(opened.pending[0].due_boot_ms, 9 * 60_000);
+}
+
+/// Nothing that follows would notice that it was lost.
+#[tokio::test]
+async fn a_moved_end_is_answered_when_it_is_durable() {
+    let machine = Machine::new();
+    let ledger = machine.ledger();
+    let id = in_force(&ledger, block("192.0.2.1")).await;
+    let other = Connection::open(machine.path()).unwrap();
+    sabotage_commits(&other, "UPDATE OF due ON entry");
+    machine.clock.advance(super::MINUTE);
+    let answer = ledger.admit(block("192.0.2.1"), Wait::Applied).await;
+    assert!(matches!(answer, Err(LedgerError::Io { .. })), "{answer:?}");
+    other.execute_batch("DROP TRIGGER sabotage").unwrap();
+    let answer = ledger.admit(block("192.0.2.1"), Wait::Applied).await;
+    assert!(
+        matches!(answer, Ok(Admitted::InForce { id: same, extended: true, .. }) if same == id),
+        "{answer:?}"
+    );
+}
+
+#[tokio::test]
+async fn carried_out_is_answered_when_it_is_durable() {
+    let machine = Machine::new();
+    let ledger = machine.ledger();
+    let id = enter(&ledger, ban("192.0.2.1")).await;
+    let _ = ledger.claim(id, "firewall", "x", None).await.unwrap();
+    let other = Connection::open(machine.path()).unwrap();
+    sabotage_commits(&other, "UPDATE OF state ON entry");
+    assert!(matches!(ledger.added(id, None).await, Err(LedgerError::Io { .. })));
+    assert_eq!(state(&ledger, id).await, State::Intended);
+    other.execute_batch("DROP TRIGGER sabotage").unwrap();
+    let _ = ledger.added(id, None).await.unwrap();
+    assert_eq!(state(&ledger, id).await, State::InForce);
+}
+
 #[tokio::test]
 async fn another_engine_is_refused_by_name() {
     let machine = Machine::new();
