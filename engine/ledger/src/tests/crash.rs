@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 
-use super::{Machine, block, enter, entry, in_force, open_entries, state};
+use super::{Machine, ban, block, enter, entry, in_force, open_entries, state};
 use crate::entry::Filter;
 use crate::{Admitted, Cause, Ledger, LedgerError, NewEntry, Opened, Settings, Standing, State, Wait};
 
