@@ -46,6 +46,11 @@ impl Books {
         };
         books.execute("BEGIN IMMEDIATE", ())?;
         books.enter_boot()?;
+        // What a killed process left may be in the system's memory alone, when
+        // syncing had failed. Whatever is done now is done because of it: this
+        // writes a page, so that the commit syncs all before it.
+        let version = books.conn().pragma_update(None, "user_version", crate::schema::VERSION);
+        version.map_err(|error| books.failed(&error))?;
         books.execute("COMMIT", ())?;
         books.load()?;
         let left = books.left()?;
