@@ -244,7 +244,7 @@ impl Engine {
                 self.sign(order);
             }
             let made = self.run(id, spec, &order.address, timed).await;
-            let failed = !self.settle(id, made).await;
+            let failed = !self.settle(id, spec, &order.address, made).await;
             if !failed || self.is_there(id).await {
                 break;
             }
@@ -305,6 +305,14 @@ impl Engine {
                     self.world.sleep(1_000).await;
                 }
                 Ok(Admitted::Handled) => return None,
+                Ok(Admitted::UnderWay { id, extended: true }) => {
+                    self.world.with(|parts| {
+                        parts.oracle.merged(order.number);
+                        parts.host.unsettle(parts.oracle.effects(id.0));
+                    });
+                    self.settle_effects(id).await;
+                    return None;
+                }
                 Ok(Admitted::UnderWay { .. } | Admitted::Undoing { .. } | Admitted::Full { .. }) => {
                     self.world.with(|parts| parts.oracle.merged(order.number));
                     return None;
@@ -373,7 +381,13 @@ impl Engine {
     }
 
     /// Records what came of it; `false`: it failed, and was undone or is to be.
-    async fn settle(self: &Rc<Self>, id: EntryId, made: Result<(), String>) -> bool {
+    async fn settle(
+        self: &Rc<Self>,
+        id: EntryId,
+        spec: &Spec,
+        address: &str,
+        made: Result<(), String>,
+    ) -> bool {
         self.world.point("before it is recorded").await;
         let error = match made {
             Err(error) => error,
@@ -398,6 +412,16 @@ impl Engine {
                             self.tell(Event::InForce { id, due_boot_ms: due.boot_ms });
                         }
                         return true;
+                    }
+                    // Undone while its program was making it: told once more, as
+                    // often as it takes (the daemon tells it once).
+                    Err(LedgerError::Illegal { .. } | LedgerError::NoSuchEntry(_))
+                        if spec.kind == Kind::Native =>
+                    {
+                        while self.part(id, spec, Part::Program, address, false).await.is_err() {
+                            self.world.sleep(1_000).await;
+                        }
+                        return false;
                     }
                     Err(error) => error.to_string(),
                 }
@@ -447,7 +471,7 @@ impl Engine {
             }
         }
         let made = self.run(id, spec, &address, entry.timeout_ms.is_some()).await;
-        self.settle(id, made).await;
+        self.settle(id, spec, &address, made).await;
     }
 
     async fn undo(self: &Rc<Self>, id: EntryId, cause: Cause) -> Undone {

@@ -108,6 +108,10 @@ impl Oracle {
     /// An entry was carried out.
     pub fn settled(&mut self, id: i64, settled: Settled) {
         let Some(known) = self.entries.get_mut(&id) else { return };
+        // Somebody may undo it already, who was answered later and heard earlier.
+        if known.phase > Phase::Intended {
+            return;
+        }
         match settled {
             Settled::InForce { due } => {
                 known.phase = Phase::InForce;
@@ -303,7 +307,8 @@ impl Known {
                 Some(_) => {
                     let by_wall = |offset: &i64| (due + offset) - (boot_ms + offset_ms);
                     let left = offsets.iter().map(by_wall).min().unwrap_or(0);
-                    left.clamp(0, length) - TOLERANCE_MS
+                    // It was clamped by a start that may have got no further.
+                    left.clamp(0, length) - boot_ms - TOLERANCE_MS
                 }
             };
             if left < least {

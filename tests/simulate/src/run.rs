@@ -571,7 +571,7 @@ impl Machine {
         self.heal();
         self.pass(20_000);
         self.run_process(|process| process.engine.look_after());
-        self.pass(3_000);
+        self.pass(15_000);
         self.agree();
     }
 
@@ -638,7 +638,7 @@ impl Machine {
         for _ in 0..90 {
             self.pass(60_000);
             self.run_process(|process| process.engine.look_after());
-            self.pass(1_000);
+            self.pass(15_000);
             if self.world.failure().is_some() || self.is_settled() {
                 break;
             }

@@ -73,6 +73,11 @@ impl Books {
     pub(super) fn start(&mut self) -> Result<(), LedgerError> {
         self.execute("BEGIN IMMEDIATE", ())?;
         self.enter_boot()?;
+        // What a killed process left may be in the system's memory alone, when
+        // syncing had failed. Whatever is done now is done because of it: this
+        // writes a page, so that the commit syncs all before it.
+        let version = self.conn().pragma_update(None, "user_version", crate::schema::VERSION);
+        version.map_err(|error| self.failed(&error))?;
         self.execute("COMMIT", ())?;
         if self.store.hold_log().is_err() || self.store.is_short() {
             let boot_ms = self.now().boot_ms;
