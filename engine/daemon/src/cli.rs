@@ -23,7 +23,8 @@ const EXEC_HELP: &str = "The caller owns the rollback: what `add` did stays unti
 const EXPLAIN_CODES: &str = "With an engine running under the same --home, its state is asked; nothing is changed.\n\
     Exit codes: 0 explained, 1 something could not be read (bad lines are named), 2 usage.";
 const COMMANDS_CODES: &str = "Nothing is asked of a running engine, and nothing is changed.\n\
-    Exit codes: 0 listed, also commands with errors (riposte check has them), 1 a file cannot be read, 2 usage.";
+    Exit codes: 0 listed, also commands with errors (riposte check has them); 1 a file cannot be read, or with --strict \
+    there are errors or warnings; 2 usage.";
 const INSPECT_CODES: &str = "Nothing of the component is run.\n\
     Exit codes: 0 a plugin that this engine can run once it is granted what it needs; 1 it cannot, or the file cannot \
     be read; 2 usage.";

@@ -22,8 +22,8 @@ use crate::{cli, files};
 /// Lists them, and says whether the files could be read.
 pub fn commands(args: &cli::Commands) -> Exit {
     let (places, configs) = locate(&args.sources);
-    let all = match list(&places, &configs, args) {
-        Ok(all) => all,
+    let (all, wrong) = match list(&places, &configs, args) {
+        Ok(listed) => listed,
         Err(error) => {
             ask::complain(args.json, &error);
             return Exit::Failed;
@@ -37,10 +37,19 @@ pub fn commands(args: &cli::Commands) -> Exit {
         let all: Vec<_> = all.iter().map(One::text).collect();
         ask::say_text(all.join("\n").trim_end());
     }
+    if args.sources.strict && wrong > 0 {
+        eprintln!("riposte: the configuration has errors or warnings: {wrong}; riposte check --strict shows them");
+        return Exit::Failed;
+    }
     Exit::Done
 }
 
-fn list(places: &Places, configs: &[std::path::PathBuf], args: &cli::Commands) -> Result<Vec<One>, String> {
+/// The commands, and how many findings an engine that is strict would not start with.
+fn list(
+    places: &Places,
+    configs: &[std::path::PathBuf],
+    args: &cli::Commands,
+) -> Result<(Vec<One>, usize), String> {
     let files = match files::read(configs) {
         // Without a configuration there are the built-in responses all the same.
         Err(_) if args.builtin && args.sources.config.is_empty() => Vec::new(),
@@ -48,6 +57,7 @@ fn list(places: &Places, configs: &[std::path::PathBuf], args: &cli::Commands) -
     };
     let (components, _) = check::sandbox(1)?;
     let armed = Armed::new_as(&files, places, &components, Role::Standalone);
+    let wrong = armed.fatal(true).count();
     let mut all: Vec<_> =
         armed.config.commands.iter().map(|command| One::new(command, false, &armed, places)).collect();
     if args.builtin {
@@ -57,7 +67,7 @@ fn list(places: &Places, configs: &[std::path::PathBuf], args: &cli::Commands) -
         let (armed, _) = armed.with(&others, places, &components);
         all.extend(others.iter().map(|command| One::new(command, true, &armed, places)));
     }
-    Ok(all)
+    Ok((all, wrong))
 }
 
 /// One command.
