@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help build demo dist test bench fuzz fmt lint doc unit deny install clean-demo
+.PHONY: help build demo dist test crash flood simulate bench fuzz fmt lint doc unit deny install clean-demo
 
 STAGE := tests/make/stage
 # Where Cargo builds: $CARGO_TARGET_DIR is honoured, as Cargo honours it.
@@ -46,6 +46,11 @@ test: ## Everything CI runs
 	@$(STAGE) "deny (bans, licences, sources)" cargo deny --log-level error check bans licenses sources
 	@$(STAGE) "deny (advisories)" tests/make/advisories
 
+crash: ## Kill and fail the real engine at POINTS system calls (10000): docs/crash.md
+	@tests/make/tools crash
+	@$(STAGE) "build" cargo build --locked -p riposte -p riposte-crash
+	@$(BUILT)/debug/riposte-crash --points $(or $(POINTS),10000) $(if $(SEED),--seed $(SEED))
+
 bench: ## Ratios against what users run today, measured in one run
 	@tests/make/tools bench
 	@$(STAGE) "build (release)" cargo build --release --locked -p riposte -p riposte-bench
@@ -54,6 +59,12 @@ bench: ## Ratios against what users run today, measured in one run
 fuzz: ## Fuzz every reader for TIME seconds each (600): docs/fuzzing.md
 	@tests/make/tools fuzz
 	@TIME=$(or $(TIME),600) tests/make/fuzz
+
+flood: ## A million alerts against a script that hangs and a component that fails: docs/floods.md
+	@tests/make/tools test
+	@$(STAGE) "build (release)" cargo build --release --locked -p riposte
+	@$(STAGE) "build (flood)" cargo test --release --locked -p riposte-tests --test flood --no-run
+	@RIPOSTE_FLOOD=$(or $(ALERTS),1000000) cargo test --release --locked -p riposte-tests --test flood -- --nocapture
 
 fmt: ## Format everything
 	cargo fmt --all

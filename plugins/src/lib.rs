@@ -16,6 +16,41 @@ pub struct Builtin {
     /// Its `<command>`, with the grants that it needs. A configuration that
     /// names the executable inherits them.
     pub definition: &'static str,
+    /// All members of an alert that its `keys` depends on, when the command
+    /// names none; empty: it is not said. Where they are the same, so are the
+    /// keys, and it need not be asked again.
+    pub looks_at: &'static [&'static str],
+}
+
+/// Where [`riposte_sdk`'s `Alert::address`](https://docs.rs/riposte-sdk) looks.
+const ADDRESS: &[&str] = &[
+    "/data/win/eventdata/ipAddress",
+    "/data/win/eventdata/destinationIp",
+    "/data/srcip",
+    "/srcip",
+    "/source/ip",
+];
+
+/// The components whose only key is that address.
+const OF_ADDRESSES: [&str; 4] = ["firewall-drop", "host-deny", "ip-customblock", "route-null"];
+
+const fn looks_at(component: &str) -> &'static [&'static str] {
+    let mut n = 0;
+    while n < OF_ADDRESSES.len() {
+        if equal(component.as_bytes(), OF_ADDRESSES[n].as_bytes()) {
+            return ADDRESS;
+        }
+        n += 1;
+    }
+    &[]
+}
+
+const fn equal(one: &[u8], other: &[u8]) -> bool {
+    let mut n = 0;
+    while n < one.len() && n < other.len() && one[n] == other[n] {
+        n += 1;
+    }
+    n == one.len() && n == other.len()
 }
 
 /// All of them, by name.
@@ -34,6 +69,7 @@ macro_rules! builtin {
             aliases: &$aliases,
             wasm: include_bytes!(concat!(env!("OUT_DIR"), "/", $component, ".wasm")),
             definition: include_str!(concat!("../components/", $component, "/", $definition, ".xml")),
+            looks_at: looks_at($component),
         }
     };
 }
@@ -110,6 +146,29 @@ mod tests {
                 builtin.name
             );
         }
+    }
+
+    /// What the address is looked for is the SDK's to say.
+    #[test]
+    fn they_look_where_the_sdk_looks() {
+        let sdk = include_str!("../../sdk/rust/src/alert.rs");
+        let (_, rest) = sdk.split_once("const SOURCE_ADDRESS: [&str; 5] = [").unwrap();
+        let (listed, _) = rest.split_once("];").unwrap();
+        let listed: Vec<&str> = listed.split(',').map(|one| one.trim().trim_matches('"')).collect();
+        assert_eq!(listed[..5], *ADDRESS);
+        for builtin in builtins().iter().filter(|builtin| OF_ADDRESSES.contains(&builtin.name)) {
+            assert_eq!(builtin.looks_at, ADDRESS);
+            let source = format!("{}/components/{}/src/lib.rs", env!("CARGO_MANIFEST_DIR"), builtin.name);
+            #[expect(clippy::disallowed_methods, reason = "a test that reads the sources")]
+            let source = std::fs::read_to_string(source).unwrap();
+            let (_, keys) = source.split_once("fn keys(").unwrap();
+            assert!(
+                keys.starts_with("alert: &Alert) -> Result<Vec<String>, Error> {\n        Ok(vec![alert.address()?.to_string()])"),
+                "{}",
+                builtin.name
+            );
+        }
+        assert_eq!(builtins().iter().filter(|builtin| !builtin.looks_at.is_empty()).count(), 9);
     }
 
     /// None needs WASI but to send requests, and that is all it then imports.

@@ -102,7 +102,10 @@ fn what_the_guard_protects_is_in_no_file() {
     host.alerts(&alerts);
     host.alerts(&[sshd(99, "198.18.0.1")]);
     until("the last two are in force", || host.count("in-force") == 2);
-    assert_eq!(host.read("scratch/hosts.deny"), format!("{DENY}\nALL:198.18.0.1\n"));
+    let text = host.read("scratch/hosts.deny");
+    let (mark, line) = text.strip_prefix(&format!("{DENY}\n")).unwrap().split_once('\n').unwrap();
+    assert!(mark.starts_with("# riposte: entry "), "{text}");
+    assert_eq!(line, "ALL:198.18.0.1\n");
     let mut names: Vec<_> = fs::read_dir(&folder)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())

@@ -194,6 +194,17 @@ impl Host {
         self.start_in("run", arguments, environment)
     }
 
+    /// Starts the engine on a machine whose boot-time clock is so many seconds
+    /// further than that of the others here: it was asleep for so long.
+    #[must_use]
+    pub fn start_ahead(&self, seconds: u32) -> Engine {
+        let mut command = self.command("unshare");
+        command.args(["--time", "--boottime", &seconds.to_string()]).arg("--");
+        command.arg(binary()).arg("run").arg("--home").arg(self.dir.path());
+        command.arg("--alerts").arg(self.path("alerts.json")).args(["--log", "debug"]);
+        Engine::start(command)
+    }
+
     /// The same in another role.
     #[must_use]
     pub fn start_as(&self, role: &str, arguments: &[&str]) -> Engine {
@@ -287,6 +298,15 @@ impl Host {
         let audit = self.read("log/audit.jsonl");
         let events = audit.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         events.filter(|event| event["kind"] == kind).collect()
+    }
+}
+
+impl Host {
+    /// How often what is told by audit events of one kind happened: one event
+    /// may stand for several.
+    #[must_use]
+    pub fn happened(&self, kind: &str) -> u64 {
+        self.events(kind).iter().map(|event| event["count"].as_u64().unwrap_or(1)).sum()
     }
 }
 

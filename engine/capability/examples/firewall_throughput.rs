@@ -12,6 +12,7 @@ use nix::sched::{CloneFlags, unshare};
 use riposte_capability::claim::NotRecorded;
 use riposte_capability::firewall::nftables::Nftables;
 use riposte_capability::firewall::{Backend as _, Target};
+use riposte_capability::watch::Watch;
 use riposte_capability::{Claims, Effect, Standing};
 use riposte_policy::address::Address;
 use riposte_policy::grant::FirewallGrant;
@@ -22,7 +23,25 @@ const ADDRESSES: u32 = 100_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
     unshare(CloneFlags::CLONE_NEWNET).map_err(|e| format!("no network namespace ({e}): run as root"))?;
-    tokio::runtime::Builder::new_current_thread().build()?.block_on(measure())
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    println!("Alone:");
+    runtime.block_on(measure())?;
+    println!("With the kernel telling a watch of every change:");
+    runtime.block_on(async {
+        let watch = Watch::open();
+        tokio::select! {
+            measured = measure() => measured,
+            () = listen(&watch) => Ok(()),
+        }
+    })
+}
+
+/// As the engine listens.
+async fn listen(watch: &Watch) {
+    loop {
+        drop(watch.touched(&[]).await);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 async fn measure() -> Result<(), Box<dyn Error>> {
@@ -83,6 +102,10 @@ impl Claims for Always {
 
     fn others(&self, _: EntryId, _: &Effect) -> Standing {
         self.0
+    }
+
+    fn marked(&self, _: &Effect) -> (Standing, Option<EntryId>) {
+        (self.0, Some(EntryId(123_456)))
     }
 }
 

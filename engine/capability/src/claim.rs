@@ -117,6 +117,17 @@ impl fmt::Display for NotRecorded {
 impl std::error::Error for NotRecorded {}
 
 impl Standing {
+    /// Whether it is to be there a moment from now too: what is due may go by
+    /// the host's own clock.
+    #[must_use]
+    pub fn lasts(self) -> bool {
+        match self {
+            Self::Free => false,
+            Self::For(left) => !left.is_zero(),
+            Self::Permanent => true,
+        }
+    }
+
     /// The standing of two holders together.
     pub fn and(self, other: Self) -> Self {
         match (self, other) {

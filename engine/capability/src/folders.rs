@@ -122,6 +122,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let folders = vec![grant(dir.path(), Access::Write)];
         let session = |phase, mode| Session {
+            offence: 1,
             command: "test".into(),
             tenant: "default".into(),
             entry: None,

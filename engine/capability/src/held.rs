@@ -15,9 +15,10 @@ use riposte_policy::config::Mode;
 use riposte_policy::order::EntryId;
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::Repaired;
 use crate::claim::{Claims, Effect, NotRecorded, Standing};
+use crate::mark::Mark;
 use crate::refusal::Refusal;
+use crate::repair::Mended;
 use crate::session::{Session, WouldBe};
 
 /// How a host takes and gives back the targets of one interface. A target is
@@ -74,7 +75,64 @@ pub trait Backend: Send + Sync {
         false
     }
 
-    /// Takes away a target that [`Backend::list`] showed and nobody claims. No
+    /// The same with the entry that each mark names. `claimed`: targets that
+    /// tell where else to look. Shows marks also where not everything that was
+    /// made carries one.
+    ///
+    /// # Errors
+    ///
+    /// When the host cannot be read.
+    async fn marks(&self, _claimed: &[String]) -> Result<Vec<Listed>, Refusal> {
+        let unnamed = |target| Listed { target, entry: None };
+        Ok(self.list().await?.into_iter().map(unnamed).collect())
+    }
+
+    /// Of targets that are claimed, those that the host does not show any more.
+    ///
+    /// # Errors
+    ///
+    /// When the host cannot be read.
+    async fn gone(&self, claimed: &[String]) -> Result<Gone, Refusal> {
+        if !self.lists() {
+            return Ok(Gone::default());
+        }
+        let listed: HashSet<String> = self.list().await?.into_iter().collect();
+        let missing = claimed.iter().filter(|target| !listed.contains(*target)).cloned().collect();
+        Ok(Gone { missing, ..Gone::default() })
+    }
+
+    /// Makes many effects again, each with how that went.
+    async fn make_all(&self, targets: Vec<String>) -> Vec<(String, Result<(), Refusal>)> {
+        let mut made = Vec::new();
+        for target in targets {
+            let done = self.make(&target).await.map(drop);
+            made.push((target, done));
+        }
+        made
+    }
+
+    /// Whether what carries the mark of an entry that is over may be taken away
+    /// without anybody having asked for it.
+    fn takes_away(&self) -> bool {
+        true
+    }
+
+    /// The state before the first claim, of which `entry` is the first.
+    ///
+    /// # Errors
+    ///
+    /// As [`Backend::prior`].
+    async fn prior_for(&self, _entry: EntryId, target: &str) -> Result<String, Refusal> {
+        self.prior(target).await
+    }
+
+    /// The number of the socket by which the kernel names this backend where it
+    /// tells who changed something.
+    fn port(&self) -> Option<u32> {
+        None
+    }
+
+    /// Takes away a target that [`Backend::marks`] showed and nobody claims. No
     /// state before it is known: the host is left as without the engine.
     ///
     /// # Errors
@@ -100,6 +158,38 @@ pub trait Backend: Send + Sync {
     ///
     /// What is missing, and what to do about it.
     async fn probe(&self) -> Result<(), Refusal>;
+}
+
+/// A target that the host shows as this engine's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Which.
+    pub target: String,
+    /// The entry that its mark names.
+    pub entry: Option<EntryId>,
+}
+
+/// What the host does not show as it is claimed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Gone {
+    /// To be made again.
+    pub missing: Vec<String>,
+    /// Changed by somebody in a way that the engine leaves alone, and what that
+    /// is, for the operator.
+    pub otherwise: Vec<(String, String)>,
+}
+
+/// What separates the host from the claims.
+struct Differences {
+    missing: Vec<String>,
+    otherwise: Vec<(String, String)>,
+    unclaimed: Vec<Mark>,
+}
+
+impl Differences {
+    fn is_nothing(&self) -> bool {
+        self.missing.is_empty() && self.otherwise.is_empty() && self.unclaimed.is_empty()
+    }
 }
 
 /// A host that cannot do it: every call is refused the same way.
@@ -144,6 +234,16 @@ impl Turns {
         let at = self.hash.hash_one(effect) % 64;
         Some(self.locks.get(usize::try_from(at).ok()?)?.lock().await)
     }
+
+    /// All of them. Whoever waits for one holds no other, and all who want all
+    /// of them take them in this order.
+    async fn all(&self) -> Vec<MutexGuard<'_, ()>> {
+        let mut turns = Vec::with_capacity(self.locks.len());
+        for lock in &self.locks {
+            turns.push(lock.lock().await);
+        }
+        turns
+    }
 }
 
 /// One interface of this kind, for one call.
@@ -180,7 +280,7 @@ impl Holding<'_> {
         let held = self.claims.standing(&effect) != Standing::Free;
         let joins = recorded.is_none() && held;
         let known = held || (recorded.is_some() && self.backend.lists());
-        let prior = if known { None } else { Some(self.backend.prior(&effect.target).await?) };
+        let prior = if known { None } else { Some(self.backend.prior_for(entry, &effect.target).await?) };
         let before = self.claims.claim(entry, &effect, prior.as_deref()).await.map_err(|e| unrecorded(&e))?;
         let changed = if joins {
             self.backend.join(&effect.target).await?
@@ -245,43 +345,79 @@ impl Holding<'_> {
         self.backend.remove(target).await.map(|()| true)
     }
 
-    /// Makes again what is claimed and missing, and takes away what nobody
-    /// claims, where the host shows what the engine has made.
+    /// Makes again what is claimed and missing, but where `judge` says why it is
+    /// left; returns what carries the engine's mark and nobody claims.
     ///
     /// # Errors
     ///
     /// When the host could not be read, or the first failure; the other targets
-    /// were repaired.
-    pub(crate) async fn repair(&self, claimed: impl Iterator<Item = &Effect>) -> Result<Repaired, Refusal> {
-        let mut repaired = Repaired::default();
-        let claimed: HashSet<&str> = claimed
+    /// were made.
+    pub(crate) async fn mend(
+        &self,
+        effects: &[Effect],
+        judge: &(dyn Fn(&str) -> Option<String> + Sync),
+        mended: &mut Mended,
+    ) -> Result<Vec<Mark>, Refusal> {
+        let claimed: Vec<String> = effects
+            .iter()
             .filter(|effect| effect.interface == self.interface)
-            .map(|effect| effect.target.as_str())
+            .map(|effect| effect.target.clone())
             .collect();
-        if !self.backend.lists() {
-            return Ok(repaired);
-        }
-        let listed = match self.backend.list().await {
-            Ok(listed) => listed,
+        let found = match self.differences(&claimed).await {
             // A host that never could has nothing to repair.
-            Err(_) if claimed.is_empty() => return Ok(repaired),
-            Err(refusal) => return Err(refusal),
+            Err(_) if claimed.is_empty() => return Ok(Vec::new()),
+            found => found?,
         };
-        let listed: HashSet<&str> = listed.iter().map(String::as_str).collect();
-        let mut outcome = Ok(());
-        for target in claimed.symmetric_difference(&listed) {
-            let effect = self.effect((*target).to_owned());
-            let _turn = self.turns.of(&effect).await;
-            // Asked now: a response may have come or gone since the list.
-            let done = match (self.claims.standing(&effect), listed.contains(target)) {
-                (Standing::Free, true) => self.backend.remove(target).await.map(|()| repaired.removed += 1),
-                (Standing::Free, false) => Ok(()),
-                (_, true) => Ok(()),
-                (_, false) => self.backend.make(target).await.map(|_| repaired.written += 1),
-            };
-            outcome = outcome.and(done);
+        if found.is_nothing() {
+            return Ok(Vec::new());
         }
-        outcome.map(|()| repaired)
+        // Asked again while nobody claims or releases anything: a response may
+        // have come or gone since, or be at work just now.
+        let _turns = self.turns.all().await;
+        let Differences { mut missing, otherwise, unclaimed } = self.differences(&claimed).await?;
+        missing.retain(|target| {
+            let effect = self.effect(target.clone());
+            let why = judge(target);
+            let left = why.is_some();
+            mended.told.extend(why.map(|why| (effect.clone(), why)));
+            !left && self.claims.standing(&effect).lasts()
+        });
+        for (target, why) in otherwise {
+            mended.told.push((self.effect(target), why));
+        }
+        let mut outcome = Ok(());
+        for (target, made) in self.backend.make_all(missing).await {
+            let effect = self.effect(target);
+            outcome = outcome.and(made.map(|()| mended.put_back(&effect)));
+        }
+        outcome.map(|()| unclaimed)
+    }
+
+    /// Every mark of this interface on the host. `claimed`: where to look too.
+    pub(crate) async fn marks(&self, claimed: &[String]) -> Result<Vec<Mark>, Refusal> {
+        let listed = self.backend.marks(claimed).await?;
+        let mark = |Listed { target, entry }| Mark { effect: self.effect(target), entry, remaining: None };
+        Ok(listed.into_iter().map(mark).collect())
+    }
+
+    /// Takes away what carries the engine's mark, when nobody claims it by now.
+    ///
+    /// # Errors
+    ///
+    /// When it may still be there.
+    pub(crate) async fn remove_unclaimed(&self, effect: &Effect) -> Result<(), Refusal> {
+        let _turn = self.turns.of(effect).await;
+        match self.claims.standing(effect) {
+            Standing::Free => self.backend.remove(&effect.target).await,
+            Standing::For(_) | Standing::Permanent => Ok(()),
+        }
+    }
+
+    async fn differences(&self, claimed: &[String]) -> Result<Differences, Refusal> {
+        let Gone { missing, otherwise } = self.backend.gone(claimed).await?;
+        let mut unclaimed = self.marks(claimed).await?;
+        unclaimed.retain(|mark| self.claims.standing(&mark.effect) == Standing::Free);
+        Ok(Differences { missing, otherwise, unclaimed })
     }
 
     /// Whether the target is held, from where this session stands: shadow

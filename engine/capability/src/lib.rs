@@ -15,6 +15,8 @@
 //! * [`guard`]: what is never acted against, whoever asks.
 //! * [`backends`]: what does it on this host, one field for each interface.
 //! * [`mark`]: what the host shows as the engine's own.
+//! * [`repair`]: making the host agree with the claims, at start and all the time.
+//! * [`watch`]: when somebody else touches what the engine has made.
 //! * `removal`: taking a mark away that nobody claims any more.
 //! * [`held`]: effects that replace a state and give it back, for all of
 //!   [`routes`], [`accounts`], [`lines`], [`quarantine`], [`isolation`].
@@ -58,16 +60,19 @@ pub mod process;
 pub mod processes;
 pub mod quarantine;
 pub mod refusal;
+pub mod repair;
 mod removal;
 pub mod routes;
 pub mod secret;
 pub mod services;
 pub mod session;
 pub mod state;
+#[cfg(target_os = "linux")]
+pub mod watch;
 pub mod witness;
 
-use std::collections::{BTreeSet, HashSet};
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use riposte_policy::order::EntryId;
 
@@ -76,13 +81,14 @@ pub use claim::{Claims, Effect, Standing};
 pub use guard::{Guard, Verdict};
 pub use mark::Mark;
 pub use refusal::Refusal;
+pub use repair::{Mended, Repaired, Touched};
 pub use session::{Phase, Recorder, Session, WouldBe};
 pub use witness::Witness;
 
 use accounts::Accounts;
 use confirm::{Confirmation, Probe};
 use exec::Exec;
-use firewall::{Element, Firewall, Target};
+use firewall::{Firewall, Target};
 use held::{Holding, Turns};
 use http::Http;
 use isolation::Isolation;
@@ -104,6 +110,8 @@ pub struct Capabilities {
     turns: Turns,
     /// Held from the guard's word on an account until its lock is made.
     locking: tokio::sync::Mutex<()>,
+    /// What the host shows with the engine's mark and the ledger never heard of.
+    orphans: Mutex<BTreeMap<String, Mark>>,
     witness: Arc<dyn Witness>,
     probe: Arc<dyn Probe>,
 }
@@ -131,6 +139,7 @@ impl Capabilities {
             guard,
             turns: Turns::default(),
             locking: tokio::sync::Mutex::default(),
+            orphans: Mutex::default(),
             witness: Arc::new(witness::Nobody),
             probe: Arc::new(confirm::Unasked),
         }
@@ -333,70 +342,6 @@ impl Capabilities {
             }
         }
         outcome
-    }
-
-    /// Compares the host with `effects`, which must be everything that is
-    /// claimed, and settles each difference: what is missing is made again,
-    /// what differs is renewed, and what nobody claims is removed, since the
-    /// mark is the engine's own. For the start, and for whenever
-    /// [`firewall::Backend::rebuilt`] has grown.
-    ///
-    /// # Errors
-    ///
-    /// When the host could not be read, or the first failure of a backend; the
-    /// other effects were settled.
-    pub async fn repair(&self, effects: &[Effect]) -> Result<Repaired, Refusal> {
-        let mut repaired = Repaired::default();
-        let mut outcome = self.repair_firewall(effects).await.map(|found| repaired.add(found));
-        for holding in INTERFACES.iter().filter_map(|interface| self.held(interface)) {
-            let held = holding.repair(effects.iter()).await;
-            outcome = outcome.and(held.map(|found| repaired.add(found)));
-        }
-        outcome.map(|()| repaired)
-    }
-
-    async fn repair_firewall(&self, effects: &[Effect]) -> Result<Repaired, Refusal> {
-        let firewall = self.backends.firewall.as_ref();
-        let targets = targets_of(effects);
-        let kinds: BTreeSet<_> = targets.iter().map(Target::backend).collect();
-        firewall.used(&kinds.into_iter().collect::<Vec<_>>());
-        let listed = firewall.list().await?;
-        let mut repaired = Repaired::default();
-        let mut correct = HashSet::new();
-        let mut wrong = Vec::new();
-        for Element { target, remaining, entry: _ } in listed {
-            let standing = self.claims.standing(target.effect());
-            if standing == Standing::Free {
-                repaired.removed += 1;
-                wrong.push(target);
-            } else if firewall::agrees(target.backend(), standing, remaining) {
-                correct.insert(target);
-            }
-        }
-        for target in targets {
-            if !correct.contains(&target) {
-                repaired.written += 1;
-                wrong.push(target);
-            }
-        }
-        firewall.sync(wrong).await?;
-        Ok(repaired)
-    }
-}
-
-/// What [`Capabilities::repair`] changed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Repaired {
-    /// How many effects were missing or had another timeout than their claims.
-    pub written: usize,
-    /// How many effects nobody claimed.
-    pub removed: usize,
-}
-
-impl Repaired {
-    fn add(&mut self, other: Self) {
-        self.written += other.written;
-        self.removed += other.removed;
     }
 }
 

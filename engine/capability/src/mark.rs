@@ -1,9 +1,11 @@
 //! What the host shows as this engine's own.
 
+use std::fmt;
 use std::time::Duration;
 
 use riposte_policy::order::EntryId;
 
+use crate::firewall::Element;
 use crate::{Capabilities, Effect, INTERFACES, Refusal};
 
 /// An effect that the host shows with the engine's mark: an element of its
@@ -19,6 +21,12 @@ pub struct Mark {
     pub remaining: Option<Duration>,
 }
 
+impl From<Element> for Mark {
+    fn from(Element { target, remaining, entry }: Element) -> Self {
+        Self { effect: target.effect().clone(), entry, remaining }
+    }
+}
+
 impl Capabilities {
     /// Every mark on this host, whoever claims it. For a ledger that lost what
     /// it knew, and for the day the engine is removed.
@@ -29,17 +37,9 @@ impl Capabilities {
     /// that needs all of them has none.
     pub async fn marks(&self) -> Result<Vec<Mark>, Refusal> {
         let listed = self.backends.firewall.list().await?;
-        let blocked = listed.into_iter().map(|element| Mark {
-            effect: element.target.effect().clone(),
-            entry: element.entry,
-            remaining: element.remaining,
-        });
-        let mut marks: Vec<Mark> = blocked.collect();
+        let mut marks: Vec<Mark> = listed.into_iter().map(Mark::from).collect();
         for holding in INTERFACES.iter().filter_map(|interface| self.held(interface)) {
-            let interface = holding.interface;
-            let listed = holding.backend.list().await?;
-            let held = |target| Mark { effect: Effect { interface, target }, entry: None, remaining: None };
-            marks.extend(listed.into_iter().map(held));
+            marks.extend(holding.marks(&[]).await?);
         }
         Ok(marks)
     }
@@ -61,6 +61,15 @@ const WORD: &str = "entry ";
 
 /// `NFTNL_UDATA_SET_ELEM_COMMENT`: what nft writes behind `comment`.
 const COMMENT: u8 = 0;
+
+impl fmt::Display for Comment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Of(entry) => write!(f, "{WORD}{entry}"),
+            Self::None | Self::Foreign => Ok(()),
+        }
+    }
+}
 
 impl Comment {
     pub(crate) fn of(entry: EntryId) -> Self {

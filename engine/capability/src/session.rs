@@ -23,6 +23,9 @@ pub struct Session {
     pub entry: Option<EntryId>,
     /// How far the run is.
     pub phase: Phase,
+    /// Which offence of its target this run answers, from 1: some grants allow
+    /// more from a later one on.
+    pub offence: u32,
     /// Whether it acts or only says what it would do.
     pub mode: Mode,
     /// What the operator grants to the command.

@@ -33,6 +33,7 @@ fn bench() -> Bench {
 fn session(entry: i64) -> Session {
     let firewall = FirewallGrant { widest4: 24, widest6: 48, ..FirewallGrant::default() };
     Session {
+        offence: 1,
         command: "test".into(),
         tenant: "default".into(),
         entry: Some(EntryId(entry)),

@@ -29,6 +29,7 @@ fn session() -> Session {
     let firewall = FirewallGrant { widest4: 0, widest6: 0, ..FirewallGrant::default() };
     let routes = RouteGrant { widest4: 0, widest6: 0, ..RouteGrant::default() };
     Session {
+        offence: 1,
         command: "test".into(),
         tenant: "default".into(),
         entry: Some(EntryId(1)),

@@ -342,6 +342,12 @@ pub struct List {
     /// Also what is over
     #[arg(long)]
     pub all: bool,
+    /// Only what could not be undone three times or more; it is still tried
+    #[arg(long)]
+    pub stuck: bool,
+    /// What this host shows with Riposte's mark and the ledger never heard of
+    #[arg(long, conflicts_with_all = ["all", "offline"])]
+    pub orphans: bool,
     /// Read the ledger's file; needs no running engine
     #[arg(long)]
     pub offline: bool,
@@ -351,8 +357,11 @@ pub struct List {
 #[derive(Args, Clone, Debug)]
 pub struct Undo {
     /// An address (every prefix that holds it too), a user, or an entry's id
-    #[arg(value_name = "ADDRESS|USER|ID", required_unless_present = "all")]
+    #[arg(value_name = "ADDRESS|USER|ID", required_unless_present_any = ["all", "orphan"])]
     pub target: Option<String>,
+    /// Take away what the ledger never heard of, as `list --orphans` names it
+    #[arg(long, value_name = "EFFECT", conflicts_with_all = ["target", "all", "allow"])]
+    pub orphan: Option<String>,
     /// Undo everything that is in force
     #[arg(long, conflicts_with = "target")]
     pub all: bool,

@@ -1,6 +1,6 @@
 //! Everything one running engine holds, wired together.
 
-mod repair;
+pub mod repair;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -24,6 +24,7 @@ use riposte_transport::routed::Routed;
 use riposte_transport::{Receipt, Transport, Undeliverable};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
+use self::repair::Repairs;
 use crate::arm::{Armed, Ready};
 use crate::files;
 use crate::intake::Counters;
@@ -31,6 +32,7 @@ use crate::outcome::{Outcome, Refused};
 use crate::places::Places;
 use crate::programs::Programs;
 use crate::report::Report;
+use crate::respond::same::{self, Repeats};
 use crate::respond::{self, Scales, Turns};
 use crate::room::{Placed, Room, Stalled};
 use crate::switches::Switches;
@@ -94,6 +96,8 @@ pub struct Engine {
     under_way: watch::Sender<usize>,
     /// How often the firewall had been rebuilt when last looked at.
     rebuilt: AtomicU64,
+    /// What was repaired.
+    pub repairs: Repairs,
     /// Who an isolated host must reach, as last told to its isolation.
     superiors: Mutex<Vec<Prefix>>,
     component_permits: Arc<Semaphore>,
@@ -106,6 +110,8 @@ pub struct Engine {
     room: Room,
     /// Programs that wait for their turn.
     pub turns: Turns,
+    /// What is asked for again while it is in force.
+    pub repeats: Repeats,
     /// What became of every order.
     pub tally: Tally,
 }
@@ -196,6 +202,7 @@ impl Engine {
             stopping: AtomicBool::new(false),
             under_way: watch::channel(0).0,
             rebuilt: AtomicU64::new(0),
+            repairs: Repairs::default(),
             superiors: Mutex::default(),
             component_permits: Arc::new(Semaphore::new((COMPONENTS - COMPONENT_DELETES) as usize)),
             program_permits: Arc::new(Semaphore::new(PROGRAMS)),
@@ -204,6 +211,7 @@ impl Engine {
             waiting: Semaphore::new(WAITING),
             room: Room::default(),
             turns: Turns::default(),
+            repeats: Repeats::default(),
             tally: Tally::default(),
         })
     }
@@ -249,6 +257,7 @@ impl Engine {
     /// nobody is there for it.
     pub async fn dispatch(&self, order: Order, receipt: Receipt) {
         self.tally.given(&order.command.name, 1);
+        let Err(receipt) = same::again(self, &order, receipt) else { return };
         let bytes = order.alert.len().saturating_add(order.message.as_deref().map_or(0, str::len));
         let place = match self.room.enter(&order.command.name, bytes).await {
             Ok(place) => place,
@@ -312,6 +321,7 @@ impl Engine {
             armed,
             switches: &self.switches,
             guard: self.capabilities.guard(),
+            ledger: Some(&self.ledger),
             now: self.now(),
             shadow: self.is_shadow(),
         }
@@ -381,6 +391,17 @@ impl Engine {
         let allows: Vec<Prefix> = allows.iter().filter_map(|allow| allow.address.parse().ok()).collect();
         self.capabilities.guard().set_allows(allows);
         Ok(())
+    }
+
+    /// Tells the ledger what the configuration says about it.
+    ///
+    /// # Errors
+    ///
+    /// When the ledger is closed.
+    pub async fn configure_ledger(&self) -> Result<(), riposte_ledger::LedgerError> {
+        let usual = riposte_ledger::Settings::default();
+        let offence_quiet = self.armed().config.settings.offence_quiet.unwrap_or(usual.offence_quiet);
+        self.ledger.configure(riposte_ledger::Settings { offence_quiet, ..usual }).await
     }
 
     /// What blocks, whether it works now, and why the others do not block.

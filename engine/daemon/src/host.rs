@@ -32,7 +32,7 @@ pub fn backends(
         exec: Arc::new(exec::Programs::default()),
         isolation: isolation::backend(claims, guard),
         routes: routes(),
-        lines: Arc::new(lines::Files),
+        lines: Arc::new(lines::MarkedFiles::new(Arc::clone(claims))),
         quarantine: Arc::new(quarantine::Store::new(places.quarantine(), places.own())),
         state,
         secrets,

@@ -184,7 +184,11 @@ impl fmt::Display for Refused {
                 write!(f, "the same is being undone as entry {id}, and that is not done yet")
             }
             Self::Busy(orders) => {
-                write!(f, "{orders} of its orders are under way, and none of them has ended for a second")
+                write!(
+                    f,
+                    "{orders} of its orders are under way, and none of them has ended for {} s",
+                    crate::room::STALLED.as_secs()
+                )
             }
             Self::Late(waited) => write!(
                 f,

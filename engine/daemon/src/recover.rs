@@ -95,7 +95,7 @@ async fn take_up_all(engine: Arc<Engine>, entries: Vec<Entry>) {
 /// An entry of which nobody knows how far it came.
 async fn take_up(engine: &Arc<Engine>, entry: &Entry) {
     if entry.recovery() != Recovery::Unknown {
-        match engine.ledger.entry(entry.id).await {
+        match respond::recorded(engine, || engine.ledger.entry(entry.id)).await {
             // With its alert now. The outcome is reported on the way.
             Ok(Some(entry)) => drop(respond::again(engine, &entry).await),
             Ok(None) => {}
@@ -105,7 +105,7 @@ async fn take_up(engine: &Arc<Engine>, entry: &Entry) {
     }
     engine.report.unknown(entry);
     engine.tally.unknown(&entry.command.as_str().into());
-    if let Err(error) = engine.ledger.unknown(entry.id).await {
+    if let Err(error) = respond::recorded(engine, || engine.ledger.unknown(entry.id)).await {
         tracing::error!(entry = %entry.id, %error, "cannot close an entry of unknown outcome");
     }
 }

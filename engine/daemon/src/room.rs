@@ -22,7 +22,7 @@ pub const KIB: u32 = 64 << 10;
 pub const SHARE: u32 = 4;
 /// How long a command whose share is taken may go without one of its orders
 /// being decided, until its orders are refused.
-pub const STALLED: Duration = Duration::from_secs(1);
+pub const STALLED: Duration = Duration::from_secs(5);
 
 /// Who may still come in.
 pub struct Room {

@@ -3,6 +3,7 @@
 //! Everything that can be wrong is looked at before anything is touched. Then
 //! what the last engine left is taken up, and only then new work.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,13 +18,14 @@ use riposte_ledger::{Cause, Entry, Ledger};
 use riposte_policy::Severity;
 use riposte_policy::config::{Config, OnStop, Role, Source};
 use riposte_policy::grant::FirewallBackend;
-use riposte_policy::order::Actor;
+use riposte_policy::order::{Actor, EntryId};
 use riposte_runtime::{Components, Settings};
 use riposte_transport::local::{Delivered, Local};
 use riposte_transport::route::Identity;
 use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::Receiver;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::ahead;
 use crate::arm::{self, Armed};
@@ -34,12 +36,16 @@ use crate::files::File;
 use crate::notify::Notify;
 use crate::places::Places;
 use crate::report::Report;
+use crate::respond::same;
 use crate::timekeeper::{self, Mailbox, Timekeeper};
 use crate::undo::{self, Undone};
 use crate::{host, recover, respond};
 
 /// How long a stop waits for what is under way, and for each undo.
 const FAREWELL: Duration = Duration::from_secs(10);
+/// Targets that a stop which undoes all looks after at a time: as many as
+/// components and programs may undo at once.
+const AT_ONCE: usize = 16;
 /// How long the ledger remembers what is over.
 const REMEMBERED: Duration = Duration::from_secs(90 * 86_400);
 /// How often expired allows and pauses end, and the guard looks around.
@@ -194,6 +200,7 @@ impl Service {
         let Self { engine, arriving, events, left, pending } = self;
         tokio::spawn(timekeeper::keep(Arc::downgrade(&engine), events));
         engine.read_switches().await.map_err(|error| error.to_string())?;
+        engine.configure_ledger().await.map_err(|error| error.to_string())?;
         let socket = Socket::bind(&engine.places.socket()).map_err(|error| error.to_string())?;
         prune(&engine).await;
         recover::recover(&engine, left, pending).await;
@@ -201,6 +208,8 @@ impl Service {
         let notify = Notify::from_environment();
         let watching = tokio::spawn(watch(Arc::clone(&engine)));
         let keeping = tokio::spawn(keep_house(Arc::clone(&engine), notify.clone()));
+        tokio::spawn(same::keep(Arc::downgrade(&engine)));
+        let mending = tokio::spawn(engine::repair::keep(Arc::clone(&engine)));
         let telling = tokio::spawn(tell(Arc::clone(&engine)));
         let on = |kind| signal(kind).map_err(|error| error.to_string());
         let told = Told {
@@ -209,7 +218,7 @@ impl Service {
             quit: on(SignalKind::quit())?,
         };
         let hangup = on(SignalKind::hangup())?;
-        Ok(Serving { engine, socket, told, hangup, notify, responding, keeping, watching, telling })
+        Ok(Serving { engine, socket, told, hangup, notify, responding, keeping, mending, watching, telling })
     }
 }
 
@@ -238,6 +247,7 @@ pub struct Serving {
     notify: Notify,
     responding: JoinHandle<()>,
     keeping: JoinHandle<()>,
+    mending: JoinHandle<()>,
     watching: JoinHandle<()>,
     telling: JoinHandle<()>,
 }
@@ -334,17 +344,20 @@ impl Serving {
     pub async fn close(self) -> Result<(), String> {
         self.engine.stop();
         self.keeping.abort();
+        self.mending.abort();
         self.watching.abort();
         self.responding.abort();
         self.telling.abort();
+        same::write(&self.engine).await;
         self.engine.report.flush();
         self.engine.ledger.flush().await.map_err(|error| error.to_string())
     }
 }
 
-/// Undoes all that is in force for a time, in the order in which it was added,
-/// one after the other. What takes long is left to go on, and what is not done
-/// when the process ends is undone at the next start.
+/// Undoes all that is in force for a time: what is on the same target in the
+/// order in which it was added, and [`AT_ONCE`] targets at a time. What takes
+/// long is left to go on, and what is not done when the process ends is undone
+/// at the next start.
 pub async fn revert(engine: &Arc<Engine>) {
     let open = Filter { open_only: true, ..Filter::default() };
     let mut open = match engine.ledger.entries(open).await {
@@ -353,19 +366,39 @@ pub async fn revert(engine: &Arc<Engine>) {
     };
     open.retain(|entry| entry.timeout_ms.is_some());
     open.sort_by_key(|entry| entry.id);
+    let mut targets: BTreeMap<Vec<String>, Vec<EntryId>> = BTreeMap::new();
     for entry in open {
-        let cause = Cause::Asked { actor: Actor::Engine, reason: Some("the engine stops".into()) };
+        targets.entry(entry.keys).or_default().push(entry.id);
+    }
+    let room = Arc::new(Semaphore::new(AT_ONCE));
+    let mut reverting = JoinSet::new();
+    for entries in targets.into_values() {
+        // Never closed, so never refused.
+        let place = Arc::clone(&room).acquire_owned().await.ok();
         let engine = Arc::clone(engine);
-        let undoing = tokio::spawn(async move { undo::undo(&engine, entry.id, cause).await });
-        match tokio::time::timeout(FAREWELL, undoing).await {
-            Ok(Ok(Undone::Closed | Undone::Nothing)) => {}
-            Ok(Ok(Undone::Failed { error, .. })) => {
-                tracing::error!(entry = %entry.id, "not undone; tried again at the next start: {error}");
+        reverting.spawn(async move {
+            for entry in entries {
+                revert_one(&engine, entry).await;
             }
-            Ok(Err(error)) => tracing::error!(entry = %entry.id, %error, "its undo ended unexpectedly"),
-            Err(_) => {
-                tracing::warn!(entry = %entry.id, "its undo takes long; the next one is not kept waiting");
-            }
+            drop(place);
+        });
+        while reverting.try_join_next().is_some() {}
+    }
+    while reverting.join_next().await.is_some() {}
+}
+
+async fn revert_one(engine: &Arc<Engine>, entry: EntryId) {
+    let cause = Cause::Asked { actor: Actor::Engine, reason: Some("the engine stops".into()) };
+    let engine = Arc::clone(engine);
+    let undoing = tokio::spawn(async move { undo::undo(&engine, entry, cause).await });
+    match tokio::time::timeout(FAREWELL, undoing).await {
+        Ok(Ok(Undone::Closed | Undone::Nothing)) => {}
+        Ok(Ok(Undone::Failed { error, .. })) => {
+            tracing::error!(%entry, "not undone; tried again at the next start: {error}");
+        }
+        Ok(Err(error)) => tracing::error!(%entry, %error, "its undo ended unexpectedly"),
+        Err(_) => {
+            tracing::warn!(%entry, "its undo takes long; the next one is not kept waiting");
         }
     }
 }
@@ -391,7 +424,7 @@ async fn reload(engine: &Arc<Engine>) {
     }
 }
 
-/// Ends what has expired, looks around, and mends what others broke.
+/// Ends what has expired, and looks around.
 async fn keep_house(engine: Arc<Engine>, notify: Notify) {
     let mut clock = tokio::time::interval(HOUSEKEEPING);
     let mut names: Option<JoinHandle<()>> = None;
@@ -400,6 +433,9 @@ async fn keep_house(engine: Arc<Engine>, notify: Notify) {
         if let Err(error) = engine.read_switches().await {
             tracing::warn!(%error, "cannot read the switches again");
         }
+        if let Err(error) = engine.configure_ledger().await {
+            tracing::warn!(%error, "the ledger keeps the settings it had");
+        }
         look_around(&engine).await;
         let resolving = Arc::clone(&engine);
         // It may wait long for a name server, and the house is kept meanwhile.
@@ -407,7 +443,6 @@ async fn keep_house(engine: Arc<Engine>, notify: Notify) {
             names = Some(tokio::task::spawn_blocking(move || resolving.capabilities.guard().resolve()));
         }
         engine.follow_superiors().await;
-        engine.repair_if_rebuilt().await;
         if let Err(error) = engine.ledger.prune(REMEMBERED, 500).await {
             tracing::warn!(%error, "what is long over cannot be forgotten");
         }

@@ -4,7 +4,6 @@ use std::fmt::Write;
 use std::sync::atomic::Ordering;
 
 use riposte_ledger::Entry;
-use riposte_ledger::entry::Filter;
 use riposte_ledger::rule::Allow;
 use serde_json::{Value, json};
 
@@ -136,8 +135,8 @@ pub fn until(until_ms: Option<i64>) -> String {
 
 /// What the engine is doing, and every path in use.
 pub async fn status(engine: &Engine) -> Answer {
-    let entries = match engine.ledger.entries(Filter { open_only: true, ..Filter::default() }).await {
-        Ok(entries) => entries,
+    let (open, stuck) = match engine.ledger.open_counts().await {
+        Ok(counts) => counts,
         Err(error) => return Answer::failed(error.to_string()),
     };
     let (pauses, modes) = match (engine.ledger.pauses().await, engine.ledger.modes().await) {
@@ -149,7 +148,6 @@ pub async fn status(engine: &Engine) -> Answer {
     commands.sort();
     let counters = &engine.counters;
     let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-    let stuck = entries.iter().filter(|entry| entry.stuck).count();
     let firewall = engine.firewall().await;
     let paused: Vec<Value> = pauses
         .iter()
@@ -167,7 +165,7 @@ pub async fn status(engine: &Engine) -> Answer {
         "pid": std::process::id(),
         "since": time(engine.started_ms),
         "shadow": engine.is_shadow(),
-        "in_force": entries.len(),
+        "in_force": open,
         "stuck": stuck,
         "programs_running": engine.programs.running(),
         "commands": commands,
@@ -175,6 +173,8 @@ pub async fn status(engine: &Engine) -> Answer {
         "paused": paused,
         "modes": switched,
         "firewall": firewall_facts(&firewall),
+        "repaired": repaired(engine),
+        "orphans": engine.capabilities.orphans().len(),
         "orders": engine.tally.shown(engine.turns.waiting()),
         "alerts": {
             "lines": count(&counters.lines),
@@ -202,6 +202,18 @@ pub async fn status(engine: &Engine) -> Answer {
         },
     });
     Answer::done(sentences(&data)).with(data)
+}
+
+/// What others changed on this host, and was put right since the start.
+fn repaired(engine: &Engine) -> Value {
+    let counts = engine.repairs.counts();
+    json!({
+        "times": counts.times,
+        "put_back": counts.put_back,
+        "taken_away": counts.taken_away,
+        "rebuilt": counts.rebuilt,
+        "last": counts.last_ms.map(time),
+    })
 }
 
 /// What blocks addresses, and why nothing else does.

@@ -14,10 +14,17 @@ pub struct Switches(RwLock<Positions>);
 
 #[derive(Default)]
 struct Positions {
-    /// By command; the empty name is every command. Until when (Unix
-    /// milliseconds), or until resumed.
-    pauses: HashMap<Arc<str>, Option<i64>>,
+    /// By command; the empty name is every command. Until when, or until resumed.
+    pauses: HashMap<Arc<str>, Option<Until>>,
     modes: HashMap<Arc<str>, Mode>,
+}
+
+/// When a pause ends. The clock since the start of the machine decides, which
+/// nobody can set; the other is for people.
+#[derive(Clone, Copy)]
+struct Until {
+    boot_ms: i64,
+    wall_ms: i64,
 }
 
 /// The name that stands for every command.
@@ -37,19 +44,27 @@ impl Switches {
         let pauses = ledger.pauses().await?;
         let modes = ledger.modes().await?;
         let positions = Positions {
-            pauses: pauses.into_iter().map(|pause| (name(pause.scope), pause.note.until_ms)).collect(),
+            pauses: pauses
+                .into_iter()
+                .map(|pause| {
+                    let both = pause.note.until_boot_ms.zip(pause.note.until_ms);
+                    (name(pause.scope), both.map(|(boot_ms, wall_ms)| Until { boot_ms, wall_ms }))
+                })
+                .collect(),
             modes: modes.into_iter().map(|rule| (name(rule.scope), rule.mode)).collect(),
         };
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = positions;
         Ok(())
     }
 
-    /// Whether a command is paused, and until when.
+    /// Whether a command is paused at `boot_ms`, and until when by the wall
+    /// clock, in Unix milliseconds.
     #[must_use]
-    pub fn paused(&self, command: &str, wall_ms: i64) -> Option<Option<i64>> {
+    pub fn paused(&self, command: &str, boot_ms: i64) -> Option<Option<i64>> {
         let positions = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let in_force = |until: &&Option<i64>| until.is_none_or(|until| until > wall_ms);
-        [command, EVERY].into_iter().filter_map(|name| positions.pauses.get(name)).find(in_force).copied()
+        let in_force = |until: &&Option<Until>| until.is_none_or(|until| until.boot_ms > boot_ms);
+        let found = [command, EVERY].into_iter().filter_map(|name| positions.pauses.get(name)).find(in_force);
+        found.map(|until| until.map(|until| until.wall_ms))
     }
 
     /// The mode an operator chose for a command.

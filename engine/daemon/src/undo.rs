@@ -39,6 +39,12 @@ pub enum Undone {
 
 /// Undoes an entry now. The timekeeper learns how it went.
 pub async fn undo(engine: &Arc<Engine>, id: EntryId, cause: Cause) -> Undone {
+    if cause == Cause::Due
+        && let Some(later) = engine.repeats.end_of(id)
+        && let Err(error) = engine.ledger.extend(vec![later]).await
+    {
+        return retry_later(engine, id, &error.to_string()).await;
+    }
     let begun = match Begun::of(engine.ledger.begin_undo(id, cause.clone()).await) {
         Begun::Undo(begun) => begun,
         Begun::NotDue { due_boot_ms } => {

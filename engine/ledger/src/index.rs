@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use hashbrown::HashTable;
 use riposte_policy::config::Mode;
-use riposte_policy::order::EntryId;
+use riposte_policy::order::{EntryId, Source};
 use slab::Slab;
 
 use crate::entry::{Standing, State, duration};
@@ -95,6 +95,9 @@ pub(crate) struct Index {
     commands: HashMap<(Arc<str>, Arc<str>), u32>,
     open: Vec<u64>,
     total: u64,
+    /// Per file of alerts: the last place from which one was admitted before
+    /// the position that was stored. Up to there, alerts are met again.
+    replayed: HashMap<i64, u64>,
 }
 
 impl Index {
@@ -109,7 +112,18 @@ impl Index {
             commands: HashMap::new(),
             open: Vec::new(),
             total: 0,
+            replayed: HashMap::new(),
         }
+    }
+
+    /// Up to where each file of alerts is read for the second time.
+    pub(crate) fn replay(&mut self, files: impl IntoIterator<Item = (i64, u64)>) {
+        self.replayed = files.into_iter().collect();
+    }
+
+    /// Whether the alert at `source` may have been admitted before.
+    pub(crate) fn is_replayed(&self, source: Source) -> bool {
+        self.replayed.get(&source.input).is_some_and(|last| source.offset <= *last)
     }
 
     /// The key of an entry. Shadows have keys of their own: they neither hold

@@ -71,6 +71,15 @@ pub(crate) fn entries(conn: &Connection, filter: &Filter) -> rusqlite::Result<Ve
     )
 }
 
+/// How many entries are open, and how many of them are stuck.
+pub(crate) fn open_counts(conn: &Connection) -> rusqlite::Result<(i64, i64)> {
+    conn.prepare_cached(
+        "SELECT count(*), count(*) FILTER (WHERE state = 'undoing' AND undo_attempts >= ?1)
+         FROM entry WHERE closed IS NULL",
+    )?
+    .query_row([STUCK], |row| Ok((row.get(0)?, row.get(1)?)))
+}
+
 /// Every effect that an entry recorded, in the order it did.
 pub(crate) fn effects(conn: &Connection, id: EntryId) -> rusqlite::Result<Vec<EffectRow>> {
     conn.prepare_cached(
@@ -89,17 +98,26 @@ pub(crate) fn effects(conn: &Connection, id: EntryId) -> rusqlite::Result<Vec<Ef
 
 /// Which of these effects were recorded. The entry alone does not tell: a ledger
 /// that was made anew begins to count at one again. An effect that names no
-/// entry is taken for one of a ledger that has ever held anything.
+/// entry is taken for one of a sound ledger.
 pub(crate) fn known(conn: &Connection, effects: &[Named]) -> rusqlite::Result<Vec<bool>> {
     let mut recorded = conn.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM effect WHERE entry = ?1 AND interface = ?2 AND target = ?3)",
     )?;
-    let mut any = conn.prepare_cached("SELECT EXISTS (SELECT 1 FROM entry)")?;
+    let sound = is_sound(conn)?;
     let mut known = |effect: &Named| match effect.entry {
         Some(entry) => recorded.query_row((entry.0, &effect.interface, &effect.target), |row| row.get(0)),
-        None => any.query_row((), |row| row.get(0)),
+        None => Ok(sound),
     };
     effects.iter().map(&mut known).collect()
+}
+
+/// Whether this ledger knows all that it ever recorded: it was not made anew just
+/// now, and not put together from a damaged one.
+fn is_sound(conn: &Connection) -> rusqlite::Result<bool> {
+    let ask = |sql: &str| conn.prepare_cached(sql)?.query_row((), |row| row.get::<_, bool>(0));
+    let salvaged = ask("SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'salvage')")?
+        && ask("SELECT EXISTS (SELECT 1 FROM salvage)")?;
+    Ok(!salvaged && ask("SELECT EXISTS (SELECT 1 FROM entry)")?)
 }
 
 /// What open entries hold of an interface: target and prior state, once each.

@@ -42,7 +42,8 @@ pub enum Event {
     UndoFailed {
         /// The entry.
         id: EntryId,
-        /// How many times, from 1.
+        /// How many times as far as it is recorded, from 1; also when it could
+        /// not be recorded.
         attempts: u32,
     },
     /// It was undone.
@@ -80,6 +81,8 @@ pub struct Scheduler {
     due: HashMap<EntryId, i64>,
     /// Handed out, and not heard of since.
     running: HashSet<EntryId>,
+    /// How many undos of each failed that have not succeeded since.
+    failures: HashMap<EntryId, u32>,
     at_once: usize,
 }
 
@@ -87,7 +90,13 @@ impl Scheduler {
     /// Hands out at most `at_once` undos at a time, and at least one.
     #[must_use]
     pub fn new(at_once: usize) -> Self {
-        Self { queue: BTreeSet::new(), due: HashMap::new(), running: HashSet::new(), at_once: at_once.max(1) }
+        Self {
+            queue: BTreeSet::new(),
+            due: HashMap::new(),
+            running: HashSet::new(),
+            failures: HashMap::new(),
+            at_once: at_once.max(1),
+        }
     }
 
     /// Takes in what happened, and says what is to be done at `now_boot_ms`.
@@ -97,9 +106,13 @@ impl Scheduler {
                 self.wait(id, due_boot_ms);
             }
             Event::UndoFailed { id, attempts } => {
+                let attempts = self.count(id, attempts);
                 self.wait(id, now_boot_ms.saturating_add(backoff_ms(id, attempts)));
             }
-            Event::Gone { id } | Event::Undone { id } => self.forget(id),
+            Event::Gone { id } | Event::Undone { id } => {
+                self.failures.remove(&id);
+                self.forget(id);
+            }
             Event::Tick => {}
         }
         let mut actions = Vec::new();
@@ -128,6 +141,14 @@ impl Scheduler {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.queue.is_empty() && self.running.is_empty()
+    }
+
+    /// How many times an undo failed: what the ledger recorded, or more when it
+    /// could not record.
+    fn count(&mut self, id: EntryId, recorded: u32) -> u32 {
+        let failed = self.failures.entry(id).or_insert(0);
+        *failed = failed.saturating_add(1).max(recorded);
+        *failed
     }
 
     fn wait(&mut self, id: EntryId, until: i64) {
@@ -233,6 +254,29 @@ mod tests {
     }
 
     #[test]
+    fn waits_grow_also_when_no_failure_can_be_recorded() {
+        let mut scheduler = Scheduler::new(1);
+        let id = EntryId(1);
+        let mut fail = |now, attempts| {
+            let actions = scheduler.step(now, Event::UndoFailed { id, attempts });
+            let at = wake(&actions).unwrap();
+            assert_eq!(undos(&scheduler.step(at, Event::Tick)), [1]);
+            at - now
+        };
+        let waits: Vec<i64> = (0..9).map(|_| fail(0, 1)).collect();
+        assert!(waits.iter().zip(1..).all(|(wait, attempts)| *wait == backoff_ms(id, attempts)), "{waits:?}");
+        assert!(waits.is_sorted() && waits[8] > 150_000, "{waits:?}");
+        // After a restart it goes on from what is recorded.
+        let mut scheduler = Scheduler::new(1);
+        let at = wake(&scheduler.step(0, Event::UndoFailed { id, attempts: 9 })).unwrap();
+        assert_eq!(at, waits[8]);
+        // What was undone has not failed.
+        let _ = scheduler.step(at, Event::Tick);
+        let _ = scheduler.step(at, Event::Undone { id });
+        assert_eq!(wake(&scheduler.step(0, Event::UndoFailed { id, attempts: 1 })), Some(backoff_ms(id, 1)));
+    }
+
+    #[test]
     fn what_failed_together_is_not_tried_together() {
         let waits: HashSet<i64> = (1..=64).map(|id| backoff_ms(EntryId(id), 5)).collect();
         assert!(waits.len() > 32, "{}", waits.len());
@@ -284,6 +328,7 @@ mod tests {
                     }
                     Deed::Gone(id) => {
                         model.remove(&id);
+                        failures.remove(&id);
                         Event::Gone { id: EntryId(id) }
                     }
                     Deed::Fail(nth) => match pick(nth) {
@@ -297,6 +342,7 @@ mod tests {
                     Deed::Succeed(nth) => match pick(nth) {
                         Some(id) => {
                             model.remove(&id);
+                            failures.remove(&id);
                             Event::Undone { id: EntryId(id) }
                         }
                         None => Event::Tick,

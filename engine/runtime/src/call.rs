@@ -144,6 +144,7 @@ impl Plugin {
 
     fn session(&self, invocation: &Invocation, phase: Phase) -> Session {
         Session {
+            offence: invocation.offence,
             command: Arc::clone(&invocation.command),
             tenant: Arc::clone(&invocation.tenant),
             entry: invocation.entry,

@@ -40,6 +40,7 @@ fn bench() -> Bench {
 
 fn session(entry: i64, grant: Option<AccountGrant>) -> Session {
     Session {
+        offence: 1,
         command: "test".into(),
         tenant: "default".into(),
         entry: Some(EntryId(entry)),

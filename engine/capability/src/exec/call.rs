@@ -132,6 +132,7 @@ mod tests {
 
     fn session(exec: Vec<ExecGrant>) -> Session {
         Session {
+            offence: 1,
             command: "scan".into(),
             tenant: "default".into(),
             entry: None,

@@ -5,6 +5,7 @@ use riposte_policy::config::Mode;
 use riposte_policy::grant::{Established, FirewallBackend, FirewallGrant};
 use riposte_policy::order::EntryId;
 
+use super::widen::Widened;
 use super::{Backend, Target};
 use crate::claim::{Claims, NotRecorded, Standing};
 use crate::confirm::Confirmation;
@@ -16,10 +17,10 @@ use crate::session::{Session, WouldBe};
 /// [`crate::Capabilities::firewall`] for one call each.
 #[derive(Clone, Copy)]
 pub struct Firewall<'a> {
-    claims: &'a dyn Claims,
-    backend: &'a dyn Backend,
+    pub(super) claims: &'a dyn Claims,
+    pub(super) backend: &'a dyn Backend,
     guard: &'a Guard,
-    confirmation: Confirmation<'a>,
+    pub(super) confirmation: Confirmation<'a>,
 }
 
 impl<'a> Firewall<'a> {
@@ -48,6 +49,21 @@ impl<'a> Firewall<'a> {
         let prefix = parsed(address)?;
         within(grant, prefix)?;
         self.guarded(prefix)?;
+        if let Some(wide) = grant.widened(prefix, session.offence)
+            && let Widened::Blocked { new } = self.widen(session, grant, wide, prefix).await?
+        {
+            return Ok(new);
+        }
+        self.hold(session, grant, prefix).await
+    }
+
+    /// The block itself, of what grant and guard let pass.
+    pub(super) async fn hold(
+        &self,
+        session: &Session,
+        grant: &FirewallGrant,
+        prefix: Prefix,
+    ) -> Result<bool, Refusal> {
         let target = Target::by(self.backend_of(grant), &grant.set, prefix);
         if session.mode == Mode::Shadow {
             let was = self.believed(session, &target);
@@ -76,7 +92,23 @@ impl<'a> Firewall<'a> {
     pub async fn unblock(&self, session: &Session, address: &str) -> Result<bool, Refusal> {
         session.effects_allowed("firewall.unblock")?;
         let grant = granted(session)?;
-        let target = Target::by(self.backend_of(grant), &grant.set, parsed(address)?);
+        let prefix = parsed(address)?;
+        // Whatever offence it was: what was widened is what this address was blocked by.
+        let wide = grant.widened(prefix, u32::MAX);
+        let was = self.let_go(session, grant, prefix).await?;
+        match wide {
+            Some(wide) => Ok(self.let_go(session, grant, wide).await? || was),
+            None => Ok(was),
+        }
+    }
+
+    async fn let_go(
+        &self,
+        session: &Session,
+        grant: &FirewallGrant,
+        prefix: Prefix,
+    ) -> Result<bool, Refusal> {
+        let target = Target::by(self.backend_of(grant), &grant.set, prefix);
         if session.mode == Mode::Shadow {
             let was = self.believed(session, &target);
             session.record.note(WouldBe::Undone(target.effect().clone()));
@@ -115,7 +147,7 @@ impl<'a> Firewall<'a> {
     }
 
     /// What blocks for this grant.
-    fn backend_of(&self, grant: &FirewallGrant) -> FirewallBackend {
+    pub(super) fn backend_of(&self, grant: &FirewallGrant) -> FirewallBackend {
         grant.backend.unwrap_or_else(|| self.backend.chosen())
     }
 
@@ -157,7 +189,7 @@ impl<'a> Firewall<'a> {
         self.confirmation.after(session, "firewall.block", &name, &grant.confirm, undo).await
     }
 
-    fn guarded(&self, prefix: Prefix) -> Result<(), Refusal> {
+    pub(super) fn guarded(&self, prefix: Prefix) -> Result<(), Refusal> {
         match self.guard.judge(prefix) {
             Verdict::Pass => Ok(()),
             Verdict::Never { rule, detail } => {

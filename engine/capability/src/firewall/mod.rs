@@ -12,6 +12,7 @@
 //! * [`iptables`], [`ipset`]: by the programs of these names; [`firewalld`]: by
 //!   D-Bus. All three over `reconciled`: read, change what differs, read again.
 //! * [`vectors`]: the packet filters of other systems, by their programs.
+//! * `widen`: a repeated offender's network in the place of its address.
 //! * `cut`: ends the connections that are open.
 //! * [`removal`](self): everything of the engine's that a packet filter holds, for the
 //!   day the engine is removed.
@@ -39,6 +40,7 @@ pub mod removal;
 #[cfg(all(test, target_os = "linux"))]
 mod testing;
 pub mod vectors;
+mod widen;
 
 use std::collections::HashSet;
 use std::fmt;

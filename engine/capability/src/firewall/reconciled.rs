@@ -13,9 +13,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use riposte_policy::grant::FirewallBackend;
+use riposte_policy::order::EntryId;
 use tokio::sync::{Mutex, oneshot};
 
-use super::{Backend, Element, Target, agrees, kept};
+use super::{Backend, Element, Look, Lost, Target, agrees, kept};
 use crate::claim::{Claims, Standing};
 use crate::refusal::Refusal;
 
@@ -43,6 +44,8 @@ impl Family {
 pub(super) struct Change {
     pub(super) target: Target,
     pub(super) step: Step,
+    /// The entry that its mark is to name.
+    pub(super) entry: Option<EntryId>,
 }
 
 /// The kinds of [`Change`].
@@ -110,9 +113,18 @@ struct AtWork<R> {
     rules: R,
     claims: Arc<dyn Claims>,
     queue: std::sync::Mutex<Vec<Asked>>,
-    /// Whose turn it is, and what was seen blocked and claimed.
-    turn: Mutex<HashSet<Target>>,
+    /// Whose turn it is, and what is known of what was made.
+    turn: Mutex<Known>,
     rebuilt: AtomicU64,
+}
+
+/// What is known of what was made.
+#[derive(Default)]
+struct Known {
+    /// Seen blocked and claimed.
+    seen: HashSet<Target>,
+    /// Seen so, then found gone, and not made again yet.
+    gone: HashSet<Target>,
 }
 
 struct Asked {
@@ -149,14 +161,18 @@ impl<R: Rules> Backend for Reconciled<R> {
     }
 
     async fn list(&self) -> Result<Vec<Element>, Refusal> {
-        let mut seen = self.at_work.turn.lock().await;
+        let mut known = self.at_work.turn.lock().await;
         let elements = self.at_work.all().await?;
-        seen.extend(elements.iter().map(|element| element.target.clone()));
+        known.seen.extend(elements.iter().map(|element| element.target.clone()));
         Ok(elements)
     }
 
     async fn probe(&self) -> Result<(), Refusal> {
         self.at_work.probe().await
+    }
+
+    async fn lost(&self, _: Look) -> Result<Lost, Refusal> {
+        self.at_work.lost().await
     }
 
     fn rebuilt(&self) -> u64 {
@@ -184,7 +200,7 @@ impl<R: Rules> AtWork<R> {
 
     /// Settles everything that is queued, once it is our turn.
     async fn settle(&self) {
-        let mut seen = self.turn.lock().await;
+        let mut known = self.turn.lock().await;
         let syncs = std::mem::take(&mut *self.queue());
         if syncs.is_empty() {
             return;
@@ -199,10 +215,11 @@ impl<R: Rules> AtWork<R> {
             }
         }
         for target in all {
+            known.gone.remove(&target);
             if self.claims.standing(target.effect()) == Standing::Free {
-                seen.remove(&target);
+                known.seen.remove(&target);
             } else if !failures.iter().any(|(failed, _)| *failed == target) {
-                seen.insert(target);
+                known.seen.insert(target);
             }
         }
         for Asked { targets, done } in syncs {
@@ -258,8 +275,7 @@ impl<R: Rules> AtWork<R> {
     fn changes(&self, shown: &R::Shown, targets: &[Target], untold: bool) -> Vec<Change> {
         let there: std::collections::HashMap<&Target, Option<Duration>> =
             shown.elements().iter().map(|element| (&element.target, element.remaining)).collect();
-        let step = |target: &Target| {
-            let standing = self.claims.standing(target.effect());
+        let step = |target: &Target, standing: Standing| {
             let timeout = kept(R::KIND, standing);
             match there.get(target) {
                 None if standing == Standing::Free => None,
@@ -271,7 +287,10 @@ impl<R: Rules> AtWork<R> {
                 Some(_) => None,
             }
         };
-        let change = |target: &Target| Some(Change { target: target.clone(), step: step(target)? });
+        let change = |target: &Target| {
+            let (standing, entry) = self.claims.marked(target.effect());
+            Some(Change { target: target.clone(), step: step(target, standing)?, entry })
+        };
         targets.iter().filter_map(change).collect()
     }
 
@@ -296,12 +315,28 @@ impl<R: Rules> AtWork<R> {
         }
     }
 
-    /// Puts back what lets packets get to the rules, and counts when rules
-    /// themselves are gone.
+    /// What is claimed, was made, and is gone; what is there, was not made here
+    /// and is claimed by nobody.
+    async fn lost(&self) -> Result<Lost, Refusal> {
+        let mut known = self.turn.lock().await;
+        let (rebuilt, astray) = self.look(&mut known).await?;
+        let mut missing: Vec<Target> = known.gone.iter().cloned().collect();
+        missing.retain(|target| self.claims.standing(target.effect()).lasts());
+        Ok(Lost { rebuilt, missing, astray })
+    }
+
     async fn probe(&self) -> Result<(), Refusal> {
-        let mut seen = self.turn.lock().await;
+        let mut known = self.turn.lock().await;
+        self.look(&mut known).await.map(drop)
+    }
+
+    /// Puts back what lets packets get to the rules, counts when rules
+    /// themselves are gone, and returns what is there for no reason.
+    async fn look(&self, known: &mut Known) -> Result<(usize, Vec<Element>), Refusal> {
+        let Known { seen, gone } = known;
         seen.retain(|target| self.claims.standing(target.effect()) != Standing::Free);
-        let mut gone = false;
+        gone.retain(|target| self.claims.standing(target.effect()) != Standing::Free);
+        let (mut lost, mut led, mut astray) = (Vec::new(), 0_usize, Vec::new());
         let mut refusals = Vec::new();
         for family in Family::BOTH {
             let shown = match self.rules.read(family, &[]).await {
@@ -312,28 +347,37 @@ impl<R: Rules> AtWork<R> {
                 }
             };
             let there: HashSet<&Target> = shown.elements().iter().map(|element| &element.target).collect();
-            gone |= seen.iter().any(|target| Family::of(target) == family && !there.contains(target));
+            let missing =
+                seen.iter().filter(|target| Family::of(target) == family && !there.contains(target));
+            lost.extend(missing.cloned());
+            // Nobody is at work, so what nobody claims is not on its way out.
+            let free = |element: &&Element| self.claims.standing(element.target.effect()) == Standing::Free;
+            astray.extend(shown.elements().iter().filter(free).cloned());
             let unreached: Vec<Change> = there
                 .into_iter()
                 .filter(|target| !shown.reached(target))
-                .map(|target| Change { target: target.clone(), step: Step::Reach })
+                .map(|target| Change { target: target.clone(), step: Step::Reach, entry: None })
                 .collect();
             if !unreached.is_empty() {
                 self.rules.write(family, &shown, &unreached).await?;
+                led = led.saturating_add(1);
             }
         }
-        if gone {
+        if !lost.is_empty() {
             tracing::warn!(
                 "rules of riposte in {} were removed by somebody else; they come back with the next repair",
                 R::KIND.as_str()
             );
             // Seen no more, so that one loss is counted once.
-            seen.clear();
+            for target in lost {
+                seen.remove(&target);
+                gone.insert(target);
+            }
             self.rebuilt.fetch_add(1, Ordering::Relaxed);
         }
         match refusals.pop() {
             Some(refusal) if !refusals.is_empty() => Err(refusal),
-            _ => Ok(()),
+            _ => Ok((led, astray)),
         }
     }
 }

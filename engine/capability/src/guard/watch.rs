@@ -98,7 +98,7 @@ fn watch(folders: &[&str]) -> io::Result<OwnedFd> {
     deprecated,
     reason = "what replaces it is unsafe; an OwnedFd keeps the promise that is asked for there"
 )]
-fn waitable(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+pub(crate) fn waitable(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     AsyncFd::new(descriptor)
 }
 

@@ -38,7 +38,8 @@ use crate::held::Backend;
 use crate::netlink::{self, APPEND, CREATE, Outbox, Socket};
 use crate::refusal::Refusal;
 
-const TABLE: &str = "riposte-isolation";
+/// How the names of the tables begin.
+pub(crate) const TABLE: &str = "riposte-isolation";
 
 const DELETE_TABLE: u16 = (10 << 8) | 2;
 const GET_TABLE: u16 = (10 << 8) | 1;
@@ -200,6 +201,10 @@ impl Backend for Nftables {
         let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         let made = made.keys().map(String::as_str).chain(["host"]).collect::<BTreeSet<_>>();
         Ok(made.into_iter().filter(|target| tables.contains(&table(target))).map(str::to_owned).collect())
+    }
+
+    fn port(&self) -> Option<u32> {
+        self.kernel.lock().unwrap_or_else(PoisonError::into_inner).0.port()
     }
 
     fn lists(&self) -> bool {

@@ -34,6 +34,7 @@ fn bench() -> Bench {
 fn session(entry: i64, allow: &[&str], confirm: Confirm) -> Session {
     let allow = allow.iter().map(|network| network.parse().unwrap()).collect();
     Session {
+        offence: 1,
         command: "test".into(),
         tenant: "default".into(),
         entry: Some(EntryId(entry)),

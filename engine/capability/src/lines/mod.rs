@@ -20,7 +20,7 @@ use crate::refusal::Refusal;
 
 pub use call::Lines;
 #[cfg(target_os = "linux")]
-pub use files::Files;
+pub use files::{Files, MarkedFiles};
 
 /// The WIT interface, as effects name it.
 pub const INTERFACE: &str = "lines";
@@ -78,6 +78,11 @@ fn parts(target: &str) -> Result<(String, Line), Refusal> {
         || Refusal::unsupported(format!("{} is no file and line that this engine knows", shown(target)));
     let [file, line]: [String; 2] = serde_json::from_str(target).map_err(|_| wrong())?;
     Ok((file, Line::parse(&line)?))
+}
+
+/// The file of a target; `None`: another version of the engine wrote it.
+pub(crate) fn file_of(target: &str) -> Option<std::path::PathBuf> {
+    parts(target).ok().map(|(file, _)| file.into())
 }
 
 /// What was there before the first response kept the line.

@@ -30,6 +30,7 @@ fn session(entry: i64) -> Session {
     let grant = |file: &str, line: &str| LinesGrant { file: file.into(), lines: vec![Pattern::new(line)] };
     let lines = vec![grant("/etc/hosts.deny", "ALL:*"), grant("/etc/list", "*"), grant("/ipblock/*", "*")];
     Session {
+        offence: 1,
         command: "test".into(),
         tenant: "default".into(),
         entry: Some(EntryId(entry)),

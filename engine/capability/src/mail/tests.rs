@@ -30,6 +30,7 @@ fn grant(port: u16) -> MailGrant {
 
 fn session(grant: Option<MailGrant>) -> Session {
     Session {
+        offence: 1,
         command: "test".into(),
         tenant: "default".into(),
         entry: Some(EntryId(1)),

@@ -32,6 +32,9 @@ pub(super) struct Record {
     /// Device and number of the file.
     pub device: u64,
     pub inode: u64,
+    /// The entry that took it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<i64>,
     /// Its file capabilities in hexadecimal: a change of owner takes them away.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capability: Option<String>,
@@ -55,6 +58,7 @@ impl Record {
             sha256: None,
             device,
             inode,
+            entry: None,
             capability: None,
         }
     }

@@ -24,6 +24,7 @@ fn bench() -> (Arc<Fake>, Capabilities) {
 fn session(entry: i64, folders: &[&str]) -> Session {
     let quarantine = Some(QuarantineGrant { folders: folders.iter().map(Into::into).collect() });
     Session {
+        offence: 1,
         command: "test".into(),
         tenant: "default".into(),
         entry: Some(EntryId(entry)),

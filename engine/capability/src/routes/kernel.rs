@@ -17,7 +17,7 @@ use riposte_policy::address::{Address, Prefix};
 use rustix::io::Errno;
 
 use crate::held::Backend;
-use crate::netlink::{self, ACK, CREATE, Message, Outbox, Rejected, Socket};
+use crate::netlink::{self, ACK, CREATE, Message, Outbox, REPLACE, Rejected, Socket};
 use crate::refusal::Refusal;
 
 /// The mark of the engine's routes. Numbers from 4 on are free for programs;
@@ -147,6 +147,10 @@ impl Backend for Kernel {
         Ok(self.blackholes(true)?.iter().map(Prefix::to_string).collect())
     }
 
+    fn port(&self) -> Option<u32> {
+        self.socket.lock().unwrap_or_else(PoisonError::into_inner).port()
+    }
+
     fn lists(&self) -> bool {
         true
     }
@@ -166,6 +170,16 @@ fn header(prefix: Prefix, ipv4: bool) -> [u8; HEADER] {
     // Family, lengths of destination and source, type of service, table,
     // protocol, scope (anywhere), type; then flags.
     [family, prefix.length(), 0, 0, MAIN, PROTOCOL, 0, BLACKHOLE, 0, 0, 0, 0]
+}
+
+/// Whether a message of the kernel's may mean that a route of the engine's is
+/// gone: it was deleted, or another took its place.
+pub(crate) fn takes_away(message: Message<'_>) -> bool {
+    match message.kind {
+        DELETE => blackhole(&message).is_some_and(|(_, ours)| ours),
+        NEW => message.flags & REPLACE != 0,
+        _ => false,
+    }
 }
 
 /// The prefix of a blackhole route in the main table, and whether it is ours.

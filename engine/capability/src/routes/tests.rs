@@ -25,6 +25,7 @@ fn capabilities(claims: &Arc<Memory>, routes: Arc<dyn held::Backend>) -> Capabil
 fn session(entry: i64) -> Session {
     let routes = RouteGrant { widest4: 24, widest6: 48, ..RouteGrant::default() };
     Session {
+        offence: 1,
         command: "test".into(),
         tenant: "default".into(),
         entry: Some(EntryId(entry)),

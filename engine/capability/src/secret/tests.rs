@@ -23,6 +23,7 @@ fn session() -> Session {
         grant("token", SecretSource::Credential("token".to_owned())),
     ];
     Session {
+        offence: 1,
         command: "test".into(),
         tenant: "default".into(),
         entry: Some(EntryId(1)),

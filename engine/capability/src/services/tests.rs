@@ -45,6 +45,7 @@ fn session() -> Session {
         ..Grants::default()
     };
     Session {
+        offence: 1,
         command: "test".into(),
         tenant: "default".into(),
         entry: Some(EntryId(1)),

@@ -36,6 +36,7 @@ fn benches() -> Vec<(Option<tempfile::TempDir>, Capabilities)> {
 
 fn session(command: &str, size: u64) -> Session {
     Session {
+        offence: 1,
         command: command.into(),
         tenant: "default".into(),
         entry: Some(EntryId(1)),

@@ -85,9 +85,12 @@ pub fn say_text(text: &str) {
 
 /// `riposte list`.
 pub fn list(list: &cli::List) -> Exit {
+    if list.orphans {
+        return ask(&list.at, list.json, &Request::Orphans);
+    }
     if !list.offline {
         let places = Places::new(list.at.home.as_deref(), None, &[]);
-        return match client::ask(&places.socket(), &Request::List { all: list.all }) {
+        return match client::ask(&places.socket(), &Request::List { all: list.all, stuck: list.stuck }) {
             Ok(answer) => print_entries(&answer, list.json),
             Err(client::Unanswered::NoEngine(_)) => {
                 let socket = places.socket();
@@ -109,7 +112,8 @@ pub fn list(list: &cli::List) -> Exit {
         &places.ledger(),
         &Filter { open_only: !list.all, ..Filter::default() },
     ) {
-        Ok(entries) => {
+        Ok(mut entries) => {
+            entries.retain(|entry| entry.stuck || !list.stuck);
             let data = entries.iter().map(show::entry).collect();
             print_entries(&Answer::done(show::table(&entries)).with(data), list.json)
         }
@@ -130,6 +134,10 @@ fn print_entries(answer: &Answer, json: bool) -> Exit {
 
 /// `riposte undo`.
 pub fn undo(undo: &cli::Undo) -> Exit {
+    if let Some(orphan) = &undo.orphan {
+        let request = Request::UndoOrphan { orphan: orphan.clone(), reason: undo.by_hand.reason.clone() };
+        return ask(&undo.by_hand.at, undo.by_hand.json, &request);
+    }
     let request = Request::Undo {
         target: undo.target.clone(),
         allow: undo.allow.map(|allow| allow.as_secs().max(1)),

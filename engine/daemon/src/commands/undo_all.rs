@@ -78,7 +78,7 @@ fn watch(places: &Places, meant: &[Value], json: bool) -> Exit {
     let (mut left, mut idle, mut spoke) = (ids.len(), 0, Instant::now());
     loop {
         std::thread::sleep(LOOK);
-        let answer = match client::ask(&places.socket(), &Request::List { all: false }) {
+        let answer = match client::ask(&places.socket(), &Request::List { all: false, stuck: false }) {
             Ok(answer) => answer,
             Err(error) => {
                 ask::complain(json, &format!("{left} were left when the engine stopped to answer: {error}"));

@@ -19,7 +19,7 @@ use riposte_policy::{Prefix, Severity, UserName};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::{Answer, Request, Result};
+use super::{Answer, Request, Result, orphans};
 use crate::commands::explain::explanation;
 use crate::engine::Engine;
 use crate::exec::hand_over;
@@ -33,8 +33,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Does what is asked.
 pub async fn act(engine: &Arc<Engine>, uid: u32, request: Request) -> Answer {
     match request {
-        Request::List { all } => list(engine, all).await,
+        Request::List { all, stuck } => list(engine, all, stuck).await,
         Request::Undo { target, allow, reason } => undo_target(engine, uid, target, allow, reason).await,
+        Request::Orphans => orphans::list(engine),
+        Request::UndoOrphan { orphan, reason } => {
+            orphans::undo(engine, uid, &orphan, reason.as_deref()).await
+        }
         Request::Add { command, alert, lasting, reason } => {
             add(engine, uid, command, alert, lasting, reason).await
         }
@@ -75,10 +79,13 @@ async fn explain(engine: &Engine, alert: Option<&str>) -> Answer {
     Answer::done("explained").with(data)
 }
 
-async fn list(engine: &Engine, all: bool) -> Answer {
+async fn list(engine: &Engine, all: bool, stuck: bool) -> Answer {
     let filter = Filter { open_only: !all, ..Filter::default() };
     match engine.ledger.entries(filter).await {
-        Ok(entries) => Answer::done(show::table(&entries)).with(entries.iter().map(show::entry).collect()),
+        Ok(mut entries) => {
+            entries.retain(|entry| entry.stuck || !stuck);
+            Answer::done(show::table(&entries)).with(entries.iter().map(show::entry).collect())
+        }
         Err(error) => Answer::failed(error.to_string()),
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod acts;
 pub mod client;
+mod orphans;
 pub mod server;
 
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,18 @@ pub enum Request {
     List {
         /// Also those that are over.
         all: bool,
+        /// Only those that are stuck.
+        #[serde(default)]
+        stuck: bool,
+    },
+    /// What the host shows with the engine's mark, and the ledger never heard of.
+    Orphans,
+    /// Take one of those away.
+    UndoOrphan {
+        /// As it is listed.
+        orphan: String,
+        /// Why.
+        reason: Option<String>,
     },
     /// Undo what is in force on a target, or everything.
     Undo {

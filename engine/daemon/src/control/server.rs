@@ -16,6 +16,11 @@ use crate::engine::Engine;
 
 /// Connections served at a time.
 const CONNECTIONS: usize = 128;
+/// Longest request that all of them may send, in bytes; of longer ones, which
+/// hold an alert, there are [`LARGE`] at a time.
+const SHORT: u64 = 64 << 10;
+/// Requests longer than [`SHORT`] at a time.
+static LARGE: Semaphore = Semaphore::const_new(8);
 /// How long a connection may take to send its request.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -80,8 +85,15 @@ async fn serve_one(engine: &Arc<Engine>, stream: UnixStream) -> io::Result<()> {
     let uid = stream.peer_cred()?.uid();
     let mut stream = BufReader::new(stream);
     let mut line = Vec::new();
-    let mut limited = (&mut stream).take(LONGEST);
+    let mut limited = (&mut stream).take(SHORT);
     tokio::time::timeout(PATIENCE, limited.read_until(b'\n', &mut line)).await??;
+    // Kept until it is answered. Never closed, so never refused.
+    let mut _large = None;
+    if line.last() != Some(&b'\n') && line.len() as u64 == SHORT {
+        _large = LARGE.acquire().await.ok();
+        let mut limited = (&mut stream).take(LONGEST - SHORT);
+        tokio::time::timeout(PATIENCE, limited.read_until(b'\n', &mut line)).await??;
+    }
     let answer = match serde_json::from_slice::<Request>(&line) {
         Ok(request) => acts::act(engine, uid, request).await,
         Err(error) => Answer::failed(format!("the request is not understood: {error}")),

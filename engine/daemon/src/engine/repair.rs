@@ -1,53 +1,184 @@
 //! Making the host agree with the ledger, and taking back what was done.
 
-use std::sync::PoisonError;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use riposte_capability::{Capabilities, Effect, Refusal, Repaired, isolation};
+use riposte_capability::firewall::Look;
+use riposte_capability::repair::Blocks;
+use riposte_capability::watch::Watch;
+use riposte_capability::{Capabilities, Effect, Mark, Mended, Refusal, Touched, isolation};
 use riposte_ledger::entry::EffectRow;
 use riposte_policy::order::EntryId;
 
 use super::Engine;
 
+/// How often everything is compared, whatever the kernel tells or does not tell.
+const INTERVAL: Duration = Duration::from_secs(5);
+/// Files that are followed before anything is claimed of them.
+const USUAL: [&str; 4] = ["/etc/hosts.deny", "/etc/hosts.allow", "/etc/passwd", "/etc/shadow"];
+/// How long a comparison waits after it was called for: who changes a file, or
+/// flushes rules, is seldom done at once.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What was repaired since the start, and what is told once only.
+#[derive(Debug, Default)]
+pub struct Repairs {
+    counts: Mutex<Counts>,
+    told: Mutex<BTreeMap<String, String>>,
+    trouble: Mutex<Option<Refusal>>,
+}
+
+/// How much was repaired since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// How often anything was.
+    pub times: u64,
+    /// Effects that were put back.
+    pub put_back: u64,
+    /// Effects that were taken away.
+    pub taken_away: u64,
+    /// Tables, chains, sets and rules that were made again.
+    pub rebuilt: u64,
+    /// When it was last, in Unix milliseconds.
+    pub last_ms: Option<i64>,
+}
+
+impl Repairs {
+    /// How much was repaired since the start.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        *self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count(&self, mended: &Mended, now_ms: i64) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.times = counts.times.saturating_add(1);
+        counts.put_back = counts.put_back.saturating_add(mended.repaired.written as u64);
+        counts.taken_away = counts.taken_away.saturating_add(mended.repaired.removed as u64);
+        counts.rebuilt = counts.rebuilt.saturating_add(mended.rebuilt as u64);
+        counts.last_ms = Some(now_ms);
+    }
+
+    /// What of this was not told before. What does not hold any more is told
+    /// again when it comes back.
+    fn news(&self, found: Vec<(Effect, String)>) -> Vec<(Effect, String)> {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let now: BTreeMap<String, String> =
+            found.iter().map(|(effect, why)| (effect.to_string(), why.clone())).collect();
+        let before = std::mem::replace(&mut *told, now);
+        found.into_iter().filter(|(effect, why)| before.get(&effect.to_string()) != Some(why)).collect()
+    }
+}
+
+/// Compares the host with the ledger for as long as the engine runs: as soon as
+/// somebody else touched something, and every few seconds.
+pub async fn keep(engine: Arc<Engine>) {
+    if engine.settings.shadow {
+        return;
+    }
+    let watch = Watch::open();
+    let mut clock = tokio::time::interval(INTERVAL);
+    loop {
+        let ports = engine.capabilities.ports();
+        let touched = tokio::select! {
+            touched = watch.touched(&ports) => touched,
+            _ = clock.tick() => {
+                watch.follow(&engine.files_that_count().await);
+                Touched::anything()
+            }
+        };
+        tokio::time::sleep(PAUSE).await;
+        engine.compare(touched).await;
+    }
+}
+
 impl Engine {
-    /// Makes the host agree with the ledger.
+    /// Makes the host agree with the ledger, for the start.
     pub async fn repair(&self) {
         if self.settings.shadow {
             return;
         }
+        let everything = Touched::anything();
+        let Some(effects) = self.claimed(&everything, true).await else { return };
+        let (mended, outcome) = self.capabilities.repair_all(&effects).await;
+        self.mended(&everything, mended, outcome);
+        self.rebuilt.store(self.firewall.rebuilt(), Ordering::Release);
+    }
+
+    /// Settles what others changed since.
+    pub async fn compare(&self, mut touched: Touched) {
+        if self.settings.shadow {
+            return;
+        }
+        // A write found the table damaged before any message of it was read.
+        let rebuilt = self.firewall.rebuilt();
+        if self.rebuilt.swap(rebuilt, Ordering::AcqRel) != rebuilt {
+            touched.blocks = Blocks::Any(Look::Whole);
+        }
+        let Some(effects) = self.claimed(&touched, false).await else { return };
+        let (mended, outcome) = self.capabilities.compare(&touched, &effects).await;
+        self.mended(&touched, mended, outcome);
+        // What it put back itself is no news.
+        self.rebuilt.store(self.firewall.rebuilt(), Ordering::Release);
+    }
+
+    /// Everything that is claimed of what may have been touched; of the firewall
+    /// only when `blocks` is asked for.
+    async fn claimed(&self, touched: &Touched, blocks: bool) -> Option<Vec<Effect>> {
         let mut effects = Vec::new();
         for interface in Capabilities::interfaces() {
+            let firewall = *interface == riposte_capability::firewall::INTERFACE;
+            if !touched.includes(interface) || (firewall && !blocks) {
+                continue;
+            }
             match self.ledger.held(interface).await {
                 Ok(held) => {
                     effects.extend(held.into_iter().map(|held| Effect { interface, target: held.target }));
                 }
-                Err(error) => return tracing::error!(%error, "cannot read what is claimed"),
+                Err(error) => {
+                    tracing::error!(%error, "cannot read what is claimed");
+                    return None;
+                }
             }
         }
-        match self.capabilities.repair(&effects).await {
-            Ok(repaired) if repaired != Repaired::default() => {
-                let Repaired { written, removed } = repaired;
-                tracing::warn!(written, removed, "the host did not show what the ledger says; it does now");
-                self.report.repaired(written, removed);
+        Some(effects)
+    }
+
+    fn mended(&self, touched: &Touched, mended: Mended, outcome: Result<(), Refusal>) {
+        if let Err(refusal) = outcome {
+            // Said once, and tried every few seconds.
+            let mut trouble = self.repairs.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+            if trouble.as_ref() != Some(&refusal) {
+                tracing::warn!(%refusal, "the host does not show everything that the ledger says");
             }
-            Ok(_) => {}
-            Err(refusal) => tracing::warn!(%refusal, "cannot compare the host with the ledger"),
+            *trouble = Some(refusal);
+        }
+        if !mended.is_nothing() {
+            self.repairs.count(&mended, self.now().wall_ms);
+            self.report.repaired(&mended);
+        }
+        for Mark { effect, entry, remaining } in &mended.orphans {
+            self.report.orphan(effect, *entry, *remaining);
+        }
+        if touched.files {
+            for (effect, why) in self.repairs.news(mended.told) {
+                self.report.differs(&effect, &why);
+            }
         }
     }
 
-    /// The same, when the firewall's table was found damaged since the last look.
-    pub async fn repair_if_rebuilt(&self) {
-        if self.settings.shadow {
-            return;
+    /// The files in which a change is to be seen at once.
+    async fn files_that_count(&self) -> BTreeSet<PathBuf> {
+        let mut files: BTreeSet<PathBuf> = USUAL.iter().map(PathBuf::from).collect();
+        for interface in Capabilities::interfaces_of_files() {
+            if let Ok(held) = self.ledger.held(interface).await {
+                files.extend(held.iter().flat_map(|held| Capabilities::files_of(interface, &held.target)));
+            }
         }
-        // Asking puts back rules that somebody flushed, which no write notices.
-        if let Err(refusal) = self.firewall.probe().await {
-            tracing::debug!(%refusal, "the firewall cannot be looked at");
-        }
-        let rebuilt = self.firewall.rebuilt();
-        if self.rebuilt.swap(rebuilt, Ordering::AcqRel) != rebuilt {
-            self.repair().await;
-        }
+        files
     }
 
     /// Lets an isolated host reach those who became its managers since.
@@ -77,13 +208,21 @@ impl Engine {
 
     /// Makes the kernel's timeouts follow an entry whose due time has moved.
     pub async fn settle_effects(&self, id: EntryId) {
-        let effects = match self.ledger.effects(id).await {
+        self.settle_effects_of(vec![id]).await;
+    }
+
+    /// The same for several entries, as few changes.
+    pub async fn settle_effects_of(&self, ids: Vec<EntryId>) {
+        let effects = match self.ledger.effects_of(ids).await {
             Ok(effects) => effects,
-            Err(error) => return tracing::error!(entry = %id, %error, "cannot read the effects"),
+            Err(error) => return tracing::error!(%error, "cannot read the effects"),
         };
         let effects: Vec<_> = effects.iter().filter_map(effect).collect();
+        if effects.is_empty() {
+            return;
+        }
         if let Err(refusal) = self.capabilities.settle(&effects).await {
-            tracing::warn!(entry = %id, %refusal, "the host keeps the earlier time");
+            tracing::warn!(%refusal, "the host keeps the earlier time");
         }
     }
 

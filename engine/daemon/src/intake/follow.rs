@@ -118,6 +118,11 @@ impl Reader<'_> {
                 tracing::warn!(path = %path.display(), error = %source, "waiting for the alerts");
                 Ok(None)
             }
+            // The ledger cannot be written now.
+            Err(error) if !self.intake.once => {
+                tracing::error!("waiting for the alerts: {error}");
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
     }
@@ -177,7 +182,13 @@ impl Reader<'_> {
                 Ok(0) => break,
                 Ok(n) => open.lines.feed(chunk.get(..n).unwrap_or_default()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(unreadable(&open.path, error)),
+                Err(error) if self.intake.once => return Err(unreadable(&open.path, error)),
+                // What is in force has to be undone whether or not there are
+                // alerts, so the engine does not end with them.
+                Err(error) => {
+                    tracing::error!(path = %open.path.display(), %error, "the alerts cannot be read now, tried again");
+                    break;
+                }
             }
             while let Some(line) = open.lines.next() {
                 self.line(line, Some(&open.progress));
@@ -187,7 +198,13 @@ impl Reader<'_> {
             }
             open.progress.store();
         }
-        self.identify(open)
+        match self.identify(open) {
+            Err(error) if !self.intake.once => {
+                tracing::error!("tried again: {error}");
+                Ok(())
+            }
+            identified => identified,
+        }
     }
 
     /// A file that was short when it was opened is known by more of itself once

@@ -130,7 +130,7 @@ async fn each(station: &Station, order: &Order) -> Result<Vec<Order>, Undelivera
 async fn one(engine: &Engine, station: &Station, order: &Order, keys: &[String]) -> Result<Outcome, Not> {
     let refused = |why| Not::Decided(Outcome::Refused(why));
     let name = &order.command.name;
-    if let Some(until) = engine.switches.paused(name, engine.now().wall_ms) {
+    if let Some(until) = engine.switches.paused(name, engine.now().boot_ms) {
         return Err(refused(Refused::Paused(until)));
     }
     // The command need not be one that this machine can run.

@@ -8,8 +8,9 @@ pub mod wazuh_log;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use riposte_capability::Witness;
+use riposte_capability::{Effect, Mended, Repaired, Witness};
 use riposte_ledger::audit::{Audit, Event};
 use riposte_ledger::clock::Clock;
 use riposte_ledger::{Cause, Entry};
@@ -260,9 +261,44 @@ impl Report {
     }
 
     /// The host did not show what the ledger says.
-    pub fn repaired(&self, written: usize, removed: usize) {
-        let detail = format!("{written} effects put back, {removed} taken away");
+    pub fn repaired(&self, mended: &Mended) {
+        let Mended { repaired: Repaired { written, removed }, rebuilt, named, .. } = mended;
+        tracing::warn!(
+            put_back = written,
+            taken_away = removed,
+            rebuilt,
+            "the host did not show what the ledger says; it does now: {}",
+            named.join(", ")
+        );
+        let mut detail = format!("{written} effects put back, {removed} taken away");
+        if *rebuilt > 0 {
+            detail += &format!(", {rebuilt} tables, sets or rules made again");
+        }
+        if !named.is_empty() {
+            detail += &format!(": {}", named.join(", "));
+        }
+        if written.saturating_add(*removed) > named.len() {
+            detail += ", and more";
+        }
         self.event(Event { detail: Some(detail), ..self.plain("repaired") });
+    }
+
+    /// Something differs from the ledger, and is not the engine's to change.
+    pub fn differs(&self, effect: &Effect, why: &str) {
+        tracing::warn!(%effect, "left as it is: {why}");
+        self.event(Event { detail: Some(format!("{effect}: {why}")), ..self.plain("differs") });
+    }
+
+    /// The host shows something of this engine's that the ledger never heard of.
+    pub fn orphan(&self, effect: &Effect, entry: Option<EntryId>, remaining: Option<Duration>) {
+        let until = remaining.map_or_else(
+            || "stays until it is undone".to_owned(),
+            |left| format!("goes by itself in {} s", left.as_secs()),
+        );
+        let entry = entry.map_or_else(String::new, |entry| format!(", of entry {entry} of another ledger"));
+        let detail = format!("{effect}{entry}: {until}; riposte undo --orphan '{effect}' undoes it");
+        tracing::warn!("an orphan: {detail}");
+        self.event(Event { detail: Some(detail), ..self.plain("orphan") });
     }
 
     /// An operator did something.
@@ -290,8 +326,10 @@ impl Report {
 /// number of it; `None`: it stands by itself, as what has an entry does.
 fn alike(outcome: &Outcome) -> Option<String> {
     match outcome {
-        Outcome::Already(_) | Outcome::Handled | Outcome::Failed { id: None, .. } => Some(String::new()),
-        Outcome::NoKey(why) | Outcome::Unsupported(why) => Some(why.clone()),
+        Outcome::Already(_) | Outcome::Handled => Some(String::new()),
+        Outcome::NoKey(why) | Outcome::Unsupported(why) | Outcome::Failed { id: None, error: why } => {
+            Some(why.clone())
+        }
         // The others hold a time, or a number that is another each time.
         Outcome::Refused(why @ (Refused::Allowed(_) | Refused::Guarded(_) | Refused::Untyped(_))) => {
             Some(why.to_string())

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use riposte_capability::{Guard, Verdict as Guarded};
 use riposte_ledger::clock::Now;
-use riposte_ledger::{Admitted, NewEntry, Wait};
+use riposte_ledger::{Admitted, Ledger, NewEntry, Wait};
 use riposte_policy::config::{Mode, Way};
 use riposte_policy::grant::{Access, Grants};
 use riposte_policy::keys::{self, Derived};
@@ -32,6 +32,8 @@ pub struct Scales<'a> {
     pub switches: &'a Switches,
     /// What is never acted against.
     pub guard: &'a Guard,
+    /// What was before; `None` without an engine.
+    pub ledger: Option<&'a Ledger>,
     /// The time.
     pub now: Now,
     /// Whether nothing acts, whatever the file says.
@@ -93,35 +95,49 @@ pub(super) async fn weigh(
             Vec::new()
         }
     };
-    let config = &scales.armed.config;
-    hear(spared(config, scales.guard, &keys))?;
-    if let Runner::Component(_) = &ready.runner
-        && ready.command.capabilities.as_ref().is_some_and(acts_unseen)
-    {
-        hear(addresses_guarded(scales.guard, &keys))?;
-    }
-    if let Runner::Native(program) = &ready.runner {
-        hear(typed(order, &keys))?;
-        hear(guarded(scales.guard, order, &keys, By::Definition))?;
-        let targets = arguments(order, program, &keys);
-        hear(spared(config, scales.guard, &targets))?;
-        hear(guarded(scales.guard, order, &targets, By::Definition))?;
-    }
+    passed(scales, order, &ready, &keys, &mut hear)?;
     invocation.named(&ready.command, &keys);
     Ok(Weighed { ready, mode, invocation, keys, against })
 }
 
+/// White list and allows, and the guard where no capability sees the target:
+/// what `hear` makes of each.
+pub(super) fn passed(
+    scales: &Scales<'_>,
+    order: &Order,
+    ready: &Ready,
+    keys: &[String],
+    mut hear: impl FnMut(Result<(), Instead>) -> Result<(), Instead>,
+) -> Result<(), Instead> {
+    let config = &scales.armed.config;
+    hear(spared(config, scales.guard, keys))?;
+    if let Runner::Component(_) = &ready.runner
+        && ready.command.capabilities.as_ref().is_some_and(acts_unseen)
+    {
+        hear(addresses_guarded(scales.guard, keys))?;
+    }
+    if let Runner::Native(program) = &ready.runner {
+        hear(typed(order, keys))?;
+        hear(guarded(scales.guard, order, keys, By::Definition))?;
+        let targets = arguments(order, program, keys);
+        hear(spared(config, scales.guard, &targets))?;
+        hear(guarded(scales.guard, order, &targets, By::Definition))?;
+    }
+    Ok(())
+}
+
 /// Whether a response acts: the command line, then an operator's switch, then
 /// the file.
-fn mode(scales: &Scales<'_>, ready: &Ready, file: Mode) -> Mode {
+pub(super) fn mode(scales: &Scales<'_>, ready: &Ready, file: Mode) -> Mode {
     if scales.shadow {
         return Mode::Shadow;
     }
     scales.switches.mode(&ready.command.name).unwrap_or(file)
 }
 
-fn unpaused(scales: &Scales<'_>, ready: &Ready) -> Result<(), Instead> {
-    match scales.switches.paused(&ready.command.name, scales.now.wall_ms) {
+/// Whether the command is not paused.
+pub(super) fn unpaused(scales: &Scales<'_>, ready: &Ready) -> Result<(), Instead> {
+    match scales.switches.paused(&ready.command.name, scales.now.boot_ms) {
         Some(until) => Err(Outcome::Refused(Refused::Paused(until))),
         None => Ok(()),
     }
@@ -209,7 +225,12 @@ async fn keys(
             engine.report.said(order, &answer.log);
         }
         return match answer.result {
-            Ok(Some(keys)) => Ok(keys.as_slice().to_vec()),
+            Ok(Some(keys)) => {
+                if let Purpose::Act(engine) = purpose {
+                    engine.repeats.learn(plugin, &order.alert, keys.as_slice());
+                }
+                Ok(keys.as_slice().to_vec())
+            }
             Ok(None) => Err(Outcome::NoKey(format!("{} acts on nothing in it", ready.command.name))),
             Err(Failure::Said { kind, message, .. }) if kind == "no-key" => Err(Outcome::NoKey(message)),
             Err(failure) => {
@@ -258,7 +279,7 @@ const TARGETS: [&str; 7] = [
 
 /// A program reads the alert by itself. Where it may find another target than
 /// was guarded, it gets none.
-fn unambiguous(order: &Order) -> Result<(), Instead> {
+pub(super) fn unambiguous(order: &Order) -> Result<(), Instead> {
     let targets = TARGETS.into_iter().filter_map(|pointer| pointer.parse().ok());
     for pointer in targets.chain(order.command.keys.iter().cloned()) {
         if alert::is_ambiguous(&order.alert, &pointer) {

@@ -1,7 +1,7 @@
 //! What would become of an order, found by the code that decides it, without
 //! doing it.
 
-use riposte_ledger::NewEntry;
+use riposte_ledger::{NewEntry, WouldBe};
 use riposte_policy::Order;
 use riposte_policy::config::Mode;
 use riposte_runtime::{Failure, Invocation, Kind, Plugin};
@@ -42,7 +42,16 @@ pub async fn foresee(scales: &Scales<'_>, order: &Order, rehearse: bool) -> Fore
             };
         }
     };
-    let Weighed { ready, mode, invocation, keys, mut against } = weighed;
+    let Weighed { ready, mode, mut invocation, keys, mut against } = weighed;
+    // In Wazuh's way a program may name its target itself, later.
+    let named = !keys.is_empty() || against.is_empty();
+    let entry = named.then(|| new_entry(order, &ready, mode, keys.clone()));
+    if let (true, Some(ledger), Some(entry)) = (rehearse, scales.ledger, &entry)
+        && let Ok(WouldBe::New { offence, .. }) = ledger.would_be(entry.clone()).await
+    {
+        // What is blocked may be wider for a later one.
+        invocation.offence = offence;
+    }
     let mut would = Vec::new();
     if rehearse && !keys.is_empty() {
         match &ready.runner {
@@ -54,9 +63,6 @@ pub async fn foresee(scales: &Scales<'_>, order: &Order, rehearse: bool) -> Fore
             Runner::Unsupported(_) => {}
         }
     }
-    // In Wazuh's way a program may name its target itself, later.
-    let named = !keys.is_empty() || against.is_empty();
-    let entry = named.then(|| new_entry(order, &ready, mode, keys.clone()));
     Foreseen { mode, keys, against, would, entry }
 }
 

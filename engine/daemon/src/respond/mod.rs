@@ -7,14 +7,15 @@
 mod admit;
 mod foresee;
 mod run;
+pub mod same;
 mod turns;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use riposte_ledger::Entry;
 use riposte_ledger::entry::Recovery;
+use riposte_ledger::{Entry, LedgerError};
 use riposte_policy::Order;
 use riposte_policy::config::Mode;
 use riposte_policy::order::{Actor, EntryId};
@@ -92,6 +93,24 @@ async fn admitted(engine: &Arc<Engine>, order: &Order) -> Result<Intended, Inste
                 tokio::time::sleep(LEDGER_AGAIN).await;
             }
             decided => return decided,
+        }
+    }
+}
+
+/// Asks the ledger until it can answer: nobody else looks after an intended
+/// entry before the next start, so one that is left here would be left for long.
+/// Only the end of the engine gives up.
+pub async fn recorded<T, F>(engine: &Engine, ask: impl Fn() -> F) -> Result<T, LedgerError>
+where
+    F: Future<Output = Result<T, LedgerError>>,
+{
+    loop {
+        match ask().await {
+            Err(error) if error.is_storage() && !engine.gives_up() => {
+                tracing::error!("waiting for the ledger: {error}");
+                tokio::time::sleep(LEDGER_AGAIN).await;
+            }
+            said => return said,
         }
     }
 }
@@ -202,7 +221,8 @@ async fn resumed(
         }
         // Its target may be protected by now.
         if let Err(refused) = still(engine, order, program, &entry.keys) {
-            return match engine.ledger.fail(id, &refused.to_string()).await {
+            let why = refused.to_string();
+            return match recorded(engine, || engine.ledger.fail(id, &why)).await {
                 Ok(()) => refused,
                 Err(error) => Outcome::Failed { id: Some(id), error: format!("{refused}; {error}") },
             };
@@ -211,7 +231,7 @@ async fn resumed(
     // What happens once counts its beginning itself, and so does what was never begun.
     let attempt = match (recovery, before) {
         (Recovery::Begin, _) | (_, Before::Nothing) => Ok(1),
-        _ => engine.ledger.attempt(id).await,
+        _ => recorded(engine, || engine.ledger.attempt(id)).await,
     };
     let attempt = match attempt {
         Ok(attempt) => attempt,

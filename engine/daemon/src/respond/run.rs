@@ -12,7 +12,7 @@ use riposte_runtime::native::{Decision, Message, NativeProgram};
 use riposte_runtime::{Kind, Plugin};
 
 use super::admit::{By, UNDO_PATIENCE, guarded, spared, typed, unbroken};
-use super::{Instead, Intended, Turn};
+use super::{Instead, Intended, Turn, recorded};
 use crate::arm::Runner;
 use crate::engine::Engine;
 use crate::outcome::{Outcome, Refused};
@@ -191,7 +191,8 @@ impl Intended {
 
     /// Ends an entry that did nothing.
     async fn ended(&self, engine: &Engine, outcome: Outcome) -> Outcome {
-        match engine.ledger.fail(self.id, &outcome.to_string()).await {
+        let why = outcome.to_string();
+        match recorded(engine, || engine.ledger.fail(self.id, &why)).await {
             Ok(()) => outcome,
             Err(error) => Outcome::Failed { id: Some(self.id), error: format!("{outcome}; {error}") },
         }
@@ -244,9 +245,10 @@ impl Intended {
     async fn shadowed(&self, engine: &Engine, effects: &[Effect]) -> Result<(), LedgerError> {
         for effect in effects {
             // Who holds it besides is of no interest to a shadow.
-            let _ = engine.ledger.claim(self.id, effect.interface, &effect.target, None).await?;
+            let claim = || engine.ledger.claim(self.id, effect.interface, &effect.target, None);
+            let _ = recorded(engine, claim).await?;
         }
-        engine.ledger.added(self.id, None).await.map(drop)
+        recorded(engine, || engine.ledger.added(self.id, None)).await.map(drop)
     }
 
     fn settled(&self, engine: &Engine, settled: Settled) -> Outcome {

@@ -144,7 +144,7 @@ async fn serve(engine: Arc<Engine>, name: Arc<str>) {
 
 /// Its turn has come.
 async fn begin(engine: &Arc<Engine>, waiting: Waiting, turn: Turn) {
-    let entry = match engine.ledger.entry(waiting.id).await {
+    let entry = match super::recorded(engine, || engine.ledger.entry(waiting.id)).await {
         Ok(Some(entry)) => entry,
         Ok(None) => return,
         Err(error) => {
@@ -159,7 +159,8 @@ async fn begin(engine: &Arc<Engine>, waiting: Waiting, turn: Turn) {
         Some(Outcome::Failed { id: Some(entry.id), error: "it was undone before its turn came".to_owned() })
     } else if waited > lasting.unwrap_or(AT_MOST).max(AT_LEAST) {
         let late = Outcome::Refused(Refused::Late(waited));
-        match engine.ledger.fail(entry.id, &late.to_string()).await {
+        let why = late.to_string();
+        match super::recorded(engine, || engine.ledger.fail(entry.id, &why)).await {
             Ok(()) => Some(late),
             Err(error) => Some(Outcome::Failed { id: Some(entry.id), error: error.to_string() }),
         }

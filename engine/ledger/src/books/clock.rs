@@ -73,11 +73,12 @@ impl Books {
 
     /// Wall clocks are set, forward and back, also by hours. Within one start
     /// of the machine due times follow the other clock, but the wall times
-    /// beside them are what the next start goes by: they move along.
-    pub(super) fn follow_wall_clock(&mut self) -> Result<(), LedgerError> {
+    /// beside them are what the next start goes by: they move along. Returns how
+    /// far the clocks are apart in the tables then.
+    pub(super) fn follow_wall_clock(&self) -> Result<i64, LedgerError> {
         let offset = offset_ms(&self.now());
         if offset.abs_diff(self.offset_ms) <= TOLERATED_MS {
-            return Ok(());
+            return Ok(self.offset_ms);
         }
         tracing::warn!(
             by_ms = offset.saturating_sub(self.offset_ms),
@@ -95,8 +96,7 @@ impl Books {
         ] {
             self.execute(sql, (offset, self.boot))?;
         }
-        self.offset_ms = offset;
-        Ok(())
+        Ok(offset)
     }
 
     /// The wall clock, for what is forgotten when it is old: not further than

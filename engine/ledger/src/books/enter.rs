@@ -6,7 +6,7 @@ use riposte_policy::config::Way;
 use riposte_policy::order::{EntryId, Source};
 use rusqlite::params;
 
-use super::admit::Asked;
+use super::asked::Asked;
 use super::offence::{Lengths, Offence};
 use super::{Books, due};
 use crate::entry::{Due, Handed, Kind, NewEntry, State, mode_str, wazuh};

@@ -58,8 +58,10 @@ impl Books {
 
     /// Reads into memory what is committed, in place of what was there.
     pub(crate) fn load(&mut self) -> Result<(), LedgerError> {
-        let index = self.read_index()?;
+        let mut index = self.read_index()?;
         let handled = self.read_handled()?;
+        let last = |above: &BTreeSet<(u64, u32)>| above.last().map(|(offset, _)| *offset);
+        index.replay(handled.iter().filter_map(|(input, above)| Some((*input, last(above)?))));
         let next = self.number("SELECT coalesce(max(id), 0) + 1 FROM entry")?;
         *self.index.lock().unwrap_or_else(PoisonError::into_inner) = index;
         self.handled = handled;

@@ -5,9 +5,11 @@
 //! after the first statement are the storage's, which undo the whole commit.
 
 mod admit;
+mod asked;
 mod clock;
 mod effect;
 mod enter;
+mod extend;
 mod input;
 mod load;
 mod offence;
@@ -66,8 +68,11 @@ impl Books {
 
     pub(crate) fn commit(&mut self) -> Result<(), LedgerError> {
         // Last, so that it is also about what was just written.
-        self.follow_wall_clock()?;
-        self.execute("COMMIT", ()).map(drop)
+        let offset_ms = self.follow_wall_clock()?;
+        self.execute("COMMIT", ())?;
+        // Only now: what was not committed is to be followed again.
+        self.offset_ms = offset_ms;
+        Ok(())
     }
 
     /// Undoes on disk what was not committed. The memory still shows it, until

@@ -5,7 +5,7 @@ use rusqlite::OptionalExtension;
 
 use riposte_policy::config::{Mode, Way};
 
-use super::admit::Asked;
+use super::asked::Asked;
 use super::{Books, keys_json};
 use crate::clock::Now;
 use crate::entry::length_ms;

@@ -3,7 +3,8 @@
 use riposte_policy::config::{Mode, Way};
 use riposte_policy::order::EntryId;
 
-use super::admit::{Again, Asked};
+use super::admit::Again;
+use super::asked::Asked;
 use super::offence::{Lengths, Offence};
 use super::{Books, due_at, keys_json};
 use crate::entry::{Rekeyed, State, duration, mode_of, wazuh};

@@ -2,6 +2,7 @@
 
 mod driven;
 mod intake;
+mod repeat;
 mod settled;
 
 use std::path::Path;
@@ -23,6 +24,7 @@ use crate::store::{self, Disk, HostDisk};
 use crate::writer::Writer;
 
 pub use driven::{Driven, Turn};
+pub use repeat::{Extended, Extension, Known, Same};
 
 /// The ledger. Clones share it; it is closed when the last one goes.
 ///

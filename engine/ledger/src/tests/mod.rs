@@ -1,5 +1,6 @@
 //! The ledger as its users see it, on real files and a clock that obeys.
 
+mod clocks;
 #[expect(clippy::disallowed_methods, reason = "a test that damages files")]
 mod crash;
 mod crowd;

@@ -133,3 +133,40 @@ async fn two_programs_that_name_the_same_keys_become_one() {
     assert_eq!(merged, Rekeyed::InForce { existing: first, due: None });
     assert_eq!(state(&ledger, second).await, State::Merged);
 }
+
+#[tokio::test]
+async fn a_longer_time_that_is_asked_for_during_an_add_is_not_lost() {
+    let machine = Machine::new();
+    let ledger = machine.ledger();
+    let longer = NewEntry { timeout: Some(60 * MINUTE), ..block("192.0.2.7") };
+    let shorter = NewEntry { timeout: Some(MINUTE), ..block("192.0.2.7") };
+
+    // Before its first effect: so long after that.
+    let id = enter(&ledger, block("192.0.2.7")).await;
+    let again = ledger.admit(shorter.clone(), Wait::Applied).await;
+    assert_eq!(again, Ok(Admitted::UnderWay { id, extended: false }));
+    let again = ledger.admit(longer.clone(), Wait::Applied).await;
+    assert_eq!(again, Ok(Admitted::UnderWay { id, extended: true }));
+    let _ = ledger.claim(id, "firewall", "192.0.2.7", None).await.unwrap();
+    assert_eq!(ledger.standing("firewall", "192.0.2.7"), Standing::For(60 * MINUTE));
+
+    // After it: until later.
+    machine.clock.advance(MINUTE);
+    let again = ledger.admit(longer, Wait::Applied).await;
+    assert_eq!(again, Ok(Admitted::UnderWay { id, extended: true }));
+    assert_eq!(ledger.standing("firewall", "192.0.2.7"), Standing::For(60 * MINUTE));
+    drop(ledger);
+    machine.clock.reboot("boot-2", MINUTE);
+    let ledger = machine.ledger();
+    assert_eq!(ledger.standing("firewall", "192.0.2.7"), Standing::For(59 * MINUTE), "also on the disk");
+    let _ = ledger.added(id, None).await.unwrap();
+    assert_eq!(entry(&ledger, id).await.timeout_ms, Some(3_600_000));
+    assert_eq!(
+        ledger.admit(shorter, Wait::Applied).await.unwrap(),
+        Admitted::InForce {
+            id,
+            due: crate::entry::Due { wall_ms: machine.wall_ms() + 59 * 60_000, boot_ms: 59 * 60_000 },
+            extended: false,
+        }
+    );
+}

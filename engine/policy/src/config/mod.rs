@@ -286,6 +286,9 @@ pub struct Settings {
     pub key: Way,
     /// `<offences>`: what counts as one more offence.
     pub offences: Way,
+    /// `<offence_quiet>`: how long after the end of its last offence an offender
+    /// starts anew; `None`: seven days. Wazuh's way of counting forgets nothing.
+    pub offence_quiet: Option<Duration>,
     /// `<on_stop>`: what becomes of what is in force when the engine stops.
     pub on_stop: OnStop,
     /// `<execd>`: whether [`Role::Execd`] works although the stock part is
@@ -313,6 +316,7 @@ impl Settings {
             matching: standing_in,
             key: execd,
             offences: execd,
+            offence_quiet: None,
             on_stop: if role == Role::Execd { OnStop::Revert } else { OnStop::Keep },
             execd: None,
             exec_strict: false,

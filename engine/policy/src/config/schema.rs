@@ -114,6 +114,12 @@ const ROWS: &[(&str, &str, Content, &str)] = &[
     ("riposte", "offences", Content::Text(WAYS), "What counts as one more offence."),
     (
         "riposte",
+        "offence_quiet",
+        Content::Text(SPAN),
+        "How long after its last offence an offender starts anew.",
+    ),
+    (
+        "riposte",
         "on_stop",
         Content::Text(Takes::OneOf(&["keep", "revert"])),
         "What becomes of what is in force when the engine stops.",

@@ -9,12 +9,14 @@ use super::xml::Element;
 use super::{OnStop, Settings, Way};
 use crate::diagnostic::shown;
 use crate::grant::FirewallBackend;
+use crate::span::{self, Bare};
 
 pub(super) const SHAPE: Shape = Shape {
     children: &[
         "matching",
         "key",
         "offences",
+        "offence_quiet",
         "on_stop",
         "execd",
         "exec_strict",
@@ -65,6 +67,7 @@ impl Given {
                         self.settings.offences = way;
                     }
                 }
+                "offence_quiet" => self.quiet(element, findings),
                 "on_stop" => {
                     if let Some(stop) = self.one("on_stop", element, ON_STOP, findings) {
                         self.settings.on_stop = stop;
@@ -117,16 +120,9 @@ impl Given {
         known: &[(&str, T)],
         findings: &mut Findings<'_>,
     ) -> Option<T> {
-        if !block::leaf(element, findings) {
+        if !self.first(name, element, findings) {
             return None;
         }
-        if let Some(first) = self.spots.get(name).filter(|first| first.file == element.spot.file) {
-            let message = format!("<{name}> stands again in this file: the first one counts");
-            let help = format!("keep it or the one in line {}.", first.line);
-            findings.warning(element.spot, "element-repeated", message, help);
-            return None;
-        }
-        self.spots.insert(name, element.spot);
         let value = known.iter().find(|(word, _)| *word == element.value());
         if value.is_none() {
             let words = || known.iter().map(|(word, _)| *word);
@@ -135,6 +131,36 @@ impl Given {
             block::invalid(element, &format!("{} is not {listed}", shown(element.value())), &help, findings);
         }
         value.map(|(_, value)| *value)
+    }
+
+    /// Whether an element that stands once may count: it holds text alone, and
+    /// the file did not say it before.
+    fn first(&mut self, name: &'static str, element: &Element, findings: &mut Findings<'_>) -> bool {
+        if !block::leaf(element, findings) {
+            return false;
+        }
+        if let Some(first) = self.spots.get(name).filter(|first| first.file == element.spot.file) {
+            let message = format!("<{name}> stands again in this file: the first one counts");
+            let help = format!("keep it or the one in line {}.", first.line);
+            findings.warning(element.spot, "element-repeated", message, help);
+            return false;
+        }
+        self.spots.insert(name, element.spot);
+        true
+    }
+
+    fn quiet(&mut self, element: &Element, findings: &mut Findings<'_>) {
+        if !self.first("offence_quiet", element, findings) {
+            return;
+        }
+        match span::parse(element.value(), Bare::Refused) {
+            Ok(quiet) if !quiet.is_zero() => self.settings.offence_quiet = Some(quiet),
+            Ok(_) => {
+                let message = "without a quiet time every offence is the first";
+                block::invalid(element, message, "write 7d, or leave <repeated_offenders> out.", findings);
+            }
+            Err(error) => block::invalid(element, &error.to_string(), "write 7d, or 12h.", findings),
+        }
     }
 
     fn link(&mut self, element: &Element, findings: &mut Findings<'_>) {

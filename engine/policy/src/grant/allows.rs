@@ -20,6 +20,15 @@ impl FirewallGrant {
     pub fn allows(&self, target: Prefix) -> bool {
         target.length() >= widest(target, self.widest4, self.widest6)
     }
+
+    /// The network around an address that is blocked in its place when it
+    /// offends for the `offence`th time; `None`: the address alone.
+    #[must_use]
+    pub fn widened(&self, target: Prefix, offence: u32) -> Option<Prefix> {
+        self.widen.filter(|from| offence >= *from)?;
+        let address = target.single()?;
+        Prefix::new(address, widest(target, self.widest4, self.widest6)).filter(|wide| *wide != target)
+    }
 }
 
 impl RouteGrant {
@@ -305,6 +314,18 @@ mod tests {
         let allows = |text: &str| grant.allows(text.parse().unwrap());
         assert!(allows("192.0.2.0/24") && allows("192.0.2.7") && allows("2001:db8::/64"));
         assert!(!allows("192.0.0.0/23") && !allows("2001:db8::/48") && !allows("2001:db8::/32"));
+        let grant = FirewallGrant { widen: Some(3), ..grant };
+        let widened =
+            |text: &str, offence| grant.widened(text.parse().unwrap(), offence).map(|p| p.to_string());
+        assert_eq!(widened("192.0.2.7", 2), None);
+        assert_eq!(widened("192.0.2.7", 3).as_deref(), Some("192.0.2.0/24"));
+        assert_eq!(widened("2001:db8::7", 9).as_deref(), Some("2001:db8::/64"));
+        assert_eq!(widened("192.0.2.0/28", 9), None, "a network is as wide as it was asked for");
+        assert_eq!(
+            FirewallGrant { widest4: 32, ..grant.clone() }.widened("192.0.2.7".parse().unwrap(), 9),
+            None
+        );
+        assert_eq!(FirewallGrant { widen: None, ..grant }.widened("192.0.2.7".parse().unwrap(), 9), None);
         let unit = ServiceGrant { unit: "nginx.service".to_owned(), actions: vec![ServiceAction::Restart] };
         assert!(unit.allows("nginx.service", ServiceAction::Restart));
         assert!(!unit.allows("nginx", ServiceAction::Restart));

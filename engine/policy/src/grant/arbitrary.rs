@@ -59,11 +59,14 @@ fn digests() -> impl Strategy<Value = Vec<Digest>> {
 pub(crate) fn firewall() -> impl Strategy<Value = FirewallGrant> {
     let backend = option::of(select(FirewallBackend::ALL.map(|(_, backend)| backend).to_vec()));
     let established = select(vec![Established::Starve, Established::Cut]);
-    ("[a-z][a-z0-9_-]{0,14}", 0_u8..=32, 0_u8..=128, backend, established, confirm()).prop_map(
-        |(set, widest4, widest6, backend, established, confirm)| FirewallGrant {
+    let widen = option::of(2_u32..=1_000);
+    ("[a-z][a-z0-9_-]{0,14}", 0_u8..=32, 0_u8..=128, widen, backend, established, confirm()).prop_map(
+        |(set, widest4, widest6, widen, backend, established, confirm)| FirewallGrant {
             set: set.parse().unwrap(),
             widest4,
             widest6,
+            // Where there is a network to widen to.
+            widen: widen.filter(|_| widest4 < 32 || widest6 < 128),
             backend,
             established,
             confirm,

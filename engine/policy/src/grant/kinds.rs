@@ -18,6 +18,9 @@ pub struct FirewallGrant {
     pub widest4: u8,
     /// Fewest leading bits an IPv6 prefix may have. Default 128: addresses only.
     pub widest6: u8,
+    /// From which offence of an address on the network around it is blocked, as
+    /// wide as `widest4` and `widest6` allow. `None`, the default: never.
+    pub widen: Option<u32>,
     /// What blocks; `None`: what the engine found to work at its start.
     pub backend: Option<FirewallBackend>,
     /// What becomes of connections that are open. Default [`Established::Starve`].
@@ -32,6 +35,7 @@ impl Default for FirewallGrant {
             set: SetName("drop".to_owned()),
             widest4: 32,
             widest6: 128,
+            widen: None,
             backend: None,
             established: Established::Starve,
             confirm: Confirm::Gateway,

@@ -228,6 +228,13 @@ pub const ELEMENTS: &[Element] = &[
             WIDEST4,
             WIDEST6,
             optional(
+                "widen",
+                "never",
+                Takes::Number(2, 1_000),
+                "from which offence of an address on the whole network around it is blocked, as wide as `widest4` and \
+                 `widest6` say",
+            ),
+            optional(
                 "backend",
                 "what `<firewall>` of `<riposte>` says, else what works here",
                 Takes::OneOf(BACKENDS),

@@ -99,13 +99,14 @@ trait AsElement {
 
 impl AsElement for FirewallGrant {
     fn tag(&self, detail: Detail) -> Tag {
-        let Self { set, widest4, widest6, backend, established, confirm } = self;
+        let Self { set, widest4, widest6, widen, backend, established, confirm } = self;
         let usual = Self::default();
         let cut = if *established == Established::Cut { "cut" } else { "starve" };
         Tag::new("firewall", detail)
             .unless(*set == usual.set, "set", set)
             .unless(*widest4 == usual.widest4, "widest4", widest4)
             .unless(*widest6 == usual.widest6, "widest6", widest6)
+            .when("widen", *widen)
             .when("backend", backend.map(super::FirewallBackend::as_str))
             .unless(*established == usual.established, "established", &cut)
             .unless(*confirm == usual.confirm, "confirm", confirm)

@@ -15,7 +15,7 @@ use riposte_policy::user::UserName;
 use super::no_such_user;
 use super::shadow::{self, Password, State};
 use super::vectors::{self, Opened, System};
-use crate::held;
+use crate::held::{self, Gone};
 use crate::process::{By, Caps, Exit, Launch, Program, Unfit};
 use crate::refusal::Refusal;
 
@@ -82,6 +82,21 @@ impl held::Backend for Linux {
         Err(Refusal::unavailable(format!(
             "usermod said that it had restored {user}, and /etc/shadow shows that it has not: tried again"
         )))
+    }
+
+    /// A lock that somebody has lifted. No account carries a mark: an
+    /// administrator locks in the same way.
+    async fn gone(&self, claimed: &[String]) -> Result<Gone, Refusal> {
+        if claimed.is_empty() {
+            return Ok(Gone::default());
+        }
+        let (passwd, shadow) = (read("/etc/passwd")?, read("/etc/shadow")?);
+        let open = |user: &&String| {
+            // An account that is gone is not locked again.
+            shadow::account(&passwd, user).is_some()
+                && shadow::state(&shadow, user).is_some_and(|state| !is_locked(state))
+        };
+        Ok(Gone { missing: claimed.iter().filter(open).cloned().collect(), ..Gone::default() })
     }
 
     async fn probe(&self) -> Result<(), Refusal> {

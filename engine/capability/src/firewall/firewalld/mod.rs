@@ -106,7 +106,7 @@ impl Rules for Firewalld {
     }
 
     async fn write(&self, _: Family, shown: &Rich, changes: &[Change]) -> Result<(), Refusal> {
-        for Change { target, step } in changes {
+        for Change { target, step, .. } in changes {
             let rule = rule::text(target);
             for (zone, rules) in &shown.zones {
                 let there = rules.contains(target);

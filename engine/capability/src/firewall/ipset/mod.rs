@@ -22,6 +22,7 @@ use super::program::{self, Answer};
 use super::reconciled::{Change, Family, Reconciled, Rules, Shown, Step};
 use super::{Backend, Element, Target};
 use crate::claim::Claims;
+use crate::mark::Comment;
 use crate::process::Program;
 use crate::refusal::Refusal;
 
@@ -52,6 +53,8 @@ struct Ipset {
 struct Sets {
     /// Which sets there are.
     names: BTreeSet<String>,
+    /// Which of them take a comment with each element.
+    commented: BTreeSet<String>,
     elements: Vec<Element>,
     filter: Filter,
     family: Family,
@@ -76,8 +79,13 @@ impl Rules for Ipset {
     async fn read(&self, family: Family, targets: &[Target]) -> Result<Sets, Refusal> {
         let there = self.run(&["list", "-name"], String::new()).await?.said()?;
         let asked: BTreeSet<&SetName> = targets.iter().map(Target::set).collect();
-        let mut sets =
-            Sets { names: BTreeSet::new(), elements: Vec::new(), filter: Filter::default(), family };
+        let mut sets = Sets {
+            names: BTreeSet::new(),
+            commented: BTreeSet::new(),
+            elements: Vec::new(),
+            filter: Filter::default(),
+            family,
+        };
         for name in there.lines() {
             let Some(set) = save::parse(name, family) else { continue };
             sets.names.insert(name.to_owned());
@@ -85,7 +93,12 @@ impl Rules for Ipset {
                 continue;
             }
             match self.run(&["save", name], String::new()).await? {
-                Answer::Said(text) => sets.elements.extend(save::elements(&text, &set, name)),
+                Answer::Said(text) => {
+                    if save::takes_comments(&text) {
+                        sets.commented.insert(name.to_owned());
+                    }
+                    sets.elements.extend(save::elements(&text, &set, name));
+                }
                 // Somebody may remove it in between; else reading tells again.
                 Answer::Failed(why) if self.has(name).await? => return Err(why),
                 Answer::Failed(_) => {
@@ -101,7 +114,7 @@ impl Rules for Ipset {
     }
 
     async fn write(&self, family: Family, shown: &Sets, changes: &[Change]) -> Result<(), Refusal> {
-        let input = lines(family, &shown.names, changes);
+        let input = lines(family, &shown.names, &shown.commented, changes);
         if !input.is_empty() {
             self.run(&["-exist", "restore"], input).await?.said()?;
         }
@@ -123,7 +136,12 @@ impl Ipset {
 }
 
 /// The input of `ipset restore` for these changes.
-fn lines(family: Family, there: &BTreeSet<String>, changes: &[Change]) -> String {
+fn lines(
+    family: Family,
+    there: &BTreeSet<String>,
+    commented: &BTreeSet<String>,
+    changes: &[Change],
+) -> String {
     let mut text = String::new();
     let inet = match family {
         Family::V4 => "inet",
@@ -131,13 +149,18 @@ fn lines(family: Family, there: &BTreeSet<String>, changes: &[Change]) -> String
     };
     for name in names(family, changes).iter().filter(|name| !there.contains(*name)) {
         // A default timeout of 0, for good, is what makes the set take timeouts.
-        let _ = writeln!(text, "create {name} hash:net family {inet} maxelem {LARGEST} timeout 0");
+        let _ = writeln!(text, "create {name} hash:net family {inet} maxelem {LARGEST} timeout 0 comment");
     }
-    for Change { target, step } in changes {
+    for Change { target, step, entry } in changes {
         let (name, prefix) = (save::name(target.set(), family), target.prefix());
         let _ = match step {
             Step::Add(timeout) | Step::Renew(timeout) => {
-                writeln!(text, "add {name} {prefix} timeout {}", timeout.map_or(0, seconds))
+                // A set that an earlier version made takes no comments.
+                let takes = !there.contains(&name) || commented.contains(&name);
+                let comment = entry
+                    .filter(|_| takes)
+                    .map_or_else(String::new, |entry| format!(" comment \"{}\"", Comment::of(entry)));
+                writeln!(text, "add {name} {prefix} timeout {}{comment}", timeout.map_or(0, seconds))
             }
             Step::Remove => writeln!(text, "del {name} {prefix}"),
             Step::Reach => Ok(()),

@@ -7,6 +7,7 @@ use riposte_policy::grant::{FirewallBackend, SetName};
 
 use crate::firewall::reconciled::Family;
 use crate::firewall::{Element, Target};
+use crate::mark::Comment;
 
 const PREFIX: &str = "riposte-";
 
@@ -27,6 +28,12 @@ fn suffix(family: Family) -> char {
     }
 }
 
+/// Whether the set that this text makes takes a comment with each element.
+pub(super) fn takes_comments(text: &str) -> bool {
+    let create = text.lines().find(|line| line.starts_with("create "));
+    create.is_some_and(|line| line.split_ascii_whitespace().any(|word| word == "comment"))
+}
+
 /// The elements in `add NAME ELEMENT timeout SECONDS`, one in each line.
 pub(super) fn elements(text: &str, set: &SetName, name: &str) -> Vec<Element> {
     let element = |line: &str| {
@@ -35,6 +42,8 @@ pub(super) fn elements(text: &str, set: &SetName, name: &str) -> Vec<Element> {
             return None;
         }
         let prefix: Prefix = words.next()?.parse().ok()?;
+        let comment = line.split_once(" comment \"").and_then(|(_, text)| text.split('"').next());
+        let entry = comment.map_or(Comment::None, Comment::parse).entry();
         let mut seconds = 0;
         while let Some(word) = words.next() {
             if word == "timeout" {
@@ -43,7 +52,7 @@ pub(super) fn elements(text: &str, set: &SetName, name: &str) -> Vec<Element> {
         }
         // Zero is how a set with timeouts says: for good.
         let remaining = (seconds > 0).then(|| Duration::from_secs(seconds));
-        Some(Element { target: Target::by(FirewallBackend::Ipset, set, prefix), remaining, entry: None })
+        Some(Element { target: Target::by(FirewallBackend::Ipset, set, prefix), remaining, entry })
     };
     text.lines().filter_map(element).collect()
 }

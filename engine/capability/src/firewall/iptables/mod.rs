@@ -4,8 +4,8 @@
 //! `riposte-drop`, to which one rule each at the head of `INPUT` and `FORWARD`
 //! leads: where Wazuh's `firewall-drop` puts its rules
 //! (`src/active-response/default-firewall-drop.c`). Every rule carries the
-//! comment `riposte`. Only what is in such a chain, with that comment, is ever
-//! removed.
+//! comment `riposte`, those of addresses with the entry behind it: `riposte-5`.
+//! Only what is in such a chain, with that comment, is ever removed.
 //!
 //! Changes go through `iptables-restore --noflush`, all of a family at once:
 //! either all of them are made or none. There is no timeout in iptables: a
@@ -140,16 +140,16 @@ fn lines(shown: &Filter, changes: &[Change]) -> String {
             let _ = writeln!(text, "-I {hook} 1 {MARK} -j {chain}");
         }
     }
-    for Change { target, step } in changes {
+    for Change { target, step, entry } in changes {
         let chain = chain(target.set().as_str());
-        let rule = save::rule(target);
+        let rule = save::rule(target, *entry);
         match step {
             Step::Add(_) => {
                 let _ = writeln!(text, "-A {chain} {rule}");
             }
             // What is there twice goes twice.
             Step::Remove => {
-                for _ in 0..shown.count(target) {
+                for rule in shown.rules(target) {
                     let _ = writeln!(text, "-D {chain} {rule}");
                 }
             }

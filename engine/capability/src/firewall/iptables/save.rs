@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use riposte_policy::address::Prefix;
 use riposte_policy::grant::{FirewallBackend, SetName};
+use riposte_policy::order::EntryId;
 
 use crate::firewall::reconciled::Shown;
 use crate::firewall::{Element, Target};
@@ -22,14 +23,15 @@ pub(in crate::firewall) struct Filter {
     /// What the hooks have: the hook, and the rest of the rule.
     hooked: BTreeMap<String, BTreeSet<String>>,
     elements: Vec<Element>,
-    counts: HashMap<Target, usize>,
+    rules: HashMap<Target, Vec<String>>,
 }
 
 /// The rule for a target, behind the name of its chain.
-pub(super) fn rule(target: &Target) -> String {
+pub(super) fn rule(target: &Target, entry: Option<EntryId>) -> String {
     let prefix = target.prefix();
     // As the programs write it: with its length, also for one address.
-    format!("-s {}/{} {MARK} -j DROP", prefix.network(), prefix.length())
+    let entry = entry.map_or_else(String::new, |entry| format!("-{entry}"));
+    format!("-s {}/{} {MARK}{entry} -j DROP", prefix.network(), prefix.length())
 }
 
 impl Filter {
@@ -45,19 +47,19 @@ impl Filter {
             {
                 // Older programs add a blank; comments that need no quotes get
                 // some from a few versions.
-                let rule = rule.trim_end().replace("\"riposte\"", "riposte");
+                let rule = unquoted(rule.trim_end());
                 if HOOKS.contains(&chain) {
                     filter.hooked.entry(chain.to_owned()).or_default().insert(rule);
-                } else if let Some(target) = target(chain, &rule) {
-                    *filter.counts.entry(target).or_default() += 1;
+                } else if let Some((target, entry)) = target(chain, &rule) {
+                    let rules = filter.rules.entry(target.clone()).or_default();
+                    rules.push(rule);
+                    // One that is there twice is shown once.
+                    if rules.len() == 1 {
+                        filter.elements.push(Element { target, remaining: None, entry });
+                    }
                 }
             }
         }
-        filter.elements = filter
-            .counts
-            .keys()
-            .map(|target| Element { target: target.clone(), remaining: None, entry: None })
-            .collect();
         filter
     }
 
@@ -75,9 +77,9 @@ impl Filter {
         self.hooked.get(hook).is_some_and(|rules| rules.contains(rule))
     }
 
-    /// How often the rule for this target is there.
-    pub(super) fn count(&self, target: &Target) -> usize {
-        self.counts.get(target).copied().unwrap_or_default()
+    /// The rules for this target, as they are there.
+    pub(super) fn rules(&self, target: &Target) -> &[String] {
+        self.rules.get(target).map(Vec::as_slice).unwrap_or_default()
     }
 }
 
@@ -92,12 +94,25 @@ impl Shown for Filter {
     }
 }
 
-/// The target of a rule that the engine has written.
-fn target(chain: &str, rule: &str) -> Option<Target> {
+/// A rule without the quotes around the engine's comment, which some versions
+/// of the programs write.
+fn unquoted(rule: &str) -> String {
+    let Some((before, quoted)) = rule.split_once("--comment \"riposte") else { return rule.to_owned() };
+    match quoted.split_once('"') {
+        Some((entry, behind)) => format!("{before}--comment riposte{entry}{behind}"),
+        None => rule.to_owned(),
+    }
+}
+
+/// The target of a rule that the engine has written, and the entry that it
+/// names.
+fn target(chain: &str, rule: &str) -> Option<(Target, Option<EntryId>)> {
     let set: SetName = chain.strip_prefix(CHAIN)?.parse().ok()?;
     let prefix: Prefix = rule.strip_prefix("-s ")?.split(' ').next()?.parse().ok()?;
     let target = Target::by(FirewallBackend::Iptables, &set, prefix);
-    (self::rule(&target) == rule).then_some(target)
+    let comment = rule.split_once(MARK)?.1.split(' ').next()?;
+    let entry = comment.strip_prefix('-').and_then(|number| number.parse().ok()).map(EntryId);
+    (self::rule(&target, entry) == rule).then_some((target, entry))
 }
 
 #[cfg(test)]
@@ -122,7 +137,7 @@ mod tests {
         assert_eq!(shown, ["iptables:drop 192.0.2.7", "iptables:drop 198.51.100.0/24"]);
         let twice =
             filter.elements().iter().find(|e| e.target.prefix().single().is_some()).map(|e| &e.target);
-        assert_eq!(twice.map(|target| filter.count(target)), Some(2));
+        assert_eq!(twice.map(|target| filter.rules(target).len()), Some(2));
         assert!(filter.has_chain("riposte-drop") && filter.leads("INPUT", "riposte-drop"));
         assert!(!filter.leads("FORWARD", "riposte-drop"));
         assert!(!filter.elements().iter().any(|element| filter.reached(&element.target)));

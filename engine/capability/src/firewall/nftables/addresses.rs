@@ -49,6 +49,10 @@ impl Addresses {
         v4.chain(v6).map(|ip| Prefix::from(Address::from(ip)))
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.v4.is_empty() && self.v6.is_empty()
+    }
+
     /// These too.
     pub(super) fn extend(&mut self, others: Self) {
         self.v4.extend(others.v4);

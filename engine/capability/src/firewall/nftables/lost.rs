@@ -41,8 +41,9 @@ impl Writer {
             return Ok(Lost::default());
         }
         let strange = self.is_strange()?;
+        let owing = self.sets.values().any(|seen| !seen.gone.is_empty());
         let due = self.known.whole.is_none_or(|whole| whole.elapsed() >= MINUTE);
-        if look != Look::Whole && !(strange && (due || look == Look::Doubtful)) {
+        if look != Look::Whole && !owing && !(strange && (due || look == Look::Doubtful)) {
             return if strange { self.mend_sets() } else { Ok(Lost::default()) };
         }
         self.known.whole = Some(now());
@@ -70,7 +71,14 @@ impl Writer {
             let wanted = addresses.iter().chain(networks.iter().copied().filter(|n| outermost.contains(n)));
             let gone =
                 wanted.filter(|prefix| !there.contains(prefix)).map(|prefix| Target::new(&set, prefix));
-            lost.missing.extend(gone.filter(|target| lasts(self.claims.standing(target.effect()))));
+            let gone: Vec<Target> =
+                gone.filter(|target| self.claims.standing(target.effect()).lasts()).collect();
+            // Owed until it is written.
+            if let Some(seen) = self.sets.get_mut(&set) {
+                let addresses = gone.iter().map(Target::prefix).filter(|prefix| prefix.single().is_some());
+                addresses.for_each(|prefix| seen.gone.insert(prefix));
+            }
+            lost.missing.extend(gone);
             for item in items {
                 let target = Target::new(&set, item.prefix);
                 let standing = self.claims.standing(target.effect());
@@ -81,7 +89,7 @@ impl Writer {
                     // Made here: it is being removed just now.
                     Standing::Free if ours => {}
                     Standing::Free => lost.astray.push(element),
-                    held if !lasts(held) || agrees(FirewallBackend::Nftables, held, item.timeout) => {}
+                    held if !held.lasts() || agrees(FirewallBackend::Nftables, held, item.timeout) => {}
                     _ if self.known.doubtful.contains(&target) => lost.astray.push(element),
                     _ => drop(doubtful.insert(target)),
                 }
@@ -102,7 +110,12 @@ impl Writer {
             if let Some(seen) = self.sets.get_mut(target.set()) {
                 match item {
                     Some(_) => seen.addresses.insert(target.prefix()),
-                    None => seen.addresses.remove(target.prefix()),
+                    None => {
+                        seen.addresses.remove(target.prefix());
+                        if self.claims.standing(target.effect()).lasts() {
+                            seen.gone.insert(target.prefix());
+                        }
+                    }
                 }
             }
             found.extend(item.map(|item| Element {
@@ -151,6 +164,13 @@ impl Writer {
         self.lost(Look::Whole).map(|lost| Lost { rebuilt: lost.rebuilt.saturating_add(rebuilt), ..lost })
     }
 
+    /// Everything is about to be looked at.
+    pub(super) fn looked(&mut self) -> Result<(), Refusal> {
+        let _ = self.is_strange()?;
+        self.known.whole = Some(now());
+        Ok(())
+    }
+
     /// Whether somebody else has changed any table since this was asked last.
     fn is_strange(&mut self) -> Result<bool, Refusal> {
         let generation = dump::generation(&mut self.socket).map_err(|errno| refusal(errno, "list"))?;
@@ -167,16 +187,6 @@ fn made((set, seen): (&SetName, &mut Seen)) -> (SetName, Addresses, HashSet<Pref
     let mut addresses = std::mem::take(&mut seen.addresses);
     addresses.extend(std::mem::take(&mut seen.gone));
     (set.clone(), addresses, seen.networks.held().collect())
-}
-
-/// Whether it is to be there a moment from now too: what is due may go by the
-/// kernel's own clock.
-fn lasts(standing: Standing) -> bool {
-    match standing {
-        Standing::Free => false,
-        Standing::For(left) => !left.is_zero(),
-        Standing::Permanent => true,
-    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "how often is no matter of due times, but of cost")]

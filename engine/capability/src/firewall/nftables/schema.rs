@@ -9,7 +9,7 @@ use super::transaction::{Label, Transaction};
 use crate::netlink::{self, APPEND, CREATE, Outbox};
 
 /// The table, in the family `inet`. All in it is the engine's.
-pub(super) const TABLE: &str = "riposte";
+pub(crate) const TABLE: &str = "riposte";
 /// `NFPROTO_INET`: IPv4 and IPv6 together.
 pub(crate) const INET: u8 = 1;
 

@@ -115,6 +115,7 @@ impl Writer {
 
     /// Everything in the engine's sets.
     pub(super) fn list(&mut self) -> Result<Vec<Element>, Refusal> {
+        self.looked()?;
         let mut elements = Vec::new();
         for (set, items) in self.observe(|_| true)? {
             let element = |Item { prefix, timeout, entry }| Element {
@@ -150,7 +151,12 @@ impl Writer {
                 items.iter().map(|item| item.prefix).partition(|prefix| prefix.single().is_some());
             seen.networks.observe(&networks);
             if wanted(Kind::Addresses4) && wanted(Kind::Addresses6) {
-                seen.addresses = addresses.into_iter().collect();
+                let before = std::mem::replace(&mut seen.addresses, addresses.into_iter().collect());
+                let gone = before.iter().filter(|prefix| !seen.addresses.contains(*prefix));
+                let gone: Vec<Prefix> = gone
+                    .filter(|prefix| self.claims.standing(Target::new(set, *prefix).effect()).lasts())
+                    .collect();
+                gone.into_iter().for_each(|prefix| seen.gone.insert(prefix));
                 seen.complete = true;
             }
         }

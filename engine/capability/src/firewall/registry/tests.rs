@@ -43,6 +43,7 @@ impl Bench {
 
 fn session(entry: i64, firewall: FirewallGrant) -> Session {
     Session {
+        offence: 1,
         command: "test".into(),
         tenant: "default".into(),
         entry: Some(EntryId(entry)),

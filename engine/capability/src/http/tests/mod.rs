@@ -42,6 +42,7 @@ fn grant(host: &str, port: u16) -> HttpGrant {
 
 fn session(grants: Vec<HttpGrant>) -> Session {
     Session {
+        offence: 1,
         command: "test".into(),
         tenant: "default".into(),
         entry: Some(EntryId(1)),

@@ -18,7 +18,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::text::{Edit, contains, with, without};
+use super::text::{self, Edit, contains, with_marked, without};
 use super::{File, Line, Presence, Prior, parts};
 use crate::held;
 use crate::path::HostPath;
@@ -32,7 +32,11 @@ const LARGEST: u64 = 16 << 20;
 const TRIES: u32 = 500;
 const WAIT: Duration = Duration::from_millis(10);
 
-/// The files of this host.
+mod marked;
+
+pub use marked::MarkedFiles;
+
+/// The files of this host, without marks.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Files;
 
@@ -45,7 +49,7 @@ impl held::Backend for Files {
 
     async fn make(&self, target: &str) -> Result<bool, Refusal> {
         let target = Target::parse(target)?;
-        blocking(move || target.make()).await
+        blocking(move || target.make(None)).await
     }
 
     async fn restore(&self, target: &str, prior: &str) -> Result<(), Refusal> {
@@ -78,7 +82,7 @@ impl Target {
         Ok(Prior { file: File::There, line: if there { Presence::Present } else { Presence::Absent } })
     }
 
-    fn make(&self) -> Result<bool, Refusal> {
+    fn make(&self, mark: Option<&str>) -> Result<bool, Refusal> {
         let folder = self.folder()?;
         let file = loop {
             match self.locked(&folder)? {
@@ -86,14 +90,14 @@ impl Target {
                 None => self.create(&folder)?,
             }
         };
-        match with(&self.text(&file)?, self.line.as_str()) {
+        match with_marked(&self.text(&file)?, self.line.as_str(), mark) {
             Edit::None => Ok(false),
             Edit::Changed(text) => self.replace(&folder, &file, &text).map(|()| true),
         }
     }
 
     fn restore(&self, prior: Prior) -> Result<(), Refusal> {
-        if prior.line == Presence::Present {
+        if prior.line == Presence::Present && !self.is_marked()? {
             return Ok(());
         }
         let folder = match open_folder(self.file.folder(), Links::Ours) {
@@ -118,6 +122,25 @@ impl Target {
             fsync(&folder).map_err(|errno| self.failed("remove", errno))?;
         }
         Ok(())
+    }
+
+    /// Whether the line is the engine's by its mark: one that somebody else had
+    /// written, and took away, was put back by it.
+    fn is_marked(&self) -> Result<bool, Refusal> {
+        if !marked::takes_marks(&self.file) {
+            return Ok(false);
+        }
+        let text = self.seen()?.unwrap_or_default();
+        Ok(text::marked(&text).any(|(_, line)| line == self.line.as_str()))
+    }
+
+    /// What the file holds now; `None`: it is not there.
+    fn seen(&self) -> Result<Option<Vec<u8>>, Refusal> {
+        let folder = match open_folder(self.file.folder(), Links::Ours) {
+            Err(Errno::NOENT) => return Ok(None),
+            folder => folder.map_err(|errno| self.failed("reach", errno))?,
+        };
+        self.open(&folder, OFlags::RDONLY)?.map(|file| self.text(&file)).transpose()
     }
 
     fn folder(&self) -> Result<OwnedFd, Refusal> {

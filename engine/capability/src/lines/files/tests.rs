@@ -60,9 +60,9 @@ fn seven_steps() {
     target.restore(Prior { file: File::There, line: Presence::Absent }).unwrap();
     let prior = target.prior().unwrap();
     assert_eq!(prior, Prior { file: File::There, line: Presence::Absent });
-    assert!(target.make().unwrap());
+    assert!(target.make(None).unwrap());
     assert_eq!(scratch.text("hosts.deny"), format!("{FILE}ALL:1.2.3.4\n"));
-    assert!(!target.make().unwrap());
+    assert!(!target.make(None).unwrap());
     target.restore(prior).unwrap();
     assert_eq!(scratch.text("hosts.deny"), FILE);
     target.restore(prior).unwrap();
@@ -76,7 +76,7 @@ fn a_line_that_was_there_stays() {
     let target = scratch.target("hosts.deny", "ALL:1.2.3.4");
     let prior = target.prior().unwrap();
     assert_eq!(prior.line, Presence::Present);
-    assert!(!target.make().unwrap());
+    assert!(!target.make(None).unwrap());
     target.restore(prior).unwrap();
     assert_eq!(scratch.text("hosts.deny"), "ALL:1.2.3.4\n");
 }
@@ -87,16 +87,16 @@ fn a_missing_file_comes_and_goes_with_its_line() {
     let target = scratch.target("hosts.deny", "ALL:1.2.3.4");
     let prior = target.prior().unwrap();
     assert_eq!(prior.file, File::Missing);
-    assert!(target.make().unwrap());
+    assert!(target.make(None).unwrap());
     assert_eq!(scratch.text("hosts.deny"), "ALL:1.2.3.4\n");
     assert_eq!(fs::metadata(scratch.at("hosts.deny")).unwrap().mode() & 0o7777, 0o644);
     target.restore(prior).unwrap();
     assert!(scratch.names().is_empty());
     target.restore(prior).unwrap();
     // What somebody else wrote meanwhile stays.
-    target.make().unwrap();
+    target.make(None).unwrap();
     let other = scratch.target("hosts.deny", "ALL:5.6.7.8");
-    other.make().unwrap();
+    other.make(None).unwrap();
     target.restore(prior).unwrap();
     assert_eq!(scratch.text("hosts.deny"), "ALL:5.6.7.8\n");
 }
@@ -118,7 +118,7 @@ fn odd_files_keep_their_oddities() {
         let scratch = Scratch::with("f", text);
         let target = scratch.target("f", "a");
         let prior = target.prior().unwrap();
-        target.make().unwrap();
+        target.make(None).unwrap();
         assert_eq!(scratch.text("f"), made);
         target.restore(prior).unwrap();
         assert_eq!(scratch.text("f"), back);
@@ -137,7 +137,7 @@ fn owner_mode_and_attributes_stay() {
     }
     let named = rustix::fs::setxattr(&path, "user.origin", b"admin", XattrFlags::empty()).is_ok();
     let before = fs::metadata(&path).unwrap();
-    scratch.target("f", "a").make().unwrap();
+    scratch.target("f", "a").make(None).unwrap();
     let after = fs::metadata(&path).unwrap();
     assert_ne!(before.ino(), after.ino(), "it was written in place");
     assert_eq!((before.mode(), before.uid(), before.gid()), (after.mode(), after.uid(), after.gid()));
@@ -152,7 +152,7 @@ fn ten_thousand_lines() {
     let text: String = (0..10_000).map(|n| format!("ALL:10.{}.{}.1\n", n / 250, n % 250)).collect();
     let scratch = Scratch::with("f", &text);
     let target = scratch.target("f", "ALL:10.1.1.11");
-    assert!(target.make().unwrap());
+    assert!(target.make(None).unwrap());
     assert!(scratch.text("f").starts_with(&text));
     target.restore(Prior { file: File::There, line: Presence::Absent }).unwrap();
     assert_eq!(scratch.text("f"), text);
@@ -169,12 +169,12 @@ fn a_crash_before_the_new_name_loses_nothing() {
     drop(file);
     assert_eq!(scratch.text("f"), FILE);
     assert_eq!(scratch.names(), [".f.riposte-new", "f"]);
-    assert!(target.make().unwrap());
+    assert!(target.make(None).unwrap());
     assert_eq!(scratch.text("f"), format!("{FILE}a\n"));
     assert_eq!(scratch.names(), ["f"]);
     // Left behind where nothing is left to do.
     fs::write(scratch.at(".f.riposte-new"), "half").unwrap();
-    assert!(!target.make().unwrap());
+    assert!(!target.make(None).unwrap());
     assert_eq!(scratch.names(), ["f"]);
 }
 
@@ -183,7 +183,7 @@ fn a_failed_write_leaves_the_file_alone() {
     let scratch = Scratch::with("f", FILE);
     // Somebody took the name: it cannot be removed as a file is.
     fs::create_dir(scratch.at(".f.riposte-new")).unwrap();
-    let refusal = scratch.target("f", "a").make().unwrap_err();
+    let refusal = scratch.target("f", "a").make(None).unwrap_err();
     assert!(refusal.message.contains(".f.riposte-new"), "{refusal}");
     assert_eq!(scratch.text("f"), FILE);
 }
@@ -203,7 +203,7 @@ fn what_is_no_plain_file_is_refused() {
         ("real", "several names"),
         ("pipe", "no regular file"),
     ] {
-        let refusal = scratch.target(name, "a").make().unwrap_err();
+        let refusal = scratch.target(name, "a").make(None).unwrap_err();
         assert!(refusal.message.contains(words), "{name}: {refusal}");
         assert!(scratch.target(name, "a").prior().is_err(), "{name}");
     }
@@ -214,7 +214,7 @@ fn what_is_no_plain_file_is_refused() {
 fn one_too_large_is_refused() {
     let scratch = Scratch::new();
     fs::File::create(scratch.at("f")).unwrap().set_len(LARGEST + 1).unwrap();
-    assert!(scratch.target("f", "a").make().unwrap_err().message.contains("16 MiB"));
+    assert!(scratch.target("f", "a").make(None).unwrap_err().message.contains("16 MiB"));
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn who_holds_the_lock_is_waited_for_and_the_new_file_is_taken() {
     let folder = target.folder().unwrap();
     let held = target.locked(&folder).unwrap().unwrap();
     let other = scratch.target("f", "b");
-    let waiting = std::thread::spawn(move || other.make());
+    let waiting = std::thread::spawn(move || other.make(None));
     // The waiting one may have opened the old file by now, or not.
     target.replace(&folder, &held, b"x\ny\n").unwrap();
     drop(held);
@@ -238,7 +238,7 @@ fn many_at_once_lose_no_line() {
     std::thread::scope(|scope| {
         for n in 0..8 {
             let target = scratch.target("f", &format!("line {n}"));
-            scope.spawn(move || target.make().unwrap());
+            scope.spawn(move || target.make(None).unwrap());
         }
     });
     let text = scratch.text("f");

@@ -34,8 +34,9 @@ impl Store {
         rename(store, &part, store, &record.name).map_err(|errno| self.failed(&part, "rename", errno))?;
         fsync(store).map_err(|errno| self.failed(&record.name, "write", errno))?;
         let removed = self.remove_original(folder, path, record);
-        if removed.is_err() {
-            // Somebody else's file is at the path: nothing was taken.
+        if removed.is_err() && matches!(look(folder, path.name()), Ok(Some(_))) {
+            // A file is at the path: nothing was taken. Where there is none, or
+            // nobody can tell, the copy is all there is of it.
             self.remove(store, &record.name)?;
         }
         removed

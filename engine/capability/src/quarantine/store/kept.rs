@@ -62,7 +62,7 @@ impl Store {
     ///
     /// When it stays where it is: something has taken its place, or its folder
     /// is gone.
-    pub async fn restore(&self, kept: &Kept) -> Result<(), Refusal> {
+    pub async fn put_back(&self, kept: &Kept) -> Result<(), Refusal> {
         let (store, kept) = (self.clone(), kept.clone());
         let path = HostPath::parse(&kept.record.path)?;
         blocking(move || store.give_back(&path, &kept.record)).await

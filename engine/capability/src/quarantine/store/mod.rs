@@ -7,6 +7,7 @@
 
 mod copy;
 mod kept;
+mod seen;
 mod take;
 
 use std::fs;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use riposte_policy::order::EntryId;
 use rustix::fs::{
     AtFlags, Dir, FileType, Mode, OFlags, fgetxattr, fstat, fstatfs, fsync, mkdirat, openat, unlinkat,
 };
@@ -24,7 +26,7 @@ use sha2::{Digest, Sha256};
 
 use super::never;
 use super::record::{CAPABILITY, Record, hex, stem};
-use crate::held;
+use crate::held::{self, Gone, Listed};
 use crate::path::HostPath;
 use crate::place::{Links, blocking, errno, look, open_folder, refused};
 use crate::refusal::Refusal;
@@ -71,7 +73,7 @@ impl Store {
     }
 
     /// Reads what is needed to put the file back, and writes it down.
-    fn record(&self, path: &HostPath) -> Result<Record, Refusal> {
+    fn record(&self, path: &HostPath, entry: Option<EntryId>) -> Result<Record, Refusal> {
         never::judge_path(path, &self.own)?;
         let folder = open_folder(path.folder(), Links::None)
             .map_err(|errno| refused(path.as_path(), "reach", errno))?;
@@ -80,6 +82,7 @@ impl Store {
         never::judge_file(path, &found)?;
         let store = self.open()?;
         let mut record = Record::new(path, self.free_name(&store, path)?, &found);
+        record.entry = entry.map(|entry| entry.0);
         let mut value = [0; 64];
         if let Ok(length) = fgetxattr(&file, CAPABILITY, &mut value[..]) {
             record.capability = value.get(..length).map(hex);
@@ -142,13 +145,16 @@ impl Store {
                 self.folder.display()
             )));
         };
-        let name = format!("{stem}-{number}.json");
+        self.read_record(store, &format!("{stem}-{number}.json"))
+    }
+
+    fn read_record(&self, store: &OwnedFd, name: &str) -> Result<Record, Refusal> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file =
-            openat(store, &name, flags, Mode::empty()).map_err(|errno| self.failed(&name, "read", errno))?;
+            openat(store, name, flags, Mode::empty()).map_err(|errno| self.failed(name, "read", errno))?;
         let mut text = String::new();
         let read = fs::File::from(file).take(64 << 10).read_to_string(&mut text);
-        read.map_err(|error| self.failed(&name, "read", errno(&error)))?;
+        read.map_err(|error| self.failed(name, "read", errno(&error)))?;
         Record::read(&text)
     }
 
@@ -171,10 +177,13 @@ impl Store {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = openat(store, &name, flags, Mode::from_raw_mode(0o600));
         let mut file = fs::File::from(file.map_err(|errno| self.failed(&name, "write", errno))?);
-        file.write_all(record.stored().as_bytes())
-            .map_err(|error| self.failed(&name, "write", errno(&error)))?;
-        let durable = fsync(&file).and_then(|()| fsync(store));
-        durable.map_err(|errno| self.failed(&name, "write", errno))
+        let written = file.write_all(record.stored().as_bytes()).map_err(|error| errno(&error));
+        let durable = written.and_then(|()| fsync(&file)).and_then(|()| fsync(store));
+        durable.map_err(|errno| {
+            // Nothing is moved without a record, so half a record tells of nothing.
+            let _ = self.remove(store, &name);
+            self.failed(&name, "write", errno)
+        })
     }
 
     /// Whether the quarantine holds a file of this name.
@@ -198,7 +207,12 @@ impl Store {
 impl held::Backend for Store {
     async fn prior(&self, target: &str) -> Result<String, Refusal> {
         let (store, path) = (self.clone(), HostPath::parse(target)?);
-        blocking(move || store.record(&path).map(|record| record.stored())).await
+        blocking(move || store.record(&path, None).map(|record| record.stored())).await
+    }
+
+    async fn prior_for(&self, entry: EntryId, target: &str) -> Result<String, Refusal> {
+        let (store, path) = (self.clone(), HostPath::parse(target)?);
+        blocking(move || store.record(&path, Some(entry)).map(|record| record.stored())).await
     }
 
     async fn make(&self, target: &str) -> Result<bool, Refusal> {
@@ -214,6 +228,26 @@ impl held::Backend for Store {
     async fn restore(&self, target: &str, prior: &str) -> Result<(), Refusal> {
         let (store, path, record) = (self.clone(), HostPath::parse(target)?, Record::read(prior)?);
         blocking(move || store.give_back(&path, &record)).await
+    }
+
+    async fn marks(&self, _: &[String]) -> Result<Vec<Listed>, Refusal> {
+        let store = self.clone();
+        blocking(move || store.kept_files()).await
+    }
+
+    async fn gone(&self, claimed: &[String]) -> Result<Gone, Refusal> {
+        let (store, claimed) = (self.clone(), claimed.to_vec());
+        blocking(move || store.gone(&claimed)).await
+    }
+
+    /// Nobody puts a file back that was dangerous once, but who is asked to.
+    fn takes_away(&self) -> bool {
+        false
+    }
+
+    async fn remove(&self, target: &str) -> Result<(), Refusal> {
+        let (store, path) = (self.clone(), HostPath::parse(target)?);
+        blocking(move || store.give_back(&path, &store.last_record(&store.open()?, &path)?)).await
     }
 
     async fn probe(&self) -> Result<(), Refusal> {

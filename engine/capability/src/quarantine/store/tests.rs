@@ -94,11 +94,11 @@ fn seven_steps_on_one_file_system_and_across_two() {
     for bench in benches() {
         let path = bench.file("x");
         let before = shape(&bench.at("x"));
-        let record = bench.store.record(&path).unwrap();
+        let record = bench.store.record(&path, None).unwrap();
         // Undone before it was made.
         bench.store.give_back(&path, &record).unwrap();
         assert_eq!(bench.names(), ["x"]);
-        let record = bench.store.record(&path).unwrap();
+        let record = bench.store.record(&path, None).unwrap();
         assert!(bench.store.take(&path).unwrap());
         assert!(bench.names().is_empty());
         assert_eq!(bench.kept(), [record.name.clone(), format!("{}.json", record.name)]);
@@ -120,7 +120,7 @@ fn seven_steps_on_one_file_system_and_across_two() {
 #[test]
 fn the_record_says_what_it_was() {
     let bench = Bench::new();
-    let record = bench.store.record(&bench.file("x")).unwrap();
+    let record = bench.store.record(&bench.file("x"), None).unwrap();
     assert_eq!((record.mode, record.size, record.mtime), (0o4751, 5, (1_000_000_000, 123_456_789)));
     // printf EICAR | sha256sum
     assert_eq!(record.sha256.as_deref(), Some(hex(&Sha256::digest(b"EICAR"))).as_deref());
@@ -133,7 +133,7 @@ fn the_record_says_what_it_was() {
 fn a_place_that_is_taken_is_never_overwritten() {
     for bench in benches() {
         let path = bench.file("x");
-        let record = bench.store.record(&path).unwrap();
+        let record = bench.store.record(&path, None).unwrap();
         bench.store.take(&path).unwrap();
         fs::write(bench.at("x"), "somebody else's").unwrap();
         for _ in 0..2 {
@@ -146,7 +146,7 @@ fn a_place_that_is_taken_is_never_overwritten() {
         assert!(bench.store.join(&path).unwrap_err().message.contains("earlier file"));
         assert_eq!(fs::read_to_string(bench.at("x")).unwrap(), "somebody else's");
         // A record of its own keeps the new one as well.
-        let second = bench.store.record(&path).unwrap();
+        let second = bench.store.record(&path, None).unwrap();
         assert_ne!(second.name, record.name);
         assert!(bench.store.take(&path).unwrap());
         bench.store.give_back(&path, &second).unwrap();
@@ -162,7 +162,7 @@ fn a_folder_that_is_gone_or_a_link_keeps_the_file() {
     let bench = Bench::new();
     fs::create_dir(bench.at("deep")).unwrap();
     let path = bench.file("deep/x");
-    let record = bench.store.record(&path).unwrap();
+    let record = bench.store.record(&path, None).unwrap();
     bench.store.take(&path).unwrap();
     fs::rename(bench.at("deep"), bench.at("other")).unwrap();
     let refusal = bench.store.give_back(&path, &record).unwrap_err();
@@ -205,7 +205,7 @@ fn links_and_what_is_no_file_are_refused() {
         ("gone", "there is no file"),
         ("gone/x", "not there"),
     ] {
-        let refusal = bench.store.record(&bench.path(name)).unwrap_err();
+        let refusal = bench.store.record(&bench.path(name), None).unwrap_err();
         assert!(refusal.message.contains(words), "{name}: {refusal}");
     }
     assert!(bench.kept().is_empty());
@@ -220,13 +220,17 @@ fn the_host_and_the_engine_keep_what_they_run_from() {
         maps.lines().filter_map(|line| line.split_once("  /").map(|(_, path)| format!("/{}", path.trim())));
     let library = library.into_iter().find(|path| path.contains("libc")).unwrap_or_else(|| engine.clone());
     for path in ["/etc/passwd", "/etc/shadow", "/boot/vmlinuz", "/etc/pam.d/sshd", &engine, &library] {
-        let refusal = bench.store.record(&HostPath::parse(path).unwrap()).unwrap_err();
+        let refusal = bench.store.record(&HostPath::parse(path).unwrap(), None).unwrap_err();
         assert!(refusal.message.contains("guard: "), "{path}: {refusal}");
     }
     for path in
         ["/proc/self/status", "/proc/self/root/etc/hostname", "/sys/kernel/mm/transparent_hugepage/enabled"]
     {
-        assert_eq!(bench.store.record(&HostPath::parse(path).unwrap()).unwrap_err().kind, "denied", "{path}");
+        assert_eq!(
+            bench.store.record(&HostPath::parse(path).unwrap(), None).unwrap_err().kind,
+            "denied",
+            "{path}"
+        );
     }
 }
 
@@ -234,7 +238,7 @@ fn the_host_and_the_engine_keep_what_they_run_from() {
 fn what_is_replaced_before_the_move_is_not_taken() {
     for bench in benches() {
         let path = bench.file("x");
-        let record = bench.store.record(&path).unwrap();
+        let record = bench.store.record(&path, None).unwrap();
         fs::rename(bench.at("x"), bench.at("away")).unwrap();
         fs::write(bench.at("x"), "innocent").unwrap();
         let refusal = bench.store.take(&path).unwrap_err();
@@ -252,7 +256,7 @@ fn a_folder_swapped_for_a_link_at_the_last_moment_does_not_matter() {
     fs::create_dir(bench.at("victim")).unwrap();
     fs::write(bench.at("victim/x"), "victim").unwrap();
     let path = bench.file("deep/x");
-    let record = bench.store.record(&path).unwrap();
+    let record = bench.store.record(&path, None).unwrap();
     let store = bench.store.open().unwrap();
     let folder = open_folder(path.folder(), Links::None).unwrap();
     // Here an attacker who owns the folder above acts.
@@ -271,7 +275,7 @@ fn every_crash_goes_on_where_it_stopped() {
     // After the rename, before the rights went.
     let bench = Bench::new();
     let path = bench.file("x");
-    let record = bench.store.record(&path).unwrap();
+    let record = bench.store.record(&path, None).unwrap();
     fs::rename(bench.at("x"), bench.store.folder.join(&record.name)).unwrap();
     assert!(!bench.store.take(&path).unwrap());
     assert_eq!(fs::metadata(bench.store.folder.join(&record.name)).unwrap().mode() & 0o7777, 0);
@@ -287,31 +291,31 @@ fn every_crash_goes_on_where_it_stopped() {
 
     let Some(bench) = Bench::across() else { return };
     let path = bench.file("x");
-    let record = bench.store.record(&path).unwrap();
+    let record = bench.store.record(&path, None).unwrap();
     let store = bench.store.open().unwrap();
     // While it was copied.
     fs::write(bench.store.folder.join(format!("{}.part", record.name)), "EI").unwrap();
     assert!(bench.store.take(&path).unwrap());
     bench.store.give_back(&path, &record).unwrap();
     // After the copy, before the file went: forwards, and backwards.
-    let record = bench.store.record(&path).unwrap();
+    let record = bench.store.record(&path, None).unwrap();
     fs::copy(bench.at("x"), bench.store.folder.join(&record.name)).unwrap();
     assert!(!bench.store.take(&path).unwrap());
     assert!(bench.names().is_empty(), "the file itself went");
     bench.store.give_back(&path, &record).unwrap();
-    let record = bench.store.record(&path).unwrap();
+    let record = bench.store.record(&path, None).unwrap();
     fs::copy(bench.at("x"), bench.store.folder.join(&record.name)).unwrap();
     bench.store.give_back(&path, &record).unwrap();
     assert_eq!((bench.names(), bench.kept()), (vec!["x".to_owned()], vec![]));
     // With the file set aside, before it went.
-    let record = bench.store.record(&path).unwrap();
+    let record = bench.store.record(&path, None).unwrap();
     fs::copy(bench.at("x"), bench.store.folder.join(&record.name)).unwrap();
     fs::rename(bench.at("x"), bench.at(&Store::beside(&path))).unwrap();
     assert!(!bench.store.take(&path).unwrap());
     assert!(bench.names().is_empty());
     // After the copy back, before the kept one went.
     bench.store.give_back(&path, &record).unwrap();
-    let again = bench.store.record(&path).unwrap();
+    let again = bench.store.record(&path, None).unwrap();
     bench.store.take(&path).unwrap();
     let kept = fs::read(bench.store.folder.join(&again.name));
     bench.store.give_back(&path, &again).unwrap();
@@ -329,10 +333,10 @@ fn a_quarantine_that_others_reach_is_refused() {
     let path = bench.file("x");
     fs::create_dir(&bench.store.folder).unwrap();
     fs::set_permissions(&bench.store.folder, Permissions::from_mode(0o755)).unwrap();
-    assert!(bench.store.record(&path).unwrap_err().message.contains("chmod 700"));
+    assert!(bench.store.record(&path, None).unwrap_err().message.contains("chmod 700"));
     fs::remove_dir(&bench.store.folder).unwrap();
     symlink(bench.host.path(), &bench.store.folder).unwrap();
-    assert!(bench.store.record(&path).is_err());
+    assert!(bench.store.record(&path, None).is_err());
 }
 
 #[tokio::test]

@@ -391,6 +391,7 @@ impl Alone {
             armed: &self.armed,
             switches: &self.switches,
             guard: self.capabilities.guard(),
+            ledger: None,
             now: self.clock.now(),
             shadow: false,
         }

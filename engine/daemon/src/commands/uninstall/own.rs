@@ -73,7 +73,7 @@ pub(super) fn quarantine(wish: Option<InQuarantine>, places: &Places, log: &mut 
         }
         log.step("restore", &what, || {
             let threads = service::threads()?;
-            threads.block_on(store.restore(&kept)).map_err(|refusal| refusal.to_string())
+            threads.block_on(store.put_back(&kept)).map_err(|refusal| refusal.to_string())
         });
     }
 }

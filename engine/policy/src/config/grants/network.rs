@@ -11,15 +11,32 @@ const GUARD: (u8, u8) = (24, 48);
 
 pub(super) fn firewall(read: &mut Attributes<'_, '_, '_>) -> Option<FirewallGrant> {
     let usual = FirewallGrant::default();
+    let widest4 = length(read, "widest4", 32, GUARD.0);
+    let widest6 = length(read, "widest6", 128, GUARD.1);
     Some(FirewallGrant {
         set: read.read("set", |text| Ok(text.parse()?)).unwrap_or(usual.set),
-        widest4: length(read, "widest4", 32, GUARD.0),
-        widest6: length(read, "widest6", 128, GUARD.1),
+        widest4,
+        widest6,
+        widen: widen(read, widest4 == 32 && widest6 == 128),
         backend: read.choose("backend", &FirewallBackend::ALL),
         established: read
             .choose("established", &[("starve", Established::Starve), ("cut", Established::Cut)])
             .unwrap_or_default(),
         confirm: confirm(read),
+    })
+}
+
+/// From which offence on a network is blocked. `narrow`: the grant allows none.
+fn widen(read: &mut Attributes<'_, '_, '_>, narrow: bool) -> Option<u32> {
+    read.read("widen", |text| {
+        let offence = text.parse().ok().filter(|offence| (2..=1_000).contains(offence)).ok_or_else(|| {
+            Wrong::new(format!("{} is not the number of an offence from 2 to 1000", shown(text)), "")
+        })?;
+        if narrow {
+            let why = "there is no network to widen a block to: this grant is for addresses only";
+            return Err(Wrong::new(why, "add widest4=\"24\", or widest6=\"64\"."));
+        }
+        Ok(offence)
     })
 }
 

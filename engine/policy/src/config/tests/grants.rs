@@ -34,7 +34,7 @@ fn every_grant_in_full() {
     let every = granted("<lines file=\"/ipblock/*\"/>");
     assert_eq!(every.lines[0].file, std::path::Path::new("/ipblock/*"));
     let all = granted(
-        r#"<firewall set="web" widest4="24" widest6="64" backend="ipset" established="cut" confirm="manager"/>
+        r#"<firewall set="web" widest4="24" widest6="64" widen="3" backend="ipset" established="cut" confirm="manager"/>
            <route widest4="28" confirm="none"/>
            <account users="*" except="deploy, backup" sessions="end"/>
            <service unit="nginx.service" actions="restart reload"/>
@@ -65,6 +65,7 @@ fn every_grant_in_full() {
             set: "web".parse().unwrap(),
             widest4: 24,
             widest6: 64,
+            widen: Some(3),
             backend: Some(FirewallBackend::Ipset),
             established: Established::Cut,
             confirm: Confirm::Manager,
@@ -193,6 +194,9 @@ fn what_cannot_be_read_grants_nothing_and_the_rest_is_given() {
         "<firewall widest4=\"33\"/>",
         "<firewall widest6=\"129\"/>",
         "<firewall widest4=\"-1\"/>",
+        "<firewall widen=\"3\"/>",
+        "<firewall widest4=\"24\" widen=\"1\"/>",
+        "<firewall widest4=\"24\" widen=\"always\"/>",
         "<firewall backend=\"windows\"/>",
         "<firewall established=\"\"/>",
         "<firewall confirm=\"tcp:a.example\"/>",

@@ -9,13 +9,14 @@ fn how_the_engine_does_what_differs() {
             Config::read_as(&[Source::new("riposte.conf", &format!("<riposte>{text}</riposte>"))], role);
         (codes(&config), config.settings)
     };
-    let all = "<matching>wazuh-4.x</matching><key>wazuh</key><offences>wazuh</offences><on_stop>revert</on_stop>\
+    let all = "<matching>wazuh-4.x</matching><key>wazuh</key><offences>wazuh</offences><offence_quiet>12h</offence_quiet><on_stop>revert</on_stop>\
         <execd>yes</execd><exec_strict>yes</exec_strict><link>firewall-drop</link><link>host-deny</link><link>host-deny</link>";
     let wazuh = Settings {
         firewall: None,
         matching: Way::Wazuh,
         key: Way::Wazuh,
         offences: Way::Wazuh,
+        offence_quiet: Some(Duration::from_secs(43_200)),
         on_stop: OnStop::Revert,
         execd: Some(true),
         exec_strict: true,
@@ -30,6 +31,12 @@ fn how_the_engine_does_what_differs() {
         ("<matching>wazuh</matching>", "value-invalid", "did you mean wazuh-4.x?"),
         ("<matching>5</matching>", "value-invalid", "write documented or wazuh-4.x."),
         ("<key>wasuh</key>", "value-invalid", "did you mean wazuh?"),
+        ("<offence_quiet>7</offence_quiet>", "value-invalid", "write 7d, or 12h."),
+        (
+            "<offence_quiet>0s</offence_quiet>",
+            "value-invalid",
+            "write 7d, or leave <repeated_offenders> out.",
+        ),
         ("<execd/>", "value-invalid", "write yes or no."),
         ("<link>../x</link>", "value-invalid", "name a program of active-response/bin, without its folder."),
         ("<onstop>keep</onstop>", "element-unknown", "did you mean on_stop?"),

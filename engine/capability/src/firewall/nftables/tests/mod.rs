@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod lost;
 mod surprises;
 
 use std::net::UdpSocket;
@@ -375,9 +376,9 @@ fn operators_can_read_it_with_nft() {
             "set drop4 {",
             "type ipv4_addr",
             "flags interval,timeout",
-            "elements = { 192.0.2.7 }",
-            "elements = { 198.51.100.0/24 }",
-            "elements = { 2001:db8:7::/48 }",
+            "elements = { 192.0.2.7 comment \"entry 1\" }",
+            "elements = { 198.51.100.0/24 comment \"entry 1\" }",
+            "elements = { 2001:db8:7::/48 comment \"entry 1\" }",
             "type filter hook input priority filter - 10; policy accept;",
             "type filter hook forward priority filter - 10; policy accept;",
             "ip saddr @drop4 counter drop",
