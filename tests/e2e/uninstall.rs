@@ -53,7 +53,7 @@ fn foreign(host: &Host) {
     run(
         host,
         "nft add table inet mine && nft add chain inet mine riposte && iptables -N mine && iptables -A INPUT -s 203.0.113.1 -j mine \
-         && ip6tables -N mine && ipset create mine hash:net && ipset add mine 203.0.113.2 && ip route add blackhole 203.0.113.3 \
+         && iptables -A FORWARD -j mine && ip6tables -N mine && ip6tables -A INPUT -j mine && ip6tables -A FORWARD -j mine && ipset create mine hash:net && ipset add mine 203.0.113.2 && ip route add blackhole 203.0.113.3 \
          && iptables -A INPUT -m comment --comment riposte -s 203.0.113.4 -j ACCEPT",
     );
 }
@@ -117,7 +117,7 @@ fn files_and_accounts_are_what_they_were_and_an_engine_is_not_run_over() {
         response("host-deny", "host-deny", "5712", "", HOUR),
         response("disable-account", "disable-account", "5713", "", HOUR),
         response("isolate-host", "isolate-host", "5714", "", HOUR),
-        response("quarantine-file", "quarantine-file", "5715", &format!(r#"<capabilities><quarantine path="{folder}"/></capabilities>"#), HOUR),
+        response("quarantine-file", "quarantine-file", "5715", &format!(r#"<capabilities><quarantine folders="{folder}"/></capabilities>"#), HOUR),
     ));
     let mut engine = host.start(&[]);
     let rule = |alert: String, rule: &str| alert.replace("5712", rule);
