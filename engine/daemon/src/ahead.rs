@@ -35,7 +35,8 @@ pub fn of_arming(
     capabilities: &Arc<Capabilities>,
     report: &Report,
 ) {
-    let overdue: Vec<&Entry> = found.iter().filter(|entry| is_overdue(entry) && is_a_components(entry)).collect();
+    let overdue: Vec<&Entry> =
+        found.iter().filter(|entry| is_overdue(entry) && is_a_components(entry)).collect();
     if overdue.is_empty() {
         return;
     }
@@ -45,7 +46,10 @@ pub fn of_arming(
     if waiting.is_empty() {
         return;
     }
-    tracing::info!(entries = waiting.len(), "components have to be compiled; what is overdue is taken back first");
+    tracing::info!(
+        entries = waiting.len(),
+        "components have to be compiled; what is overdue is taken back first"
+    );
     let reversing = async {
         let mut reversing = tokio::task::JoinSet::new();
         for entry in waiting {
@@ -73,7 +77,11 @@ pub fn of_arming(
 /// The same for one entry that is being undone, at any time.
 pub async fn of_delete(engine: &Engine, begun: &Undo) {
     let entry = &begun.entry;
-    if !begun.asks_its_maker() || !is_a_components(entry) || begun.effects.is_empty() || is_armed(engine, entry) {
+    if !begun.asks_its_maker()
+        || !is_a_components(entry)
+        || begun.effects.is_empty()
+        || is_armed(engine, entry)
+    {
         return;
     }
     if !is_compiled(&engine.components, entry) {

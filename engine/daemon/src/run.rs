@@ -165,7 +165,9 @@ async fn follow(mut serving: Serving, intake: Intake) -> Result<Exit, String> {
     }
     let off = engine.counters.off.load(Ordering::Relaxed);
     if once && off > 0 {
-        return Err(format!("{off} responses were not made, since their command is off; riposte check says why"));
+        return Err(format!(
+            "{off} responses were not made, since their command is off; riposte check says why"
+        ));
     }
     Ok(Exit::Done)
 }

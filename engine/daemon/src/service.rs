@@ -141,7 +141,8 @@ impl Service {
             settings: engine::Settings { once: true, ..engine::Settings::default() },
             clock,
         };
-        let host = |claims: &_, guard: &_, places: &_, wanted| host::backends(claims, guard, places, false, wanted);
+        let host =
+            |claims: &_, guard: &_, places: &_, wanted| host::backends(claims, guard, places, false, wanted);
         Self::put_together(plan, |report| report, host)
     }
 

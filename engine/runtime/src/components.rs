@@ -141,7 +141,8 @@ impl Components {
         if self.loaded().contains_key(&digest) {
             return true;
         }
-        let kept = self.cache.as_ref().and_then(|cache| compiled::kept(self.engine.wasmtime(), cache, digest));
+        let kept =
+            self.cache.as_ref().and_then(|cache| compiled::kept(self.engine.wasmtime(), cache, digest));
         let Some(component) = kept else { return false };
         self.loaded().entry(digest).or_insert(component);
         true

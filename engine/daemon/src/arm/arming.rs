@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use riposte_capability::firewall;
-use riposte_capability::process::{Program, Unfit};
 use riposte_capability::process::confine::{self, Strength};
+use riposte_capability::process::{Program, Unfit};
 use riposte_policy::config::{Command, Response, Role};
 use riposte_policy::diagnostic::Severity;
 use riposte_policy::grant::{Confinement, Grants, NewPrivileges};

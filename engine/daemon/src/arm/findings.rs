@@ -62,7 +62,9 @@ impl<'a> Findings<'a> {
             let place = Place { file: file.path.display().to_string().into(), line: 1, column: 1 };
             let (message, help) = match doubt {
                 Doubt::Writable(mode) => (
-                    format!("everybody may write this file (mode {mode:04o}), and so decide what the engine runs"),
+                    format!(
+                        "everybody may write this file (mode {mode:04o}), and so decide what the engine runs"
+                    ),
                     format!("chmod o-w {}", file.path.display()),
                 ),
                 Doubt::Owner(uid) => (

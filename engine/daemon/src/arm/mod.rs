@@ -273,7 +273,8 @@ impl Armed {
 /// Whether arming these files would compile a component.
 pub fn compiles(files: &[File], places: &Places, components: &Components, role: Role) -> bool {
     let names: Vec<_> = files.iter().map(|file| file.path.display().to_string()).collect();
-    let sources: Vec<_> = names.iter().zip(files).map(|(file, read)| Source { file, bytes: &read.bytes }).collect();
+    let sources: Vec<_> =
+        names.iter().zip(files).map(|(file, read)| Source { file, bytes: &read.bytes }).collect();
     let is_compiled = |wasm: &[u8]| components.is_compiled(riposte_runtime::digest(wasm));
     Config::read_as(&sources, role).commands.iter().any(|command| {
         match executable::find(&command.executable, command.runtime, places) {

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use clap::Args;
 use riposte_plugins::Builtin;
 use riposte_policy::config::{Command, Role};
 use riposte_policy::diagnostic::shown;
@@ -14,13 +15,32 @@ use serde_json::{Value, json};
 
 use crate::arm::executable::{self, Executable};
 use crate::arm::{Armed, COMPONENTS, PROGRAMS, Ready, Runner, definition};
+use crate::cli::Sources;
 use crate::commands::{ask, check, locate};
 use crate::exit::Exit;
+use crate::files;
 use crate::places::Places;
-use crate::{cli, files};
+
+/// What it ends with.
+pub const EXIT_CODES: &str = "Nothing is asked of a running engine, and nothing is changed.\n\
+    Exit codes: 0 listed, also commands with errors (riposte check has them); 1 a file cannot be read, or with --strict \
+    there are errors or warnings; 2 usage.";
+
+/// `riposte commands`.
+#[derive(Args, Clone, Debug)]
+pub struct Commands {
+    #[command(flatten)]
+    pub sources: Sources,
+    /// Also the built-in responses that no command names
+    #[arg(long)]
+    pub builtin: bool,
+    /// Print an array of commands as JSON
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// Lists them, and says whether the files could be read.
-pub fn commands(args: &cli::Commands) -> Exit {
+pub fn commands(args: &Commands) -> Exit {
     let (places, configs) = locate(&args.sources);
     let (all, wrong) = match list(&places, &configs, args) {
         Ok(listed) => listed,
@@ -38,7 +58,9 @@ pub fn commands(args: &cli::Commands) -> Exit {
         ask::say_text(all.join("\n").trim_end());
     }
     if args.sources.strict && wrong > 0 {
-        eprintln!("riposte: the configuration has errors or warnings: {wrong}; riposte check --strict shows them");
+        eprintln!(
+            "riposte: the configuration has errors or warnings: {wrong}; riposte check --strict shows them"
+        );
         return Exit::Failed;
     }
     Exit::Done
@@ -48,7 +70,7 @@ pub fn commands(args: &cli::Commands) -> Exit {
 fn list(
     places: &Places,
     configs: &[std::path::PathBuf],
-    args: &cli::Commands,
+    args: &Commands,
 ) -> Result<(Vec<One>, usize), String> {
     let files = match files::read(configs) {
         // Without a configuration there are the built-in responses all the same.

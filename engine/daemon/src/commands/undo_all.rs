@@ -34,7 +34,8 @@ const SAY: Duration = Duration::from_secs(1);
 /// Undoes everything that is in force.
 pub fn undo_all(args: &cli::Undo) -> Exit {
     if args.offline {
-        let sources = cli::Sources { at: args.by_hand.at.clone(), root: args.root.clone(), ..cli::Sources::default() };
+        let sources =
+            cli::Sources { at: args.by_hand.at.clone(), root: args.root.clone(), ..cli::Sources::default() };
         let (places, _) = locate(&sources);
         return match offline(places, args.by_hand.reason.as_deref()) {
             Ok(summary) => said(&summary, args.by_hand.json),
@@ -47,7 +48,10 @@ pub fn undo_all(args: &cli::Undo) -> Exit {
     let places = Places::new(args.by_hand.at.home.as_deref(), None, &[]);
     let request = Request::Undo { target: None, allow: None, reason: args.by_hand.reason.clone() };
     match client::ask(&places.socket(), &request) {
-        Ok(answer) if answer.result == Went::NotYet && answer.data.as_array().is_some_and(|meant| is_going_on(meant)) => {
+        Ok(answer)
+            if answer.result == Went::NotYet
+                && answer.data.as_array().is_some_and(|meant| is_going_on(meant)) =>
+        {
             eprintln!("riposte: {}", answer.message);
             watch(&places, answer.data.as_array().map(Vec::as_slice).unwrap_or_default(), args.by_hand.json)
         }
@@ -94,7 +98,10 @@ fn watch(places: &Places, meant: &[Value], json: bool) -> Exit {
             spoke = Instant::now();
             eprintln!("riposte: {} undone, {left} left", ids.len() - left);
         }
-        let failing = open.iter().filter(|entry| entry["undo_attempts"].as_u64().is_some_and(|tries| tries > 0)).count();
+        let failing = open
+            .iter()
+            .filter(|entry| entry["undo_attempts"].as_u64().is_some_and(|tries| tries > 0))
+            .count();
         if left > failing && idle < PATIENCE {
             continue;
         }
@@ -157,7 +164,12 @@ async fn all(engine: &Arc<Engine>, cause: &Cause) -> Result<Summary, String> {
     let open = Filter { open_only: true, ..Filter::default() };
     let entries = engine.ledger.entries(open).await.map_err(|error| error.to_string())?;
     let uid = rustix::process::getuid().as_raw();
-    engine.report.act(uid, "undo", &format!("everything, without an engine: {} entries", entries.len()), None);
+    engine.report.act(
+        uid,
+        "undo",
+        &format!("everything, without an engine: {} entries", entries.len()),
+        None,
+    );
     let (total, mut spoke) = (entries.len(), Instant::now());
     let mut summary = Summary::default();
     let mut waiting = entries.into_iter();

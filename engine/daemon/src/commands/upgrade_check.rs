@@ -40,7 +40,13 @@ pub struct UpgradeCheck {
     #[command(flatten)]
     pub sources: cli::Sources,
     /// Check it for this role
-    #[arg(long, value_enum, value_name = "run|execd|manager", default_value = "run", hide_possible_values = true)]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "run|execd|manager",
+        default_value = "run",
+        hide_possible_values = true
+    )]
     pub role: cli::As,
     /// Print one JSON object
     #[arg(long)]
@@ -114,7 +120,11 @@ fn ledger(places: &Places, report: &mut Report) -> Result<Vec<Entry>, String> {
         // A first start makes one.
         return Ok(Vec::new());
     };
-    progress(&format!("copying the ledger {} ({} MiB) and bringing the copy over", path.display(), found.len() >> 20));
+    progress(&format!(
+        "copying the ledger {} ({} MiB) and bringing the copy over",
+        path.display(),
+        found.len() >> 20
+    ));
     let scratch = Scratch::new(&places.state)?;
     match Ledger::rehearse(&path, &scratch.0, Arc::new(SystemClock::new())) {
         Ok(rehearsed) => {
@@ -142,13 +152,15 @@ fn versions(places: &Places, components: &Components, open: &[Entry], report: &m
             continue;
         }
         progress(&format!("compiling the version {} of {}", text.get(..12).unwrap_or(text), entry.command));
-        let loaded = Command::from_stored(&entry.definition).map_err(|error| error.to_string()).and_then(|command| {
-            let path = places.versions().join(format!("{digest}.wasm"));
-            let wasm = files::read_at_most(&path, 256 << 20).map_err(|error| format!("{}: {error}", path.display()))?;
-            let grants = Arc::new(command.capabilities.clone().unwrap_or_default());
-            let loaded = components.load(&command.executable, &wasm, &grants, &command.limits, false);
-            loaded.map(drop).map_err(|error| error.to_string())
-        });
+        let loaded =
+            Command::from_stored(&entry.definition).map_err(|error| error.to_string()).and_then(|command| {
+                let path = places.versions().join(format!("{digest}.wasm"));
+                let wasm = files::read_at_most(&path, 256 << 20)
+                    .map_err(|error| format!("{}: {error}", path.display()))?;
+                let grants = Arc::new(command.capabilities.clone().unwrap_or_default());
+                let loaded = components.load(&command.executable, &wasm, &grants, &command.limits, false);
+                loaded.map(drop).map_err(|error| error.to_string())
+            });
         match loaded {
             Ok(()) => report.compiled += 1,
             // No reason not to start: the engine reverses what is recorded.
@@ -228,7 +240,9 @@ impl Report {
         lines.extend(self.wrong.iter().map(|wrong| format!("error: {wrong}")));
         lines.push(match self.wrong.len() {
             0 => "this program would start and take everything over".to_owned(),
-            wrong => format!("this program would not start: {wrong} errors. The one that runs was not touched"),
+            wrong => {
+                format!("this program would not start: {wrong} errors. The one that runs was not touched")
+            }
         });
         lines.join("\n")
     }
@@ -243,7 +257,9 @@ impl Scratch {
         use std::os::unix::fs::DirBuilderExt;
         let folder = state.join(format!("upgrade-check.{}", std::process::id()));
         let made = std::fs::DirBuilder::new().mode(0o700).create(&folder);
-        made.map_err(|error| format!("cannot make the folder {} for a copy of the ledger: {error}", folder.display()))?;
+        made.map_err(|error| {
+            format!("cannot make the folder {} for a copy of the ledger: {error}", folder.display())
+        })?;
         Ok(Self(folder))
     }
 }

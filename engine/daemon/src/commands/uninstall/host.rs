@@ -51,7 +51,8 @@ async fn marks(capabilities: &Capabilities, interface: &str, log: &mut Log) {
         Err(refusal) if refusal.kind == "unsupported" || interface == firewall::INTERFACE => return,
         Err(refusal) => return log.failed("look", interface, &refusal.to_string()),
     };
-    let is_whole = |mark: &Mark| interface != firewall::INTERFACE || mark.effect.target.starts_with("firewalld:");
+    let is_whole =
+        |mark: &Mark| interface != firewall::INTERFACE || mark.effect.target.starts_with("firewalld:");
     for mark in found.into_iter().filter(is_whole) {
         let what = mark.effect.to_string();
         if log.dry {

@@ -110,7 +110,11 @@ fn remove_all(args: &Uninstall, log: &mut Log) -> Result<(), String> {
     let purges = args.purge && (undone || args.dry_run) && log.failed == 0;
     own::files(&places, purges, log);
     if args.purge && !purges {
-        log.failed("purge", &places.state.display().to_string(), "something is left in force, and only the ledger knows it");
+        log.failed(
+            "purge",
+            &places.state.display().to_string(),
+            "something is left in force, and only the ledger knows it",
+        );
     }
     Ok(())
 }
@@ -130,7 +134,8 @@ fn stop(args: &Uninstall, places: &Places, log: &mut Log) -> Result<(), String> 
     }
     let places = places.clone();
     log.step("stop", &what, move || {
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).map_err(|errno| errno.to_string())?;
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM)
+            .map_err(|errno| errno.to_string())?;
         let begun = Instant::now();
         while engine(&places.socket()).is_some() {
             if begun.elapsed() > FAREWELL {
@@ -164,7 +169,9 @@ fn undo(args: &Uninstall, places: &Places, log: &mut Log) -> bool {
             return !matches!(error, LedgerError::Newer { .. });
         }
     };
-    let what = |entry: &riposte_ledger::Entry| format!("entry {}: {} {}", entry.id, entry.command, entry.keys.join(", "));
+    let what = |entry: &riposte_ledger::Entry| {
+        format!("entry {}: {} {}", entry.id, entry.command, entry.keys.join(", "))
+    };
     if log.dry {
         open.iter().for_each(|entry| log.note("undo", &what(entry)));
         return true;
@@ -175,7 +182,9 @@ fn undo(args: &Uninstall, places: &Places, log: &mut Log) -> bool {
     let reason = args.by_hand.reason.as_deref().unwrap_or("riposte uninstall");
     match undo_all::offline(places.clone(), Some(reason)) {
         Ok(summary) => {
-            let stays = |entry: &&riposte_ledger::Entry| summary.failed.iter().any(|(failed, _)| failed.id == entry.id);
+            let stays = |entry: &&riposte_ledger::Entry| {
+                summary.failed.iter().any(|(failed, _)| failed.id == entry.id)
+            };
             open.iter().filter(|entry| !stays(entry)).for_each(|entry| log.note("undo", &what(entry)));
             for (entry, error) in &summary.failed {
                 log.failed("undo", &what(entry), error);

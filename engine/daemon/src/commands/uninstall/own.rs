@@ -63,8 +63,9 @@ pub(super) fn units(args: &Uninstall, log: &mut Log) {
     }
     let folder = Path::new(BY_HAND);
     let wants = std::fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
-    let mut wants: Vec<PathBuf> =
-        wants.filter(|path| path.extension().is_some_and(|ext| ext == "wants" || ext == "requires")).collect();
+    let mut wants: Vec<PathBuf> = wants
+        .filter(|path| path.extension().is_some_and(|ext| ext == "wants" || ext == "requires"))
+        .collect();
     wants.sort();
     for link in wants.iter().flat_map(|folder| UNITS.map(|unit| folder.join(unit))) {
         if std::fs::read_link(&link).is_ok() {
@@ -92,7 +93,10 @@ pub(super) fn quarantine(wish: Option<InQuarantine>, places: &Places, log: &mut 
     for kept in kept {
         let what = format!("{} from {}", kept.path.display(), kept.lies.display());
         if wish != Some(InQuarantine::Restore) {
-            log.note("left", &format!("in quarantine: {} is kept as {}", kept.path.display(), kept.lies.display()));
+            log.note(
+                "left",
+                &format!("in quarantine: {} is kept as {}", kept.path.display(), kept.lies.display()),
+            );
             continue;
         }
         log.step("restore", &what, || {
@@ -176,9 +180,13 @@ mod tests {
     #[test]
     fn accounts_that_look_locked_by_us() {
         assert_eq!(locked("eve:!$6$s$h:19000:0:99999:7::1:"), Some("eve"));
-        for line in
-            ["eve:!$6$s$h:19000:0:99999:7:::", "eve:$6$s$h:19000:0:99999:7::1:", "e;v:!x:1:0:9:7::1:", "eve:!", ""]
-        {
+        for line in [
+            "eve:!$6$s$h:19000:0:99999:7:::",
+            "eve:$6$s$h:19000:0:99999:7::1:",
+            "e;v:!x:1:0:9:7::1:",
+            "eve:!",
+            "",
+        ] {
             assert_eq!(locked(line), None, "{line}");
         }
     }

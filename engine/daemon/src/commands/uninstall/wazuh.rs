@@ -23,10 +23,15 @@ pub(super) fn give_back(args: &Uninstall, places: &Places, log: &mut Log) {
             log.step("give back", &format!("responses of the manager {}", root.display()), || {
                 takeover::give(&args::Home { root: root.clone(), print: false }).map(drop)
             });
-            log.note("left", "restart the Wazuh manager, so that it responds again: systemctl restart wazuh-manager");
+            log.note(
+                "left",
+                "restart the Wazuh manager, so that it responds again: systemctl restart wazuh-manager",
+            );
         }
         if install::is_installed(&root) {
-            log.step("give back", &format!("execd of {}", root.display()), || install::uninstall(&root).map(drop));
+            log.step("give back", &format!("execd of {}", root.display()), || {
+                install::uninstall(&root).map(drop)
+            });
             log.note("left", "restart the Wazuh agent or manager, so that its own execd works again");
         }
         for (name, target) in linked(&root.join("active-response/bin")) {
