@@ -20,7 +20,7 @@ fn response(name: &str, executable: &str, rule: &str, rest: &str, timeout: &str)
 
 const HOUR: &str = "<timeout>3600</timeout>";
 
-/// Blocks by three packet filters, and a route; for an hour, one for good.
+/// Blocks by three packet filters, a route, and a line; for an hour, one for good.
 fn blocks() -> String {
     let by = |backend: &str| format!(r#"<capabilities><firewall backend="{backend}"/></capabilities>"#);
     [
@@ -28,6 +28,7 @@ fn blocks() -> String {
         response("by-iptables", "firewall-drop", "5712", &by("iptables"), HOUR),
         response("by-ipset", "firewall-drop", "5712", &by("ipset"), HOUR),
         response("route", "route-null", "5712", "", HOUR),
+        response("host-deny", "host-deny", "5712", "", HOUR),
     ]
     .concat()
 }
@@ -68,11 +69,13 @@ fn what_the_ledger_knows_is_undone_and_what_it_does_not_know_is_removed() {
         let host = Host::with_machine();
         run(&host, "ip addr add 192.0.2.1/24 dev lo");
         foreign(&host);
-        let before = filters(&host);
+        host.write("machine/etc/hosts.deny", "# ours\nALL: 203.0.113.9\n");
+        let (before, denied) = (filters(&host), host.read("machine/etc/hosts.deny"));
         host.configure(&blocks());
         let engine = host.start(&[]);
         host.alerts(&[sshd(1, "198.18.0.1")]);
-        all_in_force(&host, 4);
+        all_in_force(&host, 5);
+        assert!(host.read("machine/etc/hosts.deny").contains("198.18.0.1"));
         let now = filters(&host);
         for shown in ["table inet riposte", "riposte-drop", "blackhole 198.18.0.1"] {
             assert!(now.contains(shown), "{shown}: {now}");
@@ -92,8 +95,9 @@ fn what_the_ledger_knows_is_undone_and_what_it_does_not_know_is_removed() {
         let ended = host.riposte(&["uninstall"]);
         assert_eq!(ended.code, 0, "{ended:?}");
         assert_eq!(filters(&host), before, "{ended:?}");
+        assert_eq!(host.read("machine/etc/hosts.deny"), denied, "{ended:?}");
         if !forgets {
-            assert_eq!(host.count("closed"), 4);
+            assert_eq!(host.count("closed"), 5);
         }
         let again = host.riposte(&["uninstall", "--json"]);
         assert_eq!(again.code, 0, "{again:?}");

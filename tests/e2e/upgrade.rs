@@ -76,7 +76,7 @@ fn what_is_overdue_is_off_the_host_before_its_component_is_compiled() {
     let host = Host::new();
     host.command("ip").args(["addr", "add", "192.0.2.1/24", "dev", "lo"]).status().unwrap();
     host.configure(&response("<timeout>5</timeout>"));
-    host.plugin("mine", &slow_to_compile(route_null(), 12_000));
+    host.plugin("mine", &slow_to_compile(route_null(), 800));
     let engine = host.start(&[]);
     host.alerts(&(1..=50).map(|n| sshd(n, &address(n))).collect::<Vec<_>>());
     until("all are in force", || routes(&host) == 50);

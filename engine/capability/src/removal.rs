@@ -5,7 +5,7 @@ use riposte_policy::grant::FirewallBackend;
 
 use crate::firewall;
 use crate::mark::Mark;
-use crate::{Capabilities, Effect, Refusal, target_of};
+use crate::{Capabilities, Refusal, target_of};
 
 impl Capabilities {
     /// The marks of one interface. Of the firewall: of every backend that
@@ -16,25 +16,14 @@ impl Capabilities {
     /// When the host cannot be read.
     pub async fn marks_of(&self, interface: &str, also: &[FirewallBackend]) -> Result<Vec<Mark>, Refusal> {
         if let Some(holding) = self.held(interface) {
-            let listed = holding.backend.list().await?;
-            let mark = |target| Mark {
-                effect: Effect { interface: holding.interface, target },
-                entry: None,
-                remaining: None,
-            };
-            return Ok(listed.into_iter().map(mark).collect());
+            return holding.marks(&[]).await;
         }
         if interface != firewall::INTERFACE {
             return Ok(Vec::new());
         }
         self.backends.firewall.used(also);
         let listed = self.backends.firewall.list().await?;
-        let mark = |element: firewall::Element| Mark {
-            effect: element.target.effect().clone(),
-            entry: None,
-            remaining: element.remaining,
-        };
-        Ok(listed.into_iter().map(mark).collect())
+        Ok(listed.into_iter().map(Mark::from).collect())
     }
 
     /// Takes one mark away, whoever made it. The claims that these capabilities
@@ -45,7 +34,7 @@ impl Capabilities {
     /// When it may still be there.
     pub async fn remove(&self, mark: &Mark) -> Result<(), Refusal> {
         match self.held(mark.effect.interface) {
-            Some(holding) => holding.backend.remove(&mark.effect.target).await,
+            Some(holding) => holding.remove_unclaimed(&mark.effect).await,
             None => self.backends.firewall.sync(vec![target_of(&mark.effect)?]).await,
         }
     }

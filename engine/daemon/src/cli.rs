@@ -11,7 +11,7 @@ pub use crate::commands::explain::Explain;
 pub use crate::commands::inspect::Plugin;
 pub use crate::commands::listed::Commands;
 pub use crate::commands::migrate::Migrate;
-use crate::commands::{check, explain, listed, uninstall, upgrade_check};
+use crate::commands::{self, check, explain, listed, uninstall, upgrade_check};
 use crate::{execd, manager};
 
 /// What most commands end with.
@@ -106,6 +106,15 @@ pub enum Command {
     /// Undo everything and take everything of Riposte's off this host
     #[command(after_help = uninstall::EXIT_CODES)]
     Uninstall(uninstall::Uninstall),
+    /// Whether the audit is what was written, and keys that vouch for it
+    #[command(subcommand)]
+    Audit(commands::audit::Audit),
+    /// What was done, refused and undone, and who asked
+    #[command(after_help = commands::history::EXIT_CODES)]
+    History(commands::history::History),
+    /// Why an address, a user or a file is blocked, was, or was not
+    #[command(after_help = commands::why::EXIT_CODES)]
+    Why(commands::why::Why),
     /// What the engine is doing, and every path in use
     #[command(after_help = EXIT_CODES)]
     Status(Simple),

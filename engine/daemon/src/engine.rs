@@ -177,6 +177,7 @@ impl Engine {
     pub fn new(parts: Parts) -> Arc<Self> {
         parts.capabilities.guard().set_white_list(parts.armed.config.white_list.clone());
         parts.capabilities.guard().set(parts.armed.config.settings.guard.clone());
+        parts.report.arm(&parts.armed);
         Arc::new(Self {
             ledger: parts.ledger,
             capabilities: parts.capabilities,
@@ -365,6 +366,10 @@ impl Engine {
         for found in found.iter().filter(|found| found.severity != Severity::Note) {
             tracing::warn!(place = %found.place, code = found.code, "{}", found.message);
         }
+        if let Err(error) = self.report.configure(&self.places, &armed.config.settings.audit) {
+            return Err((format!("the old configuration stays in use: {error}"), found));
+        }
+        self.report.arm(&armed);
         self.capabilities.guard().set_white_list(armed.config.white_list.clone());
         self.capabilities.guard().set(armed.config.settings.guard.clone());
         *self.armed.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(armed);
@@ -376,6 +381,7 @@ impl Engine {
     pub fn arm(&self, commands: &[Arc<Command>]) -> Vec<Diagnostic> {
         let _arming = self.arming.lock().unwrap_or_else(PoisonError::into_inner);
         let (armed, found) = self.armed().with(commands, &self.places, &self.components);
+        self.report.arm(&armed);
         *self.armed.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(armed);
         found
     }

@@ -109,6 +109,9 @@ fn main() -> ExitCode {
         Command::UpgradeCheck(args) => upgrade_check::upgrade_check(args),
         Command::Uninstall(args) => uninstall::uninstall(args),
         Command::Reload(args) => ask::ask(&args.at, args.json, &Request::Reload),
+        Command::Audit(args) => commands::audit::audit(args),
+        Command::History(args) => commands::history::history(args),
+        Command::Why(args) => commands::why::why(args),
         Command::Status(args) => ask::ask(&args.at, args.json, &Request::Status),
     };
     exit.into()

@@ -123,6 +123,18 @@ impl Places {
         self.log.join("audit.jsonl")
     }
 
+    /// Heads of the audit that a key vouches for.
+    #[must_use]
+    pub fn audit_heads(&self) -> PathBuf {
+        self.log.join("audit.heads")
+    }
+
+    /// The audit's steps in the words of OCSF.
+    #[must_use]
+    pub fn ocsf(&self) -> PathBuf {
+        self.log.join("ocsf.jsonl")
+    }
+
     /// The alerts that are followed by default.
     #[must_use]
     pub fn alerts(&self) -> PathBuf {

@@ -46,8 +46,6 @@ const FAREWELL: Duration = Duration::from_secs(10);
 /// Targets that a stop which undoes all looks after at a time: as many as
 /// components and programs may undo at once.
 const AT_ONCE: usize = 16;
-/// How long the ledger remembers what is over.
-const REMEMBERED: Duration = Duration::from_secs(90 * 86_400);
 /// How often expired allows and pauses end, and the guard looks around.
 const HOUSEKEEPING: Duration = Duration::from_secs(5);
 /// How long events that are alike are counted before their number is written.
@@ -97,13 +95,13 @@ pub fn threads() -> Result<tokio::runtime::Runtime, String> {
     runtime.map_err(|error| format!("cannot start: {error}"))
 }
 
-/// What `<riposte><firewall>` says, before the commands are made ready: they
-/// need the capabilities, which need this.
-fn wanted(files: &[File], role: Role) -> Option<FirewallBackend> {
+/// What `<riposte>` says, before the commands are made ready: they need the
+/// capabilities, which need this.
+fn given(files: &[File], role: Role) -> riposte_policy::config::Settings {
     let names: Vec<_> = files.iter().map(|file| file.path.display().to_string()).collect();
     let sources: Vec<_> =
         names.iter().zip(files).map(|(file, read)| Source { file, bytes: &read.bytes }).collect();
-    Config::read_as(&sources, role).settings.firewall
+    Config::read_as(&sources, role).settings
 }
 
 impl Service {
@@ -154,11 +152,13 @@ impl Service {
         let Plan { files, configs, places, identity, alerts, settings, clock } = plan;
         places.create().map_err(|error| error.to_string())?;
         let opened = Ledger::open(&places.ledger(), Arc::clone(&clock)).map_err(|error| error.to_string())?;
-        let report = report(Report::open(&places, Arc::clone(&clock))?);
+        let given = given(&files, settings.role);
+        let heads = opened.ledger.heads();
+        let report = report(Report::open(&places, Arc::clone(&clock), heads, &given.audit)?);
         let claims: Arc<dyn Claims> = Arc::new(InLedger(opened.ledger.clone()));
         let guard = Arc::new(Guard::new());
         guard.refresh();
-        let backends = host(&claims, &guard, &places, wanted(&files, settings.role));
+        let backends = host(&claims, &guard, &places, given.firewall);
         let firewall = Arc::clone(&backends.firewall);
         let capabilities = Capabilities::new(claims, backends, Arc::clone(&guard))
             .with_witness(report.witness())
@@ -350,7 +350,10 @@ impl Serving {
         self.responding.abort();
         self.telling.abort();
         same::write(&self.engine).await;
-        self.engine.report.flush();
+        // The audit first: the ledger's last commit has its head.
+        let engine = Arc::clone(&self.engine);
+        // Fails only when that panicked, and then nothing was noted.
+        let _ = tokio::task::spawn_blocking(move || engine.report.settle()).await;
         self.engine.ledger.flush().await.map_err(|error| error.to_string())
     }
 }
@@ -444,7 +447,11 @@ async fn keep_house(engine: Arc<Engine>, notify: Notify) {
             names = Some(tokio::task::spawn_blocking(move || resolving.capabilities.guard().resolve()));
         }
         engine.follow_superiors().await;
-        if let Err(error) = engine.ledger.prune(REMEMBERED, 500).await {
+        let audit = engine.armed().config.settings.audit.clone();
+        if let Err(error) = engine.ledger.redact(audit.redact).await {
+            tracing::warn!(%error, "alerts of what is over may be kept whole");
+        }
+        if let Err(error) = engine.ledger.prune(audit.retention, 500).await {
             tracing::warn!(%error, "what is long over cannot be forgotten");
         }
         notify.alive();

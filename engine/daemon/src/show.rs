@@ -149,6 +149,8 @@ pub async fn status(engine: &Engine) -> Answer {
     let counters = &engine.counters;
     let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
     let firewall = engine.firewall().await;
+    let (audit, unwritten) = engine.report.audit();
+    let audit_state = audit.trouble.or(audit.broken).unwrap_or_else(|| "works".to_owned());
     let paused: Vec<Value> = pauses
         .iter()
         .map(|pause| {
@@ -175,6 +177,7 @@ pub async fn status(engine: &Engine) -> Answer {
         "firewall": firewall_facts(&firewall),
         "repaired": repaired(engine),
         "orphans": engine.capabilities.orphans().len(),
+        "audit": {"state": audit_state, "unwritten": unwritten},
         "orders": engine.tally.shown(engine.turns.waiting()),
         "alerts": {
             "lines": count(&counters.lines),
@@ -199,6 +202,8 @@ pub async fn status(engine: &Engine) -> Answer {
             "programs": engine.places.programs(),
             "response_log": engine.places.response_log(),
             "audit": engine.places.audit(),
+            "audit_heads": engine.places.audit_heads(),
+            "ocsf": engine.places.ocsf(),
         },
     });
     Answer::done(sentences(&data)).with(data)

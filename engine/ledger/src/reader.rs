@@ -53,6 +53,8 @@ pub(crate) fn entries(conn: &Connection, filter: &Filter) -> rusqlite::Result<Ve
     let open = if filter.open_only { "closed IS NULL AND" } else { "" };
     let which = format!(
         "{open} (:tenant IS NULL OR tenant = :tenant) AND (:command IS NULL OR command = :command)
+         AND (:since IS NULL OR since >= :since OR closed IS NULL OR closed >= :since)
+         AND (:until IS NULL OR since <= :until)
          AND id > :after AND (:target IS NULL
              OR EXISTS (SELECT 1 FROM json_each(entry.keys) WHERE value LIKE :target ESCAPE '\\')
              OR EXISTS (SELECT 1 FROM effect WHERE effect.entry = entry.id AND target LIKE :target ESCAPE '\\'))
@@ -65,6 +67,8 @@ pub(crate) fn entries(conn: &Connection, filter: &Filter) -> rusqlite::Result<Ve
             ":tenant": filter.tenant,
             ":command": filter.command,
             ":target": like,
+            ":since": filter.since_ms,
+            ":until": filter.until_ms,
             ":after": filter.after.map_or(i64::MIN, |id| id.0),
             ":limit": filter.limit.map_or(-1, i64::from),
         },

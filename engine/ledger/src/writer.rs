@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, oneshot};
 
+use crate::audit::chain::Head;
 use crate::books::Books;
 use crate::error::LedgerError;
 use crate::ledger::{Turn, Wait};
@@ -38,6 +39,7 @@ pub(crate) struct Writer {
     messages: Option<mpsc::Sender<Message>>,
     room: Arc<Semaphore>,
     marks: Arc<Mutex<HashMap<i64, u64>>>,
+    head: Arc<Mutex<Option<Head>>>,
     /// None where somebody drives the [`Desk`].
     thread: Option<JoinHandle<()>>,
 }
@@ -48,8 +50,10 @@ impl Writer {
         let (messages, waiting) = mpsc::channel();
         let room = Arc::new(Semaphore::new(QUEUE));
         let marks = Arc::new(Mutex::new(HashMap::new()));
-        let desk = Desk { books, waiting, room: Arc::clone(&room), marks: Arc::clone(&marks), stale: false };
-        (Self { messages: Some(messages), room, marks, thread: None }, desk)
+        let head = Arc::default();
+        let (desk_room, desk_marks, desk_head) = (Arc::clone(&room), Arc::clone(&marks), Arc::clone(&head));
+        let desk = Desk { books, waiting, room: desk_room, marks: desk_marks, head: desk_head, stale: false };
+        (Self { messages: Some(messages), room, marks, head, thread: None }, desk)
     }
 
     /// With a thread that writes.
@@ -57,6 +61,11 @@ impl Writer {
         let (mut writer, desk) = Self::driven(books);
         writer.thread = Some(std::thread::Builder::new().name("ledger".into()).spawn(move || desk.run())?);
         Ok(writer)
+    }
+
+    /// Where the head of the audit is noted for the next commit.
+    pub(crate) fn head(&self) -> Arc<Mutex<Option<Head>>> {
+        Arc::clone(&self.head)
     }
 
     /// Has `act` done in the next commit, and returns what it says: as soon as
@@ -109,6 +118,8 @@ pub(crate) struct Desk {
     waiting: mpsc::Receiver<Message>,
     room: Arc<Semaphore>,
     marks: Arc<Mutex<HashMap<i64, u64>>>,
+    /// How far the audit was written, when that is news.
+    head: Arc<Mutex<Option<Head>>>,
     /// Whether the memory shows what was never committed.
     stale: bool,
 }
@@ -203,6 +214,10 @@ impl Desk {
         }
         let marks = std::mem::take(&mut *self.marks.lock().unwrap_or_else(PoisonError::into_inner));
         self.books.write_marks(&marks)?;
+        let head = self.head.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(head) = head {
+            self.books.write_head(head)?;
+        }
         self.books.commit()?;
         self.stale = false;
         Ok(())

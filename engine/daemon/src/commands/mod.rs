@@ -1,14 +1,18 @@
 //! The commands that ask or look; `run` is in [`crate::run`].
 
 pub mod ask;
+pub mod audit;
 pub mod check;
 pub mod explain;
+pub mod history;
 pub mod inspect;
 pub mod listed;
 pub mod migrate;
+pub mod target;
 pub mod undo_all;
 pub mod uninstall;
 pub mod upgrade_check;
+pub mod why;
 
 use std::path::PathBuf;
 

@@ -142,7 +142,9 @@ impl Drop for Gather {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use riposte_ledger::audit::Settings;
     use riposte_ledger::clock::ManualClock;
+    use riposte_ledger::ledger::Heads;
     use serde_json::Value;
 
     #[expect(clippy::disallowed_methods, reason = "a test that reads what was written")]
@@ -150,7 +152,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("audit.jsonl");
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::new());
-        let gather = Gather::new(Arc::new(Audit::open(&path, Arc::clone(&clock)).unwrap()), clock);
+        let gather = Gather::new(
+            Arc::new(Audit::open(&path, Arc::clone(&clock), Heads::default(), Settings::default()).unwrap()),
+            clock,
+        );
         work(&gather);
         drop(gather);
         let text = std::fs::read_to_string(path).unwrap();

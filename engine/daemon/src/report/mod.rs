@@ -1,9 +1,12 @@
 //! What is said about every step: an audit event, a line of Wazuh's log where
 //! Wazuh would write one, and a trace for the operator.
 
+mod facts;
 mod gather;
+mod keeping;
 mod ossec;
 mod refusals;
+mod syslog;
 pub mod wazuh_log;
 
 use std::path::Path;
@@ -11,19 +14,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use riposte_capability::{Effect, Mended, Repaired, Witness};
-use riposte_ledger::audit::{Audit, Event};
+use riposte_ledger::audit::{Audit, Event, Health};
 use riposte_ledger::clock::Clock;
+use riposte_ledger::ledger::Heads;
 use riposte_ledger::{Cause, Entry};
 use riposte_policy::Order;
 use riposte_policy::alert::Alert;
+use riposte_policy::config::Auditing;
+use riposte_policy::keys::{self, Derived};
 use riposte_policy::order::{Actor, EntryId};
 use riposte_runtime::native::{Added, Ended, Message, Verb};
 use riposte_transport::Undeliverable;
 use riposte_transport::wazuh::ossec_log::OssecLog;
 
+use self::facts::Known;
+pub use self::facts::{digest, grants};
 use self::gather::{Gather, Told};
+use self::keeping::{Keeping, Redacted};
 use self::refusals::Refusals;
 use self::wazuh_log::WazuhLog;
+use crate::arm::Armed;
 use crate::exec::hand_over::caller_logs;
 use crate::outcome::{Outcome, Refused};
 use crate::places::Places;
@@ -40,20 +50,65 @@ pub struct Report {
     /// Wazuh's own log, where the engine stands in for the part that writes it.
     ossec: Option<OssecLog>,
     clock: Arc<dyn Clock>,
+    /// What is known of commands.
+    known: Known,
+    /// What of alerts is not to be shown.
+    redacted: Redacted,
 }
 
 impl Report {
-    /// Opens the logs.
+    /// Opens the logs. `heads` knows how far the audit was written.
     ///
     /// # Errors
     ///
-    /// When one cannot be written: its path, and what to do.
-    pub fn open(places: &Places, clock: Arc<dyn Clock>) -> Result<Self, String> {
-        let audit = Audit::open(&places.audit(), Arc::clone(&clock)).map_err(|error| error.to_string())?;
+    /// When one cannot be written, or what the settings name not be used: its
+    /// path, and what to do.
+    pub fn open(
+        places: &Places,
+        clock: Arc<dyn Clock>,
+        heads: Heads,
+        settings: &Auditing,
+    ) -> Result<Self, String> {
+        let keeping = Keeping::of(settings, places, &clock)?;
+        let audit = Audit::open(&places.audit(), Arc::clone(&clock), heads, keeping.settings)
+            .map_err(|error| error.to_string())?;
+        audit.send_copies(keeping.copies);
         let log = WazuhLog::open(&places.response_log()).map_err(|error| error.to_string())?;
+        let (known, redacted) = (Known::default(), Redacted::default());
+        redacted.set(&settings.redact);
         let audit = Arc::new(audit);
         let gather = Arc::new(Gather::new(Arc::clone(&audit), Arc::clone(&clock)));
-        Ok(Self { audit, gather, log, ossec: None, clock })
+        Ok(Self { audit, gather, log, ossec: None, clock, known, redacted })
+    }
+
+    /// Keeps the audit by other settings from now on.
+    ///
+    /// # Errors
+    ///
+    /// When what they name cannot be used; the old ones then stay.
+    pub fn configure(&self, places: &Places, settings: &Auditing) -> Result<(), String> {
+        let keeping = Keeping::of(settings, places, &self.clock)?;
+        self.audit.configure(keeping.settings);
+        self.audit.send_copies(keeping.copies);
+        self.redacted.set(&settings.redact);
+        Ok(())
+    }
+
+    /// Takes over what is armed now: events say what it is.
+    pub fn arm(&self, armed: &Armed) {
+        self.known.arm(armed);
+    }
+
+    /// Returns when every event so far is on the disk.
+    pub fn settle(&self) {
+        self.gather.flush();
+        self.audit.flush();
+    }
+
+    /// How the audit is, and how many events could not be written.
+    #[must_use]
+    pub fn audit(&self) -> (Health, u64) {
+        (self.audit.health(), self.audit.failed())
     }
 
     /// Who hears of what capabilities refuse.
@@ -86,7 +141,10 @@ impl Report {
     /// What became of an order.
     pub fn outcome(&self, order: &Order, keys: &[String], outcome: &Outcome) {
         let (entry, detail) = (outcome.entry().map(|id| id.0), Some(outcome.to_string()));
-        let event = Event { entry, keys: keys.to_vec(), detail, ..of_order(outcome.word(), order) };
+        let keys = if keys.is_empty() { meant(order, outcome) } else { keys.to_vec() };
+        let event = Event { entry, keys: keys.clone(), detail, ..of_order(outcome.word(), order) };
+        let event = self.redacted.out_of(event, &order.alert);
+        let event = self.known.of_command(&order.command.name, event);
         let told = match alike(outcome) {
             Some(about) => self.gather.record(event, &about),
             None => {
@@ -95,7 +153,7 @@ impl Report {
             }
         };
         if told == Told::Now {
-            trace(order, keys, outcome);
+            trace(order, &keys, outcome);
         }
     }
 
@@ -224,13 +282,13 @@ impl Report {
     /// An undo begins.
     pub fn undoing(&self, entry: &Entry, cause: &Cause) {
         self.executing_after(entry, cause);
-        self.event(Event { detail: Some(why(cause)), ..of_entry("undoing", entry) });
+        self.entry_event(Event { detail: Some(why(cause)), ..of_entry("undoing", entry) }, entry);
     }
 
     /// An entry is undone.
     pub fn undone(&self, entry: &Entry) {
         tracing::info!(command = entry.command, entry = %entry.id, keys = entry.keys.join(", "), "undone");
-        self.event(of_entry("undone", entry));
+        self.entry_event(of_entry("undone", entry), entry);
     }
 
     /// An undo failed and is tried again.
@@ -244,7 +302,8 @@ impl Report {
     /// entry, when its definition can still be read.
     pub fn reversed_by_engine(&self, order: Option<&Order>, entry: &Entry, cause: &Cause, error: &str) {
         tracing::warn!(command = %entry.command, entry = %entry.id, "undone by the engine itself: {error}");
-        self.event(Event { detail: Some(error.to_owned()), ..of_entry("reversed-by-engine", entry) });
+        let event = Event { detail: Some(error.to_owned()), ..of_entry("reversed-by-engine", entry) };
+        self.entry_event(event, entry);
         // What was never added is not called unblocked.
         if let (Some(order), false) = (order, matches!(cause, Cause::Failed)) {
             self.deleted(order, &[format!("undone by the engine itself: {error}")], Ok(()));
@@ -257,7 +316,7 @@ impl Report {
             command = entry.command, entry = %entry.id, alert = entry.alert_id,
             "the engine ended while this once-only response ran; it is not run again"
         );
-        self.event(of_entry("unknown", entry));
+        self.entry_event(of_entry("unknown", entry), entry);
     }
 
     /// The host did not show what the ledger says.
@@ -313,12 +372,35 @@ impl Report {
         Event { kind: kind.into(), ..Event::default() }
     }
 
+    /// An event about an entry whose alert may still be kept.
+    fn entry_event(&self, event: Event, entry: &Entry) {
+        let event = match &entry.alert {
+            Some(alert) => self.redacted.out_of(event, alert),
+            None => event,
+        };
+        self.event(self.known.of_entry(entry, event));
+    }
+
     fn event(&self, event: Event) {
         self.audit.record(event);
     }
 
     fn lines(&self, executable: &str, lines: Vec<String>) {
         self.log.lines(self.clock.now().wall_ms, executable, lines);
+    }
+}
+
+/// What an order that came to nothing was about, as far as its definition
+/// says: else nobody could ask why an address was not blocked.
+fn meant(order: &Order, outcome: &Outcome) -> Vec<String> {
+    match outcome {
+        Outcome::Refused(_) | Outcome::Unsupported(_) | Outcome::Already(_) | Outcome::Failed { .. } => {
+            match keys::derive(&order.command, &order.alert) {
+                Derived::Keys(keys) => keys.as_slice().to_vec(),
+                Derived::NoKey { .. } => Vec::new(),
+            }
+        }
+        _ => Vec::new(),
     }
 }
 

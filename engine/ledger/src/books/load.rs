@@ -37,6 +37,7 @@ impl Books {
             clock,
             index: Arc::new(Mutex::new(Index::new())),
             settings,
+            redact: Vec::new(),
             boot: 0,
             offset_ms: offset_ms(&opened),
             opened,

@@ -6,6 +6,7 @@
 
 mod admit;
 mod asked;
+mod chain;
 mod clock;
 mod effect;
 mod enter;
@@ -13,6 +14,7 @@ mod extend;
 mod input;
 mod load;
 mod offence;
+mod redact;
 mod rekey;
 mod rule;
 mod undo;
@@ -21,6 +23,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use riposte_policy::keys::Pointer;
 use riposte_policy::order::EntryId;
 use rusqlite::{CachedStatement, Connection, Params};
 
@@ -42,6 +45,8 @@ pub(crate) struct Books {
     clock: Arc<dyn Clock>,
     index: Arc<Mutex<Index>>,
     pub(crate) settings: Settings,
+    /// What of an alert is not kept when its entry is over.
+    pub(crate) redact: Vec<Pointer>,
     /// The number of this start of the machine in the table `boot`.
     boot: i64,
     /// Wall clock minus boot-time clock, as the due times in the tables have it.
@@ -115,8 +120,9 @@ impl Books {
         if to != State::Merged {
             self.count_offence(id, &now)?;
         }
-        if !matches!(to, State::Failed | State::Unknown) {
-            self.execute("DELETE FROM body WHERE entry = ?1", [id.0])?;
+        match to {
+            State::Failed | State::Unknown => self.redact_body(id)?,
+            _ => drop(self.execute("DELETE FROM body WHERE entry = ?1", [id.0])?),
         }
         self.execute("DELETE FROM receipt WHERE entry = ?1", [id.0])?;
         self.index().remove(id);

@@ -130,6 +130,11 @@ pub struct Filter {
     pub command: Option<String>,
     /// Only those with this text in a key or in the target of an effect.
     pub target: Option<String>,
+    /// Only what was entered or ended at this time or later, wall clock in
+    /// milliseconds, or is open.
+    pub since_ms: Option<i64>,
+    /// Only what was entered at this time or before.
+    pub until_ms: Option<i64>,
     /// Only those with a higher number: the last one of the page before.
     pub after: Option<EntryId>,
     /// At most so many; `None`: all.

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Inner, Ledger, Opened, Settings};
+use super::{Heads, Inner, Ledger, Opened, Settings};
 use crate::books::Books;
 use crate::clock::Clock;
 use crate::error::LedgerError;
@@ -52,8 +52,10 @@ impl Ledger {
         let (books, left) = Books::open(Arc::clone(&path), store, Arc::clone(&clock), settings)?;
         let index = books.share_index();
         let (reader, answers) = Reader::driven(&path, disk.as_ref())?;
+        let known = books.head()?;
         let (writer, desk) = Writer::driven(books);
-        let ledger = Self(Arc::new(Inner { reader, writer, index, clock }));
+        let heads = Heads::new(known, writer.head());
+        let ledger = Self(Arc::new(Inner { reader, writer, index, clock, heads }));
         let opened = Opened { ledger, recovery: left.recovery, pending: left.pending };
         Ok((opened, Driven { answers, desk }))
     }

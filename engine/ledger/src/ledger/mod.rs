@@ -1,6 +1,7 @@
 //! The handle: open the ledger, ask it, read it.
 
 mod driven;
+mod heads;
 mod intake;
 mod repeat;
 mod settled;
@@ -23,6 +24,8 @@ use crate::reader::{self, Reader};
 use crate::store::{self, Disk, HostDisk};
 use crate::writer::Writer;
 
+pub use self::heads::Heads;
+pub(crate) use self::heads::read as read_head;
 pub use driven::{Driven, Turn};
 pub use repeat::{Extended, Extension, Known, Same};
 
@@ -40,6 +43,7 @@ struct Inner {
     writer: Writer,
     index: Arc<Mutex<Index>>,
     clock: Arc<dyn Clock>,
+    heads: Heads,
 }
 
 /// A ledger that was opened, and what the last run left in it.
@@ -147,9 +151,11 @@ impl Ledger {
         let (books, left) = Books::open(Arc::clone(&path), store, Arc::clone(&clock), settings)?;
         let index = books.share_index();
         let reader = Reader::start(&path, disk.as_ref())?;
+        let known = books.head()?;
         let writer = Writer::start(books)
             .map_err(|error| LedgerError::Io { path: path.to_path_buf(), detail: error.to_string() })?;
-        let ledger = Self(Arc::new(Inner { reader, writer, index, clock }));
+        let heads = Heads::new(known, writer.head());
+        let ledger = Self(Arc::new(Inner { reader, writer, index, clock, heads }));
         Ok(Opened { ledger, recovery: left.recovery, pending: left.pending })
     }
 
@@ -454,6 +460,20 @@ impl Ledger {
     /// When it could not be recorded.
     pub async fn prune(&self, keep: Duration, most: u32) -> Result<usize, LedgerError> {
         self.ask(Wait::Durable, move |books| books.prune(length_ms(keep), most)).await
+    }
+
+    /// What of an alert is taken out when its entry is over and the alert is
+    /// kept all the same; from the next entry on.
+    ///
+    /// # Errors
+    ///
+    /// When the ledger is closed.
+    pub async fn redact(&self, pointers: Vec<riposte_policy::keys::Pointer>) -> Result<(), LedgerError> {
+        let set = move |books: &mut Books| {
+            books.redact = pointers;
+            Ok(())
+        };
+        self.ask(Wait::Applied, set).await
     }
 
     /// Changes the limits and the quiet time; `most_pages` takes a new start.

@@ -181,7 +181,7 @@ fn add(hosts: &mut Vec<String>, host: &str) {
 
 /// An address, or a name as RFC 1123 has it. What ends in a number is meant to
 /// be an address, also a wrong one: as a name nothing would ever be found.
-fn is_host(text: &str) -> bool {
+pub(super) fn is_host(text: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))

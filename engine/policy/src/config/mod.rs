@@ -5,7 +5,7 @@
 //! them, the message says. The parts:
 //!
 //! * `read`: files to sections, and what sections say about each other;
-//! * `command`, `grants`, `guard`, `response`, `settings`, `white_list`: one block each;
+//! * `command`, `grants`, `guard`, `audit`, `response`, `settings`, `white_list`: one block each;
 //!   `block`: what they share;
 //! * `triggers`, `places`, `offenders`, `packages`: parts of a response;
 //! * `names`: the commands that responses name; `location`: where one runs;
@@ -17,6 +17,7 @@
 //! Every finding has a stable code: [`crate::diagnostic::CODES`] is the list,
 //! with severity, summary and page of each.
 
+mod audit;
 mod block;
 mod command;
 mod confinement;
@@ -48,6 +49,7 @@ use crate::keys::Pointer;
 use crate::limit::Limits;
 use crate::osregex::Pattern;
 
+pub use audit::{Auditing, Signing, Syslog, SyslogServer};
 pub use grants::NotGrants;
 pub use guard::{Guarding, OVERRIDABLE, Overridden, Override, USERS_BELOW};
 pub use location::Location;
@@ -304,6 +306,8 @@ pub struct Settings {
     pub firewall: Option<FirewallBackend>,
     /// `<guard>`: what is protected besides what the host itself shows.
     pub guard: Guarding,
+    /// `<audit>`: how long the audit is kept, and where copies go.
+    pub audit: Auditing,
 }
 
 impl Settings {
@@ -323,6 +327,7 @@ impl Settings {
             links: Vec::new(),
             firewall: None,
             guard: Guarding::default(),
+            audit: Auditing::default(),
         }
     }
 }

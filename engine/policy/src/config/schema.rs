@@ -9,7 +9,7 @@ use std::fmt::{Display, Write as _};
 
 use super::block::Shape;
 use super::grants::LIMITS;
-use super::{command, guard, response, settings};
+use super::{audit, command, guard, response, settings};
 use crate::grant::language::{self, Attribute, DIGESTS, ELEMENTS, KEEPS, Need, Takes, WRITE};
 
 /// What stands in an element.
@@ -34,6 +34,8 @@ const YES_NO: Takes = Takes::OneOf(&["yes", "no"]);
 const WAYS: Takes = Takes::OneOf(&["riposte", "wazuh"]);
 const SPAN: Takes = Takes::Text("time", r"\s*[0-9]+[smhd]?\s*");
 const SPANS: Takes = Takes::Text("times", r"[,\s]*[0-9]+[smhd]?([,\s]+[0-9]+[smhd]?)*[,\s]*");
+const SIZE: Takes = Takes::Text("size", r"\s*[0-9]+\s*(B|KiB|MiB|GiB)\s*");
+const SPAN_UNIT: Takes = Takes::Text("time with a unit", r"\s*[0-9]+(ms|s|m|h|d)\s*");
 const LEVEL: Takes = Takes::Text("level", r"\s*[0-9]+\s*");
 
 const fn free(name: &'static str, takes: Takes, what: &'static str) -> Attribute {
@@ -148,6 +150,47 @@ const ROWS: &[(&str, &str, Content, &str)] = &[
         "guard",
         Content::Block(guard::SHAPE.children),
         "What is protected besides what the host itself shows.",
+    ),
+    (
+        "riposte",
+        "audit",
+        Content::Block(audit::SHAPE.children),
+        "How long the audit is kept, who vouches for it, and where copies go.",
+    ),
+    (
+        "audit",
+        "rotate",
+        Content::Only(&[
+            free("size", SIZE, "a file with so many bytes is full"),
+            free("age", SPAN_UNIT, "so is one that was begun so long ago"),
+        ]),
+        "When a new file of the audit begins.",
+    ),
+    ("audit", "retention", Content::Text(SPAN_UNIT), "How long the audit, and what is over, is kept."),
+    ("audit", "redact", Content::Text(SOME), "What of an alert is not shown: /full_log."),
+    ("audit", "ocsf", Content::Text(YES_NO), "Whether ocsf.jsonl is written."),
+    (
+        "audit",
+        "sign",
+        Content::Only(&[
+            Attribute { name: "key", need: Need::Required, takes: SOME, what: "the file of the key" },
+            free("every", SPAN_UNIT, "how often a head is signed"),
+        ]),
+        "Who vouches for heads of the audit.",
+    ),
+    (
+        "audit",
+        "syslog",
+        Content::Only(&[
+            Attribute {
+                name: "to",
+                need: Need::Required,
+                takes: SOME,
+                what: "udp://host:514, tcp://host:601, unix:/dev/log",
+            },
+            free("events", YES_NO, "whether every event goes there, or signed heads alone"),
+        ]),
+        "Where copies go.",
     ),
     ("guard", "trusted_proxies", Content::Text(SOME), "Whose addresses stand in logs for those of others."),
     ("guard", "manager", Content::Text(SOME), "Managers that this machine reports to."),
@@ -326,7 +369,7 @@ fn limits(out: &mut Writer) {
     out.documentation("How much a command may use.");
     for name in LIMITS {
         let takes = match *name {
-            "memory" => Takes::Text("size", r"\s*[0-9]+\s*(B|KiB|MiB|GiB)\s*"),
+            "memory" => SIZE,
             "concurrency" => Takes::Number(1, 10_000),
             _ => TIME,
         };

@@ -23,6 +23,7 @@ pub(super) const SHAPE: Shape = Shape {
         "link",
         "firewall",
         "guard",
+        "audit",
     ],
     unenforced: &[],
     stock: false,
@@ -90,6 +91,7 @@ impl Given {
                     }
                 }
                 "guard" => self.settings.guard.read(element, findings),
+                "audit" => self.settings.audit.read(element, findings),
                 // Reported by the shape.
                 _ => {}
             }

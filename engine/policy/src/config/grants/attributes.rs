@@ -35,6 +35,11 @@ impl Wrong {
         Self { message: message.to_string(), help: help.to_string() }
     }
 
+    /// The message alone.
+    pub(super) fn into_text(self) -> String {
+        self.message
+    }
+
     /// A word that is none of those that are known.
     pub(super) fn word(word: &str, known: &[&str]) -> Self {
         let listed = known.join(", ");

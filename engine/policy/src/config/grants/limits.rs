@@ -88,7 +88,7 @@ fn time(text: &str) -> Result<Duration, String> {
 }
 
 /// Bytes, from one page of WebAssembly memory to all that 32 bits can address.
-fn size(text: &str) -> Result<u64, String> {
+pub(in super::super) fn size(text: &str) -> Result<u64, String> {
     let text = text.trim();
     let wrong = || format!("{} is not a size from 64KiB to 4GiB, such as 32MiB", shown(text));
     values::size(text, 64 << 10, 4 << 30).ok_or_else(wrong)

@@ -32,7 +32,16 @@ use crate::grant::language::{self, ELEMENTS, Times};
 use crate::grant::{Digest, Grants};
 
 pub(super) use self::exec::confinement;
-pub(super) use self::limits::{KNOWN as LIMITS, LimitsGiven, limits};
+pub(super) use self::limits::{KNOWN as LIMITS, LimitsGiven, limits, size};
+
+/// The path of one file, for settings.
+///
+/// # Errors
+///
+/// Why it is none.
+pub(super) fn one_file(text: &str) -> Result<std::path::PathBuf, String> {
+    values::file(text).map_err(attributes::Wrong::into_text)
+}
 
 /// The `<capabilities>` of a command; `None` when it has none.
 pub(super) fn capabilities(command: &Element, findings: &mut Findings<'_>) -> Option<Grants> {

@@ -7,17 +7,23 @@ fn every_element_of_a_block_has_its_row() {
             assert!(row(name, child).is_some(), "<{child}> of <{name}> has no row in this file");
         }
     }
-    for child in guard::SHAPE.children {
-        assert!(row("guard", child).is_some(), "<{child}> of <guard> has no row in this file");
+    for (name, shape) in [("guard", &guard::SHAPE), ("audit", &audit::SHAPE)] {
+        for child in shape.children {
+            assert!(row(name, child).is_some(), "<{child}> of <{name}> has no row in this file");
+        }
     }
 }
 
 #[test]
 fn every_row_is_of_an_element_that_is_read() {
     for (block, name, ..) in ROWS {
-        let shape =
-            SECTIONS.iter().find(|(section, _)| section == block).map_or(&guard::SHAPE, |(_, shape)| shape);
-        assert!(shape.children.contains(name) || shape.unenforced.contains(name), "<{name}> of <{block}>");
+        let inner = [("guard", &guard::SHAPE), ("audit", &audit::SHAPE)];
+        let mut blocks = SECTIONS.into_iter().chain(inner);
+        let (_, shape) = blocks.find(|(section, _)| section == block).unwrap();
+        assert!(
+            shape.children.contains(name) || shape.unenforced.contains(name),
+            "<{name}> of <{block}>"
+        );
     }
 }
 

@@ -22,6 +22,7 @@ fn how_the_engine_does_what_differs() {
         exec_strict: true,
         links: vec!["firewall-drop".to_owned(), "host-deny".to_owned()],
         guard: Guarding::default(),
+        audit: Auditing::default(),
     };
     assert_eq!(settings(all, Role::Standalone), (vec![], wazuh));
     let ours = "<matching>documented</matching><key>riposte</key><offences>riposte</offences><on_stop>keep</on_stop>";
@@ -106,6 +107,58 @@ fn an_override_is_complete_or_none() {
     ] {
         let config = read(&format!("<riposte><guard>{text}</guard></riposte>"));
         assert!(one(&config).help.contains(help), "{text}: {:?}", one(&config));
+        assert_eq!((config.has_errors(), config.settings), (true, Settings::default()), "{text}");
+    }
+}
+
+#[test]
+fn how_the_audit_is_kept() {
+    let config = read(
+        "<riposte><audit><rotate size='1MiB' age='1d'/><retention>30d</retention><redact>/full_log</redact>\
+         <redact>data.dstuser</redact><redact>/full_log</redact><ocsf>yes</ocsf>\
+         <sign key='/etc/riposte/audit.key' every='10s'/><syslog to='udp://siem.example.com:514'/>\
+         <syslog to='tcp://[2001:db8::1]:601' events='yes'/><syslog to='unix:/dev/log'/></audit></riposte>",
+    );
+    assert_eq!(codes(&config), [""; 0]);
+    let audit = &config.settings.audit;
+    let seconds = std::time::Duration::from_secs;
+    assert_eq!(
+        (audit.full_bytes, audit.full_age, audit.retention),
+        (1 << 20, seconds(86_400), seconds(30 * 86_400))
+    );
+    assert_eq!(audit.redact.iter().map(Pointer::as_str).collect::<Vec<_>>(), ["/full_log", "/data/dstuser"]);
+    assert_eq!(audit.sign, Some(Signing { key: "/etc/riposte/audit.key".into(), every: seconds(10) }));
+    assert!(audit.ocsf);
+    let to: Vec<_> = audit.syslog.iter().map(|syslog| (syslog.to.clone(), syslog.events)).collect();
+    assert_eq!(
+        to,
+        [
+            (SyslogServer::Udp("siem.example.com:514".into()), false),
+            (SyslogServer::Tcp("[2001:db8::1]:601".into()), true),
+            (SyslogServer::Unix("/dev/log".into()), false),
+        ]
+    );
+    for (text, code) in [
+        ("<rotate/>", "value-invalid"),
+        ("<rotate size='1'/>", "value-invalid"),
+        ("<rotate age='1s'/>", "value-invalid"),
+        ("<rotate sise='1MiB'/>", "attribute-unknown"),
+        ("<retention>90</retention>", "value-invalid"),
+        ("<redact>/a~x</redact>", "value-invalid"),
+        ("<ocsf>maybe</ocsf>", "value-invalid"),
+        ("<sign/>", "value-invalid"),
+        ("<sign key='audit.key'/>", "value-invalid"),
+        ("<sign key='/k' every='1ms'/>", "value-invalid"),
+        ("<syslog to='siem:514'/>", "value-invalid"),
+        ("<syslog to='udp://siem'/>", "value-invalid"),
+        ("<syslog to='udp://:514'/>", "value-invalid"),
+        ("<syslog to='unix:dev/log'/>", "value-invalid"),
+        ("<syslog to='udp://siem:514' events='all'/>", "value-invalid"),
+        ("<syslog>udp://siem:514</syslog>", "value-invalid"),
+        ("<format>ocsf</format>", "element-unknown"),
+    ] {
+        let config = read(&format!("<riposte><audit>{text}</audit></riposte>"));
+        assert_eq!(one(&config).code, code, "{text}");
         assert_eq!((config.has_errors(), config.settings), (true, Settings::default()), "{text}");
     }
 }
