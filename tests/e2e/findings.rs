@@ -34,7 +34,7 @@ fn codes() -> impl Iterator<Item = &'static str> {
 /// `setup` has one thing on each line: `program NAME [mode OCTAL] [owner UID]
 /// [crlf] [elf]` of `bin/NAME`; `component NAME FROM` installs one of
 /// `tests/components`, whose digest stands where the configuration says `DIGEST`; `huge NAME` one that is too large; `link NAME TO`;
-/// `log missing`, `log folder`; `rules NAME` is a file of a manager's rules.
+/// `config mode OCTAL`; `log missing`, `log folder`; `rules NAME` is a file of a manager's rules.
 fn home(code: &str) -> Option<TempDir> {
     let (from, home) = (folder(code), tempfile::tempdir().unwrap());
     let at = |name: &str| home.path().join(name);
@@ -67,6 +67,10 @@ fn home(code: &str) -> Option<TempDir> {
                     }
                     chown(&path, Some(owner.parse().unwrap()), None).unwrap();
                 }
+            }
+            ["config", "mode", mode] => {
+                let mode = u32::from_str_radix(mode, 8).unwrap();
+                fs::set_permissions(at("etc/ossec.conf"), fs::Permissions::from_mode(mode)).unwrap();
             }
             ["component", name, from] => {
                 let path = at("state/plugins").join(format!("{name}.wasm"));

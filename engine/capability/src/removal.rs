@@ -34,7 +34,7 @@ impl Capabilities {
     /// When it may still be there.
     pub async fn remove(&self, mark: &Mark) -> Result<(), Refusal> {
         match self.held(mark.effect.interface) {
-            Some(holding) => holding.backend.remove(&mark.effect.target).await,
+            Some(holding) => holding.remove_unclaimed(&mark.effect).await,
             None => self.backends.firewall.sync(vec![target_of(&mark.effect)?]).await,
         }
     }

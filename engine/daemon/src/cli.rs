@@ -4,10 +4,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use riposte_policy::config::Role;
 use riposte_policy::span::{self, Bare};
 
-use crate::commands::{self, uninstall, upgrade_check};
+pub use crate::commands::check::{As, Check};
+pub use crate::commands::explain::Explain;
+pub use crate::commands::inspect::Plugin;
+pub use crate::commands::listed::Commands;
+pub use crate::commands::migrate::Migrate;
+use crate::commands::{self, check, explain, listed, uninstall, upgrade_check};
 use crate::{execd, manager};
 
 /// What most commands end with.
@@ -19,16 +23,6 @@ const EXEC_HELP: &str = "The caller owns the rollback: what `add` did stays unti
     without one it is made here, and nothing else remembers it.\n\
     A link to riposte under the response's name in active-response/bin does the same.\n\
     Exit codes: 0 done or aborted, 255 failed (the log and stderr say why).";
-
-const EXPLAIN_CODES: &str = "With an engine running under the same --home, its state is asked; nothing is changed.\n\
-    Exit codes: 0 explained, 1 something could not be read (bad lines are named), 2 usage.";
-const COMMANDS_CODES: &str = "Nothing is asked of a running engine, and nothing is changed.\n\
-    Exit codes: 0 listed, also commands with errors (riposte check has them), 1 a file cannot be read, 2 usage.";
-const INSPECT_CODES: &str = "Nothing of the component is run.\n\
-    Exit codes: 0 a plugin that this engine can run once it is granted what it needs; 1 it cannot, or the file cannot \
-    be read; 2 usage.";
-const CHECK_EXIT_CODES: &str = "Exit codes: 0 nothing found, or only warnings and notes; 1 errors (with --strict warnings too), or a file that \
-     cannot be read; 2 usage. Colours go to a terminal only, and not when NO_COLOR is set.";
 
 /// Active response for Wazuh, OSSEC and their kin: alerts in, sandboxed
 /// responses out, undone on time.
@@ -62,10 +56,10 @@ pub enum Command {
     #[command(after_help = execd::args::EXIT_CODES, args_conflicts_with_subcommands = true)]
     Execd(execd::args::Execd),
     /// Check the configuration and say what is wrong, where, and what to write instead (also `riposte -t`)
-    #[command(after_help = CHECK_EXIT_CODES)]
+    #[command(after_help = check::EXIT_CODES)]
     Check(Check),
     /// Every command: where it comes from, what runs it, what it is granted
-    #[command(after_help = COMMANDS_CODES)]
+    #[command(after_help = listed::EXIT_CODES)]
     Commands(Commands),
     /// Components that are to become responses
     #[command(subcommand)]
@@ -74,7 +68,7 @@ pub enum Command {
     #[command(after_help = EXIT_CODES)]
     Schema,
     /// Say what becomes of an alert under every response, and why; of a log of alerts, how often
-    #[command(after_help = EXPLAIN_CODES)]
+    #[command(after_help = explain::EXIT_CODES)]
     Explain(Explain),
     /// Run a built-in response as Wazuh's program of that name: message on stdin, dialogue on stdout
     #[command(after_help = EXEC_HELP)]
@@ -196,107 +190,6 @@ pub enum From {
     End,
 }
 
-/// `riposte check`.
-#[derive(Args, Clone, Debug)]
-pub struct Check {
-    #[command(flatten)]
-    pub sources: Sources,
-    /// Print an array of findings as JSON
-    #[arg(long)]
-    pub json: bool,
-    /// Check it for this role
-    #[arg(
-        long,
-        value_enum,
-        value_name = "run|execd|manager",
-        default_value = "run",
-        hide_possible_values = true
-    )]
-    pub role: As,
-    /// Print what a finding means and how to mend it; without CODE list them all
-    #[arg(long, value_name = "CODE", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["json", "strict", "config"])]
-    pub explain: Option<String>,
-}
-
-/// For which role a configuration is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum As {
-    /// `riposte run`.
-    Run,
-    /// `riposte execd`.
-    Execd,
-    /// `riposte manager`.
-    Manager,
-}
-
-impl As {
-    /// The role.
-    #[must_use]
-    pub fn role(self) -> Role {
-        match self {
-            Self::Run => Role::Standalone,
-            Self::Execd => Role::Execd,
-            Self::Manager => Role::Manager,
-        }
-    }
-}
-
-/// `riposte commands`.
-#[derive(Args, Clone, Debug)]
-pub struct Commands {
-    #[command(flatten)]
-    pub sources: Sources,
-    /// Also the built-in responses that no command names
-    #[arg(long)]
-    pub builtin: bool,
-    /// Print an array of commands as JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `riposte plugin`.
-#[derive(Clone, Debug, Subcommand)]
-pub enum Plugin {
-    /// What a component exports, imports and needs, and the least `<command>` for it
-    #[command(after_help = INSPECT_CODES)]
-    Inspect(Inspect),
-}
-
-/// `riposte plugin inspect`.
-#[derive(Args, Clone, Debug)]
-pub struct Inspect {
-    /// The component, a .wasm file
-    pub file: PathBuf,
-    /// Print one JSON object
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `riposte explain`.
-#[derive(Args, Clone, Debug)]
-pub struct Explain {
-    #[command(flatten)]
-    pub sources: Sources,
-    /// File of alerts, one a line; `-` reads standard input
-    #[arg(long, value_name = "FILE", default_value = "-")]
-    pub alert: PathBuf,
-    /// Explain this entry of the ledger: its alert, and what came of it
-    #[arg(long, value_name = "ENTRY", conflicts_with_all = ["alert", "each", "totals"])]
-    pub id: Option<i64>,
-    /// Ask no engine: explain by the configuration alone
-    #[arg(long)]
-    pub offline: bool,
-    /// Explain every alert of a log, in place of counting them
-    #[arg(long)]
-    pub each: bool,
-    /// Count the alerts, also when there is only one; with --json the last object
-    #[arg(long)]
-    pub totals: bool,
-    /// Print one JSON object per alert and response
-    #[arg(long)]
-    pub json: bool,
-}
-
 /// `riposte exec`.
 #[derive(Args, Clone, Debug)]
 pub struct Exec {
@@ -310,36 +203,6 @@ pub struct Exec {
     pub root: Option<PathBuf>,
     #[command(flatten)]
     pub at: Where,
-}
-
-/// `riposte migrate`.
-#[derive(Args, Clone, Debug)]
-pub struct Migrate {
-    #[command(flatten)]
-    pub direction: Direction,
-    /// With --from: files with what the indexer answers for channels and monitors
-    #[arg(value_name = "FILE", required_unless_present = "to", conflicts_with = "to")]
-    pub documents: Vec<PathBuf>,
-    /// Folder to write files into, `-` for standard output
-    #[arg(long, value_name = "DIR|-")]
-    pub output: Option<PathBuf>,
-    /// Print one JSON object, with the findings
-    #[arg(long)]
-    pub json: bool,
-    #[command(flatten)]
-    pub sources: Sources,
-}
-
-/// To which version or from which: one of both.
-#[derive(Args, Clone, Debug)]
-#[group(required = true, multiple = false)]
-pub struct Direction {
-    /// Write documents for this version of Wazuh
-    #[arg(long, value_name = "VERSION", value_parser = ["5"])]
-    pub to: Option<String>,
-    /// Read documents of this version of Wazuh
-    #[arg(long, value_name = "VERSION", value_parser = ["5"])]
-    pub from: Option<String>,
 }
 
 /// `riposte list`.

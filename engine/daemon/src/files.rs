@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
@@ -132,6 +132,39 @@ fn open(path: &Path, more: OFlags) -> io::Result<std::fs::File> {
 fn options() -> std::fs::OpenOptions {
     #[expect(clippy::disallowed_methods, reason = "this module owns reading files the user names")]
     std::fs::OpenOptions::new()
+}
+
+/// Why a file is not to be relied on: somebody else can change it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// It belongs to this user, who is neither root nor ours.
+    Owner(u32),
+    /// Its mode lets others write it.
+    Writable(u32),
+}
+
+/// The right of everybody to write.
+pub const EVERYBODY: u32 = 0o002;
+/// The rights of all but the owner to write.
+pub const OTHERS: u32 = 0o022;
+
+/// Who else can change the file at `path`; `who` must not be able to write it.
+/// What is no file, a pipe that a shell made say, is whoever's opened it.
+#[must_use]
+pub fn doubt(path: &Path, who: u32) -> Option<Doubt> {
+    let is_file = std::fs::metadata(path).is_ok_and(|found| found.is_file());
+    is_file.then(|| doubt_of_any(path, who)).flatten()
+}
+
+/// The same for a folder too.
+#[must_use]
+pub fn doubt_of_any(path: &Path, who: u32) -> Option<Doubt> {
+    let found = std::fs::metadata(path).ok()?;
+    let us = rustix::process::geteuid().as_raw();
+    if found.uid() != us && found.uid() != 0 {
+        return Some(Doubt::Owner(found.uid()));
+    }
+    (found.mode() & who != 0).then_some(Doubt::Writable(found.mode() & 0o7777))
 }
 
 /// A configuration file cannot be read.

@@ -4,6 +4,7 @@
 //! under one folder. Wazuh's home (`root`) is a place of its own: native
 //! programs run there, and `logs/active-responses.log` is written there.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -150,7 +151,10 @@ impl Places {
         for folder in private {
             make(folder, 0o700)?;
         }
-        make(&self.log, 0o750)
+        make(&self.log, 0o750)?;
+        let parents: BTreeSet<_> =
+            [&self.state, &self.run, &self.log].into_iter().filter_map(|one| one.parent()).collect();
+        parents.into_iter().try_for_each(not_everybodys)
     }
 }
 
@@ -170,6 +174,18 @@ fn make(folder: &Path, mode: u32) -> Result<(), Unusable> {
     }
     let probe = rustix::fs::access(folder, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK);
     probe.map_err(|errno| unusable(errno.into()))
+}
+
+/// Whoever may write the folder that ours lie in could exchange them, unless
+/// its sticky bit keeps to each what is theirs.
+fn not_everybodys(folder: &Path) -> Result<(), Unusable> {
+    let unusable = |source| Unusable { folder: folder.to_owned(), source };
+    let mode = std::fs::metadata(folder).map_err(unusable)?.mode();
+    if mode & 0o002 == 0 || mode & 0o1000 != 0 {
+        return Ok(());
+    }
+    let why = format!("everybody may write to it; run: chmod o-w {}", folder.display());
+    Err(unusable(io::Error::other(why)))
 }
 
 /// The parent of `etc/`, when the configuration lies in one that has
@@ -235,5 +251,12 @@ mod tests {
         rustix::fs::chmod(places.state.as_path(), 0o777.into()).unwrap();
         let refused = places.create().unwrap_err().to_string();
         assert!(refused.contains("chmod go-w"), "{refused}");
+        rustix::fs::chmod(places.state.as_path(), 0o700.into()).unwrap();
+        places.create().unwrap();
+        // Also the one that they all lie in, unless what is in it stays ours.
+        rustix::fs::chmod(dir.path(), 0o777.into()).unwrap();
+        assert!(places.create().unwrap_err().to_string().contains("chmod o-w"));
+        rustix::fs::chmod(dir.path(), 0o1777.into()).unwrap();
+        places.create().unwrap();
     }
 }

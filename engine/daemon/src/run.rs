@@ -163,6 +163,12 @@ async fn follow(mut serving: Serving, intake: Intake) -> Result<Exit, String> {
     if once && failed > 0 {
         return Err(format!("{failed} responses failed; {} says why", engine.places.audit().display()));
     }
+    let off = engine.counters.off.load(Ordering::Relaxed);
+    if once && off > 0 {
+        return Err(format!(
+            "{off} responses were not made, since their command is off; riposte check says why"
+        ));
+    }
     Ok(Exit::Done)
 }
 

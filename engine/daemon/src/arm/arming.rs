@@ -1,11 +1,11 @@
 //! One command: which executable, what it may do, what is worth saying of it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use riposte_capability::firewall;
-use riposte_capability::process::Program;
 use riposte_capability::process::confine::{self, Strength};
+use riposte_capability::process::{Program, Unfit};
 use riposte_policy::config::{Command, Response, Role};
 use riposte_policy::diagnostic::Severity;
 use riposte_policy::grant::{Confinement, Grants, NewPrivileges};
@@ -16,6 +16,7 @@ use riposte_runtime::{Components, Kind, LoadError};
 use super::executable::{self, Executable, NotFound};
 use super::findings::Findings;
 use super::{REFUSED, Ready, Runner, definition, ready, script, versions};
+use crate::files::{self, Doubt};
 use crate::places::Places;
 
 /// One arming: where things are, and what was found.
@@ -67,6 +68,13 @@ impl Arming<'_> {
                 self.component(command, responses, builtin.wasm, grants.unwrap_or_default(), true)
             }
             Executable::Component(path) => {
+                if let Some(unfit) = exchangeable(&path) {
+                    let severity = if used { Severity::Error } else { Severity::Warning };
+                    let (what, help) = script::unfit(&unfit);
+                    let message = format!("command {:?}: {what}", command.name);
+                    self.found.say(severity, script::code(&unfit), at, message, help);
+                    return None;
+                }
                 let bytes = match crate::files::read_at_most(&path, 256 << 20) {
                     Ok(bytes) => bytes,
                     Err(error) => {
@@ -293,6 +301,19 @@ impl Arming<'_> {
             self.found.say(Severity::Note, "trigger-wide", &response.place, message, help);
         }
     }
+}
+
+/// Who else could exchange a component. Its grants may be for any component of
+/// that name.
+fn exchangeable(path: &Path) -> Option<Unfit> {
+    let each = [Some(path), path.parent()];
+    each.into_iter().flatten().find_map(|path| {
+        let path = path.to_owned();
+        match files::doubt_of_any(&path, files::OTHERS)? {
+            Doubt::Owner(uid) => Some(Unfit::Owner { path, uid }),
+            Doubt::Writable(mode) => Some(Unfit::Writable { path, mode }),
+        }
+    })
 }
 
 /// Levels from this on are rare enough to act on alone: attacks begin at 7 in

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use riposte_policy::config::Config;
 use riposte_policy::diagnostic::{self, Diagnostic, Place, Severity};
 
-use crate::files::File;
+use crate::files::{self, Doubt, File};
 
 /// Most findings that are kept: nobody reads more.
 const MOST: usize = 1_000;
@@ -52,6 +52,28 @@ impl<'a> Findings<'a> {
         let source = self.line(place);
         let place = place.clone();
         self.found.push(Diagnostic { severity, code, place, source, message, help, wazuh: String::new() });
+    }
+
+    /// Says which files others can change. That Wazuh's own group may write one
+    /// of Wazuh's is how Wazuh installs it.
+    pub(super) fn exchangeable(&mut self) {
+        for file in self.files {
+            let Some(doubt) = files::doubt(&file.path, files::EVERYBODY) else { continue };
+            let place = Place { file: file.path.display().to_string().into(), line: 1, column: 1 };
+            let (message, help) = match doubt {
+                Doubt::Writable(mode) => (
+                    format!(
+                        "everybody may write this file (mode {mode:04o}), and so decide what the engine runs"
+                    ),
+                    format!("chmod o-w {}", file.path.display()),
+                ),
+                Doubt::Owner(uid) => (
+                    format!("this file belongs to uid {uid}, who may decide so what the engine runs"),
+                    format!("chown root {}", file.path.display()),
+                ),
+            };
+            self.say(Severity::Error, "config-writable", &place, message, help);
+        }
     }
 
     /// Says when there is nothing in the files that the engine could do.

@@ -109,6 +109,7 @@ impl Armed {
             .collect();
         let mut config = Config::read_as(&sources, role);
         let mut arming = Arming { places, components, role, found: Findings::new(files) };
+        arming.found.exchangeable();
         let mut responses: HashMap<Arc<str>, Vec<&Response>> = HashMap::new();
         for response in &config.responses {
             responses.entry(Arc::clone(&response.command)).or_default().push(response);

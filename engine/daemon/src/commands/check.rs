@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 
+use clap::Args;
 use riposte_capability::firewall::fake::Fake;
 use riposte_capability::{Backends, Capabilities, Guard};
 use riposte_policy::Severity;
@@ -14,14 +15,64 @@ use riposte_runtime::{Components, Settings};
 
 use crate::arm::Armed;
 use crate::claims::Nowhere;
+use crate::cli::Sources;
 use crate::commands::{ask, locate};
 use crate::engine::COMPONENTS;
 use crate::exit::Exit;
+use crate::files;
 use crate::places::Places;
-use crate::{cli, files};
+
+/// What it ends with.
+pub const EXIT_CODES: &str = "Exit codes: 0 nothing found, or only warnings and notes; 1 errors (with --strict warnings too), or a file that \
+     cannot be read; 2 usage. Colours go to a terminal only, and not when NO_COLOR is set.";
+
+/// `riposte check`.
+#[derive(Args, Clone, Debug)]
+pub struct Check {
+    #[command(flatten)]
+    pub sources: Sources,
+    /// Print an array of findings as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Check it for this role
+    #[arg(
+        long,
+        value_enum,
+        value_name = "run|execd|manager",
+        default_value = "run",
+        hide_possible_values = true
+    )]
+    pub role: As,
+    /// Print what a finding means and how to mend it; without CODE list them all
+    #[arg(long, value_name = "CODE", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["json", "strict", "config"])]
+    pub explain: Option<String>,
+}
+
+/// For which role a configuration is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum As {
+    /// `riposte run`.
+    Run,
+    /// `riposte execd`.
+    Execd,
+    /// `riposte manager`.
+    Manager,
+}
+
+impl As {
+    /// The role.
+    #[must_use]
+    pub fn role(self) -> Role {
+        match self {
+            Self::Run => Role::Standalone,
+            Self::Execd => Role::Execd,
+            Self::Manager => Role::Manager,
+        }
+    }
+}
 
 /// Checks, prints, and says whether there are errors.
-pub fn check(check: &cli::Check) -> Exit {
+pub fn check(check: &Check) -> Exit {
     if let Some(code) = &check.explain {
         return explain(code);
     }

@@ -3,14 +3,14 @@
 
 use std::fmt::Write as _;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::{Args, Subcommand};
 use riposte_policy::diagnostic::shown;
 use riposte_policy::grant::language;
 use riposte_runtime::{Inspection, Kind};
 use serde_json::{Value, json};
 
-use crate::cli;
 use crate::commands::{ask, check};
 use crate::exit::Exit;
 
@@ -22,8 +22,31 @@ const LARGE: usize = 16 << 20;
 /// The words of [`language::Element::least`] that an operator has to fill in.
 const TO_FILL_IN: [&str; 5] = ["NAME", "/PATH", "HOST", "ADDRESS", "VALUE"];
 
+/// What it ends with.
+pub const EXIT_CODES: &str = "Nothing of the component is run.\n\
+    Exit codes: 0 a plugin that this engine can run once it is granted what it needs; 1 it cannot, or the file cannot \
+    be read; 2 usage.";
+
+/// `riposte plugin`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Plugin {
+    /// What a component exports, imports and needs, and the least `<command>` for it
+    #[command(after_help = EXIT_CODES)]
+    Inspect(Inspect),
+}
+
+/// `riposte plugin inspect`.
+#[derive(Args, Clone, Debug)]
+pub struct Inspect {
+    /// The component, a .wasm file
+    pub file: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Inspects, prints, and says whether this engine can run it.
-pub fn inspect(args: &cli::Inspect) -> Exit {
+pub fn inspect(args: &Inspect) -> Exit {
     let looked = read(&args.file).and_then(|bytes| {
         let (components, _) = check::sandbox(1)?;
         let inspection = components.inspect(&bytes).map_err(|error| explained(&bytes, &error.to_string()))?;

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use clap::Args;
 use riposte_plugins::Builtin;
 use riposte_policy::config::{Command, Role};
 use riposte_policy::diagnostic::shown;
@@ -14,16 +15,35 @@ use serde_json::{Value, json};
 
 use crate::arm::executable::{self, Executable};
 use crate::arm::{Armed, COMPONENTS, PROGRAMS, Ready, Runner, definition};
+use crate::cli::Sources;
 use crate::commands::{ask, check, locate};
 use crate::exit::Exit;
+use crate::files;
 use crate::places::Places;
-use crate::{cli, files};
+
+/// What it ends with.
+pub const EXIT_CODES: &str = "Nothing is asked of a running engine, and nothing is changed.\n\
+    Exit codes: 0 listed, also commands with errors (riposte check has them); 1 a file cannot be read, or with --strict \
+    there are errors or warnings; 2 usage.";
+
+/// `riposte commands`.
+#[derive(Args, Clone, Debug)]
+pub struct Commands {
+    #[command(flatten)]
+    pub sources: Sources,
+    /// Also the built-in responses that no command names
+    #[arg(long)]
+    pub builtin: bool,
+    /// Print an array of commands as JSON
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// Lists them, and says whether the files could be read.
-pub fn commands(args: &cli::Commands) -> Exit {
+pub fn commands(args: &Commands) -> Exit {
     let (places, configs) = locate(&args.sources);
-    let all = match list(&places, &configs, args) {
-        Ok(all) => all,
+    let (all, wrong) = match list(&places, &configs, args) {
+        Ok(listed) => listed,
         Err(error) => {
             ask::complain(args.json, &error);
             return Exit::Failed;
@@ -37,10 +57,21 @@ pub fn commands(args: &cli::Commands) -> Exit {
         let all: Vec<_> = all.iter().map(One::text).collect();
         ask::say_text(all.join("\n").trim_end());
     }
+    if args.sources.strict && wrong > 0 {
+        eprintln!(
+            "riposte: the configuration has errors or warnings: {wrong}; riposte check --strict shows them"
+        );
+        return Exit::Failed;
+    }
     Exit::Done
 }
 
-fn list(places: &Places, configs: &[std::path::PathBuf], args: &cli::Commands) -> Result<Vec<One>, String> {
+/// The commands, and how many findings an engine that is strict would not start with.
+fn list(
+    places: &Places,
+    configs: &[std::path::PathBuf],
+    args: &Commands,
+) -> Result<(Vec<One>, usize), String> {
     let files = match files::read(configs) {
         // Without a configuration there are the built-in responses all the same.
         Err(_) if args.builtin && args.sources.config.is_empty() => Vec::new(),
@@ -48,6 +79,7 @@ fn list(places: &Places, configs: &[std::path::PathBuf], args: &cli::Commands) -
     };
     let (components, _) = check::sandbox(1)?;
     let armed = Armed::new_as(&files, places, &components, Role::Standalone);
+    let wrong = armed.fatal(true).count();
     let mut all: Vec<_> =
         armed.config.commands.iter().map(|command| One::new(command, false, &armed, places)).collect();
     if args.builtin {
@@ -57,7 +89,7 @@ fn list(places: &Places, configs: &[std::path::PathBuf], args: &cli::Commands) -
         let (armed, _) = armed.with(&others, places, &components);
         all.extend(others.iter().map(|command| One::new(command, true, &armed, places)));
     }
-    Ok(all)
+    Ok((all, wrong))
 }
 
 /// One command.

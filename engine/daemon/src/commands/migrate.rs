@@ -5,21 +5,53 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use clap::Args;
 use riposte_policy::Severity;
 use riposte_policy::config::{Config, Source};
 use riposte_policy::migrate::{Finding, Five, Four, from_five, to_five};
 use serde::Serialize;
 use serde_json::json;
 
+use crate::cli::Sources;
 use crate::commands::{ask, locate};
 use crate::exit::Exit;
-use crate::{cli, files};
+use crate::files;
 
 /// Largest file of documents read, in bytes.
 const LARGEST: u64 = 16 << 20;
 
+/// `riposte migrate`.
+#[derive(Args, Clone, Debug)]
+pub struct Migrate {
+    #[command(flatten)]
+    pub direction: Direction,
+    /// With --from: files with what the indexer answers for channels and monitors
+    #[arg(value_name = "FILE", required_unless_present = "to", conflicts_with = "to")]
+    pub documents: Vec<PathBuf>,
+    /// Folder to write files into, `-` for standard output
+    #[arg(long, value_name = "DIR|-")]
+    pub output: Option<PathBuf>,
+    /// Print one JSON object, with the findings
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub sources: Sources,
+}
+
+/// To which version or from which: one of both.
+#[derive(Args, Clone, Debug)]
+#[group(required = true, multiple = false)]
+pub struct Direction {
+    /// Write documents for this version of Wazuh
+    #[arg(long, value_name = "VERSION", value_parser = ["5"])]
+    pub to: Option<String>,
+    /// Read documents of this version of Wazuh
+    #[arg(long, value_name = "VERSION", value_parser = ["5"])]
+    pub from: Option<String>,
+}
+
 /// Migrates one way or the other. Fails when a response was not migrated.
-pub fn migrate(migrate: &cli::Migrate) -> Exit {
+pub fn migrate(migrate: &Migrate) -> Exit {
     let done = if migrate.direction.to.is_some() { to(migrate) } else { from(migrate) };
     match done {
         Ok(findings) if findings.iter().any(|found| found.severity == Severity::Error) => Exit::Failed,
@@ -31,7 +63,7 @@ pub fn migrate(migrate: &cli::Migrate) -> Exit {
     }
 }
 
-fn to(migrate: &cli::Migrate) -> Result<Vec<Finding>, String> {
+fn to(migrate: &Migrate) -> Result<Vec<Finding>, String> {
     let (_, configs) = locate(&migrate.sources);
     let files = files::read(&configs).map_err(|error| error.to_string())?;
     let names: Vec<String> = files.iter().map(|file| file.path.display().to_string()).collect();
@@ -54,7 +86,7 @@ fn to(migrate: &cli::Migrate) -> Result<Vec<Finding>, String> {
     Ok(findings)
 }
 
-fn from(migrate: &cli::Migrate) -> Result<Vec<Finding>, String> {
+fn from(migrate: &Migrate) -> Result<Vec<Finding>, String> {
     let mut sources = Vec::new();
     for path in &migrate.documents {
         let bytes = files::read_at_most(path, LARGEST)
@@ -83,12 +115,12 @@ fn pretty(documents: &impl Serialize) -> Result<String, String> {
 }
 
 /// Where files are to be written; `None` for standard output.
-fn folder(migrate: &cli::Migrate) -> Option<&Path> {
+fn folder(migrate: &Migrate) -> Option<&Path> {
     migrate.output.as_deref().filter(|output| *output != Path::new("-"))
 }
 
 /// The findings: for programs on standard output, for people beside it.
-fn say(migrate: &cli::Migrate, findings: &[Finding], json: impl FnOnce() -> serde_json::Value) {
+fn say(migrate: &Migrate, findings: &[Finding], json: impl FnOnce() -> serde_json::Value) {
     if migrate.json {
         return ask::say(&json());
     }

@@ -80,6 +80,8 @@ pub struct Counters {
     pub stale: AtomicU64,
     /// Responses that failed, or could not be decided.
     pub failed: AtomicU64,
+    /// Orders for a command that is off.
+    pub off: AtomicU64,
 }
 
 impl Intake {

@@ -28,7 +28,7 @@ pub use self::foresee::{Foreseen, foresee};
 pub use self::turns::{Turn, Turns};
 use crate::arm::{Ready, Runner};
 use crate::engine::Engine;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Refused};
 use crate::undo;
 
 /// How long to wait before a ledger that cannot be written is tried again.
@@ -64,6 +64,9 @@ pub async fn respond(engine: &Arc<Engine>, order: Order, receipt: Receipt) -> Ou
 pub fn settled(engine: &Engine, order: &Order, keys: &[String], outcome: &Outcome) {
     if matches!(outcome, Outcome::Failed { .. } | Outcome::Undecided(_)) {
         engine.counters.failed.fetch_add(1, Ordering::Relaxed);
+    }
+    if matches!(outcome, Outcome::Refused(Refused::Off)) {
+        engine.counters.off.fetch_add(1, Ordering::Relaxed);
     }
     engine.tally.ended(&order.command.name, outcome);
     engine.report.outcome(order, keys, outcome);

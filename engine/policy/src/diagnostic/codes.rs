@@ -101,6 +101,7 @@ codes! {
     Reading "command-unusable" ("error") "a response names a command with errors";
     Arming "component-refused" ("error") "a component that does not fit its command or its grants";
     Arming "config-empty" ("warning") "files without any command or response";
+    Arming "config-writable" ("error") "a file of the configuration that others can change";
     Arming "confinement-level" ("note") "how a native program is confined";
     Arming "confinement-unavailable" ("error, warning") "a confinement that this host cannot give";
     Arming "confinement-unused" ("warning") "a confinement for a component, which needs none";

@@ -110,18 +110,25 @@ impl Target {
         let left = match without(&text, self.line.as_str()) {
             Edit::None => text,
             Edit::Changed(left) => {
-                if prior.file == File::There || !left.is_empty() {
+                if !left.is_empty() || !self.was_made(&file, prior) {
                     return self.replace(&folder, &file, &left);
                 }
                 left
             }
         };
-        if left.is_empty() && prior.file == File::Missing {
+        if left.is_empty() && self.was_made(&file, prior) {
             unlinkat(&folder, self.file.name(), AtFlags::empty())
                 .map_err(|errno| self.failed("remove", errno))?;
             fsync(&folder).map_err(|errno| self.failed("remove", errno))?;
         }
         Ok(())
+    }
+
+    /// Whether there was no file before the engine's first line in it. Whoever
+    /// found one that another entry had made, recorded it as there.
+    fn was_made(&self, file: &fs::File, prior: Prior) -> bool {
+        let mut value = [0; 1];
+        prior.file == File::Missing || rustix::fs::fgetxattr(file, MADE, &mut value[..]).is_ok()
     }
 
     /// Whether the line is the engine's by its mark: one that somebody else had
@@ -218,6 +225,9 @@ impl Target {
         };
         // Whatever the umask is: those who act on the lines must read them.
         let readable = rustix::fs::fchmod(&file, Mode::from_raw_mode(0o644));
+        // Where the file system takes no such note, a file that two entries had
+        // lines in stays, empty.
+        let _ = rustix::fs::fsetxattr(&file, MADE, b"1", XattrFlags::empty());
         readable.and_then(|()| fsync(folder)).map_err(|errno| self.failed("create", errno))
     }
 
@@ -276,6 +286,9 @@ impl Target {
         refused(self.file.as_path(), doing, errno)
     }
 }
+
+/// The attribute of a file that the engine made. It moves on to each version.
+const MADE: &str = "user.riposte.made";
 
 const MOUNT: &str =
     "it is a mount point of its own and cannot be replaced in one step; mount its folder instead";

@@ -102,6 +102,38 @@ fn a_missing_file_comes_and_goes_with_its_line() {
 }
 
 #[test]
+fn a_file_that_was_made_goes_with_the_last_line_whoever_made_it() {
+    for order in [[0, 1], [1, 0]] {
+        let scratch = Scratch::new();
+        let held: Vec<_> = ["ALL:1.2.3.4", "ALL:5.6.7.8"]
+            .map(|line| {
+                let target = scratch.target("hosts.deny", line);
+                let prior = target.prior().unwrap();
+                target.make(None).unwrap();
+                (target, prior)
+            })
+            .into_iter()
+            .collect();
+        assert_eq!([held[0].1.file, held[1].1.file], [File::Missing, File::There]);
+        let mut value = [0; 1];
+        let noted = rustix::fs::getxattr(scratch.at("hosts.deny"), MADE, &mut value[..]).is_ok();
+        for at in order {
+            held[at].0.restore(held[at].1).unwrap();
+        }
+        // Without such notes the one that found it there does not know better.
+        assert!(scratch.names().is_empty() || !noted && order == [0, 1], "{:?}", scratch.names());
+    }
+    // One that was there stays, also empty.
+    let scratch = Scratch::with("hosts.deny", "");
+    let target = scratch.target("hosts.deny", "ALL:1.2.3.4");
+    let prior = target.prior().unwrap();
+    target.make(None).unwrap();
+    target.restore(prior).unwrap();
+    assert_eq!(scratch.text("hosts.deny"), "");
+    assert_eq!(scratch.names().len(), 1);
+}
+
+#[test]
 fn a_missing_folder_is_named_and_undoing_there_is_done() {
     let scratch = Scratch::new();
     let target = scratch.target("gone/hosts.deny", "a");

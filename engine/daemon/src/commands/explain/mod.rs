@@ -13,6 +13,7 @@ use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use clap::Args;
 use riposte_capability::Capabilities;
 use riposte_ledger::clock::{Clock, SystemClock};
 use riposte_policy::alert::Alert;
@@ -23,7 +24,7 @@ use tokio::runtime::Runtime;
 use self::explanation::Explanation;
 use self::totals::Totals;
 use crate::arm::Armed;
-use crate::cli;
+use crate::cli::Sources;
 use crate::commands::{ask, check, locate};
 use crate::control::{self, Request, Result as Asked, client};
 use crate::exit::Exit;
@@ -51,8 +52,37 @@ const NO_ALERT: &str = "there is no alert in this input: an alert is one line; j
 const COUNTED: &str =
     "counted by the configuration: pauses, allows, budgets and what is in force play no part\n";
 
+/// What it ends with.
+pub const EXIT_CODES: &str = "With an engine running under the same --home, its state is asked; nothing is changed.\n\
+    Exit codes: 0 explained, 1 something could not be read (bad lines are named), 2 usage.";
+
+/// `riposte explain`.
+#[derive(Args, Clone, Debug)]
+pub struct Explain {
+    #[command(flatten)]
+    pub sources: Sources,
+    /// File of alerts, one a line; `-` reads standard input
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    pub alert: PathBuf,
+    /// Explain this entry of the ledger: its alert, and what came of it
+    #[arg(long, value_name = "ENTRY", conflicts_with_all = ["alert", "each", "totals"])]
+    pub id: Option<i64>,
+    /// Ask no engine: explain by the configuration alone
+    #[arg(long)]
+    pub offline: bool,
+    /// Explain every alert of a log, in place of counting them
+    #[arg(long)]
+    pub each: bool,
+    /// Count the alerts, also when there is only one; with --json the last object
+    #[arg(long)]
+    pub totals: bool,
+    /// Print one JSON object per alert and response
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Explains every alert of the input, or one entry.
-pub fn explain(args: &cli::Explain) -> Exit {
+pub fn explain(args: &Explain) -> Exit {
     if let Some(id) = args.id {
         return past::explain(args, id);
     }
@@ -67,7 +97,7 @@ pub fn explain(args: &cli::Explain) -> Exit {
 
 /// One run over an input.
 struct Explaining<'a> {
-    args: &'a cli::Explain,
+    args: &'a Explain,
     places: Places,
     configs: Vec<PathBuf>,
     /// Whether an engine answers.
@@ -97,7 +127,7 @@ struct Alone {
 }
 
 impl<'a> Explaining<'a> {
-    fn new(args: &'a cli::Explain) -> Result<Self, String> {
+    fn new(args: &'a Explain) -> Result<Self, String> {
         let (places, configs) = locate(&args.sources);
         let mut explaining = Self {
             args,

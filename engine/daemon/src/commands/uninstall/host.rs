@@ -1,5 +1,6 @@
 //! What this host shows as ours: tables, chains, sets, routes, lines, locks.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use riposte_capability::firewall::{self, removal};
@@ -12,6 +13,9 @@ use crate::claims::Nowhere;
 use crate::host;
 use crate::places::Places;
 use crate::service;
+
+/// Where firewalld would be reached.
+const BUS: &str = "/run/dbus/system_bus_socket";
 
 /// Removes every mark, whether the ledger knew it or not. Nobody claims
 /// anything any more.
@@ -26,8 +30,12 @@ pub(super) fn remove(places: &Places, log: &mut Log) {
     threads.block_on(async {
         let backends = host::backends(&claims, &guard, places, false, None);
         let capabilities = Capabilities::new(Arc::clone(&claims), backends, guard);
-        for interface in [routes::INTERFACE, lines::INTERFACE, accounts::INTERFACE, firewall::INTERFACE] {
+        for interface in [routes::INTERFACE, lines::INTERFACE, accounts::INTERFACE] {
             marks(&capabilities, interface, log).await;
+        }
+        // Firewalld keeps rules of the runtime only: where it does not run, it has none.
+        if Path::new(BUS).exists() {
+            marks(&capabilities, firewall::INTERFACE, log).await;
         }
         filters(log).await;
     });

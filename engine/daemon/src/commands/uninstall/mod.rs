@@ -158,6 +158,7 @@ fn engine(socket: &Path) -> Option<rustix::process::Pid> {
 fn undo(args: &Uninstall, places: &Places, log: &mut Log) -> bool {
     let ledger = places.ledger();
     if !ledger.exists() {
+        own::accounts(log);
         return true;
     }
     let open = match Ledger::read(&ledger, &Filter { open_only: true, ..Filter::default() }) {

@@ -14,6 +14,8 @@ const BY_PACKAGE: [&str; 2] = ["/usr/lib/systemd/system", "/lib/systemd/system"]
 /// The units that our documentation and `execd install` name.
 const UNITS: [&str; 2] = ["riposte.service", "riposte-execd.service"];
 
+const SHADOW: &str = "/etc/shadow";
+
 /// What the state folder and the log folder hold of ours, by how the names
 /// begin. Anything else there is somebody else's, and stays.
 const STATE: [&str; 6] = ["ledger", "compiled", "plugins", "versions", "state", "upgrade-check."];
@@ -28,6 +30,28 @@ pub(super) fn quarantined(places: &Places) -> Result<Vec<Kept>, String> {
 pub(super) fn listed(kept: &[Kept]) -> String {
     let line = |kept: &Kept| format!("  {} is kept as {}", kept.path.display(), kept.lies.display());
     kept.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Accounts that look as we lock them. They carry no mark: without a ledger it
+/// takes somebody to say whether it was us.
+pub(super) fn accounts(log: &mut Log) {
+    let Ok(bytes) = crate::files::read_at_most(Path::new(SHADOW), 16 << 20) else { return };
+    let text = String::from_utf8_lossy(&bytes);
+    for user in text.lines().filter_map(locked) {
+        log.note(
+            "left",
+            &format!("the account {user} is locked and expired on day 1, as Riposte locks: usermod --unlock --expiredate '' {user}"),
+        );
+    }
+}
+
+/// The user of a line of shadow(5) with a locked password and the expiry of
+/// `accounts::vectors::lock`.
+fn locked(line: &str) -> Option<&str> {
+    let mut fields = line.split(':');
+    let (user, password, expires) = (fields.next()?, fields.next()?, fields.nth(5)?);
+    let plain = user.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-$".contains(&byte));
+    (plain && password.starts_with('!') && expires == "1").then_some(user)
 }
 
 /// Takes the links away by which the service manager starts us. The units
@@ -146,5 +170,24 @@ fn unlink(path: &Path) -> Result<(), String> {
 fn empty(folder: &Path, log: &mut Log) {
     if !log.dry && rustix::fs::rmdir(folder).is_ok() {
         log.note("remove", &folder.display().to_string());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::locked;
+
+    #[test]
+    fn accounts_that_look_locked_by_us() {
+        assert_eq!(locked("eve:!$6$s$h:19000:0:99999:7::1:"), Some("eve"));
+        for line in [
+            "eve:!$6$s$h:19000:0:99999:7:::",
+            "eve:$6$s$h:19000:0:99999:7::1:",
+            "e;v:!x:1:0:9:7::1:",
+            "eve:!",
+            "",
+        ] {
+            assert_eq!(locked(line), None, "{line}");
+        }
     }
 }
