@@ -64,7 +64,7 @@ impl Flood {
         let mut file = BufWriter::with_capacity(1 << 20, file);
         let filling = "x".repeat(1_040_000);
         let every = |n: u32, of: u32| {
-            of > 0 && n % (self.alerts / of).max(1) == 0 && n / (self.alerts / of).max(1) < of
+            of > 0 && n.is_multiple_of((self.alerts / of).max(1)) && n / (self.alerts / of).max(1) < of
         };
         for n in 0..self.alerts {
             let source = address(n % self.addresses);

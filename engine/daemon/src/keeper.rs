@@ -96,7 +96,7 @@ async fn time_again(engine: &Engine) {
             }
         }
         Err(error) => {
-            tracing::error!(%error, "what is in force after the salvage is timed at the next start")
+            tracing::error!(%error, "what is in force after the salvage is timed at the next start");
         }
     }
 }

@@ -190,7 +190,7 @@ pub(super) fn line(recorded: &Recorded) -> String {
     }
     match (&event.actor, &event.rule_id, &event.alert_id) {
         (Some(actor), Some(rule), Some(alert)) if actor == "alert" => {
-            add(format!("by alert {alert} (rule {rule})"))
+            add(format!("by alert {alert} (rule {rule})"));
         }
         (Some(actor), ..) => add(format!("by {actor}")),
         _ => {}

@@ -186,9 +186,9 @@ fn refused(asked: &ToFile) -> Option<Exit> {
 
 fn done(json: bool, text: &str, data: &Value) -> Exit {
     if json {
-        say(data)
+        say(data);
     } else {
-        say_text(text)
+        say_text(text);
     }
     Exit::Done
 }

@@ -1,7 +1,7 @@
 //! `riposte undo --all`: asks the running engine, or undoes without one.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use riposte_ledger::clock::SystemClock;
 use riposte_ledger::entry::Filter;
@@ -79,7 +79,7 @@ fn is_going_on(meant: &[Value]) -> bool {
 /// all that is left fails.
 fn watch(places: &Places, meant: &[Value], json: bool) -> Exit {
     let ids: Vec<i64> = meant.iter().filter_map(|one| one["id"].as_i64()).collect();
-    let (mut left, mut idle, mut spoke) = (ids.len(), 0, Instant::now());
+    let (mut left, mut idle, mut spoke) = (ids.len(), 0, tokio::time::Instant::now());
     loop {
         std::thread::sleep(LOOK);
         let answer = match client::ask(&places.socket(), &Request::List { all: false, stuck: false }) {
@@ -95,7 +95,7 @@ fn watch(places: &Places, meant: &[Value], json: bool) -> Exit {
         idle = if open.len() < left { 0 } else { idle + 1 };
         left = open.len();
         if spoke.elapsed() >= SAY {
-            spoke = Instant::now();
+            spoke = tokio::time::Instant::now();
             eprintln!("riposte: {} undone, {left} left", ids.len() - left);
         }
         let failing = open
@@ -170,7 +170,7 @@ async fn all(engine: &Arc<Engine>, cause: &Cause) -> Result<Summary, String> {
         &format!("everything, without an engine: {} entries", entries.len()),
         None,
     );
-    let (total, mut spoke) = (entries.len(), Instant::now());
+    let (total, mut spoke) = (entries.len(), tokio::time::Instant::now());
     let mut summary = Summary::default();
     let mut waiting = entries.into_iter();
     let mut undos = JoinSet::new();
@@ -191,7 +191,7 @@ async fn all(engine: &Arc<Engine>, cause: &Cause) -> Result<Summary, String> {
             Err(error) => return Err(format!("an undo ended unexpectedly: {error}; run it again")),
         }
         if spoke.elapsed() >= SAY {
-            spoke = Instant::now();
+            spoke = tokio::time::Instant::now();
             eprintln!("riposte: {} of {total} undone", summary.undone);
         }
     }

@@ -35,11 +35,14 @@ struct Facts {
     interfaces: Vec<String>,
 }
 
+/// The definition in use, and the component's digest.
+type InUse = (Arc<Facts>, Option<String>);
+
 /// What is known of definitions, worked out once for each.
 #[derive(Default)]
 pub(super) struct Known {
     /// Those in use, by the name of their command, with the component's digest.
-    armed: RwLock<HashMap<Arc<str>, (Arc<Facts>, Option<String>)>>,
+    armed: RwLock<HashMap<Arc<str>, InUse>>,
     /// By the definition.
     seen: Mutex<HashMap<String, Arc<Facts>>>,
 }

@@ -18,7 +18,6 @@ mod repeat;
 mod rule;
 mod same;
 mod time;
-#[expect(clippy::disallowed_methods, reason = "a test that copies files")]
 mod version;
 mod wazuh;
 

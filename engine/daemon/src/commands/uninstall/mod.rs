@@ -12,7 +12,7 @@ mod wazuh;
 
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Args;
 use riposte_ledger::entry::Filter;
@@ -136,7 +136,7 @@ fn stop(args: &Uninstall, places: &Places, log: &mut Log) -> Result<(), String> 
     log.step("stop", &what, move || {
         rustix::process::kill_process(pid, rustix::process::Signal::TERM)
             .map_err(|errno| errno.to_string())?;
-        let begun = Instant::now();
+        let begun = tokio::time::Instant::now();
         while engine(&places.socket()).is_some() {
             if begun.elapsed() > FAREWELL {
                 return Err("it has not stopped within 2 minutes".to_owned());
