@@ -86,7 +86,9 @@ fn what_the_ledger_knows_is_undone_and_what_it_does_not_know_is_removed() {
         }
         let dry = host.riposte(&["uninstall", "--dry-run"]);
         assert_eq!(dry.code, 0, "{dry:?}");
-        for named in ["nftables table inet riposte", "chains riposte-drop", "ipset riposte-drop4", "routes 198.18.0.1"] {
+        for named in
+            ["nftables table inet riposte", "chains riposte-drop", "ipset riposte-drop4", "routes 198.18.0.1"]
+        {
             assert!(dry.out.contains(named), "{named}: {dry:?}");
         }
         assert_eq!(dry.out.contains("undo: entry"), !forgets, "{dry:?}");
@@ -101,14 +103,20 @@ fn what_the_ledger_knows_is_undone_and_what_it_does_not_know_is_removed() {
         }
         let again = host.riposte(&["uninstall", "--json"]);
         assert_eq!(again.code, 0, "{again:?}");
-        assert!(again.json()["steps"].as_array().unwrap().iter().all(|step| step["do"] == "left"), "{again:?}");
+        assert!(
+            again.json()["steps"].as_array().unwrap().iter().all(|step| step["do"] == "left"),
+            "{again:?}"
+        );
     }
 }
 
 #[test]
 fn files_and_accounts_are_what_they_were_and_an_engine_is_not_run_over() {
     let host = Host::with_machine();
-    for (file, line) in [("passwd", "riposte-open:x:3000001:3000001::/:/bin/sh\n"), ("shadow", "riposte-open:$6$s$h:19000:0:99999:7::20000:\n")] {
+    for (file, line) in [
+        ("passwd", "riposte-open:x:3000001:3000001::/:/bin/sh\n"),
+        ("shadow", "riposte-open:$6$s$h:19000:0:99999:7::20000:\n"),
+    ] {
         let path = host.path("machine/etc").join(file);
         fs::write(&path, fs::read_to_string(&path).unwrap() + line).unwrap();
     }
@@ -121,11 +129,18 @@ fn files_and_accounts_are_what_they_were_and_an_engine_is_not_run_over() {
         response("host-deny", "host-deny", "5712", "", HOUR),
         response("disable-account", "disable-account", "5713", "", HOUR),
         response("isolate-host", "isolate-host", "5714", "", HOUR),
-        response("quarantine-file", "quarantine-file", "5715", &format!(r#"<capabilities><quarantine folders="{folder}"/></capabilities>"#), HOUR),
+        response(
+            "quarantine-file",
+            "quarantine-file",
+            "5715",
+            &format!(r#"<capabilities><quarantine folders="{folder}"/></capabilities>"#),
+            HOUR
+        ),
     ));
     let mut engine = host.start(&[]);
     let rule = |alert: String, rule: &str| alert.replace("5712", rule);
-    let file = alert(3, "").replace(r#""data":{}"#, &format!(r#""data":{{}},"syscheck":{{"path":"{folder}/evil"}}"#));
+    let file = alert(3, "")
+        .replace(r#""data":{}"#, &format!(r#""data":{{}},"syscheck":{{"path":"{folder}/evil"}}"#));
     host.alerts(&[
         sshd(1, "198.18.0.1"),
         rule(alert(2, r#""dstuser":"riposte-open""#), "5713"),
@@ -165,11 +180,18 @@ fn programs_that_are_links_to_us_are_what_they_were() {
     }
     host.program("firewall-drop", "#!/bin/sh\n# stock\n");
     host.program("mine", "#!/bin/sh\n");
-    host.write("etc/ossec.conf", "<ossec_config>\n  <active-response>\n  </active-response>\n</ossec_config>\n");
+    host.write(
+        "etc/ossec.conf",
+        "<ossec_config>\n  <active-response>\n  </active-response>\n</ossec_config>\n",
+    );
     let before = host.read("etc/ossec.conf");
     let root = host.path("").display().to_string();
-    let installed =
-        Ended::from(host.command(binary()).args(["execd", "install", "--root", &root, "--link", "firewall-drop"]).output().unwrap());
+    let installed = Ended::from(
+        host.command(binary())
+            .args(["execd", "install", "--root", &root, "--link", "firewall-drop"])
+            .output()
+            .unwrap(),
+    );
     assert_eq!(installed.code, 0, "{installed:?}");
     // One that no file of ours names, and one of somebody else's.
     std::os::unix::fs::symlink(binary(), host.path("active-response/bin/host-deny")).unwrap();
@@ -215,7 +237,10 @@ fn everything_is_undone_by_an_engine_and_without_one() {
 #[test]
 fn what_cannot_be_undone_stays_and_is_named() {
     let host = Host::new();
-    host.program("tell.sh", "#!/bin/sh\nread -r line\ncase $line in *'\"command\":\"delete\"'*) exit 1;; esac\n");
+    host.program(
+        "tell.sh",
+        "#!/bin/sh\nread -r line\ncase $line in *'\"command\":\"delete\"'*) exit 1;; esac\n",
+    );
     host.configure(&response("tell", "tell.sh", "5712", "", HOUR));
     let engine = host.start(&[]);
     host.alerts(&[sshd(1, "198.18.0.1")]);

@@ -88,7 +88,8 @@ fn what_is_overdue_is_off_the_host_before_its_component_is_compiled() {
             fs::remove_file(path).unwrap();
         }
     }
-    let last = host.entries().iter().filter_map(|entry| entry["due"].as_str().map(str::to_owned)).max().unwrap();
+    let last =
+        host.entries().iter().filter_map(|entry| entry["due"].as_str().map(str::to_owned)).max().unwrap();
     until("all are overdue", || {
         let now = host.command("date").args(["-u", "+%Y-%m-%dT%H:%M:%S.%3NZ"]).output().unwrap();
         String::from_utf8(now.stdout).unwrap().trim() > last.as_str()
@@ -96,7 +97,8 @@ fn what_is_overdue_is_off_the_host_before_its_component_is_compiled() {
     assert_eq!(routes(&host), 50, "no engine runs");
 
     let alerts = host.path("alerts.json").display().to_string();
-    let mut starting = host.riposte_command(&["run", "--alerts", &alerts]).stderr(Stdio::null()).spawn().unwrap();
+    let mut starting =
+        host.riposte_command(&["run", "--alerts", &alerts]).stderr(Stdio::null()).spawn().unwrap();
     until("the kernel shows none of them", || routes(&host) == 0);
     // Compiling ends with the file; the deletes come after that.
     assert_eq!(compiled(&host), 0, "they were there until the component was compiled");
@@ -150,7 +152,8 @@ fn the_new_program_tries_everything_while_the_old_one_runs() {
     assert_eq!(ended.code, 1, "{ended:?}");
     assert!(ended.out.contains("this program would not start") && ended.out.contains("xml-"), "{ended:?}");
     assert!(engine.runs());
-    let left: Vec<_> = fs::read_dir(host.path("state")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let left: Vec<_> =
+        fs::read_dir(host.path("state")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(!left.iter().any(|name| name.to_string_lossy().starts_with("upgrade-check")), "{left:?}");
 }
 
@@ -163,9 +166,12 @@ fn an_older_program_refuses_a_newer_ledger_with_the_way_out() {
     let ledger = host.path("state/ledger.db");
     assert!(host.command("python3").args(["-c", newer]).arg(&ledger).status().unwrap().success());
     let alerts = host.path("alerts.json").display().to_string();
-    for command in
-        [&["run", "--once", "--alerts", &alerts][..], &["undo", "--all", "--offline"], &["upgrade-check"], &["uninstall", "--purge"]]
-    {
+    for command in [
+        &["run", "--once", "--alerts", &alerts][..],
+        &["undo", "--all", "--offline"],
+        &["upgrade-check"],
+        &["uninstall", "--purge"],
+    ] {
         let ended = host.riposte(command);
         assert_eq!(ended.code, 1, "{ended:?}");
         let said = format!("{}{}", ended.out, ended.err);

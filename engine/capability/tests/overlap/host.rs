@@ -209,7 +209,11 @@ impl firewall::Backend for Kernel {
         let left = |until: i64| Duration::from_millis(u64::try_from(until - now).unwrap_or(0));
         let shown = elements.values().filter(|(_, until)| until.is_none_or(|until| until > now));
         Ok(shown
-            .map(|(target, until)| Element { target: target.clone(), entry: None, remaining: until.map(left) })
+            .map(|(target, until)| Element {
+                target: target.clone(),
+                entry: None,
+                remaining: until.map(left),
+            })
             .collect())
     }
 

@@ -20,10 +20,7 @@ fn every_row_is_of_an_element_that_is_read() {
         let inner = [("guard", &guard::SHAPE), ("audit", &audit::SHAPE)];
         let mut blocks = SECTIONS.into_iter().chain(inner);
         let (_, shape) = blocks.find(|(section, _)| section == block).unwrap();
-        assert!(
-            shape.children.contains(name) || shape.unenforced.contains(name),
-            "<{name}> of <{block}>"
-        );
+        assert!(shape.children.contains(name) || shape.unenforced.contains(name), "<{name}> of <{block}>");
     }
 }
 
