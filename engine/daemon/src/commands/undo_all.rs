@@ -1,7 +1,7 @@
 //! `riposte undo --all`: asks the running engine, or undoes without one.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use riposte_ledger::clock::SystemClock;
 use riposte_ledger::entry::Filter;
@@ -9,6 +9,7 @@ use riposte_ledger::{Cause, Entry};
 use riposte_policy::order::{Actor, EntryId};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::cli;
 use crate::commands::{ask, locate};

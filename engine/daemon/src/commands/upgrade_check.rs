@@ -265,7 +265,6 @@ impl Scratch {
 }
 
 impl Drop for Scratch {
-    #[expect(clippy::disallowed_methods, reason = "this module owns the copy")]
     fn drop(&mut self) {
         // Left over, it says in its name what it was.
         let _ = std::fs::remove_dir_all(&self.0);

@@ -1,5 +1,7 @@
 //! Ledgers of the versions before.
 
+use std::sync::Arc;
+
 use rusqlite::Connection;
 
 use super::{Machine, block, enter, entry, in_force};
@@ -276,7 +278,8 @@ fn a_newer_ledger_is_refused_with_the_way_out() {
     for refused in [
         machine.try_open(crate::Settings::default()).err().unwrap(),
         Ledger::read(&machine.path(), &Filter::default()).unwrap_err(),
-        Ledger::rehearse(&machine.path(), machine.folder.path(), machine.clock.clone()).unwrap_err(),
+        Ledger::rehearse(&machine.path(), machine.folder.path(), Arc::clone(&machine.clock) as _)
+            .unwrap_err(),
     ] {
         let text = refused.to_string();
         for words in ["version 4, this program knows up to 3", "undo --all --offline", "move"] {
@@ -291,7 +294,8 @@ async fn a_rehearsal_brings_a_copy_over_and_leaves_the_ledger_to_its_engine() {
     for old in OLD {
         let machine = of_version(old);
         let scratch = tempfile::tempdir().unwrap();
-        let rehearsed = Ledger::rehearse(&machine.path(), scratch.path(), machine.clock.clone()).unwrap();
+        let rehearsed =
+            Ledger::rehearse(&machine.path(), scratch.path(), Arc::clone(&machine.clock) as _).unwrap();
         assert_eq!((rehearsed.found, rehearsed.now), (old, crate::schema::VERSION));
         assert_eq!(rehearsed.open.iter().map(|entry| entry.id.0).collect::<Vec<_>>(), [1, 2, 3]);
         assert_eq!(version(&machine), old, "only the copy changed");
@@ -301,7 +305,8 @@ async fn a_rehearsal_brings_a_copy_over_and_leaves_the_ledger_to_its_engine() {
     let ledger = machine.ledger();
     let _ = in_force(&ledger, block("192.0.2.1")).await;
     let scratch = tempfile::tempdir().unwrap();
-    let rehearsed = Ledger::rehearse(&machine.path(), scratch.path(), machine.clock.clone()).unwrap();
+    let rehearsed =
+        Ledger::rehearse(&machine.path(), scratch.path(), Arc::clone(&machine.clock) as _).unwrap();
     assert_eq!(rehearsed.open.len(), 1);
     assert!(enter(&ledger, block("192.0.2.2")).await.0 > 1, "the engine goes on");
 }

@@ -12,12 +12,13 @@ mod wazuh;
 
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Args;
 use riposte_ledger::entry::Filter;
 use riposte_ledger::{Ledger, LedgerError};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::cli;
 use crate::commands::{ask, locate, undo_all};

@@ -150,7 +150,6 @@ fn own(folder: &Path, names: &[&str], log: &mut Log) {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "this module owns what a removal deletes")]
 fn tree(path: &Path) -> Result<(), String> {
     let is_folder = std::fs::symlink_metadata(path).is_ok_and(|found| found.is_dir());
     if !is_folder {
