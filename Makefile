@@ -66,6 +66,10 @@ flood: ## A million alerts against a script that hangs and a component that fail
 	@$(STAGE) "build (flood)" cargo test --release --locked -p riposte-tests --test flood --no-run
 	@RIPOSTE_FLOOD=$(or $(ALERTS),1000000) cargo test --release --locked -p riposte-tests --test flood -- --nocapture
 
+simulate: ## Simulate crashes, torn writes and clocks: SEEDS runs (1000000) from FROM (0) on: docs/simulation.md
+	@$(STAGE) "build (simulator, release)" cargo build --release --locked -p riposte-simulate
+	@$(STAGE) "simulate" $(BUILT)/release/riposte-simulate --seeds $(or $(SEEDS),1000000) --from $(or $(FROM),0)
+
 fmt: ## Format everything
 	cargo fmt --all
 	tests/make/components fmt --all

@@ -52,14 +52,9 @@ struct Flood {
 }
 
 impl Flood {
-    fn of(alerts: u32) -> Self {
-        Self {
-            alerts,
-            addresses: (alerts / 20).min(50_000),
-            long: 200.min(alerts / 300),
-            bad: alerts / 50,
-            too_long: 2,
-        }
+    /// So many alerts, for so many addresses.
+    fn of(alerts: u32, addresses: u32) -> Self {
+        Self { alerts, addresses, long: 200.min(alerts / 300), bad: alerts / 50, too_long: 2 }
     }
 
     /// All of it, mixed as an attacker would: the addresses in turn, so that
@@ -139,7 +134,8 @@ fn milliseconds(time: &Value) -> i128 {
 #[test]
 fn every_alert_of_a_flood_is_accounted_for_within_bounds() {
     let asked = std::env::var("RIPOSTE_FLOOD").ok().map(|alerts| alerts.parse().unwrap());
-    let flood = Flood::of(asked.unwrap_or(30_000));
+    let flood =
+        asked.map_or_else(|| Flood::of(30_000, 1_500), |alerts| Flood::of(alerts, 50_000.min(alerts)));
     let host = Host::new();
     host.configure(CONFIGURATION);
     host.program("hangs.sh", HANGS);
@@ -230,4 +226,46 @@ fn every_alert_of_a_flood_is_accounted_for_within_bounds() {
         closed,
         orders["commands"],
     );
+}
+
+#[test]
+fn repeats_move_the_end_and_do_nothing_else() {
+    const ALERTS: u32 = 5_000;
+    let host = Host::new();
+    host.configure(
+        r"<command><name>drop</name><executable>firewall-drop</executable><timeout_allowed>yes</timeout_allowed></command>
+        <active-response><command>drop</command><location>local</location><rules_id>5712</rules_id><timeout>600</timeout></active-response>",
+    );
+    host.alerts(&[sshd(0, "198.18.0.1")]);
+    let begun = Instant::now();
+    let engine = host.start_saying("error", &[]);
+    let due = || {
+        let entries = host.entries();
+        assert!(entries.len() <= 1, "{entries:?}");
+        entries.first().map_or(0, |entry| entry["due"].as_str().map_or(0, |_| milliseconds(&entry["due"])))
+    };
+    wait("it is in force", || due() > 0);
+    let first = due();
+    host.alerts(&(1..ALERTS).map(|n| sshd(n, "198.18.0.1")).collect::<Vec<_>>());
+    wait("all is decided", || {
+        let orders = &status(&host)["orders"];
+        orders["given"] == ALERTS && orders["under_way"] == 0
+    });
+    println!("{:.0} alerts/s", f64::from(ALERTS) / begun.elapsed().as_secs_f64());
+    wait("its end has moved", || due() > first);
+    let ended = status(&host)["orders"]["ended"].clone();
+    assert_eq!(ended, serde_json::json!({"in-force": 1, "already": ALERTS - 1}));
+    // An engine that stops has written what it knows.
+    host.alerts(&[sshd(ALERTS, "198.18.0.1")]);
+    wait("the last one is decided", || status(&host)["orders"]["ended"]["already"] == ALERTS);
+    let before = due();
+    engine.stop();
+    assert!(due() >= before);
+    assert_eq!(audited(&host)["already"], u64::from(ALERTS));
+    assert_eq!(host.elements("drop4"), ["198.18.0.1"]);
+    // All alerts count as handled: the next engine reads none of them again.
+    let engine = host.start_saying("error", &[]);
+    host.alerts(&[sshd(ALERTS + 1, "198.18.0.1")]);
+    wait("the new one is decided", || status(&host)["orders"]["given"] == 1);
+    engine.stop();
 }

@@ -14,6 +14,7 @@ use std::time::Instant;
 use riposte_tests::{Host, address, sshd, until};
 
 const MANY: u32 = 20_000;
+const PART: u32 = 2_000;
 
 const DROP: &str = "<command><name>firewall-drop</name><executable>firewall-drop</executable></command>
     <active-response><command>firewall-drop</command><location>local</location><rules_id>5712</rules_id>
@@ -24,9 +25,12 @@ fn in_force(host: &Host) -> u64 {
 }
 
 fn block_many(host: &Host) {
-    let alerts: Vec<String> = (1..=MANY).map(|n| sshd(n, &address(n))).collect();
-    host.alerts(&alerts);
-    until("all are in force", || in_force(host) == u64::from(MANY));
+    // In parts, each with a time of its own to come true in.
+    for part in 0..MANY / PART {
+        let alerts: Vec<String> = (1..=PART).map(|n| part * PART + n).map(|n| sshd(n, &address(n))).collect();
+        host.alerts(&alerts);
+        until("the next are in force", || in_force(host) == u64::from((part + 1) * PART));
+    }
     until("all are blocked", || host.elements("drop4").len() == MANY as usize);
 }
 

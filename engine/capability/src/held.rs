@@ -8,7 +8,7 @@
 //! so that a claim and a release never overlap.
 
 use std::collections::HashSet;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 use async_trait::async_trait;
 use riposte_policy::config::Mode;
@@ -216,16 +216,17 @@ impl Backend for Unavailable {
 }
 
 /// Who is at work on which target. Targets share a few locks: two that meet
-/// in one wait for each other, which costs time and nothing else.
+/// in one wait for each other, which costs time and nothing else. So the hash
+/// needs no secret, and without one the same calls always take the same turns.
 #[derive(Debug)]
 pub(crate) struct Turns {
     locks: [Mutex<()>; 64],
-    hash: RandomState,
+    hash: BuildHasherDefault<DefaultHasher>,
 }
 
 impl Default for Turns {
     fn default() -> Self {
-        Self { locks: std::array::from_fn(|_| Mutex::new(())), hash: RandomState::new() }
+        Self { locks: std::array::from_fn(|_| Mutex::new(())), hash: BuildHasherDefault::default() }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The ledger as capabilities see it.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use riposte_capability::Mark;
 use riposte_capability::claim::{Claims, Effect, NotRecorded, Standing};
@@ -7,8 +9,10 @@ use riposte_ledger::ledger::Named;
 use riposte_ledger::{Ledger, LedgerError};
 use riposte_policy::order::EntryId;
 
-/// Claims recorded in the ledger.
-pub struct InLedger(pub Ledger);
+use crate::remembered::Remembered;
+
+/// Claims recorded in the ledger, and remembered.
+pub struct InLedger(pub Ledger, pub Arc<Remembered>);
 
 #[async_trait]
 impl Claims for InLedger {
@@ -19,16 +23,37 @@ impl Claims for InLedger {
         prior: Option<&str>,
     ) -> Result<Standing, NotRecorded> {
         let before = self.0.claim(entry, effect.interface, &effect.target, prior).await;
+        if before.is_ok() {
+            self.1.claimed(entry, effect, prior);
+        }
         before.map(standing).map_err(not_recorded)
     }
 
     async fn release(&self, entry: EntryId, effect: &Effect) -> Result<Standing, NotRecorded> {
-        let after = self.0.release(entry, effect.interface, &effect.target).await;
-        after.map(standing).map_err(not_recorded)
+        let after = match self.0.release(entry, effect.interface, &effect.target).await {
+            // What ends, ends on time, whatever becomes of the disk: the ledger
+            // keeps it in mind, and records it once it can.
+            Err(error) if error.is_storage() => {
+                Ok(standing(self.0.release_unrecorded(entry, effect.interface, &effect.target)))
+            }
+            after => after.map(standing).map_err(not_recorded),
+        };
+        if after.is_ok() {
+            self.1.released(entry, effect);
+        }
+        after
     }
 
     async fn prior(&self, entry: EntryId, effect: &Effect) -> Result<Option<String>, NotRecorded> {
-        self.0.prior(entry, effect.interface, &effect.target).await.map_err(not_recorded)
+        match self.0.prior(entry, effect.interface, &effect.target).await {
+            Err(error) if error.is_storage() => {
+                match self.0.prior_committed(entry, effect.interface, &effect.target).await {
+                    Err(error) => self.1.prior(entry, effect).ok_or_else(|| not_recorded(error)),
+                    found => found.map_err(not_recorded),
+                }
+            }
+            prior => prior.map_err(not_recorded),
+        }
     }
 
     fn standing(&self, effect: &Effect) -> Standing {

@@ -76,6 +76,9 @@ pub enum Command {
     /// Write responses as documents for Wazuh 5, or documents of Wazuh 5 as a configuration
     #[command(after_help = EXIT_CODES)]
     Migrate(Migrate),
+    /// The ledger: whether it is sound, a copy of it, what can be had of a damaged one
+    #[command(subcommand)]
+    Ledger(commands::ledger::Ledger),
     /// List what is in force
     #[command(after_help = EXIT_CODES)]
     List(List),

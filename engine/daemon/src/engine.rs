@@ -3,7 +3,7 @@
 pub mod repair;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -31,6 +31,7 @@ use crate::intake::Counters;
 use crate::outcome::{Outcome, Refused};
 use crate::places::Places;
 use crate::programs::Programs;
+use crate::remembered::Remembered;
 use crate::report::Report;
 use crate::respond::same::{self, Repeats};
 use crate::respond::{self, Scales, Turns};
@@ -56,6 +57,8 @@ const WAITING: usize = 64;
 pub struct Engine {
     /// What is in force.
     pub ledger: Ledger,
+    /// The same, for the day the ledger cannot be read.
+    pub remembered: Arc<Remembered>,
     /// What can be done to this host.
     pub capabilities: Arc<Capabilities>,
     /// What blocks, for its own state.
@@ -114,6 +117,8 @@ pub struct Engine {
     pub repeats: Repeats,
     /// What became of every order.
     pub tally: Tally,
+    /// When it was last said that the ledger is waited for.
+    complained_ms: AtomicI64,
 }
 
 /// What the command line settles for good.
@@ -135,6 +140,8 @@ pub struct Settings {
 pub struct Parts {
     /// The ledger, open.
     pub ledger: Ledger,
+    /// The effects in force, for the day it cannot be read.
+    pub remembered: Arc<Remembered>,
     /// What can be done to this host.
     pub capabilities: Arc<Capabilities>,
     /// What blocks.
@@ -180,6 +187,7 @@ impl Engine {
         parts.report.arm(&parts.armed);
         Arc::new(Self {
             ledger: parts.ledger,
+            remembered: parts.remembered,
             capabilities: parts.capabilities,
             firewall: parts.firewall,
             components: parts.components,
@@ -214,6 +222,7 @@ impl Engine {
             turns: Turns::default(),
             repeats: Repeats::default(),
             tally: Tally::default(),
+            complained_ms: AtomicI64::new(i64::MIN),
         })
     }
 
@@ -485,6 +494,15 @@ impl Engine {
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Whether to say that the ledger is waited for: once a second, however many
+    /// orders do.
+    #[must_use]
+    pub fn complains(&self) -> bool {
+        let (now, last) = (self.now().boot_ms, self.complained_ms.load(Ordering::Relaxed));
+        let due = now.saturating_sub(last) >= 1000;
+        due && self.complained_ms.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// Whether to give up on a ledger that cannot be written: a run that is to

@@ -15,12 +15,14 @@
 //! * [`engine`]: everything one running engine holds.
 //! * [`service`]: start, serve, stop. [`run`]: the same with alerts,
 //!   [`execd`]: in place of `wazuh-execd`, [`manager`]: in that of a manager's dispatcher.
-//! * [`claims`], [`switches`], [`programs`]: the ledger as capabilities see it,
-//!   an operator's switches, programs nobody waits for.
+//! * [`claims`], [`remembered`], [`switches`], [`programs`]: the ledger as
+//!   capabilities see it and without its disk, an operator's switches, programs
+//!   nobody waits for.
 //! * [`room`]: how many orders may be undecided. [`tally`]: what became of all of them.
 //! * [`report`]: audit events, Wazuh's log, traces. [`outcome`]: what they tell.
 //! * [`exec`]: a built-in response as a program, in place of one of Wazuh's.
 //! * [`cli`], [`commands`], [`control`], [`show`], [`exit`]: what operators ask.
+//! * [`keeper`]: copies of the ledger, and how its disk stands.
 //! * [`notify`]: what the service manager is told.
 //! * [`places`], [`files`]: where everything lies.
 
@@ -40,12 +42,14 @@ mod exit;
 mod files;
 mod host;
 mod intake;
+mod keeper;
 mod manager;
 mod notify;
 mod outcome;
 mod places;
 mod programs;
 mod recover;
+mod remembered;
 mod report;
 mod respond;
 mod room;
@@ -63,7 +67,9 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::cli::{Cli, Command, Plugin};
-use crate::commands::{ask, check, explain, inspect, listed, migrate, undo_all, uninstall, upgrade_check};
+use crate::commands::{
+    ask, check, explain, inspect, ledger, listed, migrate, undo_all, uninstall, upgrade_check,
+};
 use crate::control::Request;
 use crate::exec::Called;
 use crate::exit::Exit;
@@ -98,6 +104,7 @@ fn main() -> ExitCode {
         Command::Explain(args) => explain::explain(args),
         Command::Migrate(args) => migrate::migrate(args),
         Command::Exec(args) => return exec::exec(&Called::new(args, None)),
+        Command::Ledger(args) => ledger::ledger(args),
         Command::List(args) => ask::list(args),
         Command::Undo(args) if args.all => undo_all::undo_all(args),
         Command::Undo(args) => ask::undo(args),

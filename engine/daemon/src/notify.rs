@@ -58,6 +58,11 @@ impl Notify {
         self.say("STOPPING=1\nSTATUS=waiting for what is under way\n");
     }
 
+    /// How the engine stands, in one line for people.
+    pub fn status(&self, text: &str) {
+        self.say(&format!("STATUS={}\n", text.replace(['\n', '\r'], " ")));
+    }
+
     /// The engine is alive: it has done a round of its housekeeping.
     pub fn alive(&self) {
         self.say("WATCHDOG=1\n");

@@ -15,6 +15,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use riposte_capability::Capabilities;
 use riposte_ledger::entry::{Kind, Recovery};
 use riposte_ledger::ledger::Pending;
 use riposte_ledger::{Cause, Entry, State};
@@ -30,6 +31,8 @@ use crate::{respond, undo};
 /// hangs is waited for, but not by everybody.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Effects of earlier engines that are remembered for a ledger without a disk.
+const REMEMBERED: u32 = 100_000;
 /// How many entries are taken up at a time.
 const AT_A_TIME: usize = 256;
 
@@ -38,6 +41,16 @@ pub async fn recover(engine: &Arc<Engine>, found: Vec<Entry>, pending: Vec<Pendi
     if !found.is_empty() || !pending.is_empty() {
         let (unsettled, in_force) = (found.len(), pending.len());
         tracing::info!(unsettled, in_force, "taking up what the last engine left");
+    }
+    match engine.ledger.open_effects(REMEMBERED).await {
+        Ok(effects) => {
+            for (id, row) in effects {
+                if let Some(effect) = Capabilities::recorded(&row.interface, &row.target) {
+                    engine.remembered.claimed(id, &effect, row.prior.as_deref());
+                }
+            }
+        }
+        Err(error) => tracing::warn!(%error, "the effects in force cannot be remembered"),
     }
     let (intended, overdue): (Vec<_>, Vec<_>) =
         found.into_iter().partition(|entry| entry.state == State::Intended);

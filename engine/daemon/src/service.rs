@@ -14,6 +14,7 @@ use riposte_capability::{Backends, Capabilities, Claims, Guard};
 use riposte_ledger::clock::Clock;
 use riposte_ledger::entry::Filter;
 use riposte_ledger::ledger::Pending;
+use riposte_ledger::salvage::Salvaged;
 use riposte_ledger::{Cause, Entry, Ledger};
 use riposte_policy::Severity;
 use riposte_policy::config::{Config, OnStop, Role, Source};
@@ -35,11 +36,12 @@ use crate::engine::{self, COMPONENTS, Engine, Parts};
 use crate::files::File;
 use crate::notify::Notify;
 use crate::places::Places;
+use crate::remembered::Remembered;
 use crate::report::Report;
 use crate::respond::same;
 use crate::timekeeper::{self, Mailbox, Timekeeper};
 use crate::undo::{self, Undone};
-use crate::{host, recover, respond};
+use crate::{host, keeper, recover, respond};
 
 /// How long a stop waits for what is under way, and for each undo.
 const FAREWELL: Duration = Duration::from_secs(10);
@@ -79,6 +81,7 @@ pub struct Service {
     events: Arc<Mailbox>,
     left: Vec<Entry>,
     pending: Vec<Pending>,
+    salvaged: Option<Salvaged>,
 }
 
 /// The threads of an engine. One core is left to the ledger, the firewall, the
@@ -155,7 +158,8 @@ impl Service {
         let given = given(&files, settings.role);
         let heads = opened.ledger.heads();
         let report = report(Report::open(&places, Arc::clone(&clock), heads, &given.audit)?);
-        let claims: Arc<dyn Claims> = Arc::new(InLedger(opened.ledger.clone()));
+        let remembered = Arc::new(Remembered::default());
+        let claims: Arc<dyn Claims> = Arc::new(InLedger(opened.ledger.clone(), Arc::clone(&remembered)));
         let guard = Arc::new(Guard::new());
         guard.refresh();
         let backends = host(&claims, &guard, &places, given.firewall);
@@ -176,6 +180,7 @@ impl Service {
         let (timekeeper, events) = Timekeeper::new();
         let engine = Engine::new(Parts {
             ledger: opened.ledger,
+            remembered,
             capabilities,
             firewall,
             components,
@@ -189,7 +194,8 @@ impl Service {
             configs,
             settings,
         });
-        Ok(Self { engine, arriving, events, left: opened.recovery, pending: opened.pending })
+        let salvaged = opened.salvaged;
+        Ok(Self { engine, arriving, events, left: opened.recovery, pending: opened.pending, salvaged })
     }
 
     /// Takes up what was left; from then on orders are responded to.
@@ -198,19 +204,23 @@ impl Service {
     ///
     /// When the ledger cannot be read or the control socket not be made.
     pub async fn begin(self) -> Result<Serving, String> {
-        let Self { engine, arriving, events, left, pending } = self;
+        let Self { engine, arriving, events, left, pending, salvaged } = self;
         tokio::spawn(timekeeper::keep(Arc::downgrade(&engine), events));
         engine.read_switches().await.map_err(|error| error.to_string())?;
         engine.configure_ledger().await.map_err(|error| error.to_string())?;
         let socket = Socket::bind(&engine.places.socket()).map_err(|error| error.to_string())?;
         prune(&engine).await;
         recover::recover(&engine, left, pending).await;
+        if let Some(salvaged) = &salvaged {
+            keeper::salvaged(&engine, salvaged).await;
+        }
         let responding = tokio::spawn(respond_to(Arc::clone(&engine), arriving));
         let notify = Notify::from_environment();
         let watching = tokio::spawn(watch(Arc::clone(&engine)));
         let keeping = tokio::spawn(keep_house(Arc::clone(&engine), notify.clone()));
         tokio::spawn(same::keep(Arc::downgrade(&engine)));
         let mending = tokio::spawn(engine::repair::keep(Arc::clone(&engine)));
+        let minding = tokio::spawn(keeper::mind(Arc::clone(&engine), notify.clone()));
         let telling = tokio::spawn(tell(Arc::clone(&engine)));
         let on = |kind| signal(kind).map_err(|error| error.to_string());
         let told = Told {
@@ -219,7 +229,8 @@ impl Service {
             quit: on(SignalKind::quit())?,
         };
         let hangup = on(SignalKind::hangup())?;
-        Ok(Serving { engine, socket, told, hangup, notify, responding, keeping, mending, watching, telling })
+        let beside = [responding, keeping, mending, minding, watching, telling];
+        Ok(Serving { engine, socket, told, hangup, notify, beside })
     }
 }
 
@@ -246,11 +257,8 @@ pub struct Serving {
     told: Told,
     hangup: Signals,
     notify: Notify,
-    responding: JoinHandle<()>,
-    keeping: JoinHandle<()>,
-    mending: JoinHandle<()>,
-    watching: JoinHandle<()>,
-    telling: JoinHandle<()>,
+    /// What goes on beside, and ends with it.
+    beside: [JoinHandle<()>; 6],
 }
 
 /// The signals that end an engine.
@@ -344,11 +352,7 @@ impl Serving {
     /// When the ledger could not be written.
     pub async fn close(self) -> Result<(), String> {
         self.engine.stop();
-        self.keeping.abort();
-        self.mending.abort();
-        self.watching.abort();
-        self.responding.abort();
-        self.telling.abort();
+        self.beside.iter().for_each(JoinHandle::abort);
         same::write(&self.engine).await;
         // The audit first: the ledger's last commit has its head.
         let engine = Arc::clone(&self.engine);

@@ -3,12 +3,15 @@
 //! An entry closes only when its undo succeeded. A component that is gone, or
 //! whose delete fails three times, is not asked again: the engine reverses the
 //! effects it recorded. What cannot be undone now is tried again, for ever.
+//!
+//! A ledger that cannot be written holds up no undo: the host is restored from
+//! what can be read, or else remembered, and the ledger told when it can be.
 
 use std::sync::Arc;
 
 use riposte_capability::process::Exit;
 use riposte_ledger::entry::{AfterFailedDelete, Begun, Kind};
-use riposte_ledger::{Cause, Entry, Undo};
+use riposte_ledger::{Cause, Entry, LedgerError, Undo};
 use riposte_policy::Order;
 use riposte_policy::config::{Command, Settings};
 use riposte_policy::grant::Digest;
@@ -47,6 +50,9 @@ pub async fn undo(engine: &Arc<Engine>, id: EntryId, cause: Cause) -> Undone {
     }
     let begun = match Begun::of(engine.ledger.begin_undo(id, cause.clone()).await) {
         Begun::Undo(begun) => begun,
+        Begun::Failed(error) if error.is_storage() => {
+            return unrecorded(engine, id, &cause, &error.to_string()).await;
+        }
         Begun::NotDue { due_boot_ms } => {
             engine.timekeeper.extended(id, due_boot_ms);
             return Undone::Nothing;
@@ -84,8 +90,68 @@ pub async fn undo(engine: &Arc<Engine>, id: EntryId, cause: Cause) -> Undone {
             engine.undone.notify_waiters();
             Undone::Closed
         }
+        Err(error) if error.is_storage() => close_unrecorded(engine, &begun, &cause).await,
         Err(error) => retry_later(engine, id, &error.to_string()).await,
     }
+}
+
+/// The same, when the ledger cannot record that it begins. Whatever fails of it
+/// the engine does itself, at once: there is no counting of attempts.
+async fn unrecorded(engine: &Arc<Engine>, id: EntryId, cause: &Cause, ledger: &str) -> Undone {
+    let begun = match engine.ledger.begin_unrecorded(id, cause).await {
+        Ok(Some(begun)) => begun,
+        Ok(None) => return from_memory(engine, id, cause, ledger).await,
+        Err(LedgerError::NotDue { due_boot_ms, .. }) => {
+            engine.timekeeper.extended(id, due_boot_ms);
+            return Undone::Nothing;
+        }
+        Err(_) => {
+            engine.timekeeper.gone(id);
+            return Undone::Nothing;
+        }
+    };
+    engine.programs.end(id).await;
+    engine.report.undoing(&begun.entry, cause);
+    match reverse(engine, &begun, cause).await {
+        Ok(_) => {}
+        // What a program did, only it can take back.
+        Err(error) if begun.entry.kind == Kind::Native => return retry_later(engine, id, &error).await,
+        Err(error) => tracing::warn!(entry = %id, %error, "the engine reverses it itself"),
+    }
+    close_unrecorded(engine, &begun, cause).await
+}
+
+/// Takes back what is recorded, and ends the entry in memory.
+async fn close_unrecorded(engine: &Arc<Engine>, begun: &Undo, cause: &Cause) -> Undone {
+    let id = begun.entry.id;
+    for effect in &begun.effects {
+        if let Err(refusal) = engine.reverse(id, effect).await {
+            return retry_later(engine, id, &refusal.to_string()).await;
+        }
+    }
+    engine.ledger.undone_unrecorded(id, cause);
+    engine.report.undone(&begun.entry);
+    engine.timekeeper.undone(id);
+    engine.undone.notify_waiters();
+    Undone::Closed
+}
+
+/// The same, when the ledger cannot even be read: what was remembered of the
+/// entry's effects is taken back.
+async fn from_memory(engine: &Arc<Engine>, id: EntryId, cause: &Cause, ledger: &str) -> Undone {
+    let Some(effects) = engine.remembered.of(id) else {
+        return retry_later(engine, id, ledger).await;
+    };
+    for effect in &effects {
+        if let Err(refusal) = engine.capabilities.reverse(id, effect).await {
+            return retry_later(engine, id, &refusal.to_string()).await;
+        }
+    }
+    engine.ledger.undone_unrecorded(id, cause);
+    tracing::warn!(entry = %id, "undone from memory: the ledger cannot be read");
+    engine.timekeeper.undone(id);
+    engine.undone.notify_waiters();
+    Undone::Closed
 }
 
 /// Undoes what a failed add may have done.

@@ -141,9 +141,21 @@ impl LedgerError {
             Some(Code::CannotOpen | Code::PermissionDenied) => {
                 Self::CannotOpen { path, detail: error.to_string() }
             }
+            None if is_damage(error) => Self::Corrupt { path, detail: error.to_string() },
             _ => Self::Io { path, detail: error.to_string() },
         }
     }
+}
+
+/// Whether a row holds what was never written to it.
+fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(
+        error,
+        rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::Utf8Error(..)
+            | rusqlite::Error::InvalidColumnType(..)
+    )
 }
 
 impl fmt::Display for LedgerError {
@@ -184,8 +196,9 @@ impl fmt::Display for LedgerError {
                 let path = path.display();
                 write!(
                     f,
-                    "the ledger {path} is damaged ({detail}); keep a copy of {path} and {path}-wal, recover what can \
-                     be read with `sqlite3 {path} .recover | sqlite3 recovered.db`, and put that in its place"
+                    "the ledger {path} is damaged ({detail}); the next start of the engine sets it aside and goes on \
+                     with what can be read of it and of its last copy; `riposte ledger recover FILE` shows what \
+                     that is"
                 )
             }
             Self::DiskFull { path } => write!(

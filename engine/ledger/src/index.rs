@@ -180,6 +180,40 @@ impl Index {
         (of_command.copied().unwrap_or(0), self.total)
     }
 
+    /// All open entries.
+    pub(crate) fn ids(&self) -> Vec<EntryId> {
+        self.lives.iter().map(|(_, live)| live.id).collect()
+    }
+
+    /// Where this index is not as `read`, which comes from the tables, in
+    /// sentences. Keys and targets have other prints there: they are counted.
+    pub(crate) fn differences(&self, read: &Self) -> Vec<String> {
+        let mut found = Vec::new();
+        for (_, live) in &self.lives {
+            let Some(other) = read.get(live.id) else {
+                found.push(format!("entry {} is remembered as {}, and not open", live.id, live.state));
+                continue;
+            };
+            if (live.state, live.term, live.mode) != (other.state, other.term, other.mode) {
+                found.push(format!(
+                    "entry {} is remembered as {} {:?}, and is {} {:?}",
+                    live.id, live.state, live.term, other.state, other.term
+                ));
+            }
+            if live.holds() != other.holds() {
+                let (here, there) = (live.holds(), other.holds());
+                found.push(format!(
+                    "entry {} is remembered to hold {here} effects, and holds {there}",
+                    live.id
+                ));
+            }
+        }
+        for (_, other) in read.lives.iter().filter(|(_, other)| self.get(other.id).is_none()) {
+            found.push(format!("entry {} is {}, and not remembered", other.id, other.state));
+        }
+        found
+    }
+
     /// Number of open entries, shadows included.
     pub(crate) fn len(&self) -> usize {
         self.lives.len()

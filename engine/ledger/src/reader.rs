@@ -10,10 +10,11 @@ use riposte_policy::order::{Actor, EntryId};
 use rusqlite::{Connection, OptionalExtension, Params, Row, named_params};
 use tokio::sync::oneshot;
 
+use crate::condition::Shared;
 use crate::entry::{EffectRow, Entry, Filter, Kind, State, actor_of, mode_of};
 use crate::error::LedgerError;
 use crate::ledger::{Named, Turn};
-use crate::store::{self, Disk};
+use crate::store::{self, Disk, HostDisk};
 
 /// From how many failures on an undo is shown as stuck.
 const STUCK: u32 = 3;
@@ -96,6 +97,24 @@ pub(crate) fn effects(conn: &Connection, id: EntryId) -> rusqlite::Result<Vec<Ef
             prior: row.get(2)?,
             released: row.get(3)?,
         })
+    })?
+    .collect()
+}
+
+/// What open entries hold, by entry.
+pub(crate) fn open_effects(conn: &Connection, most: u32) -> rusqlite::Result<Vec<(EntryId, EffectRow)>> {
+    conn.prepare_cached(
+        "SELECT interface, target, prior, released, effect.entry FROM entry JOIN effect ON effect.entry = entry.id
+         WHERE entry.closed IS NULL AND NOT released ORDER BY effect.entry, number LIMIT ?1",
+    )?
+    .query_map([most], |row| {
+        let effect = EffectRow {
+            interface: row.get(0)?,
+            target: row.get(1)?,
+            prior: row.get(2)?,
+            released: row.get(3)?,
+        };
+        Ok((EntryId(row.get(4)?), effect))
     })?
     .collect()
 }
@@ -184,6 +203,7 @@ type Query = Box<dyn FnOnce(&Connection) + Send>;
 /// nobody.
 pub(crate) struct Reader {
     path: Arc<Path>,
+    condition: Shared,
     queries: Option<Mutex<mpsc::Sender<Query>>>,
     /// None where somebody drives the [`Answers`].
     thread: Option<JoinHandle<()>>,
@@ -193,20 +213,30 @@ pub(crate) struct Reader {
 pub(crate) struct Answers {
     conn: Connection,
     waiting: mpsc::Receiver<Query>,
+    path: Arc<Path>,
+    condition: Shared,
+    /// Which of the files that the ledger has been `conn` reads.
+    file: u64,
 }
 
 impl Reader {
     /// Both sides, the answering one for whoever drives it.
-    pub(crate) fn driven(path: &Arc<Path>, disk: &dyn Disk) -> Result<(Self, Answers), LedgerError> {
+    pub(crate) fn driven(
+        path: &Arc<Path>,
+        disk: &dyn Disk,
+        condition: Shared,
+    ) -> Result<(Self, Answers), LedgerError> {
         let conn = store::open_to_read(path, disk)?;
         let (queries, waiting) = mpsc::channel::<Query>();
-        let reader = Self { path: Arc::clone(path), queries: Some(Mutex::new(queries)), thread: None };
-        Ok((reader, Answers { conn, waiting }))
+        let answers =
+            Answers { conn, waiting, path: Arc::clone(path), condition: condition.clone(), file: 0 };
+        let queries = Some(Mutex::new(queries));
+        Ok((Self { path: Arc::clone(path), condition, queries, thread: None }, answers))
     }
 
     /// With a thread that answers.
-    pub(crate) fn start(path: &Arc<Path>, disk: &dyn Disk) -> Result<Self, LedgerError> {
-        let (mut reader, answers) = Self::driven(path, disk)?;
+    pub(crate) fn start(path: &Arc<Path>, disk: &dyn Disk, condition: Shared) -> Result<Self, LedgerError> {
+        let (mut reader, answers) = Self::driven(path, disk, condition)?;
         let thread = std::thread::Builder::new()
             .name("ledger-reader".into())
             .spawn(move || answers.run())
@@ -229,7 +259,11 @@ impl Reader {
             return Err(LedgerError::Stopped);
         }
         let result = answered.await.map_err(|_| LedgerError::Stopped)?;
-        result.map_err(|error| LedgerError::sqlite(&self.path, &error))
+        let result = result.map_err(|error| LedgerError::sqlite(&self.path, &error));
+        if let Err(LedgerError::Corrupt { .. }) = &result {
+            self.condition.lock().is_suspect = true;
+        }
+        result
     }
 }
 
@@ -244,8 +278,22 @@ impl Drop for Reader {
 }
 
 impl Answers {
-    fn run(self) {
-        self.waiting.into_iter().for_each(|query| query(&self.conn));
+    fn run(mut self) {
+        while let Ok(query) = self.waiting.recv() {
+            self.follow();
+            query(&self.conn);
+        }
+    }
+
+    /// After a salvage the ledger is another file. The old one is read on where
+    /// the new one cannot be.
+    fn follow(&mut self) {
+        let now = self.condition.lock().file;
+        if now != self.file
+            && let Ok(conn) = store::open_to_read(&self.path, &HostDisk)
+        {
+            (self.conn, self.file) = (conn, now);
+        }
     }
 
     /// Answers the next query, if one is queued.

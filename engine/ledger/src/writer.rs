@@ -28,6 +28,10 @@ const BATCH: usize = 512;
 /// much is read once more, and found handled.
 const MARK_DELAY: Duration = Duration::from_millis(500);
 
+/// How long what could not be written waits before it is tried again, when
+/// nothing else is to be written.
+const OWED_DELAY: Duration = Duration::from_secs(1);
+
 enum Message {
     Ask(Box<dyn Request>),
     /// There are positions to write, when nothing else is.
@@ -75,9 +79,23 @@ impl Writer {
         wait: Wait,
         act: impl FnOnce(&mut Books) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, LedgerError> {
+        let at_once = match wait {
+            Wait::Applied => at_once::<T>,
+            Wait::Durable => when_durable::<T>,
+        };
+        self.ask_at_once_if(at_once, act).await
+    }
+
+    /// The same; it depends on the answer whether it is waited for until it is
+    /// durable.
+    pub(crate) async fn ask_at_once_if<T: Send + 'static>(
+        &self,
+        at_once: AtOnce<T>,
+        act: impl FnOnce(&mut Books) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<T, LedgerError> {
         self.room.acquire().await.map_err(|_| LedgerError::Stopped)?.forget();
         let (answer, answered) = oneshot::channel();
-        let ask = Box::new(Ask { act: Some(act), wait, answer: Some(answer), said: None });
+        let ask = Box::new(Ask { act: Some(act), at_once, answer: Some(answer), said: None });
         self.send(Message::Ask(ask))?;
         answered.await.map_err(|_| LedgerError::Stopped)?
     }
@@ -93,6 +111,13 @@ impl Writer {
             // A ledger that has stopped writes nothing more.
             let _ = self.send(Message::Marks);
         }
+    }
+
+    /// Something is owed to the tables: it is written with the next commit, or
+    /// by itself.
+    pub(crate) fn owe(&self) {
+        // A ledger that has stopped writes nothing more.
+        let _ = self.send(Message::Marks);
     }
 
     fn send(&self, message: Message) -> Result<(), LedgerError> {
@@ -127,12 +152,15 @@ pub(crate) struct Desk {
 impl Desk {
     fn run(mut self) {
         loop {
-            let message = match self.has_marks() {
-                true => self.waiting.recv_timeout(MARK_DELAY),
-                false => self.waiting.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            let message = match (self.has_marks(), self.books.is_owing()) {
+                (true, _) => self.waiting.recv_timeout(MARK_DELAY),
+                (false, true) => self.waiting.recv_timeout(OWED_DELAY),
+                (false, false) => self.waiting.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match message {
-                Ok(message) => self.take(message),
+                Ok(message) => {
+                    let _ = self.take(message);
+                }
                 Err(RecvTimeoutError::Timeout) => self.write_marks(),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -140,57 +168,60 @@ impl Desk {
         self.close();
     }
 
-    fn take(&mut self, message: Message) {
+    fn take(&mut self, message: Message) -> Turn {
         match message {
             Message::Ask(first) => {
                 self.room.add_permits(1);
-                self.batch(Some(first));
+                self.batch(Some(first))
             }
             // They wait a while for a commit to travel with.
-            Message::Marks => {}
+            Message::Marks => Turn::Idle,
         }
     }
 
     /// One commit, if anything is queued that asks for one.
     pub(crate) fn turn(&mut self) -> Turn {
         while let Ok(message) = self.waiting.try_recv() {
-            let asks = matches!(message, Message::Ask(_));
-            self.take(message);
-            if asks {
-                return Turn::Wrote;
+            match self.take(message) {
+                Turn::Idle => {}
+                wrote => return wrote,
             }
         }
         Turn::Idle
     }
 
-    /// Writes the positions that found no commit to travel with.
+    /// Writes the positions that found no commit to travel with, and what is
+    /// owed to the tables.
     pub(crate) fn write_marks(&mut self) {
-        if self.has_marks() {
-            self.batch(None);
+        if self.has_marks() || self.books.is_owing() {
+            let _ = self.batch(None);
         }
     }
 
     /// Writes the last positions, and a wall clock that was set since. What is
     /// asked later is refused.
     pub(crate) fn close(mut self) {
-        self.batch(None);
+        let _ = self.batch(None);
         self.room.close();
     }
 
     /// One commit: `first`, and what else is queued.
-    fn batch(&mut self, first: Option<Box<dyn Request>>) {
+    fn batch(&mut self, first: Option<Box<dyn Request>>) -> Turn {
         let mut taken = Vec::with_capacity(32);
         taken.extend(first);
         let written = self.write(&mut taken);
         if let Err(error) = &written {
-            tracing::error!(requests = taken.len(), "a commit failed and was undone: {error}");
-            if let Err(again) = self.books.roll_back(error).and_then(|()| self.refresh()) {
-                tracing::error!("what is committed could not be read again: {again}");
+            tracing::debug!(requests = taken.len(), "a commit failed and was undone: {error}");
+            let healed = self.books.heal(error);
+            let rolled_back = healed.and_then(|()| self.books.roll_back(error)).and_then(|()| self.refresh());
+            if let Err(again) = rolled_back {
+                tracing::debug!("what is committed could not be read again: {again}");
             }
         }
         for request in taken {
             request.settle(&written);
         }
+        if written.is_ok() { Turn::Wrote } else { Turn::Failed }
     }
 
     fn write(&mut self, taken: &mut Vec<Box<dyn Request>>) -> Result<(), LedgerError> {
@@ -264,9 +295,22 @@ trait Request: Send {
     fn settle(self: Box<Self>, committed: &Result<(), LedgerError>);
 }
 
+/// Whether an answer is given before it is durable.
+pub(crate) type AtOnce<T> = fn(&Result<T, LedgerError>) -> bool;
+
+fn at_once<T>(_: &Result<T, LedgerError>) -> bool {
+    true
+}
+
+/// No answer is given before it is durable.
+pub(crate) fn when_durable<T>(_: &Result<T, LedgerError>) -> bool {
+    false
+}
+
 struct Ask<T, F> {
     act: Option<F>,
-    wait: Wait,
+    /// Whether this answer may be given before it is durable.
+    at_once: AtOnce<T>,
     answer: Option<oneshot::Sender<Result<T, LedgerError>>>,
     said: Option<Result<T, LedgerError>>,
 }
@@ -284,7 +328,7 @@ where
         let Some(act) = self.act.take() else { return Ok(()) };
         match act(books) {
             Err(error) if error.is_storage() => Err(error),
-            said if self.wait == Wait::Applied => {
+            said if (self.at_once)(&said) => {
                 if let Some(answer) = self.answer.take() {
                     // Not listening any more: see above.
                     let _ = answer.send(said);

@@ -73,17 +73,15 @@ impl Run<'_> {
             return;
         };
         let kills = matches!(doing, Doing::Point(Point { fault: Fault::Kill, .. }));
-        let mut missed = false;
+        // The kill must not come later, when nobody expects it any more: an
+        // engine that it has not hit by now is killed all the same.
+        let missed = kills && engine.ended().is_none();
+        if missed {
+            engine.kill();
+        }
         self.report.trace = match tracer {
-            // It started the engine, so it ends with it, and what it is to kill
-            // the engine at must not come later.
-            Some(tracer) if path.is_start() => {
-                if kills && engine.ended().is_none() {
-                    missed = true;
-                    engine.kill();
-                }
-                riposte_tests::text(&tracer.log)
-            }
+            // It started the engine, so it stays as long as that.
+            Some(tracer) if path.is_start() => riposte_tests::text(&tracer.log),
             Some(tracer) => tracer.end(),
             None => String::new(),
         };

@@ -66,7 +66,9 @@ use crate::trace::CALLS as CALLS_BY_NAME;
 fn faults(selector: &Selector, call: &str, netlink: bool) -> Vec<Fault> {
     match selector {
         Selector::File(_) => match call {
-            "read" | "pread64" | "flock" | "fcntl" => vec![Fault::Io],
+            "read" | "pread64" => vec![Fault::Io],
+            // They lock; no system answers an unlock with EIO.
+            "flock" | "fcntl" => vec![Fault::Kill],
             _ => vec![Fault::Kill, Fault::NoSpace, Fault::Io],
         },
         _ if READS.contains(&call) => Vec::new(),

@@ -356,7 +356,7 @@ fn set_of_networks(t: &mut Transaction, table: &str, name: &str, kind: Kind, net
     let networks: Vec<&Prefix> = networks.iter().filter(fits).collect();
     for part in networks.chunks(400) {
         add_elements(t, table, name, |m| {
-            part.iter().for_each(|network| element(m, kind, Item::bare(**network)))
+            part.iter().for_each(|network| element(m, kind, Item::bare(**network)));
         });
     }
 }

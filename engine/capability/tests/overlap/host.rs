@@ -15,15 +15,15 @@ use riposte_policy::grant::{FirewallGrant, Grants, LinesGrant, Pattern};
 use riposte_policy::order::EntryId;
 use tempfile::TempDir;
 
-pub const FILE: &str = "/deny";
-pub const LINES: [&str; 2] = ["ALL: 192.0.2.7", "ALL: 192.0.2.8"];
+pub(crate) const FILE: &str = "/deny";
+pub(crate) const LINES: [&str; 2] = ["ALL: 192.0.2.7", "ALL: 192.0.2.8"];
 /// Which of them somebody wrote before.
-pub const WAS_THERE: [bool; 2] = [true, false];
+pub(crate) const WAS_THERE: [bool; 2] = [true, false];
 /// From this offence on the network is blocked.
-pub const WIDEN: u32 = 2;
-pub const GRACE_MS: i64 = 2_000;
+pub(crate) const WIDEN: u32 = 2;
+pub(crate) const GRACE_MS: i64 = 2_000;
 
-pub fn grants() -> Arc<Grants> {
+pub(crate) fn grants() -> Arc<Grants> {
     let firewall =
         FirewallGrant { widest4: 24, widen: Some(WIDEN), confirm: none(), ..FirewallGrant::default() };
     let lines = LinesGrant { file: FILE.into(), lines: vec![Pattern::new("*")] };
@@ -35,9 +35,9 @@ fn none() -> riposte_policy::grant::Confirm {
 }
 
 /// The machine.
-pub struct Host {
-    pub clock: Arc<ManualClock>,
-    pub caps: Capabilities,
+pub(crate) struct Host {
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) caps: Capabilities,
     folder: TempDir,
     claims: Arc<Engine>,
     kernel: Arc<Kernel>,
@@ -46,7 +46,7 @@ pub struct Host {
 }
 
 impl Host {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::new());
         let claims = Arc::new(Engine(Mutex::new(None)));
@@ -76,22 +76,22 @@ impl Host {
         *self.claims.0.lock().unwrap() = Some(opened.ledger);
     }
 
-    pub fn ledger(&self) -> Ledger {
+    pub(crate) fn ledger(&self) -> Ledger {
         self.claims.ledger()
     }
 
-    pub fn now(&self) -> i64 {
+    pub(crate) fn now(&self) -> i64 {
         self.clock.now().boot_ms
     }
 
     /// From now on the host refuses whatever changes it.
-    pub fn refuse(&self, refuses: bool) {
+    pub(crate) fn refuse(&self, refuses: bool) {
         *self.kernel.refuses.lock().unwrap() = refuses;
         self.lines.refuse(refuses.then(|| Refusal::unavailable("the host is stubborn")));
     }
 
     /// Another engine over the same file, after another start of the machine.
-    pub fn restart(&mut self, reboot: bool) {
+    pub(crate) fn restart(&mut self, reboot: bool) {
         drop(self.claims.0.lock().unwrap().take());
         if reboot {
             self.boots += 1;
@@ -103,7 +103,7 @@ impl Host {
     }
 
     /// What every start does.
-    pub async fn repair(&self) {
+    pub(crate) async fn repair(&self) {
         let mut effects = Vec::new();
         for interface in Capabilities::interfaces() {
             let held = self.ledger().held(interface).await.unwrap();
@@ -113,14 +113,14 @@ impl Host {
     }
 
     /// When the kernel drops it by itself; `None`: it is not blocked.
-    pub fn shows(&self, prefix: &str) -> Option<Option<i64>> {
+    pub(crate) fn shows(&self, prefix: &str) -> Option<Option<i64>> {
         let now = self.now();
         let elements = self.kernel.elements.lock().unwrap();
         let (_, until) = elements.get(&format!("drop {prefix}"))?;
         Some(*until).filter(|until| until.is_none_or(|until| until > now))
     }
 
-    pub fn shows_line(&self, nth: usize) -> bool {
+    pub(crate) fn shows_line(&self, nth: usize) -> bool {
         self.lines.text(FILE).is_some_and(|text| text.lines().any(|line| line == LINES[nth]))
     }
 }

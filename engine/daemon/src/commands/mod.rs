@@ -6,6 +6,7 @@ pub mod check;
 pub mod explain;
 pub mod history;
 pub mod inspect;
+pub mod ledger;
 pub mod listed;
 pub mod migrate;
 pub mod target;

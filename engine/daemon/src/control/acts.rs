@@ -56,6 +56,7 @@ pub async fn act(engine: &Arc<Engine>, uid: u32, request: Request) -> Answer {
         }
         Request::Reload => reload(engine, uid).await,
         Request::Status => show::status(engine).await,
+        Request::VerifyLedger => super::ledger::verify(engine).await,
         Request::Program { name, step, alert, arguments } => {
             hand_over::step(engine, uid, &name, step, &alert, arguments).await
         }

@@ -6,6 +6,7 @@
 
 pub mod acts;
 pub mod client;
+pub mod ledger;
 mod orphans;
 pub mod server;
 
@@ -116,6 +117,8 @@ pub enum Request {
         /// `extra_args` of the message.
         arguments: Vec<String>,
     },
+    /// Whether what the engine remembers is what its ledger says.
+    VerifyLedger,
     /// What would become of an alert; changes nothing. Without one: only which
     /// configuration is in use.
     Explain {

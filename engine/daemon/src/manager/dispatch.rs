@@ -166,7 +166,9 @@ async fn written_down(engine: &Engine, entry: NewEntry) -> Result<Handed, Ledger
     loop {
         match engine.ledger.handed_over(entry.clone()).await {
             Err(error) if !engine.gives_up() => {
-                tracing::error!(command = %entry.command, "waiting for the ledger: {error}");
+                if engine.complains() {
+                    tracing::error!(command = %entry.command, "waiting for the ledger: {error}");
+                }
                 tokio::time::sleep(LEDGER_AGAIN).await;
             }
             written => return written,

@@ -108,15 +108,16 @@ impl Gather {
             }
             None => false,
         });
-        // They may be many, and none may be told before these.
+        if alike.is_empty() {
+            alike.shrink_to_fit();
+        }
+        // The audit may have to be waited for, and nobody should for this.
+        drop(alike);
         for more in counted {
             let More { last, count, first_ms } = *more;
             tracing::debug!(kind = last.kind, command = last.command, count, "more of the same");
             let since = (count > 1).then(|| time(first_ms));
             self.audit.record(Event { count, since, ..last });
-        }
-        if alike.capacity() > 2 * APART || alike.is_empty() {
-            alike.shrink_to_fit();
         }
     }
 

@@ -360,6 +360,11 @@ impl Report {
         self.event(Event { detail: Some(detail), ..self.plain("orphan") });
     }
 
+    /// The ledger's storage stands otherwise than before, or was salvaged.
+    pub fn ledger(&self, kind: &'static str, detail: String) {
+        self.event(Event { detail: Some(detail), ..self.plain(kind) });
+    }
+
     /// An operator did something.
     pub fn act(&self, uid: u32, what: &'static str, detail: &str, reason: Option<&str>) {
         tracing::info!(uid, reason, "{what}: {detail}");

@@ -89,7 +89,9 @@ async fn admitted(engine: &Arc<Engine>, order: &Order) -> Result<Intended, Inste
     loop {
         match admit(engine, order).await {
             Err(Outcome::Undecided(error)) if !engine.gives_up() => {
-                tracing::error!(command = %order.command.name, "waiting for the ledger: {error}");
+                if engine.complains() {
+                    tracing::error!(command = %order.command.name, "waiting for the ledger: {error}");
+                }
                 tokio::time::sleep(LEDGER_AGAIN).await;
             }
             decided => return decided,
@@ -143,9 +145,18 @@ impl Intended {
             let made = self.run(engine, order).await;
             let outcome = self.settle(engine, order, made).await;
             let failed = matches!(outcome, Outcome::Failed { .. });
-            if !failed || !matches!(engine.ledger.entry(self.id).await, Ok(None)) {
+            if !failed {
                 sign();
                 return Ok((self.keys, outcome));
+            }
+            match recorded(engine, || engine.ledger.entry(self.id)).await {
+                Ok(Some(_)) => {
+                    sign();
+                    return Ok((self.keys, outcome));
+                }
+                // Its commit failed, and the next one may: not at once again.
+                Ok(None) => tokio::time::sleep(LEDGER_AGAIN).await,
+                Err(error) => return Ok((self.keys, Outcome::Undecided(error))),
             }
             match admitted(engine, order).await {
                 Ok(again) => self = again,

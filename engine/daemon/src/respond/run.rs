@@ -209,7 +209,8 @@ impl Intended {
         match made {
             Ok(Made::Added(receipt)) => {
                 self.ready.breaker.worked();
-                match engine.ledger.added(id, receipt).await {
+                // What is done stands, and ends on time, however long that cannot be written.
+                match recorded(engine, || engine.ledger.added(id, receipt.clone())).await {
                     Ok(settled) => self.settled(engine, settled),
                     Err(error @ (LedgerError::Illegal { .. } | LedgerError::NoSuchEntry(_)))
                         if matches!(self.ready.runner, Runner::Native(_)) =>

@@ -70,8 +70,9 @@ impl Default for Repeats {
 /// command that does nothing now. Else the receipt comes back, and the order
 /// has to go the long way.
 pub fn again(engine: &Engine, order: &Order, receipt: Receipt) -> Result<(), Receipt> {
-    // Others decide what is for other machines.
-    if order.location == "all" || !engine.stands_for(&order.agent) {
+    // Others decide what is for other machines, and a log that says more about
+    // each needs its entry.
+    if engine.report.is_wordy() || order.location == "all" || !engine.stands_for(&order.agent) {
         return Err(receipt);
     }
     if let Some(refused) = off(engine, order) {

@@ -148,7 +148,8 @@ impl Books {
     }
 
     fn refuse_without_space(&mut self, boot_ms: i64) -> Result<(), LedgerError> {
-        match self.store.space(boot_ms).map_err(|error| self.failed(&error))? {
+        let open = self.open_count();
+        match self.store.space(boot_ms, open).map_err(|error| self.failed(&error))? {
             Space::Enough => Ok(()),
             Space::Short => Err(LedgerError::NoRoom { path: self.path.to_path_buf() }),
         }

@@ -9,12 +9,14 @@ use riposte_policy::order::EntryId;
 
 use super::{Books, offset_ms};
 use crate::clock::Clock;
+use crate::condition::Shared;
 use crate::entry::{Entry, State, mode_of};
 use crate::error::LedgerError;
 use crate::index::{Index, Term};
 use crate::ledger::{Pending, Settings};
 use crate::reader;
 use crate::store::Store;
+use crate::{backup, salvage};
 
 /// What the last run left behind.
 pub(crate) struct Left {
@@ -29,6 +31,7 @@ impl Books {
         store: Store,
         clock: Arc<dyn Clock>,
         settings: Settings,
+        condition: Shared,
     ) -> Result<(Self, Left), LedgerError> {
         let opened = clock.now();
         let mut books = Self {
@@ -36,6 +39,9 @@ impl Books {
             store,
             clock,
             index: Arc::new(Mutex::new(Index::new())),
+            condition,
+            settling: Vec::new(),
+            heal_after_ms: i64::MIN,
             settings,
             redact: Vec::new(),
             boot: 0,
@@ -45,12 +51,40 @@ impl Books {
             definitions: HashMap::new(),
             handled: HashMap::new(),
         };
-        books.execute("BEGIN IMMEDIATE", ())?;
-        books.enter_boot()?;
-        books.execute("COMMIT", ())?;
+        if let Err(error) = books.start() {
+            // The reserve may be what it takes.
+            books.roll_back(&error)?;
+            if !books.store.is_short() {
+                return Err(error);
+            }
+            books.start()?;
+        }
         books.load()?;
         let left = books.left()?;
+        let salvaged = salvage::last(books.conn()).map_err(|error| books.failed(&error))?;
+        let mut condition = books.condition.lock();
+        condition.salvaged = salvaged;
+        condition.backup = backup::last(&books.path);
+        drop(condition);
         Ok((books, left))
+    }
+
+    /// What a file needs before it is used, now or once it is another.
+    pub(super) fn start(&mut self) -> Result<(), LedgerError> {
+        self.execute("BEGIN IMMEDIATE", ())?;
+        self.enter_boot()?;
+        // What a killed process left may be in the system's memory alone, when
+        // syncing had failed. Whatever is done now is done because of it: this
+        // writes a page, so that the commit syncs all before it.
+        let version = self.conn().pragma_update(None, "user_version", crate::schema::VERSION);
+        version.map_err(|error| self.failed(&error))?;
+        self.execute("COMMIT", ())?;
+        if self.store.hold_log().is_err() || self.store.is_short() {
+            let boot_ms = self.now().boot_ms;
+            self.store.give_up_reserve(boot_ms).map_err(|error| self.failed(&error))?;
+            self.stands(&LedgerError::NoRoom { path: self.path.to_path_buf() });
+        }
+        Ok(())
     }
 
     pub(crate) fn share_index(&self) -> Arc<Mutex<Index>> {
@@ -64,11 +98,23 @@ impl Books {
         let last = |above: &BTreeSet<(u64, u32)>| above.last().map(|(offset, _)| *offset);
         index.replay(handled.iter().filter_map(|(input, above)| Some((*input, last(above)?))));
         let next = self.number("SELECT coalesce(max(id), 0) + 1 FROM entry")?;
+        let floor = self.number("SELECT coalesce(max(next), 1) FROM salvage")?;
+        let condition = self.condition.lock();
+        condition.owed.apply(&mut index);
         *self.index.lock().unwrap_or_else(PoisonError::into_inner) = index;
+        drop(condition);
         self.handled = handled;
-        self.next = self.next.max(next);
+        self.next = self.next.max(next).max(floor);
         self.definitions.clear();
         Ok(())
+    }
+
+    /// Where the index is not what a new one, read from the tables, would be.
+    pub(crate) fn verify_memory(&self) -> Result<Vec<String>, LedgerError> {
+        let mut read = self.read_index()?;
+        let condition = self.condition.lock();
+        condition.owed.apply(&mut read);
+        Ok(self.index().differences(&read))
     }
 
     fn read_index(&self) -> Result<Index, LedgerError> {
@@ -179,6 +225,16 @@ impl Books {
             .and_then(Iterator::collect)
             .map_err(|error| self.failed(&error))?;
         Ok(Left { recovery, pending })
+    }
+
+    /// What is in force for a time, and when it is due, also when that has passed.
+    pub(crate) fn in_force(&self) -> Result<Vec<Pending>, LedgerError> {
+        self.statement(
+            "SELECT id, due_boot FROM entry WHERE closed IS NULL AND state = 'in-force' AND due_boot IS NOT NULL",
+        )?
+        .query_map([], |row| Ok(Pending { id: EntryId(row.get(0)?), due_boot_ms: row.get(1)? }))
+        .and_then(Iterator::collect)
+        .map_err(|error| self.failed(&error))
     }
 
     fn number(&self, sql: &str) -> Result<i64, LedgerError> {

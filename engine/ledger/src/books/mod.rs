@@ -14,6 +14,7 @@ mod extend;
 mod input;
 mod load;
 mod offence;
+mod owed;
 mod redact;
 mod rekey;
 mod rule;
@@ -28,15 +29,21 @@ use riposte_policy::order::EntryId;
 use rusqlite::{CachedStatement, Connection, Params};
 
 use crate::clock::{Clock, Now};
+use crate::condition::Shared;
 use crate::entry::State;
 use crate::error::LedgerError;
+use crate::health::Health;
 use crate::index::{Index, Live};
 use crate::ledger::Settings;
-use crate::store::Store;
+use crate::owed::Debt;
+use crate::store::{self, Store};
 
 use clock::{due, due_at, offset_ms};
 pub(crate) use input::inputs;
 pub(crate) use rule::{allows, modes, pauses};
+
+/// With less than this left, in bytes, a failure is the full disk's.
+const LITTLE: u64 = 256 * 1024;
 
 /// The writer's side of the ledger.
 pub(crate) struct Books {
@@ -44,6 +51,12 @@ pub(crate) struct Books {
     store: Store,
     clock: Arc<dyn Clock>,
     index: Arc<Mutex<Index>>,
+    /// What the handle knows besides.
+    pub(crate) condition: Shared,
+    /// What is owed and in the commit under way.
+    settling: Vec<(EntryId, Debt)>,
+    /// When a damaged database may be salvaged again, in boot time.
+    heal_after_ms: i64,
     pub(crate) settings: Settings,
     /// What of an alert is not kept when its entry is over.
     pub(crate) redact: Vec<Pointer>,
@@ -68,27 +81,80 @@ impl Books {
     }
 
     pub(crate) fn begin(&mut self) -> Result<(), LedgerError> {
-        self.execute("BEGIN IMMEDIATE", ()).map(drop)
+        self.look_at_suspicion()?;
+        self.execute("BEGIN IMMEDIATE", ())?;
+        self.write_owed()?;
+        if self.store.is_short() {
+            let (boot_ms, open) = (self.now().boot_ms, self.open_count());
+            // It is there or not; either way what is open goes on.
+            let _ = self.store.space(boot_ms, open).map_err(|error| self.failed(&error))?;
+        }
+        Ok(())
     }
 
     pub(crate) fn commit(&mut self) -> Result<(), LedgerError> {
         // Last, so that it is also about what was just written.
         let offset_ms = self.follow_wall_clock()?;
+        let open = self.open_count();
+        self.store.hold(&self.path, open)?;
         self.execute("COMMIT", ())?;
         // Only now: what was not committed is to be followed again.
         self.offset_ms = offset_ms;
+        let settled = std::mem::take(&mut self.settling);
+        self.condition.lock().owed.settled(&settled);
+        if self.store.is_short() {
+            // What fails here is tried again with the next commit.
+            let _ = self.store.empty_log();
+            self.stands(&LedgerError::NoRoom { path: self.path.to_path_buf() });
+        } else {
+            self.works();
+        }
         Ok(())
     }
 
     /// Undoes on disk what was not committed. The memory still shows it, until
     /// [`Books::load`].
     pub(crate) fn roll_back(&mut self, error: &LedgerError) -> Result<(), LedgerError> {
-        if let LedgerError::DiskFull { .. } = error {
+        self.settling.clear();
+        // SQLite has done it by itself after some errors.
+        let undone =
+            if self.store.conn.is_autocommit() { Ok(()) } else { self.execute("ROLLBACK", ()).map(drop) };
+        // The log's index lies in a file of its own, whose growth fails in other words.
+        let is_full = matches!(error, LedgerError::DiskFull { .. })
+            || matches!(error, LedgerError::Io { .. })
+                && store::free(&self.path).is_some_and(|free| free < LITTLE);
+        if is_full {
+            self.stands(&LedgerError::DiskFull { path: self.path.to_path_buf() });
             let boot_ms = self.now().boot_ms;
             self.store.give_up_reserve(boot_ms).map_err(|error| self.failed(&error))?;
+            self.store.empty_log().map_err(|error| self.failed(&error))?;
+        } else {
+            self.stands(error);
         }
-        // SQLite has done it by itself after some errors.
-        if self.store.conn.is_autocommit() { Ok(()) } else { self.execute("ROLLBACK", ()).map(drop) }
+        undone
+    }
+
+    /// Notes that the storage does not do what it should; says so when that is new.
+    pub(crate) fn stands(&self, error: &LedgerError) {
+        let mut condition = self.condition.lock();
+        let health = condition.health.failed(error, self.now().wall_ms);
+        if health.word() != condition.health.word() {
+            tracing::error!("the ledger is {}: {error}", health.word());
+        }
+        condition.health = health;
+    }
+
+    fn works(&self) {
+        let mut condition = self.condition.lock();
+        if condition.health != Health::Ok {
+            tracing::warn!("the ledger can be written again; new responses are taken");
+            condition.health = Health::Ok;
+        }
+    }
+
+    /// Number of open entries.
+    fn open_count(&self) -> u64 {
+        u64::try_from(self.index().len()).unwrap_or(u64::MAX)
     }
 
     pub(crate) fn index(&self) -> MutexGuard<'_, Index> {

@@ -137,6 +137,12 @@ impl Books {
         self.statement(sql)?.query_row(key, read).optional().map_err(|error| self.failed(&error))
     }
 
+    /// Forgets what has ended. What is over does not come back with a clock that
+    /// was set back while the machine was off.
+    pub(super) fn prune_rules(&self) -> Result<(), LedgerError> {
+        ["allow", "pause", "mode"].into_iter().try_for_each(|table| self.forget_expired(table))
+    }
+
     fn forget_expired(&self, table: &str) -> Result<(), LedgerError> {
         self.execute(&format!("DELETE FROM {table} WHERE until_boot <= ?1"), [self.now().boot_ms]).map(drop)
     }

@@ -163,6 +163,7 @@ impl Books {
     pub(crate) fn prune(&mut self, keep_ms: i64, most: u32) -> Result<usize, LedgerError> {
         let before = self.aged_wall_ms().saturating_sub(keep_ms);
         self.prune_offences()?;
+        self.prune_rules()?;
         let old = "SELECT id FROM entry WHERE closed < ?1 AND id < (SELECT max(id) FROM entry)
                    ORDER BY closed, id LIMIT ?2";
         for table in ["body", "receipt", "effect"] {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::{Heads, Inner, Ledger, Opened, Settings};
 use crate::books::Books;
 use crate::clock::Clock;
+use crate::condition::Shared;
 use crate::error::LedgerError;
 use crate::reader::{Answers, Reader};
 use crate::store::{self, Disk};
@@ -29,6 +30,9 @@ pub struct Driven {
 pub enum Turn {
     /// Requests were done, in one commit, and answered.
     Wrote,
+    /// Requests were taken, and their commit failed: none of them is done,
+    /// whatever they were answered.
+    Failed,
     /// One query was answered.
     Answered,
     /// Nothing was queued.
@@ -49,14 +53,16 @@ impl Ledger {
     ) -> Result<(Opened, Driven), LedgerError> {
         let store = store::open(path, settings.most_pages, disk)?;
         let path: Arc<Path> = path.into();
-        let (books, left) = Books::open(Arc::clone(&path), store, Arc::clone(&clock), settings)?;
+        let condition = Shared::default();
+        let (books, left) =
+            Books::open(Arc::clone(&path), store, Arc::clone(&clock), settings, condition.clone())?;
         let index = books.share_index();
-        let (reader, answers) = Reader::driven(&path, disk.as_ref())?;
+        let (reader, answers) = Reader::driven(&path, disk.as_ref(), condition.clone())?;
         let known = books.head()?;
         let (writer, desk) = Writer::driven(books);
         let heads = Heads::new(known, writer.head());
-        let ledger = Self(Arc::new(Inner { reader, writer, index, clock, heads }));
-        let opened = Opened { ledger, recovery: left.recovery, pending: left.pending };
+        let ledger = Self(Arc::new(Inner { reader, writer, index, condition, path, clock, heads }));
+        let opened = Opened { ledger, recovery: left.recovery, pending: left.pending, salvaged: None };
         Ok((opened, Driven { answers, desk }))
     }
 }

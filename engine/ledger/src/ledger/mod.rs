@@ -5,6 +5,7 @@ mod heads;
 mod intake;
 mod repeat;
 mod settled;
+mod standby;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +15,7 @@ use riposte_policy::order::EntryId;
 
 use crate::books::Books;
 use crate::clock::Clock;
+use crate::condition::Shared;
 use crate::entry::{
     Admitted, Cause, EffectRow, Entry, Filter, Handed, Held, NewEntry, Rekeyed, Settled, Standing, Undo,
     WouldBe, length_ms,
@@ -21,8 +23,9 @@ use crate::entry::{
 use crate::error::LedgerError;
 use crate::index::Index;
 use crate::reader::{self, Reader};
+use crate::salvage::Salvaged;
 use crate::store::{self, Disk, HostDisk};
-use crate::writer::Writer;
+use crate::writer::{AtOnce, Writer, when_durable};
 
 pub use self::heads::Heads;
 pub(crate) use self::heads::read as read_head;
@@ -42,6 +45,8 @@ struct Inner {
     reader: Reader,
     writer: Writer,
     index: Arc<Mutex<Index>>,
+    condition: Shared,
+    path: Arc<Path>,
     clock: Arc<dyn Clock>,
     heads: Heads,
 }
@@ -57,6 +62,8 @@ pub struct Opened {
     /// [scheduler](crate::scheduler::Scheduler), by due time. What is in force
     /// for good is in neither list.
     pub pending: Vec<Pending>,
+    /// What became of the ledger, when this start found it damaged.
+    pub salvaged: Option<Salvaged>,
 }
 
 /// An entry in force, and when it is due.
@@ -133,8 +140,9 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// When another engine has it open, it is damaged, newer, no ledger, or
-    /// cannot be opened or written: the text names the file and what to do.
+    /// When another engine has it open, it is newer, no ledger, or cannot be
+    /// opened or written: the text names the file and what to do. A damaged one
+    /// is set aside, and what can be had of it opened ([`Ledger::salvaged`]).
     pub fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Opened, LedgerError> {
         Self::open_with(path, clock, Settings::default())
     }
@@ -144,19 +152,35 @@ impl Ledger {
     /// # Errors
     ///
     /// As [`Ledger::open`].
+    #[expect(clippy::needless_pass_by_value, reason = "what is opened keeps them")]
     pub fn open_with(path: &Path, clock: Arc<dyn Clock>, settings: Settings) -> Result<Opened, LedgerError> {
+        match Self::open_sound(path, &clock, &settings) {
+            Err(LedgerError::Corrupt { detail, .. }) => {
+                let salvaged = store::salvage(path, &detail, clock.now().wall_ms)?;
+                tracing::error!("{salvaged}");
+                let opened = Self::open_sound(path, &clock, &settings)?;
+                Ok(Opened { salvaged: Some(salvaged), ..opened })
+            }
+            opened => opened,
+        }
+    }
+
+    fn open_sound(path: &Path, clock: &Arc<dyn Clock>, settings: &Settings) -> Result<Opened, LedgerError> {
         let disk: Arc<dyn Disk> = Arc::new(HostDisk);
         let store = store::open(path, settings.most_pages, &disk)?;
         let path: Arc<Path> = path.into();
-        let (books, left) = Books::open(Arc::clone(&path), store, Arc::clone(&clock), settings)?;
+        let condition = Shared::default();
+        let (books, left) =
+            Books::open(Arc::clone(&path), store, Arc::clone(clock), settings.clone(), condition.clone())?;
         let index = books.share_index();
-        let reader = Reader::start(&path, disk.as_ref())?;
+        let reader = Reader::start(&path, disk.as_ref(), condition.clone())?;
         let known = books.head()?;
         let writer = Writer::start(books)
             .map_err(|error| LedgerError::Io { path: path.to_path_buf(), detail: error.to_string() })?;
         let heads = Heads::new(known, writer.head());
-        let ledger = Self(Arc::new(Inner { reader, writer, index, clock, heads }));
-        Ok(Opened { ledger, recovery: left.recovery, pending: left.pending })
+        let clock = Arc::clone(clock);
+        let ledger = Self(Arc::new(Inner { reader, writer, index, condition, path, clock, heads }));
+        Ok(Opened { ledger, recovery: left.recovery, pending: left.pending, salvaged: None })
     }
 
     /// Reads entries without an engine, or beside one; also in a ledger of
@@ -187,11 +211,19 @@ impl Ledger {
 
     /// Enters `new`, unless the same is in force, under way or handled.
     ///
+    /// [`Wait::Applied`] is for what is new alone: that a due time was moved is
+    /// answered when it is durable, since nothing that follows would notice that
+    /// it was lost.
+    ///
     /// # Errors
     ///
     /// When it could not be recorded. Nothing may then be done.
     pub async fn admit(&self, new: NewEntry, wait: Wait) -> Result<Admitted, LedgerError> {
-        self.ask(wait, move |books| books.admit(&new)).await
+        let at_once: AtOnce<Admitted> = match wait {
+            Wait::Applied => |said| !matches!(said, Ok(Admitted::InForce { .. } | Admitted::UnderWay { .. })),
+            Wait::Durable => when_durable,
+        };
+        self.0.writer.ask_at_once_if(at_once, move |books| books.admit(&new)).await
     }
 
     /// What [`Ledger::admit`] would say to `new`, which is not entered: nothing
@@ -314,13 +346,15 @@ impl Ledger {
     }
 
     /// Records that an intended entry was carried out, with what its component
-    /// returned.
+    /// returned; durable. It takes no commit more than an answer at once would,
+    /// and an entry that nobody knows to be in force is not extended, nor kept
+    /// for good.
     ///
     /// # Errors
     ///
     /// When the entry is not intended, or it could not be recorded.
     pub async fn added(&self, id: EntryId, receipt: Option<Vec<u8>>) -> Result<Settled, LedgerError> {
-        self.ask(Wait::Applied, move |books| books.added(id, receipt.as_deref())).await
+        self.ask(Wait::Durable, move |books| books.added(id, receipt.as_deref())).await
     }
 
     /// Records that an open entry is about to be undone, also once more, and

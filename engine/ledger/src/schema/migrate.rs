@@ -5,7 +5,7 @@
 
 use rusqlite::Connection;
 
-use super::tables::{CHAIN, ENTRY, ENTRY_INDEXES, WAZUH_OFFENCE, with_words};
+use super::tables::{CHAIN, ENTRY, ENTRY_INDEXES, RESERVE, SALVAGE, WAZUH_OFFENCE, with_words};
 use super::{FIRST, REFUSALS, VERSION, transitions};
 
 /// What leads from a version to the next.
@@ -59,10 +59,13 @@ const COLUMNS_1: &str = "
     closed, offence, attempt, undo_attempts, alert_id, rule_id, actor, reason, cause, ended_by, end_reason, error,
     definition, input, offset, ordinal";
 
-/// Version 3 came to have the head of the audit, the end of an offence by the
-/// boot-time clock, and more that the database itself refuses.
+/// Version 3 came to have the head of the audit, space for undos, what became
+/// of a damaged ledger, the end of an offence by the boot-time clock, and more
+/// that the database itself refuses.
 fn to_version_3(conn: &Connection) -> rusqlite::Result<()> {
     conn.execute_batch(CHAIN)?;
+    conn.execute_batch(RESERVE)?;
+    conn.execute_batch(SALVAGE)?;
     conn.execute_batch(
         "ALTER TABLE offence ADD COLUMN ends_boot INTEGER NOT NULL DEFAULT 0;
          ALTER TABLE offence ADD COLUMN boot INTEGER NOT NULL DEFAULT 0;",

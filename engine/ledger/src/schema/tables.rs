@@ -6,7 +6,7 @@ use crate::entry::{Kind, State, mode_str};
 
 /// All tables of the current version.
 pub(super) fn tables() -> String {
-    [ENTRY, ENTRY_INDEXES, TABLES, WAZUH_OFFENCE, CHAIN].map(with_words).concat()
+    [ENTRY, ENTRY_INDEXES, TABLES, WAZUH_OFFENCE, CHAIN, RESERVE, SALVAGE].map(with_words).concat()
 }
 
 /// A text with the checks of its words.
@@ -193,6 +193,28 @@ CREATE TABLE chain (
     number INTEGER PRIMARY KEY CHECK (number = 1),
     count  INTEGER NOT NULL,
     hash   BLOB NOT NULL
+) STRICT;
+";
+
+/// Pages that are kept for the undos of what is open.
+pub(super) const RESERVE: &str = "
+CREATE TABLE reserve (
+    step INTEGER PRIMARY KEY,
+    room BLOB NOT NULL
+) STRICT;
+";
+
+/// What became of ledgers that were found damaged. Entries get no number below
+/// `next`: one that was lost may still be marked on the host.
+pub(super) const SALVAGE: &str = "
+CREATE TABLE salvage (
+    number  INTEGER PRIMARY KEY,
+    time    INTEGER NOT NULL,
+    why     TEXT NOT NULL,
+    aside   TEXT NOT NULL,
+    backup  INTEGER,
+    next    INTEGER NOT NULL,
+    counts  TEXT NOT NULL
 ) STRICT;
 ";
 

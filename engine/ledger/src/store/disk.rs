@@ -5,12 +5,20 @@ use std::path::Path;
 use super::{lock, make_private, reserve};
 use crate::error::LedgerError;
 
+/// 32 MiB of log.
+const CHECKPOINT_PAGES: u32 = 8_192;
+
 /// The disk that a ledger lies on. Another one than the host's is for the
 /// simulator, which loses, tears and refuses what is written.
 pub trait Disk: Send + Sync {
     /// The SQLite VFS that reads and writes the database; `None`: the usual one.
     fn vfs(&self) -> Option<&str> {
         None
+    }
+
+    /// After how many pages of the log a commit also writes them back.
+    fn checkpoint_pages(&self) -> u32 {
+        CHECKPOINT_PAGES
     }
 
     /// Takes the ledger at `path` for this process alone, for as long as what

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use rustix::fs::{FallocateFlags, fallocate};
 
+use super::room::free;
 use super::{Disk, beside};
 
 /// Room to record some hundred undos at a time, and SQLite reuses its log
@@ -56,11 +57,16 @@ impl Reserve {
         self.disk.give_up_reserve(&self.path);
     }
 
-    pub(super) fn take_again(&mut self, boot_ms: i64) -> Space {
+    /// `beyond`: how many bytes have to be free besides.
+    pub(super) fn take_again(&mut self, boot_ms: i64, beyond: u64) -> Space {
         if boot_ms.saturating_sub(self.tried_ms) < RETRY_MS {
             return Space::Short;
         }
         self.tried_ms = boot_ms;
+        let needed = RESERVE_BYTES.saturating_add(beyond);
+        if self.disk.vfs().is_none() && free(&self.path).is_some_and(|free| free < needed) {
+            return Space::Short;
+        }
         match self.disk.take_reserve(&self.path) {
             Ok(()) => {
                 self.state = Kept::Yes;

@@ -4,6 +4,9 @@ mod clocks;
 #[expect(clippy::disallowed_methods, reason = "a test that damages files")]
 mod crash;
 mod crowd;
+#[expect(clippy::disallowed_methods, reason = "a test that damages files")]
+mod damage;
+mod disk;
 mod driven;
 mod execd;
 mod handed;
@@ -11,6 +14,7 @@ mod hold;
 mod input;
 mod life;
 mod offence;
+mod repeat;
 mod rule;
 mod same;
 mod time;

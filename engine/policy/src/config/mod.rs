@@ -5,7 +5,7 @@
 //! them, the message says. The parts:
 //!
 //! * `read`: files to sections, and what sections say about each other;
-//! * `command`, `grants`, `guard`, `audit`, `response`, `settings`, `white_list`: one block each;
+//! * `command`, `grants`, `guard`, `audit`, `ledger`, `response`, `settings`, `white_list`: one block each;
 //!   `block`: what they share;
 //! * `triggers`, `places`, `offenders`, `packages`: parts of a response;
 //! * `names`: the commands that responses name; `location`: where one runs;
@@ -24,6 +24,7 @@ mod confinement;
 mod findings;
 mod grants;
 mod guard;
+mod ledger;
 mod location;
 mod names;
 mod offenders;
@@ -52,6 +53,7 @@ use crate::osregex::Pattern;
 pub use audit::{Auditing, Signing, Syslog, SyslogServer};
 pub use grants::NotGrants;
 pub use guard::{Guarding, OVERRIDABLE, Overridden, Override, USERS_BELOW};
+pub use ledger::Keeping;
 pub use location::Location;
 pub use schema::relax_ng;
 pub use stored::StoredError;
@@ -308,6 +310,8 @@ pub struct Settings {
     pub guard: Guarding,
     /// `<audit>`: how long the audit is kept, and where copies go.
     pub audit: Auditing,
+    /// `<ledger>`: how the record of what is in force is kept.
+    pub ledger: Keeping,
 }
 
 impl Settings {
@@ -328,6 +332,7 @@ impl Settings {
             firewall: None,
             guard: Guarding::default(),
             audit: Auditing::default(),
+            ledger: Keeping::default(),
         }
     }
 }

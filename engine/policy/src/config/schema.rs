@@ -9,7 +9,7 @@ use std::fmt::{Display, Write as _};
 
 use super::block::Shape;
 use super::grants::LIMITS;
-use super::{audit, command, guard, response, settings};
+use super::{audit, command, guard, ledger, response, settings};
 use crate::grant::language::{self, Attribute, DIGESTS, ELEMENTS, KEEPS, Need, Takes, WRITE};
 
 /// What stands in an element.
@@ -191,6 +191,18 @@ const ROWS: &[(&str, &str, Content, &str)] = &[
             free("events", YES_NO, "whether every event goes there, or signed heads alone"),
         ]),
         "Where copies go.",
+    ),
+    (
+        "riposte",
+        "ledger",
+        Content::Block(ledger::SHAPE.children),
+        "How the record of what is in force is kept.",
+    ),
+    (
+        "ledger",
+        "backup",
+        Content::Text(Takes::Text("time or no", r"\s*(no|[0-9]+[smhd]?)\s*")),
+        "How often the ledger is copied beside itself.",
     ),
     ("guard", "trusted_proxies", Content::Text(SOME), "Whose addresses stand in logs for those of others."),
     ("guard", "manager", Content::Text(SOME), "Managers that this machine reports to."),

@@ -24,6 +24,7 @@ pub(super) const SHAPE: Shape = Shape {
         "firewall",
         "guard",
         "audit",
+        "ledger",
     ],
     unenforced: &[],
     stock: false,
@@ -92,6 +93,7 @@ impl Given {
                 }
                 "guard" => self.settings.guard.read(element, findings),
                 "audit" => self.settings.audit.read(element, findings),
+                "ledger" => self.settings.ledger.read(element, findings),
                 // Reported by the shape.
                 _ => {}
             }

@@ -50,7 +50,7 @@ fn addresses_and_networks_come_and_go() {
             assert!(has(&format!("-A {hook} -m comment --comment riposte -j riposte-drop")), "{saved}");
             assert!(has(&format!("-A {hook} -m comment --comment riposte -j riposte-web-2")), "{saved}");
         }
-        assert!(has("-A riposte-drop -s 192.0.2.7/32 -m comment --comment riposte -j DROP"), "{saved}");
+        assert!(has("-A riposte-drop -s 192.0.2.7/32 -m comment --comment riposte-1 -j DROP"), "{saved}");
         assert_eq!(rules.len(), 7, "nothing is there twice: {saved}");
         for text in expected {
             host.hold(ENTRY, text, Standing::Free).await.unwrap();

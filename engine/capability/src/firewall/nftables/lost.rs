@@ -142,7 +142,7 @@ impl Writer {
             return Ok(missing);
         }
         let rules = dump::rules(&mut self.socket).map_err(|errno| refusal(errno, "list"))?;
-        let wanted = schema::rules(self.sets.keys());
+        let wanted = schema::rules(&self.sets.keys().collect::<Vec<_>>());
         // In which order the kernel lists the chains is its own affair.
         let of = |rules: &[(String, String)], chain: &str| {
             rules.iter().filter(|(of, _)| of == chain).map(|(_, set)| set.clone()).collect::<Vec<_>>()

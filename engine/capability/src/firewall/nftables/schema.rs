@@ -139,9 +139,9 @@ pub(super) fn lay<'a>(transaction: &mut Transaction, sets: &(impl Iterator<Item 
 }
 
 /// The rules that [`lay`] makes, as chain and set that is asked, in their order.
-pub(super) fn rules<'a>(sets: impl Iterator<Item = &'a SetName> + Clone) -> Vec<(String, String)> {
+pub(super) fn rules(sets: &[&SetName]) -> Vec<(String, String)> {
     let of = |chain: &'static str| {
-        let names = sets.clone().flat_map(|set| Kind::ALL.map(|kind| kind.name(set)));
+        let names = sets.iter().flat_map(|set| Kind::ALL.map(|kind| kind.name(set)));
         names.map(move |name| (chain.to_owned(), name))
     };
     CHAINS.into_iter().flat_map(|(chain, _)| of(chain)).collect()

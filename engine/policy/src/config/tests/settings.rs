@@ -23,6 +23,7 @@ fn how_the_engine_does_what_differs() {
         links: vec!["firewall-drop".to_owned(), "host-deny".to_owned()],
         guard: Guarding::default(),
         audit: Auditing::default(),
+        ledger: Keeping::default(),
     };
     assert_eq!(settings(all, Role::Standalone), (vec![], wazuh));
     let ours = "<matching>documented</matching><key>riposte</key><offences>riposte</offences><on_stop>keep</on_stop>";

@@ -1,0 +1,209 @@
+//! A disk that is full, read-only or damaged: what is in force ends on time, and
+//! nothing new begins until it can be recorded.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on has failed; it plays the user"
+)]
+
+use std::path::PathBuf;
+
+use riposte_tests::{Engine, Host, address, sshd, until};
+use serde_json::Value;
+
+/// A block for so many seconds.
+fn configuration(seconds: u32) -> String {
+    format!(
+        "<command><name>firewall-drop</name><executable>firewall-drop</executable><timeout_allowed>yes</timeout_allowed></command>
+         <active-response><command>firewall-drop</command><location>local</location><rules_id>5712</rules_id><timeout>{seconds}</timeout></active-response>"
+    )
+}
+
+/// A host whose state lies on a small file system of its own. Only a process
+/// that holds the mount namespace sees it: the engine is started there.
+struct Small {
+    host: Host,
+}
+
+impl Small {
+    /// `home/state` and `home/log` on one tmpfs of `size`.
+    fn new(size: &str, seconds: u32) -> Self {
+        let host = Host::with_machine();
+        host.configure(&configuration(seconds));
+        host.write("alerts.json", "");
+        let disk = host.path("disk").display().to_string();
+        let state = host.path("state").display().to_string();
+        let log = host.path("log").display().to_string();
+        let script = format!(
+            "mkdir -p {disk} {state} {log} && mount -t tmpfs -o size={size},mode=700 tmpfs {disk} \
+             && mkdir -m 700 {disk}/state {disk}/log && mount --bind {disk}/state {state} && mount --bind {disk}/log {log}"
+        );
+        assert!(host.command("sh").args(["-c", &script]).status().unwrap().success());
+        Self { host }
+    }
+
+    fn sh(&self, script: &str) -> String {
+        let output = self.host.command("sh").args(["-c", script]).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    fn fill(&self) {
+        let disk = self.host.path("disk").display().to_string();
+        // To the last byte: by large pieces, then by small ones.
+        self.sh(&format!("cat /dev/zero >{disk}/fill 2>/dev/null; dd if=/dev/zero of={disk}/fill2 bs=1 count=8192 2>/dev/null; true"));
+        let left = self.sh(&format!("df --output=avail -B1 {disk} | tail -1"));
+        assert_eq!(left.trim(), "0", "the disk is full");
+    }
+
+    fn empty(&self) {
+        let disk = self.host.path("disk").display().to_string();
+        self.sh(&format!("rm -f {disk}/fill {disk}/fill2"));
+    }
+
+    fn status(&self) -> Value {
+        self.host.riposte(&["status", "--json"]).json()
+    }
+
+    fn ledger(&self) -> PathBuf {
+        self.host.path("state/ledger.db")
+    }
+}
+
+fn blocked(host: &Host) -> usize {
+    host.elements("drop4").len()
+}
+
+fn start(host: &Host) -> Engine {
+    host.start(&[])
+}
+
+#[test]
+fn with_a_full_disk_all_that_is_in_force_ends_on_time_and_is_recorded() {
+    const BLOCKS: u32 = 5_000;
+    const MORE: u32 = 600;
+    let small = Small::new("64m", 60);
+    let engine = start(&small.host);
+    let alerts: Vec<String> = (0..BLOCKS).map(|n| sshd(n, &address(n))).collect();
+    small.host.alerts(&alerts);
+    until("all are in force", || {
+        small.status()["in_force"] == BLOCKS && blocked(&small.host) == BLOCKS as usize
+    });
+    small.fill();
+    // Some may still find room in pages that are free.
+    small.host.alerts(&(BLOCKS..BLOCKS + MORE).map(|n| sshd(n, &address(n))).collect::<Vec<_>>());
+    until("the state is clear", || small.status()["ledger"]["state"] == "full");
+    assert!(!small.host.elements("drop4").contains(&address(BLOCKS + MORE - 1)), "refused for now");
+    let verified = small.host.riposte(&["ledger", "verify", "--json"]).json();
+    assert_eq!(verified["memory"], serde_json::json!([]), "{verified}");
+    until("all are undone", || blocked(&small.host) == 0);
+    until("all are recorded", || {
+        let status = small.status();
+        status["in_force"] == 0 && status["ledger"]["unrecorded_undos"] == 0
+    });
+    assert_eq!(small.status()["ledger"]["state"], "full", "still");
+    let log = engine.log();
+    assert_eq!(log.matches("the ledger is full").count(), 1, "said once: {log}");
+    small.empty();
+    until("adds go on", || small.host.elements("drop4").contains(&address(BLOCKS + MORE - 1)));
+    until("the state is clear again", || small.status()["ledger"]["state"] == "ok");
+    // What waited is taken up in no order: the last may come before the others.
+    let verify = || small.host.riposte(&["ledger", "verify", "--json"]);
+    until("not one alert is lost", || verify().json()["entries"] == BLOCKS + MORE);
+    let verified = verify();
+    assert_eq!(verified.code, 0, "{verified:?}");
+    engine.stop();
+}
+
+#[test]
+fn a_start_on_a_full_disk_undoes_what_is_overdue() {
+    let small = Small::new("48m", 5);
+    let engine = start(&small.host);
+    small.host.alerts(&(0..50).map(|n| sshd(n, &address(n))).collect::<Vec<_>>());
+    until("all are in force", || blocked(&small.host) == 50);
+    engine.kill();
+    small.fill();
+    let engine = start(&small.host);
+    until("all are undone", || small.status()["in_force"] == 0 && blocked(&small.host) == 0);
+    small.empty();
+    until("it works again", || small.status()["ledger"]["state"] == "ok");
+    engine.stop();
+}
+
+#[test]
+fn a_damaged_ledger_does_not_keep_the_engine_from_starting() {
+    let small = Small::new("96m", 600);
+    small
+        .host
+        .configure(&format!("{}<riposte><ledger><backup>1s</backup></ledger></riposte>", configuration(600)));
+    let engine = start(&small.host);
+    small.host.alerts(&(0..200).map(|n| sshd(n, &address(n))).collect::<Vec<_>>());
+    until("all are in force", || blocked(&small.host) == 200);
+    let copied = || small.status()["ledger"]["backup_time"].clone();
+    until("it is copied", || !copied().is_null());
+    let first = copied();
+    small.host.alerts(&[sshd(5_000, &address(5_000))]);
+    until("it is copied again", || copied() != first);
+    engine.stop();
+    // The header, and pages here and there.
+    let said = small.sh(&format!(
+        "for file in {0} {0}-wal; do test -e $file || continue; for page in 0 4 8 12 16 20; do \
+         dd if=/dev/urandom of=$file bs=4096 count=1 seek=$page conv=notrunc 2>&1; done; done",
+        small.ledger().display()
+    ));
+    assert!(said.matches("1+0 records out").count() >= 6, "{said}");
+    let verified = small.host.riposte(&["ledger", "verify", "--json"]);
+    assert_eq!(verified.code, 1, "{verified:?}");
+    let engine = start(&small.host);
+    let status = small.status();
+    assert_eq!(status["in_force"], 201, "{status}");
+    assert!(!status["ledger"]["salvaged"].is_null(), "{status}");
+    assert_eq!(blocked(&small.host), 201, "what is in force stays");
+    let ledger = small.ledger().display().to_string();
+    assert_eq!(small.sh(&format!("ls {ledger}.damaged-* | wc -l")).trim(), "1", "set aside, not deleted");
+    assert_eq!(small.host.riposte(&["ledger", "verify"]).code, 0);
+    let salvaged = small.sh(&format!("cat {}", small.host.path("log/audit.jsonl").display()));
+    assert!(salvaged.contains("ledger-salvaged"), "{salvaged}");
+    let undone = small.host.riposte(&["undo", "--all"]);
+    assert_eq!(undone.code, 0, "{undone:?}");
+    until("all are undone", || blocked(&small.host) == 0);
+    engine.stop();
+}
+
+#[test]
+fn a_ledger_that_is_damaged_while_the_engine_runs_is_salvaged_by_it() {
+    let small = Small::new("96m", 600);
+    let engine = start(&small.host);
+    small.host.alerts(&(0..100).map(|n| sshd(n, &address(n))).collect::<Vec<_>>());
+    until("all are in force", || blocked(&small.host) == 100);
+    let ledger = small.ledger().display().to_string();
+    let wal = format!("{ledger}-wal");
+    small.sh(&format!(
+        "for file in {ledger} {wal}; do set -- $(stat -c %s $file); pages=$(( $1 / 4096 )); [ $pages -gt 300 ] && pages=300; \
+         dd if=/dev/urandom of=$file bs=4096 count=$pages conv=notrunc 2>/dev/null; done"
+    ));
+    until("it is salvaged", || !small.status()["ledger"]["salvaged"].is_null());
+    small.host.alerts(&[sshd(700, "198.19.255.7")]);
+    until("adds go on", || small.host.elements("drop4").contains(&"198.19.255.7".to_owned()));
+    engine.stop();
+}
+
+#[test]
+fn a_copy_and_a_recovery_by_hand_leave_everything_as_it_is() {
+    let host = Host::new();
+    host.configure(&configuration(600));
+    host.alerts(&[sshd(1, "198.18.0.1"), sshd(2, "198.18.0.2")]);
+    let ended = host.once(&[]);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let copy = host.path("copy.db").display().to_string();
+    let made = host.riposte(&["ledger", "backup", &copy, "--json"]);
+    assert_eq!(made.code, 0, "{made:?}");
+    let again = host.riposte(&["ledger", "backup", &copy]);
+    assert!(again.code == 1 && again.err.contains("is there already"), "{again:?}");
+    let recovered = host.path("recovered.db").display().to_string();
+    let found = host.riposte(&["ledger", "recover", &recovered, "--json"]);
+    assert_eq!(found.json()["counts"]["from_damaged"], 2, "{found:?}");
+    let verified = host.riposte(&["ledger", "verify", "--json"]);
+    assert_eq!((verified.code, &verified.json()["open"]), (0, &serde_json::json!(2)), "{verified:?}");
+    assert_eq!(host.count("in-force"), 2);
+}

@@ -1,0 +1,386 @@
+//! What must hold, kept apart from the ledger: from what it answered, and from
+//! what its tables show after a start.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use riposte_ledger::{Cause, Settled};
+use rusqlite::Connection;
+
+/// Clocks that differ by less were not set, as far as the ledger goes, and
+/// rounding is no fault.
+const TOLERANCE_MS: i64 = 2_500;
+
+/// What the ledger owes.
+#[derive(Default)]
+pub struct Oracle {
+    entries: BTreeMap<i64, Known>,
+    /// Orders that the ledger has an answer to.
+    answered: BTreeSet<usize>,
+    /// Wall clock minus boot-time clock, as due times on the disk may have it.
+    offsets: Vec<i64>,
+}
+
+#[derive(Clone, Debug)]
+struct Known {
+    /// The alert that it answers: tells that a number is not given twice.
+    order: usize,
+    phase: Phase,
+    /// Whether the ledger was asked to end it, and may have.
+    may_end: bool,
+    /// What it claims, by effect.
+    effects: BTreeSet<String>,
+    /// When it is due, in this start of the machine.
+    due_boot_ms: Option<i64>,
+    /// The longest that may be left of it; `None`: it lasts for good.
+    length_ms: Option<i64>,
+}
+
+/// How far an entry is, as far as anybody was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    Intended,
+    InForce,
+    /// It is being undone, rightly.
+    Ending,
+    Over,
+}
+
+/// An entry as the tables show it.
+struct Row {
+    id: i64,
+    state: String,
+    length: Option<i64>,
+    due_boot: Option<i64>,
+    closed: bool,
+    order: Option<i64>,
+}
+
+impl Oracle {
+    /// An order was entered under this number.
+    pub fn entered(&mut self, id: i64, order: usize, length: Option<Duration>) -> Vec<String> {
+        self.answered.insert(order);
+        if let Some(known) = self.entries.get(&id) {
+            if known.order != order && known.order != usize::MAX {
+                return vec![format!("number {id} was given to order {} and to {order}", known.order)];
+            }
+            return Vec::new();
+        }
+        let known = Known {
+            order,
+            phase: Phase::Intended,
+            may_end: false,
+            effects: BTreeSet::new(),
+            due_boot_ms: None,
+            length_ms: length.map(|length| i64::try_from(length.as_millis()).unwrap_or(i64::MAX)),
+        };
+        self.entries.insert(id, known);
+        Vec::new()
+    }
+
+    /// An order needs no entry of its own.
+    pub fn merged(&mut self, order: usize) {
+        self.answered.insert(order);
+    }
+
+    /// Orders below `orders` that the ledger has forgotten.
+    #[must_use]
+    pub fn unanswered(&self, orders: usize) -> Vec<usize> {
+        (0..orders).filter(|order| !self.answered.contains(order)).collect()
+    }
+
+    /// A claim is on the disk.
+    pub fn claimed(&mut self, id: i64, key: &str) {
+        if let Some(known) = self.entries.get_mut(&id) {
+            known.effects.insert(key.to_owned());
+        }
+    }
+
+    /// A claim is given up.
+    pub fn released(&mut self, id: i64, key: &str) -> Vec<String> {
+        let Some(known) = self.entries.get_mut(&id) else { return Vec::new() };
+        if known.effects.remove(key) && known.phase == Phase::InForce {
+            return vec![format!("entry {id} gave up {key} while it was in force")];
+        }
+        Vec::new()
+    }
+
+    /// An entry was carried out.
+    pub fn settled(&mut self, id: i64, settled: Settled) {
+        let Some(known) = self.entries.get_mut(&id) else { return };
+        // Somebody may undo it already, who was answered later and heard earlier.
+        if known.phase > Phase::Intended {
+            return;
+        }
+        match settled {
+            Settled::InForce { due } => {
+                known.phase = Phase::InForce;
+                known.due_boot_ms = Some(due.boot_ms);
+            }
+            Settled::Permanent => known.phase = Phase::InForce,
+            Settled::Done => known.phase = Phase::Over,
+        }
+    }
+
+    /// An alert for what is in force was answered: it ends then, not before.
+    pub fn extended(&mut self, id: i64, due_boot_ms: i64, boot_ms: i64) -> Vec<String> {
+        let Some(known) = self.entries.get_mut(&id) else { return Vec::new() };
+        let before = known.due_boot_ms;
+        known.due_boot_ms = before.max(Some(due_boot_ms));
+        known.length_ms = known.length_ms.max(Some(due_boot_ms - boot_ms));
+        match before {
+            Some(before) if due_boot_ms < before => {
+                vec![format!(
+                    "entry {id} was to end at {before}, and ends at {due_boot_ms} after one more alert"
+                )]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// What an entry holds.
+    pub fn effects(&self, id: i64) -> Vec<String> {
+        self.entries.get(&id).map(|known| known.effects.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    /// The ledger lets an entry be undone.
+    pub fn undo_begun(&mut self, id: i64, cause: &Cause, boot_ms: i64) -> Vec<String> {
+        let Some(known) = self.entries.get_mut(&id) else { return Vec::new() };
+        let early = known.phase == Phase::InForce && known.due_boot_ms.is_none_or(|due| due > boot_ms);
+        let wrong = match cause {
+            Cause::Due if early => {
+                vec![format!("entry {id} is due at {:?}, and is undone at {boot_ms}", known.due_boot_ms)]
+            }
+            Cause::Recovery if known.phase == Phase::InForce => {
+                vec![format!("entry {id} was in force, and a start found it half undone")]
+            }
+            _ => Vec::new(),
+        };
+        known.phase = known.phase.max(Phase::Ending);
+        wrong
+    }
+
+    /// The ledger is asked to end it, or to let it be undone, or was and said no.
+    pub fn may_end(&mut self, id: i64, may: bool) {
+        if let Some(known) = self.entries.get_mut(&id) {
+            known.may_end = may;
+        }
+    }
+
+    /// Somebody asked to undo it, and may not have been answered.
+    pub fn asked(&mut self, id: i64) {
+        if let Some(known) = self.entries.get_mut(&id) {
+            known.phase = known.phase.max(Phase::Ending);
+        }
+    }
+
+    /// Whether an entry is being undone, or over.
+    #[must_use]
+    pub fn is_ending(&self, id: i64) -> bool {
+        self.entries.get(&id).is_some_and(|known| known.may_end || known.phase >= Phase::Ending)
+    }
+
+    /// An entry is over.
+    pub fn over(&mut self, id: i64) {
+        if let Some(known) = self.entries.get_mut(&id) {
+            known.phase = Phase::Over;
+            known.effects.clear();
+        }
+    }
+
+    /// The engine took an effect off the host.
+    pub fn removed(&self, key: &str) -> Vec<String> {
+        let needs = |known: &&Known| known.phase < Phase::Ending && known.effects.contains(key);
+        let needing = self.entries.iter().filter(|(_, known)| needs(known));
+        needing
+            .map(|(id, known)| format!("{key} was taken away while entry {id} needs it: {known:?}"))
+            .collect()
+    }
+
+    /// The kernel dropped an effect by itself.
+    pub fn expired(&self, key: &str, boot_ms: i64) -> Vec<String> {
+        let needs = |known: &&Known| {
+            known.phase == Phase::InForce
+                && known.effects.contains(key)
+                && known.due_boot_ms.is_none_or(|due| due > boot_ms)
+        };
+        let needing = self.entries.iter().filter(|(_, known)| needs(known));
+        needing
+            .map(|(id, known)| format!("the kernel dropped {key}, which entry {id} needs: {known:?}"))
+            .collect()
+    }
+
+    /// Effects that must be on the host by now.
+    #[must_use]
+    pub fn needed(&self, boot_ms: i64) -> BTreeSet<String> {
+        let in_force = self.entries.values().filter(|known| {
+            known.phase == Phase::InForce && known.due_boot_ms.is_none_or(|due| due > boot_ms)
+        });
+        in_force.flat_map(|known| known.effects.iter().cloned()).collect()
+    }
+
+    /// A commit succeeded, or may have, with this offset of the clocks.
+    pub fn committed(&mut self, offset_ms: i64, surely: bool) {
+        if surely {
+            self.offsets.clear();
+        }
+        if !self.offsets.contains(&offset_ms) {
+            self.offsets.push(offset_ms);
+        }
+    }
+
+    /// Compares with what a start found, before anything is done, and goes on
+    /// from there. `rebooted`: due times are those of another start now.
+    pub fn started(
+        &mut self,
+        found: &Found,
+        rebooted: Option<i64>,
+        boot_ms: i64,
+        offset_ms: i64,
+    ) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for (id, known) in &mut self.entries {
+            let row = found.rows.iter().find(|row| row.id == *id);
+            match (row, known.phase) {
+                (Some(row), _) => {
+                    wrong.extend(known.check(row, found, rebooted, &self.offsets, boot_ms, offset_ms));
+                }
+                (None, Phase::Over) => {}
+                (None, _) => wrong.push(format!("entry {id} is lost: {known:?}")),
+            }
+        }
+        for row in &found.rows {
+            self.answered.extend(row.order.and_then(|order| usize::try_from(order).ok()));
+            // Nobody was told of it; from now on it counts like the others.
+            let known = self.entries.entry(row.id).or_insert_with(|| Known {
+                order: usize::MAX,
+                phase: Phase::Intended,
+                may_end: false,
+                effects: BTreeSet::new(),
+                due_boot_ms: None,
+                length_ms: None,
+            });
+            known.adopt(row, found);
+        }
+        self.offsets = vec![offset_ms];
+        wrong
+    }
+}
+
+impl Known {
+    fn check(
+        &self,
+        row: &Row,
+        found: &Found,
+        rebooted: Option<i64>,
+        offsets: &[i64],
+        boot_ms: i64,
+        offset_ms: i64,
+    ) -> Vec<String> {
+        let id = row.id;
+        let mut wrong = Vec::new();
+        let lost = |what: &str| format!("entry {id} {what} after a start: {self:?}, found {}", row.state);
+        match self.phase {
+            Phase::Over if !row.closed => wrong.push(lost("was over, and is open")),
+            _ if self.may_end => {}
+            Phase::Intended | Phase::InForce if row.closed => wrong.push(lost("was open, and is over")),
+            Phase::InForce if row.state != "in-force" => wrong.push(lost("was in force, and is not")),
+            Phase::Intended if row.state == "undoing" => {
+                wrong.push(lost("was intended, and is being undone"));
+            }
+            _ => {}
+        }
+        if self.phase < Phase::Ending && !self.may_end {
+            for key in &self.effects {
+                if !found.holds.contains(&(id, key.clone())) {
+                    wrong.push(lost(&format!("holds {key} no more")));
+                }
+            }
+        }
+        if let (Phase::InForce, Some(due), Some(row_due)) = (self.phase, self.due_boot_ms, row.due_boot) {
+            let length = self.length_ms.unwrap_or(0).max(0);
+            // However long overdue: it is to be undone now.
+            let left = (row_due - boot_ms).max(0);
+            let least = match rebooted {
+                None => due - boot_ms,
+                // By the wall clock, as it was when the last commit saw it.
+                Some(_) => {
+                    let by_wall = |offset: &i64| (due + offset) - (boot_ms + offset_ms);
+                    let left = offsets.iter().map(by_wall).min().unwrap_or(0);
+                    // It was clamped by a start that may have got no further.
+                    left.clamp(0, length) - boot_ms - TOLERANCE_MS
+                }
+            };
+            if left < least {
+                wrong.push(lost(&format!("has {left} ms left, and is to have {least}")));
+            }
+            if left > length.max(row.length.unwrap_or(0)) + TOLERANCE_MS {
+                wrong.push(lost(&format!("has {left} ms left, and was given {length}")));
+            }
+        }
+        wrong
+    }
+
+    fn adopt(&mut self, row: &Row, found: &Found) {
+        self.phase = match row.state.as_str() {
+            "intended" => Phase::Intended,
+            "in-force" => Phase::InForce,
+            "undoing" => Phase::Ending,
+            _ => Phase::Over,
+        };
+        self.may_end = false;
+        self.due_boot_ms = row.due_boot;
+        self.length_ms = row.length;
+        self.effects =
+            found.holds.iter().filter(|(id, _)| *id == row.id).map(|(_, key)| key.clone()).collect();
+    }
+}
+
+/// What the tables show.
+pub struct Found {
+    rows: Vec<Row>,
+    holds: BTreeSet<(i64, String)>,
+}
+
+impl Found {
+    /// Reads them.
+    ///
+    /// # Errors
+    ///
+    /// What SQLite says.
+    pub fn read(conn: &Connection) -> rusqlite::Result<Self> {
+        let mut entries =
+            conn.prepare_cached("SELECT id, state, length, due_boot, closed IS NOT NULL, offset FROM entry")?;
+        let rows = entries.query_map((), |row| {
+            Ok(Row {
+                id: row.get(0)?,
+                state: row.get(1)?,
+                length: row.get(2)?,
+                due_boot: row.get(3)?,
+                closed: row.get(4)?,
+                order: row.get(5)?,
+            })
+        })?;
+        let rows = rows.collect::<rusqlite::Result<_>>()?;
+        let mut effects = conn.prepare_cached(
+            "SELECT entry, interface || ' ' || target FROM effect JOIN entry ON id = entry
+             WHERE NOT released AND closed IS NULL AND mode = 'enforce'",
+        )?;
+        let holds = effects.query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(Self { rows, holds: holds.collect::<rusqlite::Result<_>>()? })
+    }
+
+    /// Entries that are open and end at some time, for people.
+    #[must_use]
+    pub fn open_for_a_time(&self) -> Vec<String> {
+        let open =
+            self.rows.iter().filter(|row| !row.closed && (row.length.is_some() || row.state != "in-force"));
+        open.map(|row| format!("entry {} is {}", row.id, row.state)).collect()
+    }
+
+    /// What is held, by effect.
+    #[must_use]
+    pub fn held(&self) -> BTreeSet<String> {
+        self.holds.iter().map(|(_, key)| key.clone()).collect()
+    }
+}
