@@ -51,6 +51,39 @@ fn an_unknown_command_in_a_response() {
 }
 
 #[test]
+fn a_configuration_that_everybody_can_write() {
+    let host = host(GOOD);
+    std::fs::set_permissions(host.path("etc/ossec.conf"), std::fs::Permissions::from_mode(0o646)).unwrap();
+    refused(&host, &["config-writable", "everybody may write this file", "chmod o-w"]);
+    // Wazuh's own group may write Wazuh's own file.
+    std::fs::set_permissions(host.path("etc/ossec.conf"), std::fs::Permissions::from_mode(0o660)).unwrap();
+    assert_eq!(host.once(&[]).code, 0);
+}
+
+#[test]
+fn a_component_that_others_can_exchange() {
+    let host = host(&GOOD.replace("<executable>firewall-drop", "<executable>mine"));
+    host.plugin("mine", b"\0asm\x0d\0\x01\0");
+    std::fs::set_permissions(host.path("state/plugins/mine.wasm"), std::fs::Permissions::from_mode(0o666))
+        .unwrap();
+    refused(&host, &["executable-mode", "mine.wasm may be written by others (mode 0666)", "chmod go-w"]);
+}
+
+#[test]
+fn a_run_that_met_a_command_that_is_off() {
+    // Refused components turn off their command alone; the engine starts.
+    let host = host(&GOOD.replace("<executable>firewall-drop", "<executable>mine"));
+    host.plugin("mine", b"no component");
+    let listed = |arguments: &[&str]| {
+        let config = host.path("etc").display().to_string();
+        host.riposte(&[&["commands", "--config", &config], arguments].concat()).code
+    };
+    assert_eq!((listed(&[]), listed(&["--strict"])), (0, 1));
+    refused(&host, &["component-refused", "1 responses were not made, since their command is off"]);
+    assert_eq!(host.once(&[]).code, 0, "the alert is handled");
+}
+
+#[test]
 fn a_missing_executable() {
     let host = host(&GOOD.replace("<executable>firewall-drop", "<executable>nothing-there"));
     refused(
