@@ -9,7 +9,6 @@ use riposte_ledger::{Cause, Entry};
 use riposte_policy::order::{Actor, EntryId};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 
 use crate::cli;
 use crate::commands::{ask, locate};

@@ -278,12 +278,8 @@ fn a_newer_ledger_is_refused_with_the_way_out() {
     for refused in [
         machine.try_open(crate::Settings::default()).err().unwrap(),
         Ledger::read(&machine.path(), &Filter::default()).unwrap_err(),
-<<<<<<< HEAD
-        Ledger::rehearse(&machine.path(), machine.folder.path(), Arc::clone(&machine.clock) as _).unwrap_err(),
-=======
         Ledger::rehearse(&machine.path(), machine.folder.path(), Arc::clone(&machine.clock) as _)
             .unwrap_err(),
->>>>>>> w-u
     ] {
         let text = refused.to_string();
         for words in ["version 4, this program knows up to 3", "undo --all --offline", "move"] {
@@ -298,12 +294,8 @@ async fn a_rehearsal_brings_a_copy_over_and_leaves_the_ledger_to_its_engine() {
     for old in OLD {
         let machine = of_version(old);
         let scratch = tempfile::tempdir().unwrap();
-<<<<<<< HEAD
-        let rehearsed = Ledger::rehearse(&machine.path(), scratch.path(), Arc::clone(&machine.clock) as _).unwrap();
-=======
         let rehearsed =
             Ledger::rehearse(&machine.path(), scratch.path(), Arc::clone(&machine.clock) as _).unwrap();
->>>>>>> w-u
         assert_eq!((rehearsed.found, rehearsed.now), (old, crate::schema::VERSION));
         assert_eq!(rehearsed.open.iter().map(|entry| entry.id.0).collect::<Vec<_>>(), [1, 2, 3]);
         assert_eq!(version(&machine), old, "only the copy changed");
@@ -313,12 +305,8 @@ async fn a_rehearsal_brings_a_copy_over_and_leaves_the_ledger_to_its_engine() {
     let ledger = machine.ledger();
     let _ = in_force(&ledger, block("192.0.2.1")).await;
     let scratch = tempfile::tempdir().unwrap();
-<<<<<<< HEAD
-    let rehearsed = Ledger::rehearse(&machine.path(), scratch.path(), Arc::clone(&machine.clock) as _).unwrap();
-=======
     let rehearsed =
         Ledger::rehearse(&machine.path(), scratch.path(), Arc::clone(&machine.clock) as _).unwrap();
->>>>>>> w-u
     assert_eq!(rehearsed.open.len(), 1);
     assert!(enter(&ledger, block("192.0.2.2")).await.0 > 1, "the engine goes on");
 }

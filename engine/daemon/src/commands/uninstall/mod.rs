@@ -18,7 +18,6 @@ use clap::Args;
 use riposte_ledger::entry::Filter;
 use riposte_ledger::{Ledger, LedgerError};
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 use crate::cli;
 use crate::commands::{ask, locate, undo_all};
