@@ -173,6 +173,32 @@ fn files_and_accounts_are_what_they_were_and_an_engine_is_not_run_over() {
 }
 
 #[test]
+fn an_engine_that_cannot_be_reached_is_not_run_over_either() {
+    let host = Host::new();
+    host.configure(&response("block", "firewall-drop", "5712", "", HOUR));
+    let engine = host.start(&[]);
+    host.alerts(&[sshd(1, "198.18.0.1")]);
+    all_in_force(&host, 1);
+    fs::remove_file(host.path("run/riposte.sock")).unwrap();
+    let dry = host.riposte(&["uninstall", "--dry-run"]);
+    assert!(dry.out.starts_with("refuse: another engine has the ledger"), "{dry:?}");
+    for options in [&["uninstall"][..], &["uninstall", "--purge", "--stop"]] {
+        let refused = host.riposte(options);
+        assert_eq!(refused.code, 1, "{refused:?}");
+        assert!(refused.err.contains("nothing was done") && refused.out.is_empty(), "{refused:?}");
+    }
+    assert!(filters(&host).contains("table inet riposte"));
+    assert!(host.path("state/ledger.db.lock").exists());
+    engine.kill();
+    let foreign = ["state/ledger-notes.txt", "state/state-of-mine", "log/audit.pdf"];
+    foreign.iter().for_each(|name| host.write(name, "mine"));
+    host.write("log/ocsf.jsonl", "");
+    assert_eq!(host.riposte(&["uninstall", "--purge"]).code, 0);
+    assert!(foreign.iter().all(|name| host.path(name).exists()));
+    assert!(!host.path("log/ocsf.jsonl").exists() && !host.path("state/ledger.db").exists());
+}
+
+#[test]
 fn programs_that_are_links_to_us_are_what_they_were() {
     let host = Host::with_machine();
     for folder in ["queue/alerts", "logs"] {

@@ -37,6 +37,7 @@ impl Ledger {
     /// ledger is a newer program's.
     pub fn rehearse(path: &Path, folder: &Path, clock: Arc<dyn Clock>) -> Result<Rehearsed, LedgerError> {
         let failed = |error: rusqlite::Error| LedgerError::sqlite(path, &error);
+        has_room(path, folder)?;
         let conn = store::open_to_read(path, &HostDisk)?;
         let found = conn.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
         let copy: PathBuf = folder.join("ledger.db");
@@ -65,6 +66,25 @@ impl Ledger {
             return Err(LedgerError::Corrupt { path: copy, detail });
         }
         Ok(Rehearsed { found, now: schema::VERSION, open: after, unsettled })
+    }
+}
+
+/// Refuses where a copy, and what bringing it over writes beside it, could take
+/// the room that the engine that runs needs.
+fn has_room(path: &Path, folder: &Path) -> Result<(), LedgerError> {
+    const SPARE: u64 = 64 << 20;
+    let length = |suffix| store::beside(path, suffix).metadata().map_or(0, |found| found.len());
+    let takes = length("").saturating_add(length("-wal")).saturating_mul(2).saturating_add(SPARE);
+    let copy = folder.join("ledger.db");
+    match store::free(&copy) {
+        Some(free) if free < takes => {
+            let (takes, free) = (takes >> 20, free >> 20);
+            let detail = format!(
+                "trying the upgrade on a copy takes up to {takes} MiB there, and {free} are free; nothing was copied"
+            );
+            Err(LedgerError::Io { path: copy, detail })
+        }
+        _ => Ok(()),
     }
 }
 

@@ -60,12 +60,22 @@ fn try_list(path: &Path) -> io::Result<Vec<Part>> {
     let mut parts = Vec::new();
     for entry in folder.read_dir()? {
         let name = entry?.file_name();
-        if belongs(&name, path) {
-            parts.push(open(&folder.join(name))?);
+        let found = folder.join(&name);
+        if belongs(&name, path) && is_file(&found)? {
+            parts.push(open(&found)?);
         }
     }
     sort(&mut parts, path);
     Ok(parts)
+}
+
+/// A pipe, a folder, or a link that leads nowhere holds no line of anybody's.
+fn is_file(path: &Path) -> io::Result<bool> {
+    match path.metadata() {
+        Ok(found) => Ok(found.is_file()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => path.symlink_metadata().map(|_| false),
+        Err(error) => Err(error),
+    }
 }
 
 /// By their first lines; what has none stands at the end, the written file last.
@@ -95,6 +105,21 @@ pub(super) fn open_to_append(path: &Path) -> io::Result<File> {
     let file = options.custom_flags(flags(OFlags::NOFOLLOW | OFlags::NONBLOCK)).open(path)?;
     let no_file = || io::Error::other("it is a pipe or a device, not a file; remove it");
     if file.metadata()?.is_file() { Ok(file) } else { Err(no_file()) }
+}
+
+/// Sets aside what has the name of the written file and is no file: a link, a
+/// pipe, a folder. No engine is to stay away, nor any alert unanswered, because
+/// of what somebody put there. Where it is now.
+pub(super) fn clear(path: &Path) -> io::Result<Option<PathBuf>> {
+    match path.symlink_metadata() {
+        Ok(found) if !found.is_file() => {}
+        _ => return Ok(None),
+    }
+    let aside = set_aside_name(path);
+    #[expect(clippy::disallowed_methods, reason = "this module owns the audit's files")]
+    std::fs::rename(path, &aside)?;
+    tracing::warn!(path = %path.display(), aside = %aside.display(), "what stood in the place of the audit was no file");
+    Ok(Some(aside))
 }
 
 fn flags(flags: OFlags) -> i32 {
@@ -142,7 +167,7 @@ pub(super) fn full(path: &Path) -> io::Result<Vec<PathBuf>> {
 pub(super) fn set_aside_name(path: &Path) -> PathBuf {
     (1_u32..)
         .map(|number| beside(path, &format!("before-{number}")))
-        .find(|name| !name.exists())
+        .find(|name| name.symlink_metadata().is_err())
         .unwrap_or_else(|| beside(path, "before"))
 }
 

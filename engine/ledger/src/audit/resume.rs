@@ -43,7 +43,7 @@ pub(super) struct Torn {
 }
 
 impl Torn {
-    fn of(bytes: &[u8]) -> Self {
+    pub(super) fn of(bytes: &[u8]) -> Self {
         Self { bytes: bytes.len() as u64, hash: Hash::of(bytes) }
     }
 

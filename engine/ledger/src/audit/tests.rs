@@ -14,6 +14,8 @@ use super::verify::{Against, Kind, Verified, verify, verify_files};
 use super::*;
 use crate::clock::ManualClock;
 
+mod obstacles;
+
 /// An audit in a folder of its own, and what the ledger knows of it.
 struct Place {
     dir: TempDir,

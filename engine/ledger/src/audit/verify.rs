@@ -161,8 +161,11 @@ struct Walk {
     head: Option<Head>,
     /// What the first line names as the one before.
     before: Option<Head>,
-    /// Lines that are of no chain, since the last one that is.
-    strange: Vec<Strange>,
+    /// The newest line that is of no chain, until it is known whether the next
+    /// one tells of it.
+    strange: Option<Strange>,
+    /// How many of those there were since the last line that is of one.
+    strangers: u64,
     /// Heads that the chain must have, with who says so.
     wanted: BTreeMap<u64, Vec<(Hash, String)>>,
     /// The last lines of files that were removed in time.
@@ -173,7 +176,9 @@ struct Walk {
 struct Strange {
     file: PathBuf,
     line: u64,
-    bytes: Vec<u8>,
+    /// What a line behind it would tell: any number of such lines, of any
+    /// length, take no memory.
+    torn: Torn,
     flaw: Flaw,
 }
 
@@ -183,7 +188,8 @@ impl Walk {
             out: Verified::default(),
             head: None,
             before: None,
-            strange: Vec::new(),
+            strange: None,
+            strangers: 0,
             wanted: BTreeMap::new(),
             pruned: Vec::new(),
             ledger: against.ledger.filter(|head| head.count > 0),
@@ -238,9 +244,7 @@ impl Walk {
             let last = index.saturating_add(1) == parts.len();
             self.file(part, last)?;
         }
-        for strange in std::mem::take(&mut self.strange) {
-            self.strange(&strange);
-        }
+        self.tell_strange();
         self.ends(extent);
         Ok(self.out)
     }
@@ -256,8 +260,10 @@ impl Walk {
                     part.path.display()
                 )),
                 Err(flaw) => {
-                    let file = part.path.clone();
-                    self.strange.push(Strange { file, line: number, bytes: line.bytes, flaw });
+                    self.tell_strange();
+                    let (file, torn) = (part.path.clone(), Torn::of(&line.bytes));
+                    self.strange = Some(Strange { file, line: number, torn, flaw });
+                    self.strangers = self.strangers.saturating_add(1);
                 }
             }
         }
@@ -336,17 +342,17 @@ impl Walk {
     /// Lines of no chain before `link`: how many of them may be lines that were
     /// edited. One that was never finished is told by the line behind it.
     fn settle_strange(&mut self, link: &Link) -> u64 {
-        let mut strange = std::mem::take(&mut self.strange);
-        if strange.last().is_some_and(|last| Torn::is(&last.bytes, link)) {
-            strange.pop();
+        let mut strangers = std::mem::take(&mut self.strangers);
+        if self.strange.as_ref().is_some_and(|last| last.torn.told_by(link)) {
+            self.strange = None;
+            strangers = strangers.saturating_sub(1);
         }
-        for one in &strange {
-            self.strange(one);
-        }
-        strange.len() as u64
+        self.tell_strange();
+        strangers
     }
 
-    fn strange(&mut self, strange: &Strange) {
+    fn tell_strange(&mut self) {
+        let Some(strange) = self.strange.take() else { return };
         let (kind, what) = match strange.flaw {
             Flaw::Edited => (Kind::Edited, "the bytes of this line are not those that its hash is of"),
             Flaw::Unchained => (Kind::Inserted, "this is no line of the audit, or what is left of one"),

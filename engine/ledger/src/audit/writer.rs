@@ -56,6 +56,8 @@ pub(super) struct Writing {
     length: u64,
     /// The number and time of the file's first line.
     first: Option<(u64, i64)>,
+    /// How long the file must be before it is tried again to begin a new one.
+    patient_to: u64,
     head: Head,
     /// Whether there are lines that are not known to be on the disk.
     unsynced: bool,
@@ -79,6 +81,7 @@ impl Writing {
         settings: Settings,
         shared: Arc<Shared>,
     ) -> io::Result<Self> {
+        files::clear(path)?;
         let parts = files::list(path)?;
         let known = heads.known();
         let found = resume(&parts, known)?;
@@ -106,6 +109,7 @@ impl Writing {
             length: file.metadata()?.len(),
             file,
             first: None,
+            patient_to: 0,
             head: Head::START,
             unsynced: false,
             unsynced_since: 0,
@@ -364,7 +368,7 @@ impl Writing {
     fn follow(&mut self) -> io::Result<Vec<Event>> {
         let open = self.file.metadata()?;
         // Renaming and removing is told by the name.
-        let named = std::fs::metadata(&self.path).ok();
+        let named = std::fs::symlink_metadata(&self.path).ok();
         let gone = named.as_ref().is_none_or(|named| (named.dev(), named.ino()) != (open.dev(), open.ino()));
         let about = |bytes| Some(About { bytes: Some(bytes), ..About::default() });
         let mut said = Vec::new();
@@ -374,8 +378,13 @@ impl Writing {
             said.push(Event { kind: MOVED.into(), detail, chain: about(bytes), ..Event::default() });
         };
         if gone {
+            if self.missing > 0 {
+                // Part of a write of ours that failed, and that is no line of the chain.
+                self.file.set_len(self.length)?;
+            }
             // Nothing of ours is to be left behind in it.
             self.file.sync_data()?;
+            files::clear(&self.path)?;
             let new = files::open_to_append(&self.path)?;
             report(
                 "the file of the audit was moved or removed by another program; a new one begins",
@@ -474,15 +483,21 @@ impl Writing {
     fn rotate_if_full(&mut self, wall_ms: i64) {
         let Some((first, since)) = self.first else { return };
         let age = i64::try_from(self.settings.full_age.as_millis()).unwrap_or(i64::MAX);
-        if self.length < self.settings.full_bytes && wall_ms.saturating_sub(since) < age {
+        if self.length < self.settings.full_bytes.max(self.patient_to) && wall_ms.saturating_sub(since) < age
+        {
             return;
         }
         self.sync();
+        if self.unsynced || self.missing > 0 {
+            // Only the file that is written is forced to the disk: this one first.
+            return;
+        }
         if let Err(error) = self.rotate(first) {
             let path = self.path.display();
             tracing::error!(%path, %error, "the full file of the audit cannot be renamed; it grows on");
             // Tried again when it is twice as full.
             self.first = Some((first, wall_ms));
+            self.patient_to = self.length.saturating_mul(2);
         }
     }
 
@@ -491,7 +506,7 @@ impl Writing {
         std::fs::rename(&self.path, unused(&self.path, first))?;
         self.file = files::open_to_append(&self.path)?;
         files::sync_folder(&self.path)?;
-        (self.length, self.first) = (0, None);
+        (self.length, self.first, self.patient_to) = (0, None, 0);
         self.pruned_at = None;
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 mod driven;
 mod heads;
+mod hold;
 mod intake;
 mod repeat;
 mod settled;
@@ -30,6 +31,7 @@ use crate::writer::{AtOnce, Writer, when_durable};
 pub use self::heads::Heads;
 pub(crate) use self::heads::read as read_head;
 pub use driven::{Driven, Turn};
+pub use hold::Hold;
 pub use repeat::{Extended, Extension, Known, Same};
 
 /// The ledger. Clones share it; it is closed when the last one goes.

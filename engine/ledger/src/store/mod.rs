@@ -196,6 +196,11 @@ pub(crate) fn salvage(path: &Path, why: &str, now_ms: i64) -> Result<Salvaged, L
     salvage::salvage(path, why, now_ms)
 }
 
+/// Keeps engines off the ledger at `path`: see [`Ledger::hold`](crate::Ledger::hold).
+pub(crate) fn hold(path: &Path) -> Result<Option<std::fs::File>, LedgerError> {
+    lock::hold(path)
+}
+
 /// A ledger that was copied was not empty: it is one that got lost.
 fn is_gone(path: &Path) -> bool {
     let length = path.metadata().map_or(0, |found| found.len());
@@ -285,6 +290,8 @@ fn prepare(conn: &Connection, most_pages: Option<u32>, disk: &dyn Disk) -> rusql
     conn.pragma_update(None, "synchronous", "FULL")?;
     conn.pragma_update(None, "wal_autocheckpoint", disk.checkpoint_pages())?;
     conn.pragma_update(None, "cache_size", -16_384)?;
+    // What was deleted or redacted is not to be read in free space.
+    conn.pragma_update_and_check(None, "secure_delete", "ON", |_| Ok(()))?;
     if let Some(most) = most_pages {
         conn.pragma_update_and_check(None, "max_page_count", most, |_| Ok(()))?;
     }

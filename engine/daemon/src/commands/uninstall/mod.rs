@@ -102,6 +102,11 @@ fn remove_all(args: &Uninstall, log: &mut Log) -> Result<(), String> {
     }
     stop(args, &places, log)?;
     let undone = undo(args, &places, log);
+    // Nothing is taken from under an engine that is started now.
+    let _held = match args.dry_run {
+        true => None,
+        false => Some(Ledger::hold(&places.ledger()).map_err(|error| error.to_string())?),
+    };
     host::remove(&places, log);
     wazuh::give_back(args, &places, log);
     own::units(args, log);
@@ -121,7 +126,7 @@ fn remove_all(args: &Uninstall, log: &mut Log) -> Result<(), String> {
 
 /// Refuses while an engine runs, unless it may be told to stop.
 fn stop(args: &Uninstall, places: &Places, log: &mut Log) -> Result<(), String> {
-    let Some(pid) = engine(&places.socket()) else { return Ok(()) };
+    let Some(pid) = engine(&places.socket()) else { return unheard(places, log) };
     let what = format!("the engine, process {}", pid.as_raw_nonzero());
     if !args.stop {
         if args.dry_run {
@@ -137,7 +142,7 @@ fn stop(args: &Uninstall, places: &Places, log: &mut Log) -> Result<(), String> 
         rustix::process::kill_process(pid, rustix::process::Signal::TERM)
             .map_err(|errno| errno.to_string())?;
         let begun = tokio::time::Instant::now();
-        while engine(&places.socket()).is_some() {
+        while engine(&places.socket()).is_some() || Ledger::hold(&places.ledger()).is_err() {
             if begun.elapsed() > FAREWELL {
                 return Err("it has not stopped within 2 minutes".to_owned());
             }
@@ -146,6 +151,19 @@ fn stop(args: &Uninstall, places: &Places, log: &mut Log) -> Result<(), String> 
         Ok(())
     });
     if log.failed > 0 { Err("the engine runs on, so nothing was done".to_owned()) } else { Ok(()) }
+}
+
+/// Refuses while an engine has the ledger open that cannot be reached: one that
+/// starts or ends just now, or whose socket somebody removed.
+fn unheard(places: &Places, log: &mut Log) -> Result<(), String> {
+    match Ledger::hold(&places.ledger()) {
+        Ok(_) => Ok(()),
+        Err(error) if log.dry => {
+            log.note("refuse", &error.to_string());
+            Ok(())
+        }
+        Err(error) => Err(format!("nothing was done: {error}")),
+    }
 }
 
 /// The process that listens on a control socket, as the kernel knows it.
@@ -157,9 +175,16 @@ fn engine(socket: &Path) -> Option<rustix::process::Pid> {
 /// Undoes what the ledger knows. Whether nothing of it is left.
 fn undo(args: &Uninstall, places: &Places, log: &mut Log) -> bool {
     let ledger = places.ledger();
-    if !ledger.exists() {
-        own::accounts(log);
-        return true;
+    match ledger.try_exists() {
+        Ok(true) => {}
+        Ok(false) => {
+            own::accounts(log);
+            return true;
+        }
+        Err(error) => {
+            log.failed("undo", &ledger.display().to_string(), &format!("{error}; run as root"));
+            return false;
+        }
     }
     let open = match Ledger::read(&ledger, &Filter { open_only: true, ..Filter::default() }) {
         Ok(open) => open,

@@ -16,10 +16,42 @@ const UNITS: [&str; 2] = ["riposte.service", "riposte-execd.service"];
 
 const SHADOW: &str = "/etc/shadow";
 
-/// What the state folder and the log folder hold of ours, by how the names
-/// begin. Anything else there is somebody else's, and stays.
-const STATE: [&str; 6] = ["ledger", "compiled", "plugins", "versions", "state", "upgrade-check."];
-const LOGS: [&str; 2] = ["audit", "active-responses.log"];
+/// Folders in the state folder that are ours.
+const STATE: [&str; 4] = ["compiled", "plugins", "versions", "state"];
+
+/// What the state folder holds of ours. Anything else there is somebody else's,
+/// and stays.
+fn is_state(name: &str) -> bool {
+    let rehearsal = || name.strip_prefix("upgrade-check.").is_some_and(is_number);
+    // With what SQLite and we put beside it: `ledger.db-wal`, `ledger.db.backup`.
+    let ledger =
+        || name.strip_prefix("ledger.db").is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '.']));
+    STATE.contains(&name) || ledger() || rehearsal()
+}
+
+/// The same of the log folder: the audit and its copy in the words of OCSF, with
+/// full files and those that logrotate names.
+fn is_log(name: &str) -> bool {
+    let written = |stem: &str| {
+        let rest = name.strip_prefix(stem)?.strip_prefix('.')?;
+        let full = rest.strip_suffix(".jsonl").map(|number| number.strip_prefix("before-").unwrap_or(number));
+        let rotated = rest.strip_prefix("jsonl").map(|rest| rest.trim_start_matches(['.', '-']));
+        Some(
+            rest == "jsonl"
+                || [full, rotated].into_iter().flatten().any(|text| is_number(text.trim_end_matches(".gz"))),
+        )
+    };
+    let wazuh = || {
+        name.strip_prefix("active-responses.log").is_some_and(|rest| {
+            rest.is_empty() || is_number(rest.trim_start_matches(['.', '-']).trim_end_matches(".gz"))
+        })
+    };
+    name == "audit.heads" || ["audit", "ocsf"].into_iter().any(|stem| written(stem) == Some(true)) || wazuh()
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
+}
 
 /// The files in quarantine.
 pub(super) fn quarantined(places: &Places) -> Result<Vec<Kept>, String> {
@@ -116,8 +148,8 @@ pub(super) fn files(places: &Places, purge: bool, log: &mut Log) {
         }
     }
     if purge {
-        own(&places.state, &STATE, log);
-        own(&places.log, &LOGS, log);
+        own(&places.state, is_state, log);
+        own(&places.log, is_log, log);
         let quarantine = places.quarantine();
         for folder in [&quarantine, &places.state, &places.log] {
             empty(folder, log);
@@ -135,14 +167,14 @@ pub(super) fn files(places: &Places, purge: bool, log: &mut Log) {
     }
 }
 
-/// Removes what begins with one of these names; the rest is named.
-fn own(folder: &Path, names: &[&str], log: &mut Log) {
+/// Removes what is ours by its name; the rest is named.
+fn own(folder: &Path, is_ours: fn(&str) -> bool, log: &mut Log) {
     let entries = std::fs::read_dir(folder).into_iter().flatten();
     let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     paths.sort();
     for path in paths {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if names.iter().any(|own| name.starts_with(own)) {
+        if is_ours(&name) {
             log.step("remove", &path.display().to_string(), || tree(&path));
         } else if name != "quarantine" {
             log.note("left", &format!("{} is nothing of ours", path.display()));
@@ -174,7 +206,50 @@ fn empty(folder: &Path, log: &mut Log) {
 
 #[cfg(test)]
 mod tests {
-    use super::locked;
+    use super::{is_log, is_state, locked};
+
+    #[test]
+    fn only_what_is_ours_by_its_whole_name_is_removed() {
+        for name in ["ledger.db", "ledger.db-wal", "ledger.db.lock", "plugins", "state", "upgrade-check.17"] {
+            assert!(is_state(name), "{name}");
+        }
+        for name in [
+            "ledger-notes.txt",
+            "plugins.mine",
+            "state-of-mine",
+            "upgrade-check.sh",
+            "ledger.dbx",
+            "quarantine",
+        ] {
+            assert!(!is_state(name), "{name}");
+        }
+        for name in [
+            "audit.jsonl",
+            "audit.000000000001.jsonl",
+            "audit.000000000001-2.jsonl",
+            "audit.before-1.jsonl",
+            "audit.jsonl.1",
+            "audit.jsonl-20260101",
+            "audit.jsonl.2.gz",
+            "audit.heads",
+            "ocsf.jsonl",
+            "ocsf.000000000009.jsonl",
+            "active-responses.log",
+            "active-responses.log.1",
+        ] {
+            assert!(is_log(name), "{name}");
+        }
+        for name in [
+            "audit",
+            "audit.log",
+            "audit.pdf",
+            "audit-notes",
+            "audit.mine.jsonl",
+            "active-responses.log.mine",
+        ] {
+            assert!(!is_log(name), "{name}");
+        }
+    }
 
     #[test]
     fn accounts_that_look_locked_by_us() {

@@ -95,7 +95,10 @@ pub(super) async fn run(lab: &mut Lab, steps: &[Step]) {
                 }
             }
             Act::Hears(line) => {
-                let child = match stopped.pop() {
+                // At a stop targets are undone side by side: what is told of each
+                // comes in its order, and of all of them in any.
+                let of_this = |child: &Child| child.heard.iter().any(|heard| heard == line);
+                let child = match take(&mut stopped, of_this) {
                     Some(child) => child,
                     None => {
                         // A second before, it is still in force.
@@ -131,12 +134,19 @@ pub(super) async fn run(lab: &mut Lab, steps: &[Step]) {
             Act::Stop => {
                 assert_eq!(lab.terminate().await, Exit::Failed);
                 stopped = lab.children();
-                stopped.reverse();
             }
         }
     }
     assert_eq!(lab.children(), [], "nothing else was started");
     assert_eq!(stopped, []);
+}
+
+/// The first that is so; else the first of all.
+fn take(children: &mut Vec<Child>, is: impl Fn(&Child) -> bool) -> Option<Child> {
+    if children.is_empty() {
+        return None;
+    }
+    Some(children.remove(children.iter().position(is).unwrap_or(0)))
 }
 
 /// What a program hears and says right after a message.

@@ -1,5 +1,9 @@
 use super::*;
 
+/// The blocks within `<riposte>`.
+const INNER: [(&str, &Shape); 3] =
+    [("guard", &guard::SHAPE), ("audit", &audit::SHAPE), ("ledger", &ledger::SHAPE)];
+
 #[test]
 fn every_element_of_a_block_has_its_row() {
     for (name, shape) in SECTIONS {
@@ -7,7 +11,7 @@ fn every_element_of_a_block_has_its_row() {
             assert!(row(name, child).is_some(), "<{child}> of <{name}> has no row in this file");
         }
     }
-    for (name, shape) in [("guard", &guard::SHAPE), ("audit", &audit::SHAPE)] {
+    for (name, shape) in INNER {
         for child in shape.children {
             assert!(row(name, child).is_some(), "<{child}> of <{name}> has no row in this file");
         }
@@ -17,8 +21,7 @@ fn every_element_of_a_block_has_its_row() {
 #[test]
 fn every_row_is_of_an_element_that_is_read() {
     for (block, name, ..) in ROWS {
-        let inner = [("guard", &guard::SHAPE), ("audit", &audit::SHAPE)];
-        let mut blocks = SECTIONS.into_iter().chain(inner);
+        let mut blocks = SECTIONS.into_iter().chain(INNER);
         let (_, shape) = blocks.find(|(section, _)| section == block).unwrap();
         assert!(shape.children.contains(name) || shape.unenforced.contains(name), "<{name}> of <{block}>");
     }
