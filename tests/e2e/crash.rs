@@ -118,22 +118,41 @@ fn intended_what_happens_once_and_had_not_begun_is_begun() {
     assert_eq!(host.read("did"), "ran\n".repeat(5));
 }
 
+/// Acts when it is asked to end, and deletes only when the file `mended` is there.
+const LATE: &str = "#!/bin/sh\nread -r line\ncase $line in *'\"command\":\"delete\"'*) echo delete >>did; [ -e mended ] || exit 3; exit 0;; esac\ntrap 'echo add >>did; exit' TERM\necho begun >begun\nwhile [ -e alerts.json ]; do sleep 0.1; done\n";
+
 #[test]
-fn undone_while_it_is_being_made_nothing_is_left() {
+fn undone_while_it_is_being_made_it_is_deleted_when_it_is_over() {
     let host = Host::new();
-    host.program(
-        "slow.sh",
-        "#!/bin/sh\nread -r line\ncase $line in *'\"command\":\"delete\"'*) echo delete >>did; exit 0;; esac\nwhile [ ! -e quick ]; do sleep 1; done\necho add >>did\n",
-    );
-    let limits = format!(r#"{ALLOWED}<limits answer="60s"/>"#);
-    host.configure(&response("slow", "slow.sh", TIMED, &limits));
+    host.write("mended", "");
+    host.program("late.sh", LATE);
+    host.configure(&response("late", "late.sh", TIMED, &format!(r#"{ALLOWED}<limits answer="60s"/>"#)));
     let _engine = host.start(&[]);
     host.alerts(&[sshd(1, "198.18.0.1")]);
-    until("it is intended", || host.count("intended") == 1);
+    until("it has begun", || host.read("begun") == "begun\n");
+    assert_eq!(host.count("intended"), 1);
     assert_eq!(host.riposte(&["undo", "198.18.0.1"]).code, 0);
-    host.write("quick", "");
-    until("it is told once more", || host.read("did") == "delete\nadd\ndelete\n");
+    assert_eq!(host.read("did"), "add\ndelete\n");
     assert_eq!(host.count("closed"), 1);
+}
+
+#[test]
+fn undone_while_it_is_being_made_and_not_cleanly_it_is_tried_again_over_a_restart() {
+    let host = Host::new();
+    host.program("late.sh", LATE);
+    host.configure(&response("late", "late.sh", TIMED, &format!(r#"{ALLOWED}<limits answer="60s"/>"#)));
+    let engine = host.start(&[]);
+    host.alerts(&[sshd(1, "198.18.0.1")]);
+    until("it has begun", || host.read("begun") == "begun\n");
+    assert_eq!(host.riposte(&["undo", "198.18.0.1"]).code, 1);
+    assert!(host.read("did").starts_with("add\ndelete\n"));
+    until("it is stuck", || host.count("stuck") == 1);
+    engine.kill();
+    host.write("mended", "");
+    let _engine = host.start(&[]);
+    until("it is undone", || host.count("closed") == 1);
+    assert!(host.read("did").ends_with("delete\n"));
+    assert_eq!(host.read("did").matches("add").count(), 1);
 }
 
 #[test]

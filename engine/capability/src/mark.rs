@@ -49,6 +49,7 @@ impl Capabilities {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Comment {
     /// Nothing: an earlier version named no entry.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only what the kernel keeps has none"))]
     None,
     /// The entry that made it first.
     Of(EntryId),
@@ -60,6 +61,7 @@ pub(crate) enum Comment {
 const WORD: &str = "entry ";
 
 /// `NFTNL_UDATA_SET_ELEM_COMMENT`: what nft writes behind `comment`.
+#[cfg(target_os = "linux")]
 const COMMENT: u8 = 0;
 
 impl fmt::Display for Comment {
@@ -72,6 +74,7 @@ impl fmt::Display for Comment {
 }
 
 impl Comment {
+    #[cfg(target_os = "linux")]
     pub(crate) fn of(entry: EntryId) -> Self {
         Self::Of(entry)
     }
@@ -92,6 +95,7 @@ impl Comment {
 
     /// As nftables keeps it with an element: type, length, text with a zero
     /// byte at its end. Empty for none.
+    #[cfg(target_os = "linux")]
     pub(crate) fn as_userdata(self) -> Vec<u8> {
         let Self::Of(entry) = self else { return Vec::new() };
         let text = format!("{WORD}{entry}\0");
@@ -101,6 +105,7 @@ impl Comment {
     }
 
     /// The comment in what nftables keeps with an element.
+    #[cfg(target_os = "linux")]
     pub(crate) fn in_userdata(mut data: &[u8]) -> Self {
         while let Some((&[kind, length], rest)) = data.split_first_chunk::<2>() {
             let Some((value, rest)) = rest.split_at_checked(usize::from(length)) else { return Self::None };

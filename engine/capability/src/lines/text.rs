@@ -61,11 +61,13 @@ pub(super) fn without(text: &[u8], line: &str) -> Edit {
 }
 
 /// The line that marks the one behind it as an entry's.
+#[cfg(target_os = "linux")]
 pub(super) fn mark(entry: EntryId) -> String {
     format!("{MARK}{}", Comment::of(entry))
 }
 
 /// The lines that are marked, each with the entry that its mark names.
+#[cfg(target_os = "linux")]
 pub(super) fn marked(text: &[u8]) -> impl Iterator<Item = (EntryId, &str)> {
     let pairs = lines(text).zip(lines(text).skip(1));
     pairs.filter_map(|(mark, line)| Some((mark_of(mark)?, std::str::from_utf8(content(line)).ok()?)))
@@ -77,6 +79,7 @@ pub(super) fn is_dos(text: &[u8]) -> bool {
 }
 
 /// All lines, without their ends.
+#[cfg(target_os = "linux")]
 pub(super) fn contents(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     lines(text).map(content)
 }

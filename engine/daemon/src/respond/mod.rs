@@ -143,7 +143,7 @@ impl Intended {
                 }
             }
             let made = self.run(engine, order).await;
-            let outcome = self.settle(engine, order, made).await;
+            let outcome = self.settle(engine, made).await;
             let failed = matches!(outcome, Outcome::Failed { .. });
             if !failed {
                 sign();
@@ -257,7 +257,7 @@ async fn resumed(
     let timed = entry.timeout_ms.is_some();
     let mut intended = Intended { id, ready, invocation, keys: entry.keys.clone(), timed, turn };
     let made = intended.run(engine, order).await;
-    intended.settle(engine, order, made).await
+    intended.settle(engine, made).await
 }
 
 /// Why an order has no entry: its outcome.

@@ -66,6 +66,13 @@ impl Intended {
         if !self.timed {
             self.begin(engine).await?;
         }
+        // First this, then the look: an undo first changes the entry, then looks
+        // for this. So either it waits for the program, or there is none.
+        let mut starting = engine.programs.starting(self.id);
+        if !engine.ledger.is_intended(self.id) {
+            let error = "it was undone before its program was started".to_owned();
+            return Ok(Made::Aborted(Outcome::Failed { id: Some(self.id), error }));
+        }
         let message = Message::new(order, program.name());
         let mut instead = None;
         let decide = async |keys: Vec<String>| {
@@ -73,7 +80,8 @@ impl Intended {
             if instead.is_some() { Decision::Abort } else { Decision::Continue }
         };
         let added = {
-            let mut adding = std::pin::pin!(program.add(&message, order.key, decide));
+            let mut adding =
+                std::pin::pin!(program.add_until(&message, order.key, decide, starting.stopped()));
             // One that does not answer costs nothing but time, which is its own
             // command's: other programs are started meanwhile.
             tokio::select! {
@@ -199,12 +207,7 @@ impl Intended {
     }
 
     /// Records what came of it; a failed add is undone at once.
-    pub(super) async fn settle(
-        &self,
-        engine: &Arc<Engine>,
-        order: &Order,
-        made: Result<Made, String>,
-    ) -> Outcome {
+    pub(super) async fn settle(&self, engine: &Arc<Engine>, made: Result<Made, String>) -> Outcome {
         let id = self.id;
         match made {
             Ok(Made::Added(receipt)) => {
@@ -212,10 +215,12 @@ impl Intended {
                 // What is done stands, and ends on time, however long that cannot be written.
                 match recorded(engine, || engine.ledger.added(id, receipt.clone())).await {
                     Ok(settled) => self.settled(engine, settled),
+                    // Somebody undoes it, and deletes now that the program is over. (A
+                    // component's claims went with the entry.)
                     Err(error @ (LedgerError::Illegal { .. } | LedgerError::NoSuchEntry(_)))
                         if matches!(self.ready.runner, Runner::Native(_)) =>
                     {
-                        self.overtaken(engine, order, &error).await
+                        Outcome::Failed { id: Some(id), error: error.to_string() }
                     }
                     Err(error) => self.failed(engine, error.to_string()).await,
                 }
@@ -227,19 +232,6 @@ impl Intended {
             Ok(Made::Aborted(instead)) => instead,
             Err(error) => self.failed(engine, error).await,
         }
-    }
-
-    /// Somebody undid the entry while its program was making it: it may have
-    /// acted after its delete, so it is told once more. (A component's claims
-    /// went with the entry.)
-    async fn overtaken(&self, engine: &Arc<Engine>, order: &Order, error: &LedgerError) -> Outcome {
-        if let Runner::Native(program) = &self.ready.runner {
-            engine.programs.end(self.id).await;
-            if let Err(error) = undo::by_program(engine, order, program).await {
-                tracing::error!(entry = %self.id, "undone while it was being made, and not cleanly: {error}");
-            }
-        }
-        Outcome::Failed { id: Some(self.id), error: error.to_string() }
     }
 
     /// A shadow's effects are written down to be shown; nobody holds them.

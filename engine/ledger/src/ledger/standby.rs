@@ -27,6 +27,14 @@ impl Ledger {
         self.0.condition.lock().owed.len()
     }
 
+    /// Whether an entry has still to be carried out. From memory, which knows of
+    /// an undo before whoever asked for it hears that it began.
+    #[must_use]
+    pub fn is_intended(&self, id: EntryId) -> bool {
+        let index = self.0.index.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        index.get(id).is_some_and(|live| live.state == State::Intended)
+    }
+
     /// What became of this ledger when it was last found damaged.
     #[must_use]
     pub fn salvaged(&self) -> Option<Salvaged> {

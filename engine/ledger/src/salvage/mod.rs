@@ -1,7 +1,7 @@
 //! A damaged ledger, and what is made of it.
 //!
 //! It is never mended in place and never deleted. What SQLite can still read of
-//! it is brought together with the last copy (see [`backup`](crate::backup)) in a
+//! it is brought together with the last copy (see [`crate::backup`]) in a
 //! new file, and that takes its place: what began or ended since the copy is in
 //! the damaged file, what the damage took is in the copy. What is in neither is
 //! counted, and the marks on the host tell of it.

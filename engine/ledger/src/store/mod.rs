@@ -186,7 +186,7 @@ fn open_to_write(path: &Path, most_pages: Option<u32>, disk: &dyn Disk) -> Resul
     Ok(conn)
 }
 
-/// Sets a damaged ledger aside: see [`salvage`].
+/// Sets a damaged ledger aside: see [`mod@salvage`].
 ///
 /// # Errors
 ///

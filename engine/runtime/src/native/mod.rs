@@ -35,7 +35,9 @@ mod positional;
 mod tests;
 
 use std::fmt;
+use std::future::pending;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::time::Duration;
 
 use riposte_capability::process::{By, Caps, Exit, FirstLine, Launch, Program};
@@ -131,6 +133,11 @@ pub struct Added {
 }
 
 impl Added {
+    /// It was ended before it was done.
+    fn stopped(said: Said, aborted: bool, ended: Ended) -> Self {
+        Self { said, aborted, running: None, ended: Some(ended) }
+    }
+
     /// Whether it ended as Wazuh's own programs do when they cannot use what
     /// they were told: without a word and with status 255 (`OS_INVALID` of
     /// `active_responses.c`). It has done nothing then.
@@ -193,11 +200,35 @@ impl NativeProgram {
         way: Way,
         decide: impl AsyncFnOnce(Vec<String>) -> Decision,
     ) -> Result<Added, NotStarted> {
+        self.add_until(message, way, decide, pending()).await
+    }
+
+    /// The same, until `stop` is ready: then the program is ended, and this
+    /// returns when it is gone. What it was about to say or do is lost.
+    ///
+    /// # Errors
+    ///
+    /// When the program did not start: then nothing was done.
+    pub async fn add_until(
+        &self,
+        message: &Message,
+        way: Way,
+        decide: impl AsyncFnOnce(Vec<String>) -> Decision,
+        stop: impl Future<Output = ()>,
+    ) -> Result<Added, NotStarted> {
+        let mut stop = pin!(stop);
         let answer_by = Instant::now() + self.deadlines.answer;
         let mut running = self.start(message, Verb::Add, self.deadlines.run)?;
 
-        let said =
-            if message.is_spoken() { first_said(&mut running, answer_by).await } else { Said::Nothing };
+        let said = if message.is_spoken() {
+            tokio::select! {
+                biased;
+                said = first_said(&mut running, answer_by) => said,
+                () = &mut stop => return Ok(Added::stopped(Said::Nothing, false, running.end().await)),
+            }
+        } else {
+            Said::Nothing
+        };
         let asked = match &said {
             Said::Keys(keys) => Some(keys.clone()),
             Said::OtherLine if way == Way::Wazuh => Some(Vec::new()),
@@ -219,6 +250,7 @@ impl NativeProgram {
             biased;
             ended = running.finished() => Some(ended),
             () = sleep_until(wait_until) => None,
+            () = &mut stop => return Ok(Added::stopped(said, decision == Decision::Abort, running.end().await)),
         };
         let running = ended.is_none().then_some(running);
         Ok(Added { said, aborted: decision == Decision::Abort, running, ended })
