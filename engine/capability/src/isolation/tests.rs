@@ -313,6 +313,7 @@ mod kernel {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "it plays the administrator")]
     fn a_table_that_lets_pass_is_made_again() {
         within(async || {
             let host = host();
