@@ -112,6 +112,8 @@ pub struct Capabilities {
     locking: tokio::sync::Mutex<()>,
     /// What the host shows with the engine's mark and the ledger never heard of.
     orphans: Mutex<BTreeMap<String, Mark>>,
+    /// How often each leftover was taken away.
+    taken: Mutex<BTreeMap<String, u8>>,
     witness: Arc<dyn Witness>,
     probe: Arc<dyn Probe>,
 }
@@ -140,6 +142,7 @@ impl Capabilities {
             turns: Turns::default(),
             locking: tokio::sync::Mutex::default(),
             orphans: Mutex::default(),
+            taken: Mutex::default(),
             witness: Arc::new(witness::Nobody),
             probe: Arc::new(confirm::Unasked),
         }

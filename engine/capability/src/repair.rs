@@ -22,6 +22,11 @@ use crate::{
 
 /// How many effects a report names.
 const NAMED: usize = 10;
+/// A leftover that is there again after it was taken away so often is made by
+/// somebody who goes on: an engine with another ledger, most likely.
+const TAKEN: u8 = 3;
+/// For how many leftovers that is counted.
+const COUNTED: usize = 4096;
 
 /// How much was changed to make the host agree with the claims.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -236,13 +241,47 @@ impl Capabilities {
         for (mark, known) in marks.into_iter().zip(known) {
             let name = mark.effect.to_string();
             let orphan = self.orphans.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&name);
-            if known && !orphan {
+            if known && !orphan && self.taken(&mark) < TAKEN {
                 leftovers.push(mark);
             } else {
                 self.adopt_as_orphans(vec![mark], mended);
             }
         }
         leftovers
+    }
+
+    fn taken(&self, mark: &Mark) -> u8 {
+        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.get(&numbered(mark)).copied().unwrap_or_default()
+    }
+
+    fn count_taken(&self, mark: &Mark) {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if taken.len() >= COUNTED {
+            taken.clear();
+        }
+        let times = taken.entry(numbered(mark)).or_default();
+        *times = times.saturating_add(1);
+    }
+
+    /// Of elements that do not agree with their claims, those that are to be
+    /// written. What another ledger's mark keeps longer than the claims here is
+    /// left so: two engines that share a table would set it in turns for ever,
+    /// and what is claimed here ends on time all the same.
+    async fn not_kept_by_others(&self, differing: Vec<Element>) -> Vec<Target> {
+        let (others, mut wrong): (Vec<_>, Vec<_>) = differing.into_iter().partition(|element| {
+            let (standing, first) = self.claims.marked(element.target.effect());
+            let wanted = firewall::kept(element.target.backend(), standing);
+            let longer = wanted.is_some_and(|wanted| element.remaining.is_none_or(|left| left > wanted));
+            longer && element.entry.is_some() && element.entry != first
+        });
+        if !others.is_empty() {
+            let marks = others.iter().cloned().map(Mark::from).collect();
+            // What cannot be told is written.
+            let known = self.claims.knows(marks).await.unwrap_or_else(|_| vec![true; others.len()]);
+            wrong.extend(others.into_iter().zip(known).filter_map(|(one, known)| known.then_some(one)));
+        }
+        wrong.into_iter().map(|element| element.target).collect()
     }
 
     /// Why an account is not locked again: what was no harm when it was locked
@@ -281,14 +320,16 @@ impl Capabilities {
                 correct.insert(element.target);
             }
         }
-        let mut wrong = self.unclaimed_blocks(unclaimed, mended).await;
+        let (leftovers, mut wrong) = self.unclaimed_blocks(unclaimed, mended).await;
         for target in targets {
             if !correct.contains(&target) {
                 mended.put_back(target.effect());
                 wrong.push(target);
             }
         }
-        firewall.sync(wrong).await
+        firewall.sync(wrong).await?;
+        leftovers.iter().for_each(|mark| self.count_taken(mark));
+        Ok(())
     }
 
     async fn compare_firewall(&self, blocks: &Blocks, mended: &mut Mended) -> Result<(), Refusal> {
@@ -305,12 +346,14 @@ impl Capabilities {
         let (unclaimed, differing): (Vec<_>, Vec<_>) = astray
             .into_iter()
             .partition(|element| self.claims.standing(element.target.effect()) == Standing::Free);
-        let mut wrong = self.unclaimed_blocks(unclaimed, mended).await;
-        for target in missing.into_iter().chain(differing.into_iter().map(|element| element.target)) {
+        let (leftovers, mut wrong) = self.unclaimed_blocks(unclaimed, mended).await;
+        for target in missing.into_iter().chain(self.not_kept_by_others(differing).await) {
             mended.put_back(target.effect());
             wrong.push(target);
         }
-        firewall.sync(wrong).await
+        firewall.sync(wrong).await?;
+        leftovers.iter().for_each(|mark| self.count_taken(mark));
+        Ok(())
     }
 
     /// Of targets that somebody touched, those that are missing, and those that
@@ -335,13 +378,18 @@ impl Capabilities {
         Ok((missing, astray))
     }
 
-    /// Of elements that nobody claims, the targets of those that are to go.
-    async fn unclaimed_blocks(&self, elements: Vec<Element>, mended: &mut Mended) -> Vec<Target> {
+    /// Of elements that nobody claims, those that are to go, and their targets.
+    async fn unclaimed_blocks(
+        &self,
+        elements: Vec<Element>,
+        mended: &mut Mended,
+    ) -> (Vec<Mark>, Vec<Target>) {
         let targets: HashMap<Effect, Target> =
             elements.iter().map(|e| (e.target.effect().clone(), e.target.clone())).collect();
         let leftovers = self.leftovers(elements.into_iter().map(Mark::from).collect(), mended).await;
-        let gone = leftovers.into_iter().inspect(|mark| mended.took_away(&mark.effect));
-        gone.filter_map(|mark| targets.get(&mark.effect).cloned()).collect()
+        let gone = leftovers.iter().inspect(|mark| mended.took_away(&mark.effect));
+        let gone = gone.filter_map(|mark| targets.get(&mark.effect).cloned()).collect();
+        (leftovers, gone)
     }
 
     /// The same for an interface that takes the place of a state.
@@ -361,8 +409,16 @@ impl Capabilities {
         let mut outcome = Ok(());
         for leftover in self.leftovers(unclaimed, mended).await {
             let removed = holding.remove_unclaimed(&leftover.effect).await;
-            outcome = outcome.and(removed.map(|()| mended.took_away(&leftover.effect)));
+            outcome = outcome.and(removed.map(|()| {
+                self.count_taken(&leftover);
+                mended.took_away(&leftover.effect);
+            }));
         }
         outcome
     }
+}
+
+/// A mark with the entry that it names.
+fn numbered(Mark { effect, entry, .. }: &Mark) -> String {
+    format!("{} {effect}", entry.map_or(0, |entry| entry.0))
 }

@@ -202,3 +202,38 @@ async fn settling_moves_the_hosts_own_timeout() {
         assert_eq!(remaining, [Some(Duration::from_secs(seconds + 2))]);
     }
 }
+
+#[tokio::test]
+async fn two_ledgers_at_one_table_come_to_an_end() {
+    let Bench { claims, fake, caps } = bench();
+    let target = target_of(&effect("drop 192.0.2.7")).unwrap();
+    let touched = Touched {
+        blocks: repair::Blocks::These(std::collections::HashSet::from([target.clone()])),
+        ..Touched::default()
+    };
+    // Both know the entry by number; the other one still holds it, and puts it
+    // back as often as it is taken away.
+    let mut taken = 0;
+    for _ in 0..20 {
+        fake.meddle_as(&target, Some(EntryId(5)), None);
+        let (mended, outcome) = caps.compare(&touched, &[]).await;
+        outcome.unwrap();
+        taken += mended.repaired.removed;
+    }
+    assert_eq!(taken, 3);
+    assert_eq!(fake.blocked(), ["drop 192.0.2.7"]);
+    assert_eq!(caps.orphans().len(), 1);
+    // Both hold it, the other one for longer.
+    let minute = Duration::from_secs(60);
+    claims.set(EntryId(1), &effect("drop 192.0.2.7"), claim::Standing::For(minute));
+    claims.disown(EntryId(7));
+    fake.meddle_as(&target, Some(EntryId(7)), Some(minute * 10));
+    let (mended, _) = caps.compare(&touched, &[]).await;
+    assert!(mended.is_nothing(), "{mended:?}");
+    // For less, or with a mark of this ledger: it is set right.
+    for (entry, left) in [(7, minute / 2), (5, minute * 10)] {
+        fake.meddle_as(&target, Some(EntryId(entry)), Some(left));
+        let (mended, _) = caps.compare(&touched, &[]).await;
+        assert_eq!(mended.repaired.written, 1, "{entry}");
+    }
+}

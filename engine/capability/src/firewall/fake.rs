@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use riposte_policy::address::Prefix;
+use riposte_policy::order::EntryId;
 
 use super::{Backend, Element, GRACE, Target};
 use crate::claim::{Claims, Standing};
@@ -66,6 +68,13 @@ impl Fake {
         } else {
             self.state().elements.remove(&key);
         }
+    }
+
+    /// Another engine makes an element.
+    pub fn meddle_as(&self, target: &Target, entry: Option<EntryId>, remaining: Option<Duration>) {
+        self.state()
+            .elements
+            .insert(target.to_string(), Element { target: target.clone(), remaining, entry });
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -7,6 +7,8 @@
 mod call;
 pub mod fake;
 #[cfg(target_os = "linux")]
+mod look;
+#[cfg(target_os = "linux")]
 pub mod nftables;
 
 use std::sync::Arc;

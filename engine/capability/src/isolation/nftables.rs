@@ -27,14 +27,14 @@ use async_trait::async_trait;
 use riposte_policy::address::Prefix;
 use rustix::io::Errno;
 
-use super::{INTERFACE, allowed, outermost};
+use super::{INTERFACE, allowed, look, outermost};
 use crate::claim::{Claims, Effect, Standing};
 use crate::firewall::GRACE;
 use crate::firewall::nftables::refusal;
 use crate::firewall::nftables::schema::{self, Kind};
 use crate::firewall::nftables::transaction::{Failed, Item, Label, Transaction, element};
 use crate::guard::Guard;
-use crate::held::Backend;
+use crate::held::{Backend, Gone};
 use crate::netlink::{self, APPEND, CREATE, Outbox, Socket};
 use crate::refusal::Refusal;
 
@@ -201,6 +201,22 @@ impl Backend for Nftables {
         let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         let made = made.keys().map(String::as_str).chain(["host"]).collect::<BTreeSet<_>>();
         Ok(made.into_iter().filter(|target| tables.contains(&table(target))).map(str::to_owned).collect())
+    }
+
+    /// Also those of which the table is there and does not hold: a chain was
+    /// emptied, a rule added or taken away.
+    async fn gone(&self, claimed: &[String]) -> Result<Gone, Refusal> {
+        let listed: BTreeSet<String> = self.list().await?.into_iter().collect();
+        let mut kernel = self.kernel.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut missing = Vec::new();
+        for target in claimed {
+            let holds = listed.contains(target)
+                && look::holds(&mut kernel.0, &table(target)).map_err(|errno| refusal(errno, "list"))?;
+            if !holds {
+                missing.push(target.clone());
+            }
+        }
+        Ok(Gone { missing, ..Gone::default() })
     }
 
     fn port(&self) -> Option<u32> {

@@ -313,6 +313,37 @@ mod kernel {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "it plays the administrator")]
+    fn a_table_that_lets_pass_is_made_again() {
+        within(async || {
+            let host = host();
+            let reaches = |to: &str| UdpSocket::bind("0.0.0.0:0").unwrap().send_to(b"x", to).is_ok();
+            let session = session(1, &[], Confirm::None);
+            host.caps.isolation().isolate(&session).await.unwrap();
+            let touched = crate::Touched { isolation: true, ..crate::Touched::default() };
+            let compare = async || {
+                let (mended, outcome) = host.caps.compare(&touched, &[super::host()]).await;
+                outcome.unwrap();
+                mended.repaired.written
+            };
+            assert_eq!(compare().await, 0);
+            for line in [
+                "flush chain inet riposte-isolation output",
+                "insert rule inet riposte-isolation output accept",
+                "flush set inet riposte-isolation isolated",
+                "flush table inet riposte-isolation",
+            ] {
+                let status = std::process::Command::new("nft").args(line.split(' ')).status().unwrap();
+                assert!(status.success(), "{line}");
+                assert!(reaches("192.0.2.66:9"), "{line}");
+                assert_eq!(compare().await, 1, "{line}");
+                assert!(!reaches("192.0.2.66:9") && reaches("192.0.2.10:9"), "{line}");
+                assert_eq!(compare().await, 0, "{line}");
+            }
+        });
+    }
+
+    #[test]
     fn who_is_let_through_stays_so_and_new_managers_join() {
         within(async || {
             let host = host();

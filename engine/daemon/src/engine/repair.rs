@@ -12,6 +12,7 @@ use riposte_capability::watch::Watch;
 use riposte_capability::{Capabilities, Effect, Mark, Mended, Refusal, Touched, isolation};
 use riposte_ledger::entry::EffectRow;
 use riposte_policy::order::EntryId;
+use tokio::time::MissedTickBehavior;
 
 use super::Engine;
 
@@ -22,6 +23,9 @@ const USUAL: [&str; 4] = ["/etc/hosts.deny", "/etc/hosts.allow", "/etc/passwd", 
 /// How long a comparison waits after it was called for: who changes a file, or
 /// flushes rules, is seldom done at once.
 const PAUSE: Duration = Duration::from_millis(100);
+/// How long it waits at most when each one before found something to repair:
+/// somebody keeps taking it away, and is answered no more often than the clock.
+const LONGEST_PAUSE: Duration = INTERVAL;
 
 /// What was repaired since the start, and what is told once only.
 #[derive(Debug, Default)]
@@ -81,6 +85,9 @@ pub async fn keep(engine: Arc<Engine>) {
     }
     let watch = Watch::open();
     let mut clock = tokio::time::interval(INTERVAL);
+    // What was missed while a comparison waited is compared by it.
+    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut pause = PAUSE;
     loop {
         let ports = engine.capabilities.ports();
         let touched = tokio::select! {
@@ -90,9 +97,30 @@ pub async fn keep(engine: Arc<Engine>) {
                 Touched::anything()
             }
         };
-        tokio::time::sleep(PAUSE).await;
-        engine.compare(touched).await;
+        tokio::time::sleep(pause).await;
+        let whole = touched == Touched::anything();
+        let found = engine.compare(touched).await;
+        pause = next_pause(pause, found, whole);
     }
+}
+
+/// How long the next comparison waits: longer each time that something had to be
+/// repaired, until nothing differs at all.
+fn next_pause(pause: Duration, found: Found, whole: bool) -> Duration {
+    match found {
+        Found::Repaired => pause.saturating_mul(2).min(LONGEST_PAUSE),
+        Found::Nothing if whole => PAUSE,
+        Found::Nothing => pause,
+    }
+}
+
+/// What a comparison found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// The host shows what the ledger says, as far as was looked.
+    Nothing,
+    /// It did not, and does now.
+    Repaired,
 }
 
 impl Engine {
@@ -109,20 +137,22 @@ impl Engine {
     }
 
     /// Settles what others changed since.
-    pub async fn compare(&self, mut touched: Touched) {
+    pub async fn compare(&self, mut touched: Touched) -> Found {
         if self.settings.shadow {
-            return;
+            return Found::Nothing;
         }
         // A write found the table damaged before any message of it was read.
         let rebuilt = self.firewall.rebuilt();
         if self.rebuilt.swap(rebuilt, Ordering::AcqRel) != rebuilt {
             touched.blocks = Blocks::Any(Look::Whole);
         }
-        let Some(effects) = self.claimed(&touched, false).await else { return };
+        let Some(effects) = self.claimed(&touched, false).await else { return Found::Nothing };
         let (mended, outcome) = self.capabilities.compare(&touched, &effects).await;
+        let found = if mended.is_nothing() { Found::Nothing } else { Found::Repaired };
         self.mended(&touched, mended, outcome);
         // What it put back itself is no news.
         self.rebuilt.store(self.firewall.rebuilt(), Ordering::Release);
+        found
     }
 
     /// Everything that is claimed of what may have been touched; of the firewall
@@ -148,14 +178,20 @@ impl Engine {
     }
 
     fn mended(&self, touched: &Touched, mended: Mended, outcome: Result<(), Refusal>) {
-        if let Err(refusal) = outcome {
+        let mut trouble = self.repairs.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        match outcome {
             // Said once, and tried every few seconds.
-            let mut trouble = self.repairs.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-            if trouble.as_ref() != Some(&refusal) {
-                tracing::warn!(%refusal, "the host does not show everything that the ledger says");
+            Err(refusal) => {
+                if trouble.as_ref() != Some(&refusal) {
+                    tracing::warn!(%refusal, "the host does not show everything that the ledger says");
+                }
+                *trouble = Some(refusal);
             }
-            *trouble = Some(refusal);
+            // Over, so that it is said again when it comes back.
+            Ok(()) if *touched == Touched::anything() => *trouble = None,
+            Ok(()) => {}
         }
+        drop(trouble);
         if !mended.is_nothing() {
             self.repairs.count(&mended, self.now().wall_ms);
             self.report.repaired(&mended);
@@ -244,4 +280,25 @@ impl Engine {
 /// A recorded effect as capabilities know it.
 fn effect(row: &EffectRow) -> Option<Effect> {
     Capabilities::recorded(&row.interface, &row.target)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_keeps_taking_it_away_is_answered_ever_more_slowly() {
+        let mut pause = PAUSE;
+        for _ in 0..3 {
+            pause = next_pause(pause, Found::Repaired, false);
+        }
+        assert_eq!(pause, PAUSE * 8);
+        // A file edited beside it calms nobody.
+        assert_eq!(next_pause(pause, Found::Nothing, false), PAUSE * 8);
+        for _ in 0..20 {
+            pause = next_pause(pause, Found::Repaired, true);
+        }
+        assert_eq!(pause, LONGEST_PAUSE);
+        assert_eq!(next_pause(pause, Found::Nothing, true), PAUSE);
+    }
 }
