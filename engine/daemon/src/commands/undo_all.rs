@@ -138,7 +138,7 @@ pub struct Summary {
 /// is no error but in the summary.
 pub fn offline(places: Places, reason: Option<&str>) -> Result<Summary, String> {
     service::trace("warn");
-    if !places.ledger().exists() {
+    if !places.has_ledger()? {
         return Err(format!(
             "there is no ledger {}; name its folder with --home DIR",
             places.ledger().display()

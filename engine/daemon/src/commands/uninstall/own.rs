@@ -19,7 +19,7 @@ const SHADOW: &str = "/etc/shadow";
 /// What the state folder and the log folder hold of ours, by how the names
 /// begin. Anything else there is somebody else's, and stays.
 const STATE: [&str; 6] = ["ledger", "compiled", "plugins", "versions", "state", "upgrade-check."];
-const LOGS: [&str; 2] = ["audit", "active-responses.log"];
+const LOGS: [&str; 3] = ["audit", "ocsf", "active-responses.log"];
 
 /// The files in quarantine.
 pub(super) fn quarantined(places: &Places) -> Result<Vec<Kept>, String> {
