@@ -124,6 +124,10 @@ fn a_key_that_is_not_there_keeps_the_engine_from_starting() {
         host.riposte(&["run", "--once", "--alerts", "-", "--config", host.path("etc").to_str().unwrap()]);
     assert_eq!(ended.code, 1);
     assert!(ended.err.contains("the key /nonexistent/audit.key cannot be used"), "{}", ended.err);
+    assert!(ended.err.contains("`riposte audit keygen FILE` makes one"), "{}", ended.err);
+    let check = host.riposte(&["upgrade-check", "--config", host.path("etc").to_str().unwrap()]);
+    assert_eq!(check.code, 1, "{check:?}");
+    assert!(check.out.contains("audit keygen FILE"), "{check:?}");
 }
 
 #[test]
@@ -175,7 +179,7 @@ fn who_blocked_what_and_why() {
     };
     assert_eq!(told(&["--target", "198.18.0.1"]), ["in-force", "undo", "undoing", "undone"]);
     assert_eq!(told(&["--target", "198.18.0.2"]), ["in-force"]);
-    assert_eq!(told(&["--target", "198.18.0.0/24", "--actor", "uid:0"]), ["in-force"]);
+    assert_eq!(told(&["--target", "198.18.0.0/24", "--actor", "uid:0"]), ["in-force", "undo"]);
     assert_eq!(told(&["--until", "2020-01-01", "--since", "2019-01-01"]), [""; 0]);
     assert_eq!(told(&["--command", "other"]), [""; 0]);
     // The ledger alone still knows the entries.

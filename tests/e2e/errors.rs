@@ -166,6 +166,50 @@ fn a_second_engine_on_one_ledger() {
 }
 
 #[test]
+fn a_folder_without_a_ledger_is_not_taken_for_a_quiet_host() {
+    let host = host(GOOD);
+    for command in [
+        &["why", "198.18.0.1"][..],
+        &["history"],
+        &["list", "--offline"],
+        &["ledger", "verify"],
+        &["ledger", "backup", "copy.db"],
+        &["ledger", "recover", "copy.db"],
+        &["undo", "--all", "--offline"],
+    ] {
+        let ended = host.riposte(command);
+        assert_eq!(ended.code, 1, "{ended:?}");
+        assert!(ended.err.contains("there is no ledger"), "{ended:?}");
+        assert!(ended.err.contains("--home DIR"), "{ended:?}");
+    }
+    assert!(!host.path("copy.db").exists());
+    assert!(!host.path("state").exists(), "who only looks makes nothing");
+}
+
+#[test]
+fn wrong_arguments_are_named() {
+    let host = host(GOOD);
+    for (command, words) in [
+        (&["undo", "--offline"][..], "--all"),
+        (&["undo", "198.18.0.1", "--offline"], "cannot be used with"),
+        (&["history", "--actor", "bob"], "write alert, engine, or uid:N"),
+        (&["history", "--since", "yesterday"], "write 24h or 7d"),
+    ] {
+        let ended = host.riposte(command);
+        assert_eq!(ended.code, 2, "{ended:?}");
+        assert!(ended.err.contains(words), "{ended:?}");
+    }
+    for (command, words) in [
+        (&["audit", "keygen", "/nonexistent/audit.key"][..], "make the folder"),
+        (&["audit", "verify", "--key", "zz"], "neither 64 digits nor a file"),
+    ] {
+        let ended = host.riposte(command);
+        assert_eq!(ended.code, 1, "{ended:?}");
+        assert!(ended.err.contains(words), "{ended:?}");
+    }
+}
+
+#[test]
 fn usage_and_absence_have_their_own_codes() {
     let host = host(GOOD);
     assert_eq!(host.riposte(&["frobnicate"]).code, 2);
@@ -184,8 +228,24 @@ fn usage_and_absence_have_their_own_codes() {
         assert!(ended.err.contains("no engine is listening"), "{ended:?}");
     }
     for command in [
-        "run", "check", "explain", "list", "undo", "add", "allow", "pause", "resume", "mode", "reload",
+        "run",
+        "check",
+        "explain",
+        "list",
+        "undo",
+        "add",
+        "allow",
+        "pause",
+        "resume",
+        "mode",
+        "reload",
         "status",
+        "why",
+        "history",
+        "audit",
+        "ledger",
+        "uninstall",
+        "upgrade-check",
     ] {
         let help = host.command(riposte_tests::binary()).args([command, "--help"]).output().unwrap();
         assert!(help.status.success(), "{command}");

@@ -261,6 +261,37 @@ fn everything_is_undone_by_an_engine_and_without_one() {
 }
 
 #[test]
+fn a_lost_ledger_is_made_of_its_copy_before_anything_is_removed() {
+    let host = Host::new();
+    host.program("tell.sh", "#!/bin/sh\nread -r line\necho \"$line\" >> told\n");
+    host.configure(&format!(
+        "{}<riposte><audit><ocsf>yes</ocsf></audit></riposte>",
+        response("tell", "tell.sh", "5712", "", HOUR)
+    ));
+    let engine = host.start(&[]);
+    host.alerts(&[sshd(1, "198.18.0.1")]);
+    all_in_force(&host, 1);
+    engine.kill();
+    let copy = host.path("state/ledger.db.backup").display().to_string();
+    assert_eq!(host.riposte(&["ledger", "backup", &copy]).code, 0);
+    for name in ["ledger.db", "ledger.db-wal", "ledger.db-shm"] {
+        std::fs::remove_file(host.path("state").join(name)).unwrap();
+    }
+    let gone = host.riposte(&["why", "198.18.0.1"]);
+    assert_eq!(gone.code, 1, "{gone:?}");
+    assert!(gone.err.contains("is gone, but a copy of it is there"), "{gone:?}");
+
+    let dry = host.riposte(&["uninstall", "--dry-run"]);
+    assert!(dry.out.contains("which is damaged or gone"), "{dry:?}");
+    let purged = host.riposte(&["uninstall", "--purge"]);
+    assert_eq!(purged.code, 0, "{purged:?}");
+    assert!(purged.out.contains("undo: 1 entries"), "{purged:?}");
+    let told = std::fs::read_to_string(host.path("told")).unwrap();
+    assert!(told.contains("\"command\":\"delete\""), "{told}");
+    assert!(!host.path("state").exists() && !host.path("log").exists(), "OCSF goes too: {purged:?}");
+}
+
+#[test]
 fn what_cannot_be_undone_stays_and_is_named() {
     let host = Host::new();
     host.program(

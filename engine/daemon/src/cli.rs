@@ -231,7 +231,7 @@ pub struct List {
 #[derive(Args, Clone, Debug)]
 pub struct Undo {
     /// An address (every prefix that holds it too), a user, or an entry's id
-    #[arg(value_name = "ADDRESS|USER|ID", required_unless_present_any = ["all", "orphan"])]
+    #[arg(value_name = "ADDRESS|USER|ID", required_unless_present_any = ["all", "orphan", "offline"])]
     pub target: Option<String>,
     /// Take away what the ledger never heard of, as `list --orphans` names it
     #[arg(long, value_name = "EFFECT", conflicts_with_all = ["target", "all", "allow"])]
@@ -240,7 +240,7 @@ pub struct Undo {
     #[arg(long, conflicts_with = "target")]
     pub all: bool,
     /// With --all: without an engine, also when none can start with this configuration
-    #[arg(long, requires = "all")]
+    #[arg(long, requires = "all", conflicts_with_all = ["target", "orphan"])]
     pub offline: bool,
     /// With --offline: Wazuh's home, where native programs lie [default: as for `riposte run`]
     #[arg(long, value_name = "DIR", requires = "offline")]

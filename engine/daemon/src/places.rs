@@ -10,6 +10,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use riposte_ledger::backup::{NEWER, OLDER};
 use serde::Serialize;
 
 /// Every path in use.
@@ -58,6 +59,45 @@ impl Places {
     #[must_use]
     pub fn ledger(&self) -> PathBuf {
         self.state.join("ledger.db")
+    }
+
+    /// Whether there is a ledger, or a copy of which the next start makes one.
+    ///
+    /// # Errors
+    ///
+    /// When this user may not look: nothing is known then.
+    pub fn has_ledger(&self) -> Result<bool, String> {
+        let ledger = self.ledger();
+        let copies = [NEWER, OLDER].map(|suffix| PathBuf::from(format!("{}{suffix}", ledger.display())));
+        for path in copies.iter().chain([&ledger]) {
+            let there = path.try_exists().map_err(|error| {
+                format!("the ledger {} cannot be read: {error}{}", ledger.display(), way_out(&error))
+            })?;
+            if there {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The ledger's file, for who only reads it.
+    ///
+    /// # Errors
+    ///
+    /// When it is not there, or this user may not look.
+    pub fn ledger_to_read(&self) -> Result<PathBuf, String> {
+        let ledger = self.ledger();
+        match (self.has_ledger()?, ledger.exists()) {
+            (_, true) => Ok(ledger),
+            (true, false) => Err(format!(
+                "the ledger {} is gone, but a copy of it is there: the next start of the engine makes a new one of that; \
+                 `riposte ledger recover FILE` makes one to look at",
+                ledger.display()
+            )),
+            (false, false) => {
+                Err(format!("there is no ledger {}; name its folder with --home DIR", ledger.display()))
+            }
+        }
     }
 
     /// The control socket.
@@ -196,6 +236,12 @@ fn wazuh_home(config: &Path) -> Option<PathBuf> {
     let home =
         folder.ancestors().find(|folder| folder.file_name().is_some_and(|name| name == "etc"))?.parent()?;
     home.join("active-response").is_dir().then(|| home.to_owned())
+}
+
+/// What a user who may not read something is told, behind what the system said.
+#[must_use]
+pub fn way_out(error: &io::Error) -> &'static str {
+    if error.kind() == io::ErrorKind::PermissionDenied { "; run it as root" } else { "" }
 }
 
 fn absolute(path: &Path) -> PathBuf {

@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 use std::path::Path;
 
+use riposte_ledger::Ledger;
 use riposte_ledger::entry::Filter;
 use serde_json::{Value, json};
 
@@ -108,17 +109,18 @@ pub fn list(list: &cli::List) -> Exit {
         };
     }
     let places = Places::new(list.at.home.as_deref(), None, &[]);
-    match riposte_ledger::Ledger::read(
-        &places.ledger(),
-        &Filter { open_only: !list.all, ..Filter::default() },
-    ) {
+    let filter = Filter { open_only: !list.all, ..Filter::default() };
+    let read = places
+        .ledger_to_read()
+        .and_then(|ledger| Ledger::read(&ledger, &filter).map_err(|error| error.to_string()));
+    match read {
         Ok(mut entries) => {
             entries.retain(|entry| entry.stuck || !list.stuck);
             let data = entries.iter().map(show::entry).collect();
             print_entries(&Answer::done(show::table(&entries)).with(data), list.json)
         }
         Err(error) => {
-            complain(list.json, &error.to_string());
+            complain(list.json, &error);
             Exit::Failed
         }
     }

@@ -13,10 +13,11 @@ use serde_json::{Value, json};
 use crate::cli::Where;
 use crate::commands::ask;
 use crate::exit::Exit;
-use crate::places::Places;
+use crate::places::{Places, way_out};
 
-const VERIFY_HELP: &str = "Every line is held against its hash and the line before, over all files; the end against the head in the\n\
-    ledger. With --key also against the signed heads, which shows when files and ledger were both changed.\n\
+const VERIFY_HELP: &str = "Every line is held against its hash and the line before, over all files; the end against the\n\
+    head in the ledger. With --key also against the signed heads, which shows when files and ledger were both\n\
+    changed.\n\
     Exit codes: 0 nothing was changed, 1 something was, or cannot be read; 2 usage.";
 
 const KEYGEN_HELP: &str = "The file holds the secret half, for its owner alone. Keep the public half, which is printed, on another machine.\n\
@@ -112,8 +113,9 @@ fn verified(args: &Verify) -> Result<(Verified, InLedger), String> {
     against.ledger = head(&places)?;
     let known = if against.ledger.is_some() { InLedger::Head } else { InLedger::NoHead };
     let path = places.audit();
-    let verified = verify(&path, &against)
-        .map_err(|error| format!("the audit {} cannot be read: {error}", path.display()))?;
+    let verified = verify(&path, &against).map_err(|error| {
+        format!("the audit {} cannot be read: {error}{}", path.display(), way_out(&error))
+    })?;
     if verified.lines == 0 && verified.is_sound() && known == InLedger::NoHead {
         return Err(format!(
             "there is no audit at {}; name its folder with --home DIR, or its files",
@@ -170,17 +172,21 @@ fn sentences(verified: &Verified, ledger: InLedger, args: &Verify) -> String {
     }
     if args.key.is_none() && ledger != InLedger::NotAsked {
         out.push(
-            "note: whoever can write the files and the ledger could have changed both; signed heads (--key) show that"
+            "note: whoever can write both the files and the ledger could have made both anew; only signed heads, held \
+             against with --key, would show it"
                 .to_owned(),
         );
     }
-    let files = verified.files.len();
+    let files = match verified.files.len() {
+        1 => "1 file".to_owned(),
+        files => format!("{files} files"),
+    };
     let last = verified.last.map_or(0, |head| head.count);
     let first = verified.first.unwrap_or(0);
     out.push(match verified.found {
-        0 => format!("the audit is what was written: lines {first} to {last} in {files} files"),
-        1 => format!("1 finding in lines {first} to {last} in {files} files"),
-        found => format!("{found} findings in lines {first} to {last} in {files} files"),
+        0 => format!("the audit is what was written: lines {first} to {last} in {files}"),
+        1 => format!("1 finding in lines {first} to {last} in {files}"),
+        found => format!("{found} findings in lines {first} to {last} in {files}"),
     });
     out.join("\n")
 }

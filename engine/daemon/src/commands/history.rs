@@ -12,11 +12,11 @@ use riposte_ledger::entry::Filter;
 use riposte_ledger::{Entry, Ledger};
 use serde_json::{Value, json};
 
-use super::target::{Target, moment};
+use super::target::{Target, actor, moment};
 use crate::cli::Where;
 use crate::commands::ask;
 use crate::exit::Exit;
-use crate::places::Places;
+use crate::places::{Places, way_out};
 use crate::report::{digest, time};
 use crate::show;
 
@@ -43,7 +43,7 @@ pub struct History {
     #[arg(long, value_name = "WHEN", value_parser = moment)]
     pub until: Option<i64>,
     /// Only what was asked by: alert, engine, or uid:N
-    #[arg(long, value_name = "WHO")]
+    #[arg(long, value_name = "WHO", value_parser = actor)]
     pub actor: Option<String>,
     /// One JSON object per line
     #[arg(long)]
@@ -91,7 +91,7 @@ fn tell(args: &History, mut out: impl Write) -> Result<(), String> {
         ended = ask::written(writeln!(out, "{line}"));
         if matches!(ended, Ok(true)) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });
-    read.map_err(|error| format!("the audit {} cannot be read: {error}", path.display()))?;
+    read.map_err(|error| format!("the audit {} cannot be read: {error}{}", path.display(), way_out(&error)))?;
     if !ended? {
         return Ok(());
     }
@@ -108,8 +108,7 @@ fn is_asked(args: &History, target: Option<&Target>, recorded: &Recorded) -> boo
     let event = &recorded.event;
     let acts = |target: &Target| {
         // An operator's act names its target in words.
-        event.keys.is_empty()
-            && event.detail.as_deref().is_some_and(|detail| detail.contains(target.as_str()))
+        event.keys.is_empty() && event.detail.as_deref().is_some_and(|detail| target.is_named_in(detail))
     };
     target.is_none_or(|target| event.keys.iter().any(|key| target.is(key)) || acts(target))
         && args.command.as_ref().is_none_or(|command| event.command.as_ref() == Some(command))
@@ -124,6 +123,10 @@ fn only_in_ledger(
     seen: &HashSet<i64>,
 ) -> Result<Vec<Entry>, String> {
     let ledger = places.ledger();
+    if !places.has_ledger()? && !places.audit().exists() {
+        // The wrong folder is no quiet host.
+        return places.ledger_to_read().map(|_| Vec::new());
+    }
     if !ledger.exists() {
         return Ok(Vec::new());
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use riposte_ledger::verify::{Verified, verify};
-use riposte_ledger::{Clock, Ledger as Books, LedgerError, SystemClock};
+use riposte_ledger::{Clock, Ledger as Books, SystemClock};
 use serde_json::{Value, json};
 
 use super::ask::{complain, say, say_text};
@@ -69,7 +69,10 @@ pub fn ledger(asked: &Ledger) -> Exit {
 fn verified(asked: &Verify) -> Exit {
     let places = Places::new(asked.at.home.as_deref(), None, &[]);
     let now = SystemClock::new().now();
-    let verified = match verify(&places.ledger(), now.wall_ms, now.boot_ms) {
+    let looked = places
+        .ledger_to_read()
+        .and_then(|ledger| verify(&ledger, now.wall_ms, now.boot_ms).map_err(|error| error.to_string()));
+    let verified = match looked {
         Ok(verified) => verified,
         Err(error) => return failed(asked.json, &error),
     };
@@ -141,7 +144,10 @@ fn backup(asked: &ToFile) -> Exit {
     if let Some(exit) = refused(asked) {
         return exit;
     }
-    match Books::copy(&places.ledger(), &asked.file, SystemClock::new().now().wall_ms) {
+    let copied = places.ledger_to_read().and_then(|ledger| {
+        Books::copy(&ledger, &asked.file, SystemClock::new().now().wall_ms).map_err(|error| error.to_string())
+    });
+    match copied {
         Ok(copy) => {
             let text = format!("{} bytes copied to {}", copy.bytes, asked.file.display());
             done(asked.json, &text, &json!({"file": asked.file, "bytes": copy.bytes}))
@@ -155,7 +161,14 @@ fn recover(asked: &ToFile) -> Exit {
     if let Some(exit) = refused(asked) {
         return exit;
     }
-    match Books::recover(&places.ledger(), &asked.file, SystemClock::new().now().wall_ms) {
+    // An empty file made of nothing would look like a ledger without entries.
+    let there =
+        places.has_ledger().and_then(|there| if there { Ok(()) } else { places.ledger_to_read().map(drop) });
+    let recovered = there.and_then(|()| {
+        let now = SystemClock::new().now().wall_ms;
+        Books::recover(&places.ledger(), &asked.file, now).map_err(|error| error.to_string())
+    });
+    match recovered {
         Ok(found) => {
             let data = serde_json::to_value(&found).unwrap_or_default();
             let counts = found.counts;
@@ -193,7 +206,7 @@ fn done(json: bool, text: &str, data: &Value) -> Exit {
     Exit::Done
 }
 
-fn failed(json: bool, error: &LedgerError) -> Exit {
-    complain(json, &error.to_string());
+fn failed(json: bool, error: &str) -> Exit {
+    complain(json, error);
     Exit::Failed
 }

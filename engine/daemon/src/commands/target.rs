@@ -43,6 +43,17 @@ impl Target {
         }
     }
 
+    /// Whether a sentence names it: operators' acts have their targets in words.
+    #[must_use]
+    pub fn is_named_in(&self, text: &str) -> bool {
+        if self.text.contains(char::is_whitespace) {
+            return text.contains(&self.text);
+        }
+        text.split(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | ';' | '(' | ')'))
+            .flat_map(|word| [word, word.trim_end_matches(['.', ':'])])
+            .any(|word| self.is(word))
+    }
+
     /// Whether an entry is, by its keys.
     #[must_use]
     pub fn is_of(&self, entry: &Entry) -> bool {
@@ -99,6 +110,19 @@ pub fn moment(text: &str) -> Result<i64, String> {
     })
 }
 
+/// Who asked for something, as the audit has it.
+///
+/// # Errors
+///
+/// What it may be.
+pub fn actor(text: &str) -> Result<String, String> {
+    let user = text.strip_prefix("uid:").is_some_and(|uid| uid.parse::<u32>().is_ok());
+    if user || matches!(text, "alert" | "engine") {
+        return Ok(text.to_owned());
+    }
+    Err(format!("{text:?} is nobody who asks: write alert, engine, or uid:N for a user of this machine"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,6 +144,18 @@ mod tests {
         );
         assert!(Target::new("alice").is("alice") && !Target::new("alice").is("alice2"));
         assert_eq!(Target::new("10.0.0.0/8").sieve(), "");
+    }
+
+    #[test]
+    fn a_sentence_names_whole_targets() {
+        let target = Target::new("192.0.2.7");
+        for text in ["\"192.0.2.7\": 1 entries", "firewall drop 192.0.2.7 put back, ...", "192.0.2.0/24"] {
+            assert!(target.is_named_in(text), "{text}");
+        }
+        for text in ["\"192.0.2.77\": 1 entries", "drop 1192.0.2.7", "everything", ""] {
+            assert!(!target.is_named_in(text), "{text}");
+        }
+        assert!(Target::new("/srv/a b").is_named_in("quarantine /srv/a b."));
     }
 
     #[test]

@@ -138,15 +138,11 @@ pub struct Summary {
 /// is no error but in the summary.
 pub fn offline(places: Places, reason: Option<&str>) -> Result<Summary, String> {
     service::trace("warn");
-    let ledger = places.ledger();
-    match ledger.try_exists() {
-        Ok(true) => {}
-        Ok(false) => {
-            return Err(format!("there is no ledger {}; name its folder with --home DIR", ledger.display()));
-        }
-        Err(error) => {
-            return Err(format!("cannot look at the ledger {}: {error}; run as root", ledger.display()));
-        }
+    if !places.has_ledger()? {
+        return Err(format!(
+            "there is no ledger {}; name its folder with --home DIR",
+            places.ledger().display()
+        ));
     }
     let threads = service::threads()?;
     let service = Service::open_to_undo(places, Arc::new(SystemClock::new()))?;

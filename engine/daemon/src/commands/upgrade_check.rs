@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
+use riposte_ledger::audit::signed::SigningKey;
 use riposte_ledger::clock::SystemClock;
 use riposte_ledger::entry::Kind;
 use riposte_ledger::{Entry, Ledger};
@@ -103,6 +104,10 @@ fn look(args: &UpgradeCheck) -> Result<Report, String> {
             report.found.clone_from(&armed.config.diagnostics);
             let fatal: Vec<String> = armed.fatal(args.sources.strict).map(ToString::to_string).collect();
             report.wrong.extend(fatal);
+            // A start needs it, and no finding of `check` looks at it.
+            let sign = armed.config.settings.audit.sign.as_ref();
+            let unfit = sign.and_then(|sign| SigningKey::read(&sign.key).err());
+            report.wrong.extend(unfit.map(|error| error.to_string()));
             report.compiled += kept(&places).difference(&before).count();
             let all: BTreeSet<_> = armed.all().filter_map(|ready| ready.runner.digest()).collect();
             report.kept = all.len().saturating_sub(report.compiled);

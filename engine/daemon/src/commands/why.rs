@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::ops::ControlFlow;
+use std::path::Path;
 
 use clap::Args;
 use riposte_ledger::audit::scan::{Recorded, Window, scan};
@@ -18,7 +19,7 @@ use super::target::{Target, moment};
 use crate::cli::Where;
 use crate::commands::ask;
 use crate::exit::Exit;
-use crate::places::Places;
+use crate::places::{Places, way_out};
 use crate::report::{digest, grants, time};
 use crate::show;
 
@@ -98,26 +99,24 @@ fn told(args: &Why) -> Result<Told, String> {
     let places = Places::new(args.at.home.as_deref(), None, &[]);
     let target = Target::new(&args.target);
     let mut told = Told { target, open: Vec::new(), over: Vec::new(), not_done: VecDeque::new() };
-    if places.ledger().exists() {
-        told.read_ledger(&places)?;
-    }
+    // Without it nobody knows what is in force.
+    told.read_ledger(&places.ledger_to_read()?)?;
     told.read_audit(&places, args.since)?;
     Ok(told)
 }
 
 impl Told {
-    fn read_ledger(&mut self, places: &Places) -> Result<(), String> {
-        let path = places.ledger();
+    fn read_ledger(&mut self, path: &Path) -> Result<(), String> {
         let sieve = Some(self.target.sieve()).filter(|text| !text.is_empty());
         let filter = Filter { target: sieve, ..Filter::default() };
-        let entries = Ledger::read(&path, &filter).map_err(|error| error.to_string())?;
+        let entries = Ledger::read(path, &filter).map_err(|error| error.to_string())?;
         let (open, mut over): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| entry.state.is_open());
         over.retain(|entry| self.target.is_of(entry));
         over.sort_by_key(|entry| std::cmp::Reverse(entry.id));
         over.truncate(MOST);
         for entry in open.into_iter().chain(over) {
             let id = entry.id;
-            let read = Ledger::read_entry(&path, id).map_err(|error| error.to_string())?;
+            let read = Ledger::read_entry(path, id).map_err(|error| error.to_string())?;
             let effects = read.map(|(_, effects)| effects).unwrap_or_default();
             // What widened a block has another key than what it blocked.
             if !self.target.is_of(&entry) && !effects.iter().any(|effect| self.target.is(&effect.target)) {
@@ -127,7 +126,7 @@ impl Told {
             for effect in effects.iter().filter(|effect| !effect.released && entry.state.is_open()) {
                 let filter =
                     Filter { open_only: true, target: Some(effect.target.clone()), ..Filter::default() };
-                let holders = Ledger::read(&path, &filter).map_err(|error| error.to_string())?;
+                let holders = Ledger::read(path, &filter).map_err(|error| error.to_string())?;
                 others.extend(holders.into_iter().map(|other| other.id).filter(|other| *other != id));
             }
             others.sort_unstable();
@@ -150,7 +149,9 @@ impl Told {
             }
             ControlFlow::Continue(())
         });
-        read.map_err(|error| format!("the audit {} cannot be read: {error}", path.display()))
+        read.map_err(|error| {
+            format!("the audit {} cannot be read: {error}{}", path.display(), way_out(&error))
+        })
     }
 
     fn facts(&self) -> Value {

@@ -73,6 +73,12 @@ impl SigningKey {
             io::ErrorKind::AlreadyExists => {
                 wrong("it is there already; name another file, or move it away".to_owned())
             }
+            io::ErrorKind::NotFound => {
+                wrong("its folder is not there; make the folder, or name another file".to_owned())
+            }
+            io::ErrorKind::PermissionDenied => {
+                wrong(format!("{error}; run it as root, or name another file"))
+            }
             _ => wrong(error.to_string()),
         })?;
         Ok(key.public())
@@ -85,7 +91,8 @@ impl SigningKey {
     /// When it is none, or others may read it.
     pub fn read(path: &Path) -> Result<Self, KeyError> {
         let wrong = |why: String| KeyError { path: path.to_owned(), why };
-        let text = read_file(path, |mode| mode & 0o077 == 0).map_err(wrong)?;
+        let absent = "it is not there; `riposte audit keygen FILE` makes one";
+        let text = read_file(path, absent, |mode| mode & 0o077 == 0).map_err(wrong)?;
         let hex = text.strip_prefix(FILE).and_then(|rest| rest.lines().next()).unwrap_or_default();
         let seed: Hash = hex.parse().map_err(|_| {
             wrong("it is no key of an audit; make one with `riposte audit keygen FILE`".to_owned())
@@ -117,7 +124,8 @@ impl PublicKey {
         }
         let path = Path::new(text);
         let wrong = |why: String| KeyError { path: path.to_owned(), why };
-        let content = read_file(path, |_| true).map_err(wrong)?;
+        let absent = "it is neither 64 digits nor a file; `riposte audit keygen` prints a public key";
+        let content = read_file(path, absent, |_| true).map_err(wrong)?;
         let word = content
             .lines()
             .find_map(|line| line.trim().rsplit(' ').next()?.parse::<Hash>().ok().map(|key| (line, key)));
@@ -134,10 +142,13 @@ impl PublicKey {
     }
 }
 
-fn read_file(path: &Path, mode: impl Fn(u32) -> bool) -> Result<String, String> {
+fn read_file(path: &Path, absent: &str, mode: impl Fn(u32) -> bool) -> Result<String, String> {
     use std::io::Read;
     #[expect(clippy::disallowed_methods, reason = "this module owns the keys of the audit")]
-    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    let file = std::fs::File::open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => absent.to_owned(),
+        _ => error.to_string(),
+    })?;
     let found = file.metadata().map_err(|error| error.to_string())?;
     if !mode(found.mode()) {
         return Err(format!("others may read it; run: chmod 600 {}", path.display()));

@@ -92,6 +92,8 @@ fn remove_all(args: &Uninstall, log: &mut Log) -> Result<(), String> {
     let sources =
         cli::Sources { at: args.by_hand.at.clone(), root: args.root.clone(), ..cli::Sources::default() };
     let (places, _) = locate(&sources);
+    // Who may not look would be told that there is nothing.
+    places.has_ledger()?;
     let kept = own::quarantined(&places)?;
     if args.purge && !kept.is_empty() && args.quarantine.is_none() {
         return Err(format!(
@@ -175,19 +177,22 @@ fn engine(socket: &Path) -> Option<rustix::process::Pid> {
 /// Undoes what the ledger knows. Whether nothing of it is left.
 fn undo(args: &Uninstall, places: &Places, log: &mut Log) -> bool {
     let ledger = places.ledger();
-    match ledger.try_exists() {
+    match places.has_ledger() {
         Ok(true) => {}
         Ok(false) => {
             own::accounts(log);
             return true;
         }
         Err(error) => {
-            log.failed("undo", &ledger.display().to_string(), &format!("{error}; run as root"));
+            log.failed("undo", &ledger.display().to_string(), &error);
             return false;
         }
     }
     let open = match Ledger::read(&ledger, &Filter { open_only: true, ..Filter::default() }) {
         Ok(open) => open,
+        Err(LedgerError::Corrupt { .. } | LedgerError::CannotOpen { .. }) => {
+            return undo_salvaged(args, places, log);
+        }
         Err(error) => {
             log.failed("undo", &ledger.display().to_string(), &error.to_string());
             // What a newer one wrote may be what a mark does not show.
@@ -204,8 +209,7 @@ fn undo(args: &Uninstall, places: &Places, log: &mut Log) -> bool {
     if open.is_empty() {
         return true;
     }
-    let reason = args.by_hand.reason.as_deref().unwrap_or("riposte uninstall");
-    match undo_all::offline(places.clone(), Some(reason)) {
+    match undo_all::offline(places.clone(), Some(reason(args))) {
         Ok(summary) => {
             let stays = |entry: &&riposte_ledger::Entry| {
                 summary.failed.iter().any(|(failed, _)| failed.id == entry.id)
@@ -221,6 +225,38 @@ fn undo(args: &Uninstall, places: &Places, log: &mut Log) -> bool {
             false
         }
     }
+}
+
+/// The same where the ledger is damaged or gone: opening it makes a sound one of
+/// its copy and of what can still be read. What carries no mark stood only there.
+fn undo_salvaged(args: &Uninstall, places: &Places, log: &mut Log) -> bool {
+    let ledger = places.ledger().display().to_string();
+    if log.dry {
+        log.note("undo", &format!("all that {ledger}, which is damaged or gone, and its copies still show"));
+        return true;
+    }
+    match undo_all::offline(places.clone(), Some(reason(args))) {
+        Ok(summary) => {
+            own::accounts(log);
+            log.note(
+                "undo",
+                &format!("{} entries that {ledger} and its copies still showed", summary.undone),
+            );
+            for (entry, error) in &summary.failed {
+                let what = format!("entry {}: {} {}", entry.id, entry.command, entry.keys.join(", "));
+                log.failed("undo", &what, error);
+            }
+            summary.failed.is_empty()
+        }
+        Err(error) => {
+            log.failed("undo", &ledger, &error);
+            false
+        }
+    }
+}
+
+fn reason(args: &Uninstall) -> &str {
+    args.by_hand.reason.as_deref().unwrap_or("riposte uninstall")
 }
 
 /// What was done, or would be.
