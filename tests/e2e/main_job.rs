@@ -159,6 +159,8 @@ fn the_response_log_has_wazuhs_shape_and_each_step_its_event() {
     assert_eq!(commands, ["add", "check_keys", "continue", "delete"]);
     assert_eq!((texts[0], *texts.last().unwrap()), ("Starting", "Ended"));
     for kind in ["in-force", "undoing", "undone"] {
+        // The audit is written by a thread of its own.
+        until(kind, || !host.events(kind).is_empty());
         let events = host.events(kind);
         assert_eq!(events.len(), 1, "{kind}");
         assert_eq!(events[0]["keys"][0], "198.18.0.1", "{}", events[0]);

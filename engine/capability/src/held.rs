@@ -126,6 +126,10 @@ pub trait Backend: Send + Sync {
         self.prior(target).await
     }
 
+    /// What [`Backend::prior_for`] read was not recorded, so nothing is made:
+    /// takes away what it may have left beside.
+    async fn forgo(&self, _target: &str, _prior: &str) {}
+
     /// The number of the socket by which the kernel names this backend where it
     /// tells who changed something.
     fn port(&self) -> Option<u32> {
@@ -283,7 +287,11 @@ impl Holding<'_> {
         let joins = recorded.is_none() && held;
         let known = held || (recorded.is_some() && self.backend.lists());
         let prior = if known { None } else { Some(self.backend.prior_for(entry, &effect.target).await?) };
-        let before = self.claims.claim(entry, &effect, prior.as_deref()).await.map_err(|e| unrecorded(&e))?;
+        let claimed = self.claims.claim(entry, &effect, prior.as_deref()).await;
+        if let (Err(_), Some(prior)) = (&claimed, &prior) {
+            self.backend.forgo(&effect.target, prior).await;
+        }
+        let before = claimed.map_err(|e| unrecorded(&e))?;
         let changed = if joins {
             self.backend.join(&effect.target).await?
         } else {

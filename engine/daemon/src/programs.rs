@@ -107,7 +107,7 @@ impl Starting {
                 None => false,
             };
             if !wanted {
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         }
     }

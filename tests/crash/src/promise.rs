@@ -101,8 +101,10 @@ pub fn shown(scene: &Scene) -> Vec<String> {
     let Some(after) = entries(scene) else { return Vec::new() };
     let mut broken = host.doubled();
     for entry in before.iter().filter(|entry| entry.state == "in-force") {
-        // Undone while the host was looked at: nothing can be said.
+        // Undone while the host was looked at, or about to be, which is written
+        // down together with the undo when its time is up: nothing can be said.
         let stayed = after.iter().any(|now| now.id == entry.id && now.state == "in-force");
+        let stayed = stayed && entry.due.is_none_or(|due| now_ms() < due);
         if stayed && !host.has(entry) {
             broken.push(format!(
                 "undone early: entry {} ({} {}) is in force, and the host does not show it",

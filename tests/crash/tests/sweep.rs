@@ -14,7 +14,7 @@ const SEED: u64 = 2_026;
 
 /// Where a promise was broken once. The number of a call differs a little from
 /// run to run, so each stands for its neighbours too.
-const FOUND: [(&str, u32, u32, &str); 5] = [
+const FOUND: [(&str, u32, u32, &str); 6] = [
     // The quarantine kept half a record of what it had not taken.
     ("add,file=~/state/quarantine/fa7031010f783f787eb5f14963872941-0.json,fsync", 1, 1, "enospc"),
     // The copy in quarantine was removed when the folder of the file that had
@@ -23,6 +23,8 @@ const FOUND: [(&str, u32, u32, &str); 5] = [
     // Alerts that could not be read ended the engine, and with it the undos.
     ("add,file=~/alerts.json,read", 2, 4, "eio"),
     ("add,file=~/alerts.json,pread64", 1, 4, "eio"),
+    // So did the quarantine when the claim on it could not be recorded.
+    ("add,file=~/state/ledger.db-wal,pread64", 2, 4, "eio"),
     // An intended entry was left as it was until the next start, since the
     // ledger could not be written when it was taken up.
     ("start,file=~/state/ledger.db-wal,fsync", 10, 17, "eio"),

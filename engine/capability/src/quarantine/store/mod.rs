@@ -215,6 +215,20 @@ impl held::Backend for Store {
         blocking(move || store.record(&path, Some(entry)).map(|record| record.stored())).await
     }
 
+    async fn forgo(&self, target: &str, prior: &str) {
+        let forgotten = match Record::read(prior) {
+            Ok(record) => {
+                let store = self.clone();
+                blocking(move || store.forgo_record(&record)).await
+            }
+            Err(refusal) => Err(refusal),
+        };
+        if let Err(refusal) = forgotten {
+            // The next file of this path takes its place.
+            tracing::warn!(path = target, "a record of what was not taken stays: {refusal}");
+        }
+    }
+
     async fn make(&self, target: &str) -> Result<bool, Refusal> {
         let (store, path) = (self.clone(), HostPath::parse(target)?);
         blocking(move || store.take(&path)).await

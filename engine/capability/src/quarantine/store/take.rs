@@ -164,6 +164,12 @@ impl Store {
         futimens(file, &times).and_then(|()| fsync(file)).map_err(failed)
     }
 
+    /// Removes the record of a file that was never taken.
+    pub(super) fn forgo_record(&self, record: &Record) -> Result<(), Refusal> {
+        let store = self.open()?;
+        if self.look(&store, &record.name)? { Ok(()) } else { self.forget(&store, record) }
+    }
+
     fn forget(&self, store: &OwnedFd, record: &Record) -> Result<(), Refusal> {
         self.remove(store, &format!("{}.part", record.name))?;
         self.remove(store, &format!("{}.json", record.name))?;

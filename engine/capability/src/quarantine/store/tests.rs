@@ -350,3 +350,18 @@ async fn as_a_backend() {
     assert_eq!(bench.names(), ["x"]);
     assert!(bench.store.restore("/x", "{}").await.is_err());
 }
+
+#[tokio::test]
+async fn what_was_not_recorded_leaves_no_record() {
+    let bench = Bench::new();
+    let path = bench.file("x");
+    let prior = held::Backend::prior_for(&bench.store, EntryId(1), path.as_str()).await.unwrap();
+    assert_eq!(bench.kept().len(), 1);
+    held::Backend::forgo(&bench.store, path.as_str(), &prior).await;
+    assert_eq!((bench.kept(), bench.names()), (Vec::<String>::new(), vec!["x".to_owned()]));
+    // What was taken all the same keeps its record.
+    let prior = held::Backend::prior_for(&bench.store, EntryId(1), path.as_str()).await.unwrap();
+    bench.store.take(&path).unwrap();
+    held::Backend::forgo(&bench.store, path.as_str(), &prior).await;
+    assert_eq!(bench.kept().len(), 2);
+}
