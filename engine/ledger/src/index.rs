@@ -17,6 +17,7 @@ use riposte_policy::order::{EntryId, Source};
 use slab::Slab;
 
 use crate::entry::{Standing, State, duration};
+use crate::error::LedgerError;
 
 /// A key or a target, as short as it can be told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,6 +51,21 @@ impl Live {
     /// not deduplicated: it leaves nothing that would end.
     fn is_unique(&self) -> bool {
         self.term != Term::Never
+    }
+
+    /// What is in force is due at its time and not before, and what is for good
+    /// never: the number may be that of another entry, which was not kept.
+    pub(crate) fn refuse_unless_due(&self, boot_ms: i64) -> Result<(), LedgerError> {
+        let id = self.id;
+        match (self.state, self.term) {
+            (State::InForce, Term::At(due_boot_ms)) if due_boot_ms > boot_ms => {
+                Err(LedgerError::NotDue { id, due_boot_ms })
+            }
+            (from @ State::InForce, Term::Never) => {
+                Err(LedgerError::Illegal { id, from, to: State::Undoing })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// How many effects it holds.

@@ -177,7 +177,6 @@ impl Engine {
     pub fn undo_by_hand(self: &Rc<Self>, id: EntryId) {
         let engine = Rc::clone(self);
         self.spawn(async move {
-            engine.world.with(|parts| parts.oracle.asked(id.0));
             let cause = Cause::Asked { actor: Actor::User(0), reason: None };
             engine.undo(id, cause).await;
         });
@@ -475,11 +474,17 @@ impl Engine {
     }
 
     async fn undo(self: &Rc<Self>, id: EntryId, cause: Cause) -> Undone {
-        if cause == Cause::Failed {
-            self.world.with(|parts| parts.oracle.asked(id.0));
-        }
-        self.world.with(|parts| parts.oracle.may_end(id.0, true));
-        let begun = Begun::of(self.ledger.begin_undo(id, cause.clone()).await);
+        let begun = loop {
+            if matches!(cause, Cause::Failed | Cause::Asked { .. }) {
+                self.world.with(|parts| parts.oracle.asked(id.0));
+            }
+            self.world.with(|parts| parts.oracle.may_end(id.0, true));
+            match Begun::of(self.ledger.begin_undo(id, cause.clone()).await) {
+                // Its time is not up, so time does not ask for it again.
+                Begun::Failed(_) if matches!(cause, Cause::Asked { .. }) => self.world.sleep(1_000).await,
+                begun => break begun,
+            }
+        };
         self.world.note(|| match &begun {
             Begun::Undo(undo) => format!("undo entry {id}, {cause:?}: {} effects", undo.effects.len()),
             other => format!("undo entry {id}, {cause:?}: {other:?}"),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use riposte_capability::claim::{Claims, Standing};
 use riposte_capability::firewall::{Element, GRACE, Target};
+use riposte_capability::held::Gone;
 use riposte_capability::{Refusal, firewall, held, lines, routes};
 
 use crate::random::Random;
@@ -217,7 +218,11 @@ impl SimFirewall {
     }
 
     fn put(&self, target: &Target, key: &str, deadline: Option<i64>) {
-        made(&self.world, key);
+        // What is there already was made with a claim; the end of a claim that
+        // could not be recorded may have it written once more.
+        if !self.world.with(|parts| parts.host.has(key)) {
+            made(&self.world, key);
+        }
         self.world.with(|parts| parts.host.firewall.insert(key.to_owned(), (target.clone(), deadline)));
     }
 }
@@ -283,7 +288,9 @@ impl held::Backend for SimHeld {
     async fn make(&self, target: &str) -> Result<bool, Refusal> {
         let key = self.key(target);
         call(&self.world, &format!("make {key}"), || {
-            made(&self.world, &key);
+            if !self.world.with(|parts| parts.host.has(&key)) {
+                made(&self.world, &key);
+            }
             self.world.with(|parts| match self.lists() {
                 true => parts.host.routes.insert(target.to_owned()),
                 false => parts.host.files.insert(target.to_owned(), OURS) != Some(OURS),
@@ -320,6 +327,16 @@ impl held::Backend for SimHeld {
 
     fn lists(&self) -> bool {
         self.interface == routes::INTERFACE
+    }
+
+    /// Files show which of their lines are gone, though no mark.
+    async fn gone(&self, claimed: &[String]) -> Result<Gone, Refusal> {
+        let look = || {
+            let missing = |target: &&String| !self.world.with(|parts| parts.host.has(&self.key(target)));
+            claimed.iter().filter(missing).cloned().collect()
+        };
+        let missing = call(&self.world, &format!("look for {}", self.interface), look).await?;
+        Ok(Gone { missing, ..Gone::default() })
     }
 
     async fn remove(&self, target: &str) -> Result<(), Refusal> {

@@ -177,7 +177,7 @@ impl Machine {
     /// Everything that can happen, in the order that the seed decides.
     fn live(&mut self) {
         self.start();
-        let steps = 20 + self.random.below(50);
+        let steps = 12 + self.random.below(30);
         for _ in 0..steps {
             if self.world.failure().is_some() {
                 return;

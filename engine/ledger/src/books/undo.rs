@@ -66,11 +66,8 @@ impl Books {
     /// Records that an entry is about to be undone, once more if it was before.
     pub(crate) fn begin_undo(&mut self, id: EntryId, cause: &Cause) -> Result<Undo, LedgerError> {
         let live = self.live(id).or_else(|error| Err(self.handed_to(id)?.unwrap_or(error)))?;
-        if *cause == Cause::Due
-            && let (State::InForce, Term::At(due_boot_ms)) = (live.state, live.term)
-            && due_boot_ms > self.now().boot_ms
-        {
-            return Err(LedgerError::NotDue { id, due_boot_ms });
+        if *cause == Cause::Due {
+            live.refuse_unless_due(self.now().boot_ms)?;
         }
         let (by, why) = match cause {
             Cause::Asked { actor, reason } => (actor.to_string(), reason.as_deref()),

@@ -10,7 +10,6 @@ use crate::backup::{self, Backed};
 use crate::entry::{Cause, EffectRow, Standing, State, Undo};
 use crate::error::LedgerError;
 use crate::health::Health;
-use crate::index::Term;
 use crate::reader;
 use crate::salvage::{self, Salvaged};
 
@@ -59,11 +58,8 @@ impl Ledger {
             let mut condition = self.0.condition.lock();
             let mut index = self.0.index.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             let live = index.get(id).ok_or(LedgerError::NoSuchEntry(id))?;
-            if *cause == Cause::Due
-                && let (State::InForce, Term::At(due_boot_ms)) = (live.state, live.term)
-                && due_boot_ms > self.0.clock.now().boot_ms
-            {
-                return Err(LedgerError::NotDue { id, due_boot_ms });
+            if *cause == Cause::Due {
+                live.refuse_unless_due(self.0.clock.now().boot_ms)?;
             }
             condition.owed.begin(id, cause);
             index.set_state(id, State::Undoing);

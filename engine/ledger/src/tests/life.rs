@@ -57,6 +57,24 @@ async fn a_block_is_intended_in_force_undone_and_closed() {
 }
 
 #[tokio::test]
+async fn what_is_for_good_is_never_due() {
+    let machine = Machine::new();
+    let ledger = machine.ledger();
+    let id = enter(&ledger, ban("192.0.2.7")).await;
+    let _ = ledger.claim(id, "firewall", "drop 192.0.2.7", None).await.unwrap();
+    assert_eq!(ledger.added(id, None).await, Ok(Settled::Permanent));
+    // A retry may be left of an entry that had its number and was not kept.
+    let never = LedgerError::Illegal { id, from: State::InForce, to: State::Undoing };
+    assert_eq!(ledger.begin_undo(id, Cause::Due).await, Err(never.clone()));
+    assert_eq!(ledger.begin_unrecorded(id, &Cause::Due).await, Err(never));
+    assert_eq!(entry(&ledger, id).await.state, State::InForce);
+    let asked = Cause::Asked { actor: Actor::User(0), reason: None };
+    assert!(ledger.begin_undo(id, asked).await.is_ok());
+    // Once it is begun, time asks for it until it is done.
+    assert!(ledger.begin_undo(id, Cause::Due).await.is_ok());
+}
+
+#[tokio::test]
 async fn what_asks_for_no_timeout_is_done_or_in_force_for_good() {
     let machine = Machine::new();
     let ledger = machine.ledger();
