@@ -24,9 +24,7 @@ pub(super) fn lock(path: &Path) -> Result<File, LedgerError> {
         .open(beside(path, ".lock"))
         .map_err(|error| cannot_open(path, &error))?;
     if !locked_soon(&file) {
-        let mut text = String::new();
-        let pid = file.read_to_string(&mut text).ok().and_then(|_| text.trim().parse().ok());
-        return Err(LedgerError::InUse { path: path.to_owned(), pid });
+        return Err(in_use(path, file));
     }
     // The number only helps to find the process; the lock holds without it.
     let _ = file
@@ -34,6 +32,23 @@ pub(super) fn lock(path: &Path) -> Result<File, LedgerError> {
         .and_then(|()| file.seek(SeekFrom::Start(0)))
         .and_then(|_| writeln!(file, "{}", std::process::id()));
     Ok(file)
+}
+
+/// The same where nothing can be written: only whether it could be locked now.
+#[expect(clippy::disallowed_methods, reason = "this module owns the ledger's files")]
+pub(crate) fn nobody_has(path: &Path) -> Result<(), LedgerError> {
+    match File::open(beside(path, ".lock")) {
+        Ok(file) if !locked_soon(&file) => Err(in_use(path, file)),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(cannot_open(path, &error)),
+    }
+}
+
+fn in_use(path: &Path, mut file: File) -> LedgerError {
+    let mut text = String::new();
+    let pid = file.read_to_string(&mut text).ok().and_then(|_| text.trim().parse().ok());
+    LedgerError::InUse { path: path.to_owned(), pid }
 }
 
 /// A child that a killed engine was just starting holds the lock until it is

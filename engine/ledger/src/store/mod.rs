@@ -24,6 +24,7 @@ use crate::salvage::{self, Salvaged};
 use crate::schema;
 
 pub use self::disk::{Disk, HostDisk, Locked};
+pub(crate) use self::lock::nobody_has;
 pub(crate) use self::reserve::Space;
 pub(crate) use self::room::free;
 
