@@ -259,7 +259,9 @@ impl Desk {
     }
 
     fn write(&mut self, taken: &mut Vec<Box<dyn Request>>) -> Result<(), LedgerError> {
-        if let Err(error) = self.refresh().and_then(|()| self.books.begin()) {
+        if let Err(error) =
+            self.books.is_there().and_then(|()| self.refresh()).and_then(|()| self.books.begin())
+        {
             // Nobody else should wait as long for the same answer.
             while taken.len() < BATCH
                 && let Some(request) = self.queued()

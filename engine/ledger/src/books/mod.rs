@@ -80,6 +80,11 @@ impl Books {
         self.clock.now()
     }
 
+    /// Whether there is a file to write to.
+    pub(crate) fn is_there(&self) -> Result<(), LedgerError> {
+        self.store.is_there(&self.path)
+    }
+
     pub(crate) fn begin(&mut self) -> Result<(), LedgerError> {
         self.look_at_suspicion()?;
         self.execute("BEGIN IMMEDIATE", ())?;
