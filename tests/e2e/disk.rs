@@ -61,6 +61,32 @@ impl Small {
         self.sh(&format!("rm -f {disk}/fill {disk}/fill2"));
     }
 
+    fn mount_again(&self, how: &str) {
+        let disk = self.host.path("disk").display().to_string();
+        let script = format!("mount -o remount,{how} {disk} && grep -F {disk} /proc/mounts");
+        let said = self.sh(&script);
+        assert!(said.contains(&format!(" {how},")), "{said}");
+    }
+
+    /// Has lines written to a file, for so many seconds, instead of blocks: no
+    /// kernel ends them by itself.
+    fn deny(&self, seconds: u32) {
+        let file = self.host.path("scratch/hosts.deny").display().to_string();
+        let capabilities = format!(
+            r#"<timeout_allowed>yes</timeout_allowed>
+               <capabilities><lines file="{file}" match="ALL:*"/><config name="file" value="{file}"/></capabilities>"#
+        );
+        let configuration = configuration(seconds).replace("firewall-drop", "host-deny");
+        self.host.configure(&configuration.replace("<timeout_allowed>yes</timeout_allowed>", &capabilities));
+        if !self.host.path("scratch/hosts.deny").exists() {
+            self.host.write("scratch/hosts.deny", "");
+        }
+    }
+
+    fn denied(&self) -> usize {
+        self.host.read("scratch/hosts.deny").lines().filter(|line| line.starts_with("ALL:")).count()
+    }
+
     fn status(&self) -> Value {
         self.host.riposte(&["status", "--json"]).json()
     }
@@ -81,7 +107,8 @@ fn start(host: &Host) -> Engine {
 #[test]
 fn with_a_full_disk_all_that_is_in_force_ends_on_time_and_is_recorded() {
     const BLOCKS: u32 = 5_000;
-    const MORE: u32 = 600;
+    // More than may be undecided of one command at a time: the reader waits.
+    const MORE: u32 = 1_600;
     let small = Small::new("64m", 60);
     let engine = start(&small.host);
     let alerts: Vec<String> = (0..BLOCKS).map(|n| sshd(n, &address(n))).collect();
@@ -127,6 +154,68 @@ fn a_start_on_a_full_disk_undoes_what_is_overdue() {
     until("all are undone", || small.status()["in_force"] == 0 && blocked(&small.host) == 0);
     small.empty();
     until("it works again", || small.status()["ledger"]["state"] == "ok");
+    engine.stop();
+}
+
+#[test]
+fn a_start_on_a_read_only_ledger_undoes_what_is_due_and_goes_on_once_it_can_be_written() {
+    let small = Small::new("48m", 6);
+    small.deny(6);
+    let engine = start(&small.host);
+    small.host.alerts(&(0..20).map(|n| sshd(n, &address(n))).collect::<Vec<_>>());
+    until("all are in force", || small.status()["in_force"] == 20 && small.denied() == 20);
+    engine.kill();
+    small.mount_again("ro");
+    let engine = small.host.start_at_once();
+    until("all are undone", || engine.log().matches("recorded once the ledger can be written").count() == 20);
+    assert_eq!(small.denied(), 0);
+    assert_eq!(engine.log().matches("is on a file system that is read-only").count(), 1, "{}", engine.log());
+    small.mount_again("rw");
+    until("the start goes on", || small.host.riposte(&["status"]).code == 0);
+    until("all are recorded", || small.status()["in_force"] == 0);
+    let verified = small.host.riposte(&["ledger", "verify"]);
+    assert_eq!(verified.code, 0, "{verified:?}");
+    small.deny(600);
+    engine.signal("HUP");
+    small.host.alerts(&[sshd(700, "198.19.255.7")]);
+    until("adds go on", || small.denied() == 1);
+    engine.stop();
+}
+
+#[test]
+fn a_disk_that_answers_nothing_any_more_keeps_no_undo_from_its_time() {
+    let small = Small::new("48m", 10);
+    small.deny(10);
+    let engine = start(&small.host);
+    small.host.alerts(&(0..20).map(|n| sshd(n, &address(n))).collect::<Vec<_>>());
+    until("all are in force", || small.status()["in_force"] == 20 && small.denied() == 20);
+    let ledger = small.ledger().display().to_string();
+    let pid = engine.pid().to_string();
+    let mut failing = small
+        .host
+        .command("strace")
+        .args(["-f", "-qq", "-o", "/dev/null", "-p", &pid, "-P", &ledger, "-P", &format!("{ledger}-wal")])
+        .args(["-e", "trace=pread64,pwrite64,fdatasync,fsync"])
+        .args(["-e", "inject=pread64,pwrite64,fdatasync,fsync:error=EIO"])
+        .spawn()
+        .unwrap();
+    until("all are undone", || small.denied() == 0);
+    until("the state is clear", || {
+        let ledger = small.status()["ledger"].clone();
+        ledger["state"] == "failing" && ledger["unrecorded_undos"] == 20
+    });
+    let log = engine.log();
+    let pid = failing.id().to_string();
+    assert!(small.host.command("kill").args(["-INT", &pid]).status().unwrap().success());
+    failing.wait().unwrap();
+    until("all are recorded", || {
+        let status = small.status();
+        status["in_force"] == 0
+            && status["ledger"]["state"] == "ok"
+            && status["ledger"]["unrecorded_undos"] == 0
+    });
+    let verified = small.host.riposte(&["ledger", "verify"]);
+    assert_eq!(verified.code, 0, "{verified:?} {log}");
     engine.stop();
 }
 

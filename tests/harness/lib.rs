@@ -231,6 +231,14 @@ impl Host {
         Engine::start_when(command, || self.is_answered())
     }
 
+    /// The same, without waiting until it is ready: it may have to wait itself.
+    #[must_use]
+    pub fn start_at_once(&self) -> Engine {
+        let mut command = self.riposte_command(&["run"]);
+        command.arg("--alerts").arg(self.path("alerts.json")).args(["--log", "info"]);
+        Engine::start_when(command, || true)
+    }
+
     /// Whether an engine answers.
     fn is_answered(&self) -> bool {
         self.riposte(&["status"]).code == 0

@@ -10,8 +10,8 @@ use std::time::Duration;
 use riposte_capability::firewall::{Backend, PassedOver};
 use riposte_capability::process::Program;
 use riposte_capability::{Capabilities, Refusal};
-use riposte_ledger::Ledger;
 use riposte_ledger::clock::{Clock, Now};
+use riposte_ledger::{Health, Ledger, LedgerError};
 use riposte_policy::config::{Command, Mode, Role};
 use riposte_policy::diagnostic::Diagnostic;
 use riposte_policy::grant::{Digest, FirewallBackend};
@@ -269,13 +269,21 @@ impl Engine {
         self.tally.given(&order.command.name, 1);
         let Err(receipt) = same::again(self, &order, receipt) else { return };
         let bytes = order.alert.len().saturating_add(order.message.as_deref().map_or(0, str::len));
-        let place = match self.room.enter(&order.command.name, bytes).await {
-            Ok(place) => place,
-            Err(Stalled { undecided }) => {
-                receipt.decided();
-                return respond::settled(self, &order, &[], &Outcome::Refused(Refused::Busy(undecided)));
-            }
-        };
+        // A ledger that cannot be written holds up everybody: alerts wait, and none
+        // is lost.
+        let is_degraded = || self.ledger.health() != Health::Ok;
+        let place =
+            match self.room.enter(&order.command.name, bytes, || is_degraded() && !self.gives_up()).await {
+                Ok(place) => place,
+                // Unsigned, the receipt says that the alert is to be handled again.
+                Err(Stalled { .. }) if is_degraded() => {
+                    return respond::settled(self, &order, &[], &Outcome::Undecided(LedgerError::Stopped));
+                }
+                Err(Stalled { undecided }) => {
+                    receipt.decided();
+                    return respond::settled(self, &order, &[], &Outcome::Refused(Refused::Busy(undecided)));
+                }
+            };
         let receipt = Box::new(Placed { receipt, place });
         let kept = order.clone();
         self.begin();

@@ -56,6 +56,7 @@ mod room;
 mod run;
 mod service;
 mod show;
+mod standby;
 mod switches;
 mod tally;
 mod timekeeper;

@@ -79,12 +79,18 @@ impl Room {
     }
 
     /// A place for an order of `command` whose alert has so many `bytes`. Waits
-    /// for one as long as the command's orders are being decided.
+    /// for one as long as the command's orders are being decided, or `excused`
+    /// says that it is not the command's fault that they are not.
     ///
     /// # Errors
     ///
     /// When the command has its share and none of its orders ends.
-    pub async fn enter(&self, command: &Arc<str>, bytes: usize) -> Result<Place, Stalled> {
+    pub async fn enter(
+        &self,
+        command: &Arc<str>,
+        bytes: usize,
+        excused: impl Fn() -> bool,
+    ) -> Result<Place, Stalled> {
         let kib = u32::try_from(bytes / 1024).unwrap_or(u32::MAX).saturating_add(1).min(KIB / SHARE);
         let share = self.share(command);
         loop {
@@ -94,7 +100,11 @@ impl Room {
                 Some(full) => full,
             };
             if tokio::time::timeout(patience, freed).await.is_err() && share.is_stalled(self.stalled) {
-                return Err(Stalled { undecided });
+                if !excused() {
+                    return Err(Stalled { undecided });
+                }
+                // Once nothing excuses it any more it has its time again.
+                share.held().since = Instant::now();
             }
         }
         // From here on dropping the future gives everything back.
@@ -183,10 +193,14 @@ mod tests {
         (Room::new(stalled), "slow".into(), "other".into())
     }
 
+    fn never() -> bool {
+        false
+    }
+
     async fn fill(room: &Room, name: &Arc<str>, orders: u32, bytes: usize) -> Vec<Place> {
         let mut held = Vec::new();
         for _ in 0..orders {
-            held.push(room.enter(name, bytes).await.ok().unwrap());
+            held.push(room.enter(name, bytes, never).await.ok().unwrap());
         }
         held
     }
@@ -195,20 +209,33 @@ mod tests {
     async fn a_command_that_hangs_takes_its_share_and_no_more() {
         let (room, slow, other) = room(Duration::ZERO);
         let mut held = fill(&room, &slow, ORDERS / SHARE, 100).await;
-        assert_eq!(room.enter(&slow, 100).await.err(), Some(Stalled { undecided: ORDERS / SHARE }));
-        assert!(room.enter(&other, 100).await.is_ok());
+        assert_eq!(room.enter(&slow, 100, never).await.err(), Some(Stalled { undecided: ORDERS / SHARE }));
+        assert!(room.enter(&other, 100, never).await.is_ok());
         held.pop();
-        assert!(room.enter(&slow, 100).await.is_ok());
+        assert!(room.enter(&slow, 100, never).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn whose_fault_it_is_not_is_waited_for() {
+        let (room, slow, _) = room(Duration::from_millis(1));
+        let _held = fill(&room, &slow, ORDERS / SHARE, 100).await;
+        let asked = std::cell::Cell::new(0);
+        let excused = || {
+            asked.set(asked.get() + 1);
+            asked.get() < 4
+        };
+        assert!(room.enter(&slow, 100, excused).await.is_err());
+        assert_eq!(asked.get(), 4, "each time it has its time again");
     }
 
     #[tokio::test]
     async fn who_is_only_slow_is_waited_for() {
         let (room, slow, other) = room(Duration::MAX);
         let mut held = fill(&room, &slow, ORDERS / SHARE, 100).await;
-        let waiting = room.enter(&slow, 100);
+        let waiting = room.enter(&slow, 100, never);
         tokio::pin!(waiting);
         assert!(futures_now(&mut waiting).await.is_none());
-        drop(room.enter(&other, 100).await.ok().unwrap());
+        drop(room.enter(&other, 100, never).await.ok().unwrap());
         assert!(futures_now(&mut waiting).await.is_none(), "another command's place is not its own");
         held.pop();
         assert!(waiting.await.is_ok());
@@ -219,8 +246,8 @@ mod tests {
         let (room, slow, other) = room(Duration::ZERO);
         let most = (KIB / SHARE) / 1025;
         let held = fill(&room, &slow, most, 1 << 20).await;
-        assert!(room.enter(&slow, 1 << 20).await.is_err());
-        assert!(room.enter(&slow, 100).await.is_ok(), "a short one fits beside them");
+        assert!(room.enter(&slow, 1 << 20, never).await.is_err());
+        assert!(room.enter(&slow, 100, never).await.is_ok(), "a short one fits beside them");
         let more = fill(&room, &other, most, 1 << 20).await;
         assert!(KIB as usize - room.kib.available_permits() <= (KIB / SHARE * 2) as usize);
         drop((held, more));
@@ -231,10 +258,10 @@ mod tests {
     #[tokio::test]
     async fn an_alert_longer_than_a_share_comes_alone() {
         let (room, slow, _) = room(Duration::ZERO);
-        let place = room.enter(&slow, 1 << 30).await.ok().unwrap();
-        assert!(room.enter(&slow, 1).await.is_err());
+        let place = room.enter(&slow, 1 << 30, never).await.ok().unwrap();
+        assert!(room.enter(&slow, 1, never).await.is_err());
         drop(place);
-        assert!(room.enter(&slow, 1).await.is_ok());
+        assert!(room.enter(&slow, 1, never).await.is_ok());
     }
 
     /// What a future comes to, if it does now.

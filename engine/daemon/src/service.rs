@@ -41,7 +41,7 @@ use crate::report::Report;
 use crate::respond::same;
 use crate::timekeeper::{self, Mailbox, Timekeeper};
 use crate::undo::{self, Undone};
-use crate::{host, keeper, recover, respond};
+use crate::{host, keeper, recover, respond, standby};
 
 /// How long a stop waits for what is under way, and for each undo.
 const FAREWELL: Duration = Duration::from_secs(10);
@@ -121,6 +121,10 @@ impl Service {
         host: impl FnOnce(&Arc<dyn Claims>, &Arc<Guard>, &Places, Option<FirewallBackend>) -> Backends,
     ) -> Result<Self, String> {
         let strict = plan.settings.strict;
+        if !plan.settings.shadow {
+            let firewall = given(&plan.files, plan.settings.role).firewall;
+            standby::until_writable(&plan.places, &plan.clock, firewall, plan.settings.once)?;
+        }
         let service = Self::put_together(plan, report, host)?;
         say(&service.engine.armed(), strict)?;
         Ok(service)

@@ -46,7 +46,16 @@ pub async fn undo(engine: &Arc<Engine>, id: EntryId, cause: Cause) -> Undone {
         && let Some(later) = engine.repeats.end_of(id)
         && let Err(error) = engine.ledger.extend(vec![later]).await
     {
-        return retry_later(engine, id, &error.to_string()).await;
+        match later.due_boot_ms > engine.now().boot_ms {
+            // It holds without being written, as long as this engine runs.
+            true if error.is_storage() => {
+                engine.timekeeper.extended(id, later.due_boot_ms);
+                return Undone::Nothing;
+            }
+            // That it could not be written is no reason to stay longer.
+            false if error.is_storage() => {}
+            _ => return retry_later(engine, id, &error.to_string()).await,
+        }
     }
     let begun = match Begun::of(engine.ledger.begin_undo(id, cause.clone()).await) {
         Begun::Undo(begun) => begun,

@@ -4,10 +4,13 @@
 //! what is there, writes all of it, commits once, and then answers whoever
 //! waited for that. While it commits, the next commit queues up: the more
 //! there is to do, the more each commit carries.
+//!
+//! What ends is never behind what begins: undos have a queue of their own, which
+//! every commit empties first.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -34,14 +37,22 @@ const OWED_DELAY: Duration = Duration::from_secs(1);
 
 enum Message {
     Ask(Box<dyn Request>),
+    /// There is something to be undone in [`First`].
+    First,
     /// There are positions to write, when nothing else is.
     Marks,
 }
+
+/// What undos ask: it comes before all else. As many as there are undos at a
+/// time, each of which asks one thing after the other, so it needs no bound.
+type First = Mutex<VecDeque<Box<dyn Request>>>;
 
 /// The asking side.
 pub(crate) struct Writer {
     messages: Option<mpsc::Sender<Message>>,
     room: Arc<Semaphore>,
+    /// The desk's: what nobody will do any more ends with it.
+    first: Weak<First>,
     marks: Arc<Mutex<HashMap<i64, u64>>>,
     head: Arc<Mutex<Option<Head>>>,
     /// None where somebody drives the [`Desk`].
@@ -54,10 +65,12 @@ impl Writer {
         let (messages, waiting) = mpsc::channel();
         let room = Arc::new(Semaphore::new(QUEUE));
         let marks = Arc::new(Mutex::new(HashMap::new()));
-        let head = Arc::default();
+        let (head, first) = (Arc::default(), Arc::<First>::default());
+        let asking = Arc::downgrade(&first);
         let (desk_room, desk_marks, desk_head) = (Arc::clone(&room), Arc::clone(&marks), Arc::clone(&head));
-        let desk = Desk { books, waiting, room: desk_room, marks: desk_marks, head: desk_head, stale: false };
-        (Self { messages: Some(messages), room, marks, head, thread: None }, desk)
+        let desk =
+            Desk { books, waiting, room: desk_room, first, marks: desk_marks, head: desk_head, stale: false };
+        (Self { messages: Some(messages), room, first: asking, marks, head, thread: None }, desk)
     }
 
     /// With a thread that writes.
@@ -79,11 +92,22 @@ impl Writer {
         wait: Wait,
         act: impl FnOnce(&mut Books) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, LedgerError> {
-        let at_once = match wait {
-            Wait::Applied => at_once::<T>,
-            Wait::Durable => when_durable::<T>,
-        };
-        self.ask_at_once_if(at_once, act).await
+        self.ask_at_once_if(if_waited(wait), act).await
+    }
+
+    /// The same for an undo: before everything that waits, and with no waiting
+    /// for room.
+    pub(crate) async fn ask_first<T: Send + 'static>(
+        &self,
+        wait: Wait,
+        act: impl FnOnce(&mut Books) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        let (ask, answered) = Ask::new(if_waited(wait), act);
+        let first = self.first.upgrade().ok_or(LedgerError::Stopped)?;
+        first.lock().unwrap_or_else(PoisonError::into_inner).push_back(ask);
+        drop(first);
+        self.send(Message::First)?;
+        answered.await.map_err(|_| LedgerError::Stopped)?
     }
 
     /// The same; it depends on the answer whether it is waited for until it is
@@ -94,8 +118,7 @@ impl Writer {
         act: impl FnOnce(&mut Books) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, LedgerError> {
         self.room.acquire().await.map_err(|_| LedgerError::Stopped)?.forget();
-        let (answer, answered) = oneshot::channel();
-        let ask = Box::new(Ask { act: Some(act), at_once, answer: Some(answer), said: None });
+        let (ask, answered) = Ask::new(at_once, act);
         self.send(Message::Ask(ask))?;
         answered.await.map_err(|_| LedgerError::Stopped)?
     }
@@ -142,6 +165,7 @@ pub(crate) struct Desk {
     books: Books,
     waiting: mpsc::Receiver<Message>,
     room: Arc<Semaphore>,
+    first: Arc<First>,
     marks: Arc<Mutex<HashMap<i64, u64>>>,
     /// How far the audit was written, when that is news.
     head: Arc<Mutex<Option<Head>>>,
@@ -174,6 +198,11 @@ impl Desk {
                 self.room.add_permits(1);
                 self.batch(Some(first))
             }
+            // Another commit may have taken it along.
+            Message::First => match self.first_of_all() {
+                Some(first) => self.batch(Some(first)),
+                None => Turn::Idle,
+            },
             // They wait a while for a commit to travel with.
             Message::Marks => Turn::Idle,
         }
@@ -208,6 +237,11 @@ impl Desk {
     /// One commit: `first`, and what else is queued.
     fn batch(&mut self, first: Option<Box<dyn Request>>) -> Turn {
         let mut taken = Vec::with_capacity(32);
+        while taken.len() < BATCH
+            && let Some(undo) = self.first_of_all()
+        {
+            taken.push(undo);
+        }
         taken.extend(first);
         let written = self.write(&mut taken);
         if let Err(error) = &written {
@@ -225,7 +259,9 @@ impl Desk {
     }
 
     fn write(&mut self, taken: &mut Vec<Box<dyn Request>>) -> Result<(), LedgerError> {
-        if let Err(error) = self.refresh().and_then(|()| self.books.begin()) {
+        if let Err(error) =
+            self.books.is_there().and_then(|()| self.refresh()).and_then(|()| self.books.begin())
+        {
             // Nobody else should wait as long for the same answer.
             while taken.len() < BATCH
                 && let Some(request) = self.queued()
@@ -263,12 +299,25 @@ impl Desk {
         Ok(())
     }
 
+    fn first_of_all(&self) -> Option<Box<dyn Request>> {
+        self.first.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+
     fn queued(&mut self) -> Option<Box<dyn Request>> {
+        if let Some(undo) = self.first_of_all() {
+            return Some(undo);
+        }
         loop {
             match self.waiting.try_recv() {
                 Ok(Message::Ask(request)) => {
                     self.room.add_permits(1);
                     return Some(request);
+                }
+                // It may have come since it was looked for.
+                Ok(Message::First) => {
+                    if let Some(undo) = self.first_of_all() {
+                        return Some(undo);
+                    }
                 }
                 // They are written with this commit anyway.
                 Ok(Message::Marks) => {}
@@ -307,12 +356,26 @@ pub(crate) fn when_durable<T>(_: &Result<T, LedgerError>) -> bool {
     false
 }
 
+fn if_waited<T>(wait: Wait) -> AtOnce<T> {
+    match wait {
+        Wait::Applied => at_once::<T>,
+        Wait::Durable => when_durable::<T>,
+    }
+}
+
 struct Ask<T, F> {
     act: Option<F>,
     /// Whether this answer may be given before it is durable.
     at_once: AtOnce<T>,
     answer: Option<oneshot::Sender<Result<T, LedgerError>>>,
     said: Option<Result<T, LedgerError>>,
+}
+
+impl<T, F> Ask<T, F> {
+    fn new(at_once: AtOnce<T>, act: F) -> (Box<Self>, oneshot::Receiver<Result<T, LedgerError>>) {
+        let (answer, answered) = oneshot::channel();
+        (Box::new(Self { act: Some(act), at_once, answer: Some(answer), said: None }), answered)
+    }
 }
 
 impl<T, F> Request for Ask<T, F>

@@ -34,7 +34,7 @@ use crate::entry::State;
 use crate::error::LedgerError;
 use crate::health::Health;
 use crate::index::{Index, Live};
-use crate::ledger::Settings;
+use crate::ledger::{Ledger, Settings};
 use crate::owed::Debt;
 use crate::store::{self, Store};
 
@@ -78,6 +78,11 @@ pub(crate) struct Books {
 impl Books {
     pub(crate) fn now(&self) -> Now {
         self.clock.now()
+    }
+
+    /// Whether there is a file to write to.
+    pub(crate) fn is_there(&self) -> Result<(), LedgerError> {
+        self.store.is_there(&self.path)
     }
 
     pub(crate) fn begin(&mut self) -> Result<(), LedgerError> {
@@ -128,6 +133,10 @@ impl Books {
             let boot_ms = self.now().boot_ms;
             self.store.give_up_reserve(boot_ms).map_err(|error| self.failed(&error))?;
             self.store.empty_log().map_err(|error| self.failed(&error))?;
+        } else if matches!(error, LedgerError::Io { .. }) && Ledger::is_read_only(&self.path) {
+            // What is open already fails in other words when a file system is
+            // made read-only, as it is after an error of its disk.
+            self.stands(&LedgerError::ReadOnly { path: self.path.to_path_buf() });
         } else {
             self.stands(error);
         }

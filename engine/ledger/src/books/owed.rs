@@ -70,17 +70,18 @@ impl Books {
         self.heal_after_ms = now.boot_ms.saturating_add(HEAL_AGAIN_MS);
         let before = self.index().ids();
         let path = Arc::clone(&self.path);
-        let mut salvaged = self.store.renew(&path, detail, now.wall_ms)?;
+        let salvaged = self.store.renew(&path, detail, now.wall_ms)?;
         self.start()?;
         self.load()?;
         let lost = before.into_iter().filter(|id| self.index().get(*id).is_none()).count();
         let lost = u64::try_from(lost).unwrap_or(u64::MAX);
-        let owed = u64::try_from(self.condition.lock().owed.len()).unwrap_or(0);
+        let mut condition = self.condition.lock();
+        condition.file = condition.file.saturating_add(1);
+        let Some(mut salvaged) = salvaged else { return Ok(()) };
+        let owed = u64::try_from(condition.owed.len()).unwrap_or(0);
         salvaged.counts.lost = salvaged.counts.lost.max(lost.saturating_sub(owed));
         tracing::error!("{salvaged}");
-        let mut condition = self.condition.lock();
         condition.salvaged = Some(salvaged);
-        condition.file = condition.file.saturating_add(1);
         Ok(())
     }
 

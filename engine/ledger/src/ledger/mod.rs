@@ -7,6 +7,7 @@ mod intake;
 mod repeat;
 mod settled;
 mod standby;
+mod unwritable;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -291,7 +292,7 @@ impl Ledger {
     /// When the entry is not open, or it could not be recorded.
     pub async fn release(&self, id: EntryId, interface: &str, target: &str) -> Result<Standing, LedgerError> {
         let (interface, target) = (interface.to_owned(), target.to_owned());
-        self.ask(Wait::Applied, move |books| books.release(id, &interface, &target)).await
+        self.ask_first(Wait::Applied, move |books| books.release(id, &interface, &target)).await
     }
 
     /// How long an effect is to stay, over all who hold it. From memory.
@@ -344,7 +345,7 @@ impl Ledger {
         target: &str,
     ) -> Result<Option<String>, LedgerError> {
         let (interface, target) = (interface.to_owned(), target.to_owned());
-        self.ask(Wait::Applied, move |books| books.prior(id, &interface, &target)).await
+        self.ask_first(Wait::Applied, move |books| books.prior(id, &interface, &target)).await
     }
 
     /// Records that an intended entry was carried out, with what its component
@@ -373,7 +374,7 @@ impl Ledger {
             Cause::Due | Cause::Recovery => Wait::Applied,
             Cause::Failed | Cause::Asked { .. } => Wait::Durable,
         };
-        self.ask(wait, move |books| books.begin_undo(id, &cause)).await
+        self.ask_first(wait, move |books| books.begin_undo(id, &cause)).await
     }
 
     /// Records that an entry was undone, and ends it; durable.
@@ -383,7 +384,7 @@ impl Ledger {
     /// [`LedgerError::StillHeld`] when it holds effects; and when it is not
     /// being undone, or it could not be recorded.
     pub async fn undone(&self, id: EntryId) -> Result<(), LedgerError> {
-        self.ask(Wait::Durable, move |books| books.undone(id)).await
+        self.ask_first(Wait::Durable, move |books| books.undone(id)).await
     }
 
     /// Records that undoing failed: how many times it has. From the third on
@@ -394,7 +395,7 @@ impl Ledger {
     /// When the entry is not being undone, or it could not be recorded.
     pub async fn undo_failed(&self, id: EntryId, message: &str) -> Result<u32, LedgerError> {
         let message = message.to_owned();
-        self.ask(Wait::Durable, move |books| books.undo_failed(id, &message)).await
+        self.ask_first(Wait::Durable, move |books| books.undo_failed(id, &message)).await
     }
 
     /// Records that an intended entry failed before it did anything; durable.
@@ -541,6 +542,16 @@ impl Ledger {
         act: impl FnOnce(&mut Books) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, LedgerError> {
         self.0.writer.ask(wait, act).await
+    }
+
+    /// The same for what undoing takes: in a flood of what is new it does not wait
+    /// behind that.
+    async fn ask_first<T: Send + 'static>(
+        &self,
+        wait: Wait,
+        act: impl FnOnce(&mut Books) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        self.0.writer.ask_first(wait, act).await
     }
 
     /// Reads what is committed, after what was asked before is. When that

@@ -86,13 +86,14 @@ impl Ledger {
     }
 
     /// Moves the end of entries to the later of the two, all in one commit:
-    /// those that were moved. What is over is passed over.
+    /// those that were moved; durable, since nothing that follows would notice
+    /// that it was lost. What is over is passed over.
     ///
     /// # Errors
     ///
     /// When it could not be recorded.
     pub async fn extend(&self, extensions: Vec<Extension>) -> Result<Vec<Extended>, LedgerError> {
-        self.ask(Wait::Applied, move |books| books.extend(&extensions)).await
+        self.ask_first(Wait::Durable, move |books| books.extend(&extensions)).await
     }
 
     /// How many entries are open, and how many of them are stuck.

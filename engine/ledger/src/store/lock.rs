@@ -45,6 +45,11 @@ pub(super) fn hold(path: &Path) -> Result<Option<File>, LedgerError> {
     if locked_soon(&file) { Ok(Some(file)) } else { Err(in_use(path, &mut file)) }
 }
 
+/// The same, only to know whether it could be locked now.
+pub(crate) fn nobody_has(path: &Path) -> Result<(), LedgerError> {
+    hold(path).map(drop)
+}
+
 fn in_use(path: &Path, file: &mut File) -> LedgerError {
     let mut text = String::new();
     let pid = file.read_to_string(&mut text).ok().and_then(|_| text.trim().parse().ok());

@@ -24,6 +24,7 @@ use crate::salvage::{self, Salvaged};
 use crate::schema;
 
 pub use self::disk::{Disk, HostDisk, Locked};
+pub(crate) use self::lock::nobody_has;
 pub(crate) use self::reserve::Space;
 pub(crate) use self::room::free;
 
@@ -50,6 +51,8 @@ pub(crate) struct Store {
     most_pages: Option<u32>,
     /// Closed after the connection: see there. None on a disk of a simulator.
     room: Option<Room>,
+    /// Why it has no file: what was found damaged could not be salvaged yet.
+    adrift: Option<String>,
     disk: Arc<dyn Disk>,
     /// Released by the system when the process ends, however it does.
     _lock: Locked,
@@ -112,19 +115,52 @@ impl Store {
     }
 
     /// The ledger was found damaged while it was open: puts what can be had of it
-    /// in its place, and opens that. Until it succeeds every statement fails.
-    pub(crate) fn renew(&mut self, path: &Path, why: &str, now_ms: i64) -> Result<Salvaged, LedgerError> {
+    /// in its place, and opens that. Until it succeeds nothing is recorded
+    /// ([`Store::is_there`]). None when the file proves to be whole after all.
+    pub(crate) fn renew(
+        &mut self,
+        path: &Path,
+        why: &str,
+        now_ms: i64,
+    ) -> Result<Option<Salvaged>, LedgerError> {
         let failed = |error: rusqlite::Error| LedgerError::sqlite(path, &error);
         if self.disk.vfs().is_some() {
             return Err(LedgerError::Corrupt { path: path.to_owned(), detail: why.to_owned() });
         }
+        if self.adrift.is_some() {
+            // The disk may have failed where the file does not.
+            salvage::take_place(path)?;
+            match self.open_again(path) {
+                Err(LedgerError::Corrupt { .. }) => {}
+                opened => return opened.map(|()| None),
+            }
+        }
         // What is damaged is read as it is, not written once more.
         let _ = self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
         self.conn = Connection::open_in_memory().map_err(failed)?;
+        self.adrift = Some(why.to_owned());
         let salvaged = salvage::salvage(path, why, now_ms)?;
+        self.open_again(path)?;
+        Ok(Some(salvaged))
+    }
+
+    fn open_again(&mut self, path: &Path) -> Result<(), LedgerError> {
         self.room = Some(Room::open(path)?);
         self.conn = open_to_write(path, self.most_pages, self.disk.as_ref())?;
-        Ok(salvaged)
+        self.adrift = None;
+        Ok(())
+    }
+
+    /// Whether there is a file to write to.
+    ///
+    /// # Errors
+    ///
+    /// When it was damaged, and could not be salvaged yet.
+    pub(crate) fn is_there(&self, path: &Path) -> Result<(), LedgerError> {
+        match &self.adrift {
+            None => Ok(()),
+            Some(detail) => Err(LedgerError::Corrupt { path: path.to_owned(), detail: detail.clone() }),
+        }
     }
 
     /// Has the log's own space, once the log is there.
@@ -159,7 +195,7 @@ pub(crate) fn open(path: &Path, most_pages: Option<u32>, disk: &Arc<dyn Disk>) -
     let room = if is_host { Some(Room::open(path)?) } else { None };
     let conn = open_to_write(path, most_pages, disk.as_ref())?;
     let reserve = Reserve::new(path, Arc::clone(disk));
-    Ok(Store { conn, reserve, most_pages, room, disk: Arc::clone(disk), _lock: lock })
+    Ok(Store { conn, reserve, most_pages, room, adrift: None, disk: Arc::clone(disk), _lock: lock })
 }
 
 /// The writer's connection, to a ledger of the current version.
@@ -220,9 +256,26 @@ pub(crate) fn open_to_read(path: &Path, disk: &dyn Disk) -> Result<Connection, L
     }
 }
 
-/// Whether a ledger is whole, as its file says now.
+/// Whether a ledger is whole, as its file says now. That it cannot be read just
+/// now does not make it damaged: the disk may come back.
 pub(crate) fn look(path: &Path) -> Result<(), LedgerError> {
-    check(&open_to_read(path, &HostDisk)?, path)
+    match check(&open_to_read(path, &HostDisk)?, path) {
+        Err(LedgerError::Corrupt { path, detail }) if is_unread(&detail) => {
+            Err(LedgerError::Io { path, detail })
+        }
+        looked => looked,
+    }
+}
+
+/// Whether SQLite's check names a page that it could not read, by the code of
+/// an I/O error.
+fn is_unread(detail: &str) -> bool {
+    const IO_ERROR: u32 = 10;
+    let codes = detail.split("error code").skip(1).filter_map(|rest| {
+        let rest = rest.trim_start_matches(['=', ' ']);
+        rest.split(|c: char| !c.is_ascii_digit()).next()?.parse::<u32>().ok()
+    });
+    codes.into_iter().any(|code| code & 0xff == IO_ERROR)
 }
 
 fn connect(path: &Path, flags: OpenFlags, disk: &dyn Disk) -> rusqlite::Result<Connection> {

@@ -7,7 +7,8 @@ use std::task::{Context, Poll, Waker};
 use super::{Machine, block};
 use crate::entry::Filter;
 use crate::{
-    Admitted, Disk, Driven, HostDisk, Ledger, LedgerError, Opened, Settings, Standing, State, Turn, Wait,
+    Admitted, Cause, Disk, Driven, HostDisk, Ledger, LedgerError, Opened, Settings, Standing, State, Turn,
+    Wait,
 };
 
 fn open(machine: &Machine) -> (Opened, Driven) {
@@ -44,6 +45,38 @@ fn nothing_happens_without_a_turn_and_one_turn_takes_all_that_is_queued() {
     assert!(matches!(look(second), Poll::Ready(Ok(Admitted::New { .. }))));
     assert_eq!(driven.turn(), Turn::Idle);
     assert_eq!(drive(&mut driven, opened.ledger.entries(Filter::default())).unwrap().len(), 2);
+}
+
+#[test]
+fn what_ends_is_never_behind_what_begins() {
+    const MANY: u32 = 5_000;
+    let machine = Machine::new();
+    let (opened, mut driven) = open(&machine);
+    let ledger = opened.ledger;
+    let entered = drive(&mut driven, ledger.admit(block("192.0.2.1"), Wait::Durable));
+    let Ok(Admitted::New { id, .. }) = entered else { panic!("{entered:?}") };
+    assert!(drive(&mut driven, ledger.claim(id, "firewall", "x", None)).is_ok());
+    assert!(drive(&mut driven, ledger.added(id, None)).is_ok());
+    // More than may be queued, and than a commit takes.
+    let mut adds: Vec<_> = (0..MANY)
+        .map(|n| Box::pin(ledger.admit(block(&format!("10.0.{}.{}", n / 250, n % 250)), Wait::Durable)))
+        .collect();
+    assert!(adds.iter_mut().all(|add| look(add.as_mut()).is_pending()));
+    let turned = |driven: &mut Driven| assert_eq!(driven.turn(), Turn::Wrote);
+    let mut begun = std::pin::pin!(ledger.begin_undo(id, Cause::Recovery));
+    assert!(look(begun.as_mut()).is_pending());
+    turned(&mut driven);
+    assert!(matches!(look(begun), Poll::Ready(Ok(_))), "in the next commit");
+    let mut released = std::pin::pin!(ledger.release(id, "firewall", "x"));
+    assert!(look(released.as_mut()).is_pending());
+    turned(&mut driven);
+    assert_eq!(look(released), Poll::Ready(Ok(Standing::Free)));
+    let mut undone = std::pin::pin!(ledger.undone(id));
+    assert!(look(undone.as_mut()).is_pending());
+    turned(&mut driven);
+    assert_eq!(look(undone), Poll::Ready(Ok(())));
+    let left = adds.iter_mut().map(|add| look(add.as_mut())).filter(Poll::is_pending).count();
+    assert!(left > 0, "all that time adds were waiting");
 }
 
 #[test]
