@@ -179,3 +179,34 @@ fn an_older_program_refuses_a_newer_ledger_with_the_way_out() {
         assert!(ledger.exists());
     }
 }
+
+#[test]
+fn the_script_of_the_archive_replaces_the_program_and_restarts_what_runs() {
+    let host = Host::new();
+    host.configure(&response(""));
+    host.plugin("mine", route_null());
+    // Like systemd's where one unit runs and the other is not installed.
+    host.program(
+        "systemctl",
+        "#!/bin/sh\necho \"$@\" >> \"$(dirname \"$0\")/asked\"\ncase \"$*\" in *riposte-execd*) exit 4;; esac\n",
+    );
+    let place = host.path("bin/riposte");
+    host.write("bin/riposte", "the old one");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/upgrade");
+    let path = format!("{}:/usr/bin:/bin:/usr/sbin", host.path("active-response/bin").display());
+    let upgrade = |config: &str| {
+        let mut command = host.command(script);
+        command.arg(riposte_tests::binary()).arg("--home").arg(host.path("")).args(["--config", config]);
+        command.env("PATH", &path).env("RIPOSTE", &place).output().unwrap()
+    };
+    let refused = upgrade("/nonexistent");
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert_eq!(fs::read(&place).unwrap(), b"the old one");
+
+    let done = upgrade(host.path("etc").to_str().unwrap());
+    assert!(done.status.success(), "{done:?}");
+    assert!(fs::metadata(&place).unwrap().len() > 1_000_000 && !host.path("bin/riposte.new").exists());
+    let asked = fs::read_to_string(host.path("active-response/bin/asked")).unwrap();
+    let restarted: Vec<_> = asked.lines().filter(|line| line.contains("restart")).collect();
+    assert_eq!(restarted, ["restart riposte.service"]);
+}
