@@ -76,7 +76,7 @@ fn what_is_overdue_is_off_the_host_before_its_component_is_compiled() {
     let host = Host::new();
     host.command("ip").args(["addr", "add", "192.0.2.1/24", "dev", "lo"]).status().unwrap();
     host.configure(&response("<timeout>5</timeout>"));
-    host.plugin("mine", &slow_to_compile(route_null(), 800));
+    host.plugin("mine", &slow_to_compile(route_null(), 2_500));
     let engine = host.start(&[]);
     host.alerts(&(1..=50).map(|n| sshd(n, &address(n))).collect::<Vec<_>>());
     until("all are in force", || routes(&host) == 50);
@@ -178,4 +178,35 @@ fn an_older_program_refuses_a_newer_ledger_with_the_way_out() {
         assert!(said.contains("version 99") && said.contains("undo --all --offline"), "{ended:?}");
         assert!(ledger.exists());
     }
+}
+
+#[test]
+fn the_script_of_the_archive_replaces_the_program_and_restarts_what_runs() {
+    let host = Host::new();
+    host.configure(&response(""));
+    host.plugin("mine", route_null());
+    // Like systemd's where one unit runs and the other is not installed.
+    host.program(
+        "systemctl",
+        "#!/bin/sh\necho \"$@\" >> \"$(dirname \"$0\")/asked\"\ncase \"$*\" in *riposte-execd*) exit 4;; esac\n",
+    );
+    let place = host.path("bin/riposte");
+    host.write("bin/riposte", "the old one");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/upgrade");
+    let path = format!("{}:/usr/bin:/bin:/usr/sbin", host.path("active-response/bin").display());
+    let upgrade = |config: &str| {
+        let mut command = host.command(script);
+        command.arg(riposte_tests::binary()).arg("--home").arg(host.path("")).args(["--config", config]);
+        command.env("PATH", &path).env("RIPOSTE", &place).output().unwrap()
+    };
+    let refused = upgrade("/nonexistent");
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert_eq!(fs::read(&place).unwrap(), b"the old one");
+
+    let done = upgrade(host.path("etc").to_str().unwrap());
+    assert!(done.status.success(), "{done:?}");
+    assert!(fs::metadata(&place).unwrap().len() > 1_000_000 && !host.path("bin/riposte.new").exists());
+    let asked = fs::read_to_string(host.path("active-response/bin/asked")).unwrap();
+    let restarted: Vec<_> = asked.lines().filter(|line| line.contains("restart")).collect();
+    assert_eq!(restarted, ["restart riposte.service"]);
 }
