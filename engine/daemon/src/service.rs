@@ -3,13 +3,14 @@
 //! Everything that can be wrong is looked at before anything is touched. Then
 //! what the last engine left is taken up, and only then new work.
 
+mod house;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use riposte_capability::confirm::Network;
-use riposte_capability::guard::watch::Watch;
 use riposte_capability::{Backends, Capabilities, Claims, Guard};
 use riposte_ledger::clock::Clock;
 use riposte_ledger::entry::Filter;
@@ -48,12 +49,6 @@ const FAREWELL: Duration = Duration::from_secs(10);
 /// Targets that a stop which undoes all looks after at a time: as many as
 /// components and programs may undo at once.
 const AT_ONCE: usize = 16;
-/// How often expired allows and pauses end, and the guard looks around.
-const HOUSEKEEPING: Duration = Duration::from_secs(5);
-/// How long events that are alike are counted before their number is written.
-const TELLING: Duration = Duration::from_secs(1);
-/// How long the guard rests between two looks around.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// What an engine is started with.
 pub struct Plan {
@@ -220,12 +215,12 @@ impl Service {
         }
         let responding = tokio::spawn(respond_to(Arc::clone(&engine), arriving));
         let notify = Notify::from_environment();
-        let watching = tokio::spawn(watch(Arc::clone(&engine)));
-        let keeping = tokio::spawn(keep_house(Arc::clone(&engine), notify.clone()));
+        let watching = tokio::spawn(house::watch(Arc::clone(&engine)));
+        let keeping = tokio::spawn(house::keep(Arc::clone(&engine), notify.clone()));
         tokio::spawn(same::keep(Arc::downgrade(&engine)));
         let mending = tokio::spawn(engine::repair::keep(Arc::clone(&engine)));
         let minding = tokio::spawn(keeper::mind(Arc::clone(&engine), notify.clone()));
-        let telling = tokio::spawn(tell(Arc::clone(&engine)));
+        let telling = tokio::spawn(house::tell(Arc::clone(&engine)));
         let on = |kind| signal(kind).map_err(|error| error.to_string());
         let told = Told {
             terminate: on(SignalKind::terminate())?,
@@ -434,70 +429,6 @@ async fn reload(engine: &Arc<Engine>) {
         Ok(Err((error, _))) => tracing::error!("{error}"),
         Err(error) => tracing::error!(%error, "the reload ended unexpectedly"),
     }
-}
-
-/// Ends what has expired, and looks around.
-async fn keep_house(engine: Arc<Engine>, notify: Notify) {
-    let mut clock = tokio::time::interval(HOUSEKEEPING);
-    let mut names: Option<JoinHandle<()>> = None;
-    loop {
-        clock.tick().await;
-        if let Err(error) = engine.read_switches().await {
-            tracing::warn!(%error, "cannot read the switches again");
-        }
-        if let Err(error) = engine.configure_ledger().await {
-            tracing::warn!(%error, "the ledger keeps the settings it had");
-        }
-        look_around(&engine).await;
-        let resolving = Arc::clone(&engine);
-        // It may wait long for a name server, and the house is kept meanwhile.
-        if names.as_ref().is_none_or(JoinHandle::is_finished) {
-            names = Some(tokio::task::spawn_blocking(move || resolving.capabilities.guard().resolve()));
-        }
-        engine.follow_superiors().await;
-        let audit = engine.armed().config.settings.audit.clone();
-        if let Err(error) = engine.ledger.redact(audit.redact).await {
-            tracing::warn!(%error, "alerts of what is over may be kept whole");
-        }
-        if let Err(error) = engine.ledger.prune(audit.retention, 500).await {
-            tracing::warn!(%error, "what is long over cannot be forgotten");
-        }
-        notify.alive();
-    }
-}
-
-/// Writes the events of the last second that were counted, each second.
-async fn tell(engine: Arc<Engine>) {
-    let mut clock = tokio::time::interval(TELLING);
-    loop {
-        clock.tick().await;
-        let telling = Arc::clone(&engine);
-        // They may be many, and the audit's disk may be slow.
-        let _ = tokio::task::spawn_blocking(move || telling.report.flush()).await;
-    }
-}
-
-/// Has the guard look again as soon as the network changes.
-async fn watch(engine: Arc<Engine>) {
-    let watch = match Watch::open() {
-        Ok(watch) => watch,
-        Err(error) => {
-            let seconds = HOUSEKEEPING.as_secs();
-            return tracing::warn!(%error, "the guard sees changes of the network only every {seconds} s");
-        }
-    };
-    loop {
-        watch.changed().await;
-        look_around(&engine).await;
-        // Routes may change all the time; one look sees all that changed before.
-        tokio::time::sleep(PAUSE).await;
-    }
-}
-
-async fn look_around(engine: &Arc<Engine>) {
-    let looking = Arc::clone(engine);
-    // A panic here would be a fault in the guard; the old view stays in use.
-    let _ = tokio::task::spawn_blocking(move || looking.capabilities.guard().refresh()).await;
 }
 
 /// Forgets versions of components that nothing needs any more.
