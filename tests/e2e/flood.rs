@@ -118,7 +118,7 @@ fn sum(ended: &Value) -> u64 {
 /// What the audit counts, by kind.
 fn audited(host: &Host) -> BTreeMap<String, u64> {
     let mut counts = BTreeMap::new();
-    for line in host.read("log/audit.jsonl").lines() {
+    for line in host.audit().lines() {
         let event: Value = serde_json::from_str(line).unwrap();
         let count = event["count"].as_u64().unwrap_or(1);
         *counts.entry(event["kind"].as_str().unwrap().to_owned()).or_default() += count;

@@ -300,10 +300,22 @@ impl Host {
         text(&self.path(name))
     }
 
+    /// The whole audit: files that are full, then the one that is written.
+    #[must_use]
+    pub fn audit(&self) -> String {
+        let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+        let mut files: Vec<_> = fs::read_dir(self.path("log")).into_iter().flatten().map(name).collect();
+        // Full ones have the number of their first line in their names.
+        files.retain(|name| name.starts_with("audit.0") && name.ends_with(".jsonl"));
+        files.sort();
+        files.push("audit.jsonl".to_owned());
+        files.iter().map(|name| self.read(&format!("log/{name}"))).collect()
+    }
+
     /// The audit events of one kind.
     #[must_use]
     pub fn events(&self, kind: &str) -> Vec<Value> {
-        let audit = self.read("log/audit.jsonl");
+        let audit = self.audit();
         let events = audit.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         events.filter(|event| event["kind"] == kind).collect()
     }
