@@ -8,9 +8,9 @@ use riposte_policy::span::{self, Bare};
 
 pub use crate::commands::check::{As, Check};
 pub use crate::commands::explain::Explain;
-pub use crate::commands::inspect::Plugin;
 pub use crate::commands::listed::Commands;
 pub use crate::commands::migrate::Migrate;
+pub use crate::commands::plugin::Plugin;
 use crate::commands::{self, check, explain, listed, uninstall, upgrade_check};
 use crate::{execd, manager};
 

@@ -67,9 +67,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::{Cli, Command, Plugin};
+use crate::cli::{Cli, Command};
 use crate::commands::{
-    ask, check, explain, inspect, ledger, listed, migrate, undo_all, uninstall, upgrade_check,
+    ask, check, explain, ledger, listed, migrate, plugin, undo_all, uninstall, upgrade_check,
 };
 use crate::control::Request;
 use crate::exec::Called;
@@ -100,7 +100,7 @@ fn main() -> ExitCode {
         Command::Execd(args) => execd::execd(args),
         Command::Check(args) => check::check(args),
         Command::Commands(args) => listed::commands(args),
-        Command::Plugin(Plugin::Inspect(args)) => inspect::inspect(args),
+        Command::Plugin(args) => plugin::plugin(args),
         Command::Schema => check::schema(),
         Command::Explain(args) => explain::explain(args),
         Command::Migrate(args) => migrate::migrate(args),

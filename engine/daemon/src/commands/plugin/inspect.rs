@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use riposte_policy::diagnostic::shown;
 use riposte_policy::grant::language;
 use riposte_runtime::{Inspection, Kind};
@@ -26,14 +26,6 @@ const TO_FILL_IN: [&str; 5] = ["NAME", "/PATH", "HOST", "ADDRESS", "VALUE"];
 pub const EXIT_CODES: &str = "Nothing of the component is run.\n\
     Exit codes: 0 a plugin that this engine can run once it is granted what it needs; 1 it cannot, or the file cannot \
     be read; 2 usage.";
-
-/// `riposte plugin`.
-#[derive(Clone, Debug, Subcommand)]
-pub enum Plugin {
-    /// What a component exports, imports and needs, and the least `<command>` for it
-    #[command(after_help = EXIT_CODES)]
-    Inspect(Inspect),
-}
 
 /// `riposte plugin inspect`.
 #[derive(Args, Clone, Debug)]
