@@ -13,6 +13,7 @@
 //! * [`build`](mod@build): from a project to a component that is what its
 //!   manifest says.
 //! * `artifact`: that check.
+//! * [`wrap`]: a component of a core module.
 //! * `tool`, `folder`: the only modules that start programs, and that touch files.
 #![forbid(unsafe_code)]
 
@@ -26,6 +27,7 @@ pub mod project;
 pub mod sources;
 mod tool;
 pub mod world;
+pub mod wrap;
 
 pub use build::{Built, Progress, build, native_tests};
 pub use error::Error;
