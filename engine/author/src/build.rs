@@ -6,7 +6,7 @@ use crate::tool::Tools;
 use crate::{Error, Manifest, artifact, folder, world};
 
 /// Largest artifact that is read: as much as an engine takes.
-const LARGEST: u64 = 256 << 20;
+const LARGEST: u64 = 128 << 20;
 
 /// What a build tells while it goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]

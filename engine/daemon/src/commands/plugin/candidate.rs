@@ -1,12 +1,14 @@
 //! What is to be installed: a file, or what a project's folder builds.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use riposte_author::Manifest;
 use riposte_policy::grant::Digest;
 use riposte_runtime::Inspection;
 
-use super::{file, say_progress};
-use crate::installed::{Name, Version, apart};
+use super::{build, file, say_progress};
+use crate::installed::{Name, NotAName, Version, apart};
 use crate::places::Places;
 
 /// A component that may be installed.
@@ -44,14 +46,39 @@ impl Candidate {
             Some(name) => name.clone(),
             None => {
                 let stem = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-                stem.parse().map_err(|error| format!("{error}; give it a name with --name NAME"))?
+                stem.parse().map_err(|error: NotAName| format!("{error}; give it a name with --name NAME"))?
             }
         };
         Ok(Self { name, file: path.to_owned(), wasm, version: None })
     }
 
-    fn built(_folder: &Path, _name: Option<&Name>) -> Result<Self, String> {
-        Err("projects cannot be built yet".to_owned())
+    fn built(folder: &Path, name: Option<&Name>) -> Result<Self, String> {
+        let manifest = Manifest::read(folder).map_err(|error| error.to_string())?;
+        let (file, wasm) = match of_another(folder) {
+            false => {
+                let built = build::built(folder).map_err(|error| error.to_string())?;
+                (built.artifact, built.bytes)
+            }
+            true => {
+                let artifact = folder.join(&manifest.artifact);
+                if !artifact.is_file() {
+                    return Err(format!(
+                        "{} is another user's, whose build does not run as root: run `riposte plugin build` as that \
+                         user, then this again",
+                        folder.display()
+                    ));
+                }
+                say_progress(&format!("taking {} as it was built", artifact.display()));
+                let wasm =
+                    file::read(&artifact).map_err(|error| format!("{}: {error}", artifact.display()))?;
+                (artifact, wasm)
+            }
+        };
+        let name = match name {
+            Some(name) => name.clone(),
+            None => manifest.name.parse().map_err(|error: NotAName| error.to_string())?,
+        };
+        Ok(Self { name, file, wasm, version: Some(manifest.version) })
     }
 
     /// Examines it apart, and keeps its code for the engine.
@@ -84,4 +111,11 @@ impl Candidate {
             since_ms: Some(now_ms),
         }
     }
+}
+
+/// Whether this is root, and the project somebody else's: its build would run
+/// with more rights than who wrote it has.
+fn of_another(folder: &Path) -> bool {
+    let owner = std::fs::metadata(folder).map_or(0, |found| found.uid());
+    rustix::process::geteuid().is_root() && owner != 0
 }

@@ -62,10 +62,11 @@ pub fn install(args: &Install) -> Exit {
 
 fn installed(args: &Install) -> Result<(), String> {
     let (places, configs) = args.at.locate();
+    // First: who may not install need not build.
+    let installed = Installed::to_change(&places).map_err(|error| error.to_string())?;
     let candidate = Candidate::find(&args.what, args.name.as_ref(), args.sha256)?;
     let Candidate { name, wasm, .. } = &candidate;
     let digest = riposte_runtime::digest(wasm).to_string();
-    let installed = Installed::to_change(&places).map_err(|error| error.to_string())?;
     let before = installed.one(name).map_err(|error| error.to_string())?;
     match &before {
         Some(one) if one.now.sha256 != digest => {

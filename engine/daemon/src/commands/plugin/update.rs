@@ -72,9 +72,10 @@ pub(super) fn ended(result: Result<(), String>, json: bool) -> Exit {
 
 fn updated(args: &Update) -> Result<(), String> {
     let (places, configs) = args.how.at.locate();
+    // First: who may not install need not build.
+    let installed = Installed::to_change(&places).map_err(|error| error.to_string())?;
     let candidate = Candidate::find(&args.what, args.name.as_ref(), args.sha256)?;
     let name = &candidate.name;
-    let installed = Installed::to_change(&places).map_err(|error| error.to_string())?;
     let one = there(&installed, name)?;
     let inspection = candidate.examined(&places, args.how.json)?;
     let exchange = Exchange { installed: &installed, one: &one, places: &places };
