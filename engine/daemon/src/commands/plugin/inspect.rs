@@ -212,7 +212,8 @@ fn human(bytes: usize) -> String {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, String> {
+/// The bytes of a component, if the file can hold one.
+pub fn read(path: &Path) -> Result<Vec<u8>, String> {
     let found = std::fs::metadata(path).map_err(|error| format!("cannot read it: {error}"))?;
     if found.is_dir() {
         return Err("this is a folder; name the .wasm file in it".to_owned());
