@@ -11,6 +11,7 @@ from riposte_sdk import Alert, Error, config, http, log, oneshot, secret
 @oneshot
 def tell(alert: Alert) -> None:
     service = config.get("service", "slack")
+    message: dict[str, object]
     match service:
         case "slack":
             # An alert must not call everybody, or show a link under another name.
