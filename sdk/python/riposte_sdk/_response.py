@@ -1,5 +1,6 @@
 """What a plugin is, and how it becomes the exports of a component."""
 
+import gc
 import linecache
 import os.path
 import sys
@@ -93,6 +94,10 @@ def _export(module: str, name: str, exported: type) -> None:
     setattr(sys.modules[module], name, exported)
     log.take_logging()
     _keep_sources(module)
+    # What is there now stays for as long as the instance: a collection that looked
+    # at it would only make the instance copy pages that all instances share.
+    gc.collect()
+    gc.freeze()
 
 
 def _keys(plugin: Any, alert: Alert) -> list[str]:

@@ -11,12 +11,17 @@ own, which needs its own grant.
 """
 
 import json as _json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from . import _border, _wasi, host
 from ._error import Error
+
+# Deepest JSON that is read, as of an alert.
+DEPTH = 128
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -40,9 +45,13 @@ class Response:
         return self.body.decode("utf-8", "replace")
 
     def json(self) -> Any:
-        """The body, read as JSON. Raises an `Error` of kind `failed` when it is none."""
+        """The body, read as JSON. Raises an `Error` of kind `failed` when it is none, or
+        nested deeper than an alert may be."""
+        text = self.text()
+        if _depth(text) > DEPTH:
+            raise Error.failed(f"the server answered with JSON nested more than {DEPTH} deep")
         try:
-            return _json.loads(self.body)
+            return _json.loads(text)
         except (ValueError, RecursionError) as error:
             raise Error.failed(f"the server did not answer with JSON: {error}") from None
 
@@ -92,6 +101,21 @@ def post(
 ) -> Response:
     """Sends a POST."""
     return request("POST", url, headers, body, json=json)
+
+
+def _depth(text: str) -> int:
+    """How deep JSON is nested. Python's own reader of it takes the stack of the
+    component for every level, and what overflows that ends the call as a crash."""
+    if text.count("[") + text.count("{") <= DEPTH:
+        return 0
+    depth = deepest = 0
+    for found in _BRACKETS.finditer(text):
+        if found[0] in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif found[0] in "]}":
+            depth -= 1
+    return deepest
 
 
 def _parts(url: str) -> tuple[bool, str, str]:

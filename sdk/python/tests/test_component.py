@@ -1,6 +1,7 @@
 """What happens at the border of a component, against bindings that are made up
 here as componentize-py would make them."""
 
+import gc
 import importlib
 import logging
 import sys
@@ -50,6 +51,7 @@ class Component(unittest.TestCase):
         self.addCleanup(lambda: sys.modules.update(hidden))
         self.addCleanup(lambda: [sys.modules.pop(name) for name in list(sys.modules) if _is_ours(name)])
         self.addCleanup(logging.root.handlers.clear)
+        self.addCleanup(gc.unfreeze)
 
         self.module("componentize_py_types", Err=Err, Ok=Ok)
         self.module("wit_world")

@@ -192,8 +192,14 @@ class Capabilities(Native):
         answer = http.get("https://example.com/")
         self.assertFalse(answer.ok)
         self.assertEqual(answer.json(), {"a": 1})
-        with self.refused("failed"):
-            http.Response(200, b"none").json()
+        for body in (b"none", b"", b"[" * 100_000, b'{"a":' * 200 + b"1" + b"}" * 200):
+            with self.refused("failed"):
+                http.Response(200, body).json()
+        # Brackets in texts nest nothing.
+        flat = b'["' + b'[\\"' * 1000 + b'"]'
+        self.assertEqual(http.Response(200, flat).json(), ['["' * 1000])
+        wide = b"[" + b"[]," * 1000 + b"[]]"
+        self.assertEqual(len(http.Response(200, wide).json()), 1001)
         host.refuse("firewall.block", Error("denied", "an own address"))
         with self.refused("denied"):
             firewall.block("127.0.0.1")
