@@ -1,0 +1,27 @@
+// The alert's fields, as the engine finds them in its text.
+
+export function text(pointer, json) {
+  const value = at(pointer, json);
+  return ['string', 'number', 'boolean'].includes(typeof value) ? String(value) : undefined;
+}
+
+export function number(pointer, json) {
+  const value = at(pointer, json);
+  if (typeof value === 'string') return /^[0-9]+$/.test(value) ? Number(value) : undefined;
+  return Number.isInteger(value) ? value : undefined;
+}
+
+function at(pointer, json) {
+  const names = pointer.startsWith('/')
+    ? pointer.slice(1).split('/').map((name) => name.replaceAll('~1', '/').replaceAll('~0', '~'))
+    : pointer.split('.');
+  return names.reduce((value, name) => (Object.hasOwn(Object(value), name) ? value[name] : undefined), parsed(json));
+}
+
+function parsed(json) {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+}
