@@ -147,6 +147,11 @@ impl Host {
         self.config.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.clone())
     }
 
+    pub(crate) fn config_names(&self) -> Vec<String> {
+        let names: BTreeSet<_> = self.config.iter().map(|(name, _)| name.clone()).collect();
+        names.into_iter().collect()
+    }
+
     pub(crate) fn secret(&mut self, name: &str) -> Result<String, Error> {
         let answered: String = self.answer("secret.get", name)?;
         let held = self.secrets.iter().rev().find(|(known, _)| known == name);
