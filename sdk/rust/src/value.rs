@@ -79,9 +79,9 @@ impl Value {
     #[must_use]
     pub fn at(&self, pointer: &str) -> Option<&Self> {
         match pointer.strip_prefix('/') {
-            Some(path) => path.split('/').try_fold(self, |value, name| {
-                value.member(&name.replace("~1", "/").replace("~0", "~"))
-            }),
+            Some(path) => path
+                .split('/')
+                .try_fold(self, |value, name| value.member(&name.replace("~1", "/").replace("~0", "~"))),
             None if pointer.is_empty() => Some(self),
             None => pointer.split('.').try_fold(self, Self::member),
         }
@@ -113,21 +113,23 @@ impl Reader<'_> {
         }
         self.space();
         match self.next() {
-            Some('{') => self.list('}', |reader, members| {
-                reader.space();
-                let Some('"') = reader.next() else { return Err(reader.wrong("a name in quotes")) };
-                let name = reader.string()?;
-                reader.space();
-                reader.expect(':')?;
-                members.push((name, reader.value(depth + 1)?));
-                Ok(())
-            })
-            .map(Value::Object),
-            Some('[') => self.list(']', |reader, elements| {
-                elements.push(reader.value(depth + 1)?);
-                Ok(())
-            })
-            .map(Value::Array),
+            Some('{') => self
+                .list('}', |reader, members| {
+                    reader.space();
+                    let Some('"') = reader.next() else { return Err(reader.wrong("a name in quotes")) };
+                    let name = reader.string()?;
+                    reader.space();
+                    reader.expect(':')?;
+                    members.push((name, reader.value(depth + 1)?));
+                    Ok(())
+                })
+                .map(Value::Object),
+            Some('[') => self
+                .list(']', |reader, elements| {
+                    elements.push(reader.value(depth + 1)?);
+                    Ok(())
+                })
+                .map(Value::Array),
             Some('"') => self.string().map(Value::String),
             Some('t') => self.word("rue", Value::Bool(true)),
             Some('f') => self.word("alse", Value::Bool(false)),
@@ -211,7 +213,8 @@ impl Reader<'_> {
 
     /// Four digits of an escape.
     fn unit(&mut self) -> Result<u32, Error> {
-        let digits = self.text.get(self.at..self.at + 4).filter(|four| four.bytes().all(|b| b.is_ascii_hexdigit()));
+        let digits =
+            self.text.get(self.at..self.at + 4).filter(|four| four.bytes().all(|b| b.is_ascii_hexdigit()));
         let unit = digits.and_then(|four| u32::from_str_radix(four, 16).ok());
         self.at += 4;
         unit.ok_or_else(|| self.wrong("four digits"))
@@ -258,7 +261,8 @@ mod tests {
     #[test]
     fn values_and_places() {
         let value =
-            parse(r#" {"a":[1,-2.5e3,"x\u00e9\ud83d\ude00\n"],"b/c":{"~":null},"d":1,"d":2,"e":{}} "#).unwrap();
+            parse(r#" {"a":[1,-2.5e3,"x\u00e9\ud83d\ude00\n"],"b/c":{"~":null},"d":1,"d":2,"e":{}} "#)
+                .unwrap();
         assert_eq!(value.at("/a/1"), Some(&Value::Number("-2.5e3".to_owned())));
         assert_eq!(value.at("a.2"), Some(&Value::String("xé😀\n".to_owned())));
         assert_eq!(value.at("/b~1c/~0"), Some(&Value::Null));
@@ -269,7 +273,20 @@ mod tests {
 
     #[test]
     fn what_is_no_json_is_refused() {
-        for text in ["", "{", "{}x", "[1,]", "{a:1}", "\"\\ud83d\"", "\"\\u12", "\"\\u+123\"", "01x", "-", "\"\n\"", "tru"] {
+        for text in [
+            "",
+            "{",
+            "{}x",
+            "[1,]",
+            "{a:1}",
+            "\"\\ud83d\"",
+            "\"\\u12",
+            "\"\\u+123\"",
+            "01x",
+            "-",
+            "\"\n\"",
+            "tru",
+        ] {
             assert_eq!(parse(text).unwrap_err().kind, "invalid-input", "{text}");
         }
         let deep = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));

@@ -20,11 +20,9 @@ fn first() -> PathBuf {
 #[test]
 fn components_of_the_first_version_load_and_work() {
     let stage = Stage::new(None).unwrap();
-    for (component, scenarios) in [
-        ("block-rust", "block.json"),
-        ("block-c", "block.json"),
-        ("everything-rust", "everything.json"),
-    ] {
+    for (component, scenarios) in
+        [("block-rust", "block.json"), ("block-c", "block.json"), ("everything-rust", "everything.json")]
+    {
         let bytes = std::fs::read(first().join(component).with_extension("wasm")).unwrap();
         let subject = stage.subject(component, bytes).unwrap();
         for scenario in scenario::read(&first().join(scenarios)).unwrap() {

@@ -4,7 +4,10 @@
 //! `RIPOSTE_WRITE_BINDINGS=1 cargo test -p riposte-conformance --test rust_bindings`
 //! writes them anew.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-#![expect(clippy::disallowed_methods, reason = "compares files of the repository, and writes them when asked to")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "compares files of the repository, and writes them when asked to"
+)]
 
 use std::path::Path;
 
@@ -40,7 +43,8 @@ const UNCALLED: [&str; 6] = [
     "filesystem-error-code",
 ];
 /// Of those, what it does call.
-const CALLED: [&str; 4] = ["descriptor.read", "descriptor.stat", "descriptor.open-at", "descriptor.read-directory"];
+const CALLED: [&str; 4] =
+    ["descriptor.read", "descriptor.stat", "descriptor.open-at", "descriptor.read-directory"];
 
 /// The module of `sdk/rust` for one of the worlds.
 fn bindings(world: &str) -> String {
@@ -81,7 +85,8 @@ fn bindings(world: &str) -> String {
 #[test]
 fn the_bindings_are_those_of_the_wit() {
     for world in ["reversible", "oneshot"] {
-        let at = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../sdk/rust/src/bindings/{world}.rs"));
+        let at =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../sdk/rust/src/bindings/{world}.rs"));
         let made = bindings(world);
         if std::env::var_os("RIPOSTE_WRITE_BINDINGS").is_some() {
             std::fs::write(&at, &made).unwrap();
