@@ -123,11 +123,11 @@ pub fn send(request: &Request) -> Result<Response, Error> {
 
 #[cfg(target_arch = "wasm32")]
 mod wasi {
-    use wasip2::http::outgoing_handler::handle;
-    use wasip2::http::types::{
-        ErrorCode, Fields, IncomingBody, Method, OutgoingBody, OutgoingRequest, Scheme,
+    use crate::bindings::wasi::http::outgoing_handler::handle;
+    use crate::bindings::wasi::http::types::{
+        ErrorCode, Fields, IncomingBody, Method, OutgoingBody, OutgoingRequest, Scheme, http_error_code,
     };
-    use wasip2::io::streams::StreamError;
+    use crate::bindings::wasi::io::streams::StreamError;
 
     use super::{Request, Response};
     use crate::Error;
@@ -200,7 +200,7 @@ mod wasi {
                 Ok(chunk) => all.extend_from_slice(&chunk),
                 Err(StreamError::Closed) => return Ok(all),
                 Err(StreamError::LastOperationFailed(error)) => {
-                    let code = wasip2::http::types::http_error_code(&error);
+                    let code = http_error_code(&error);
                     return Err(code
                         .map_or_else(|| Error::unavailable("the answer of the server broke off"), refused));
                 }

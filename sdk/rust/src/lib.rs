@@ -12,9 +12,15 @@
 //!   [`isolation`], [`mail`], [`http`]: what it may call when the command grants it.
 //! * [`json`]: JSON text, for what it sends.
 //! * `host`: the host of native tests, which records every call.
+//! * `bindings`, `rt`: the component's side, generated from `wit/`. The crate
+//!   depends on no other.
 // The generated bindings of the component are the only unsafe code.
 #![cfg_attr(not(target_arch = "wasm32"), forbid(unsafe_code))]
 #![deny(unsafe_code)]
+
+// The bindings name this crate as an author's crate does.
+#[cfg(target_arch = "wasm32")]
+extern crate self as riposte_sdk;
 
 pub mod accounts;
 mod alert;
@@ -42,6 +48,11 @@ pub mod state;
 pub mod bindings;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod host;
+#[cfg(target_arch = "wasm32")]
+#[doc(hidden)]
+pub mod rt;
+#[cfg(not(target_arch = "wasm32"))]
+mod value;
 
 pub use alert::Alert;
 pub use error::Error;

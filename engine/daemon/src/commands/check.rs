@@ -252,13 +252,21 @@ pub fn arm_files(
 ///
 /// When it cannot be set up.
 pub fn sandbox(concurrency: u32) -> Result<(Components, Arc<Capabilities>), String> {
+    sandbox_with(&Settings { cache: None, concurrency })
+}
+
+/// The same with a folder for compiled code, perhaps.
+///
+/// # Errors
+///
+/// As [`sandbox`].
+pub fn sandbox_with(settings: &Settings) -> Result<(Components, Arc<Capabilities>), String> {
     let claims = Arc::new(Nowhere);
     let firewall = Arc::new(Fake::new(Arc::clone(&claims) as _));
     let capabilities =
         Arc::new(Capabilities::new(claims, Backends::only_firewall(firewall), Arc::new(Guard::default())));
-    let settings = Settings { cache: None, concurrency };
     let components =
-        Components::new(&settings, Arc::clone(&capabilities)).map_err(|error| error.to_string())?;
+        Components::new(settings, Arc::clone(&capabilities)).map_err(|error| error.to_string())?;
     Ok((components, capabilities))
 }
 
