@@ -17,6 +17,7 @@ test('a request is recorded and answered', async () => {
   assert.deepEqual([answer.status, answer.ok, answer.headers.get('X-ID')], [201, true, '7, 8']);
   assert.deepEqual(await answer.json(), { a: 'ä' });
   await assert.rejects(() => answer.text(), /read before/);
+  await assert.rejects(() => new Response('['.repeat(513)).json(), /nested more than 512 deep/);
 });
 
 test('without anything it is a GET, answered by 200', async () => {

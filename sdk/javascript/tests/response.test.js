@@ -50,7 +50,7 @@ test('an exception becomes an error, its stack goes to the log', () => {
   const log = calls();
   assert.match(log[0], /^log Error TypeError: /);
   assert.match(log[1], /^log Error +at .*run /);
-  for (const odd of [5, undefined, Symbol('x'), Object.create(null)]) {
+  for (const odd of [5, undefined, Symbol('x'), Object.create(null), new Proxy({}, { get() { throw 1; } })]) {
     const thrown = defineOneshot({ run: () => { throw odd; } });
     assert.throws(() => thrown.run(attack), { kind: 'failed', message: /^thrown: / });
   }
