@@ -44,9 +44,22 @@ fn deep(levels: usize) -> Vec<u8> {
     wat::parse_str(text).unwrap()
 }
 
-/// Components in components.
+/// Components in components: more levels than a reader of text would take.
 fn nested(levels: usize) -> Vec<u8> {
-    wat::parse_str("(component ".repeat(levels) + &")".repeat(levels)).unwrap()
+    const HEAD: &[u8] = b"\0asm\x0d\0\x01\0";
+    let mut bytes = HEAD.to_vec();
+    for _ in 0..levels {
+        let mut size = bytes.len();
+        let mut outer = [HEAD, &[4]].concat();
+        while size > 0x7f {
+            outer.push(u8::try_from(size & 0x7f).unwrap() | 0x80);
+            size >>= 7;
+        }
+        outer.push(u8::try_from(size).unwrap());
+        outer.extend(bytes);
+        bytes = outer;
+    }
+    bytes
 }
 
 /// What an author has, and words that what is said must have.
@@ -126,12 +139,15 @@ fn every_broken_component_is_refused_in_words_that_help() {
         fs::create_dir_all(home.path().join(folder)).unwrap();
     }
     fs::write(home.path().join("etc/ossec.conf"), "<ossec_config></ossec_config>").unwrap();
+    fs::write(home.path().join("alert.json"), sshd(1, "198.18.0.1")).unwrap();
     let mut commands = String::new();
     let all = broken();
     for (name, bytes, says) in &all {
         let file = format!("{name}.wasm");
         fs::write(home.path().join(&file), bytes).unwrap();
-        for words in [vec!["inspect", &file], vec!["install", &file, "--home", "."]] {
+        let words =
+            [vec!["inspect", &file], vec!["install", &file, "--home", "."], vec!["run", &file, "alert.json"]];
+        for words in words {
             let ended = riposte(home.path(), &[vec!["plugin"], words].concat());
             let said = format!("{}{}", ended.out, ended.err);
             assert!(ended.code == 1 && said.contains(says), "{name}: {says}: {ended:?}");

@@ -12,6 +12,7 @@
 //!   and no others.
 //! * [`build`](mod@build): from a project to a component that is what its
 //!   manifest says.
+//! * [`scenario`]: what it is to do with an alert, tried without a host.
 //! * `artifact`: that check.
 //! * [`wrap`]: a component of a core module.
 //! * `tool`, `folder`: the only modules that start programs, and that touch files.
@@ -24,12 +25,14 @@ mod folder;
 pub mod language;
 pub mod manifest;
 pub mod project;
+pub mod scenario;
 pub mod sources;
 mod tool;
 pub mod world;
 pub mod wrap;
 
-pub use build::{Built, Progress, build, native_tests};
+pub use artifact::check;
+pub use build::{Built, Progress, build, built, native_tests};
 pub use error::Error;
 pub use language::Language;
 pub use manifest::{Capability, Manifest};

@@ -11,6 +11,8 @@ pub mod list;
 pub mod new;
 pub mod remove;
 pub mod rollback;
+pub mod run;
+pub mod test;
 pub mod update;
 pub mod wrap;
 
@@ -33,6 +35,12 @@ pub enum Plugin {
     /// Build a project into a component, and check that it is what its manifest says
     #[command(after_help = build::EXIT_CODES)]
     Build(build::Build),
+    /// Build a project, run its native tests, then its scenarios in the real sandbox before a host that only records
+    #[command(after_help = test::EXIT_CODES)]
+    Test(test::Test),
+    /// Call a response once with an alert, before a host that only records, and show what it did
+    #[command(after_help = run::EXIT_CODES)]
+    Run(run::Run),
     /// What a component exports, imports and needs, and the least `<command>` for it
     #[command(after_help = inspect::EXIT_CODES)]
     Inspect(inspect::Inspect),
@@ -64,6 +72,8 @@ pub fn plugin(command: &Plugin) -> Exit {
     match command {
         Plugin::New(args) => new::new(args),
         Plugin::Build(args) => build::build(args),
+        Plugin::Test(args) => test::test(args),
+        Plugin::Run(args) => run::run(args),
         Plugin::Inspect(args) => inspect::inspect(args),
         Plugin::Install(args) => install::install(args),
         Plugin::List(args) => list::list(args),
