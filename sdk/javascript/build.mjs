@@ -124,12 +124,23 @@ function componentize(bundle, component, work) {
     { encoding: 'utf8' },
   );
   if (source !== bundle) rmSync(source);
-  if (made.status !== 0) fail(`componentize-qjs did not take ${bundle}:\n${made.stdout ?? ''}${made.stderr ?? made.error}`);
+  if (made.status !== 0) fail(refused(bundle, `${made.stdout ?? ''}${made.stderr ?? made.error}`));
   if (wit !== WORLD) {
     rmSync(wit, { recursive: true });
     writeFileSync(component, renamed(readFileSync(component)));
   }
   console.log(`${component}: ${Math.round(readFileSync(component).length / 1024)} KiB`);
+}
+
+// Why the tool did not take the file. It runs what stands outside of functions,
+// and there is no engine then.
+function refused(bundle, said) {
+  const early = /unknown import: `([^`]+)`/.exec(said);
+  if (early) {
+    const [, name] = early;
+    return `${bundle} calls ${name.replace(/^late:/, 'wasi:')} when it is loaded, which happens once, now: call it in a function of the response`;
+  }
+  return `componentize-qjs did not take ${bundle}:\n${said}`;
 }
 
 function files(folder) {
