@@ -24,11 +24,12 @@ mod folder;
 pub mod language;
 pub mod manifest;
 pub mod project;
-pub mod sources;
 pub mod scenario;
+pub mod sources;
 mod tool;
 pub mod world;
 
+pub use artifact::check;
 pub use build::{Built, Progress, build, built, native_tests};
 pub use error::Error;
 pub use language::Language;
