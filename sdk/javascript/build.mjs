@@ -198,7 +198,7 @@ function test(sources) {
 function run(program, words) {
   const { status, error } = spawnSync(found(program), words, { stdio: 'inherit' });
   if (error) fail(`${program} did not start: ${error.message}`);
-  if (status !== 0) fail(`${program} found something wrong: see above`);
+  if (status !== 0) fail(program === 'npm' ? 'npm did not get what package.json names: see above' : `${program} found something wrong: see above`);
 }
 
 // A tool of the project, else of PATH.
@@ -206,6 +206,7 @@ function found(program) {
   if (program.includes('/')) return program;
   const places = [resolve('node_modules/.bin'), ...(process.env.PATH ?? '').split(delimiter)];
   const place = places.find((folder) => existsSync(join(folder, program)));
+  if (!place && program === 'npm') fail('npm is not there: it comes with Node.js; on Debian and Ubuntu `apt install npm`');
   if (!place) fail(`${program} is not there: run \`npm install\` in the folder of the project`);
   return join(place, program);
 }
