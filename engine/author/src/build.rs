@@ -118,7 +118,7 @@ mod tests {
     fn project(component: &[u8], steps: &str) -> tempfile::TempDir {
         let at = tempfile::tempdir().unwrap();
         let manifest = format!(
-            "name = \"x\"\nlanguage = \"js\"\nkind = \"oneshot\"\n\
+            "name = \"x\"\nlanguage = \"python\"\nkind = \"oneshot\"\n\
              [build]\nsteps = {steps}\nartifact = \"out.wasm\"\ntest = [[\"no-such-program-here\"]]\n"
         );
         folder::write(&at.path().join("plugin.toml"), manifest.as_bytes()).unwrap();
