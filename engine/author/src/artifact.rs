@@ -13,9 +13,13 @@ const PACKAGE: &str = "active-response:plugin/";
 /// Of that, what needs no grant.
 const ALWAYS: [&str; 5] = ["types", "invocation", "alert", "log", "config"];
 
-/// Checks the bytes of the artifact at `path`; what is worth a warning is
-/// returned.
-pub(crate) fn check(path: &Path, bytes: &[u8], manifest: &Manifest) -> Result<Vec<String>, Error> {
+/// Checks the bytes of the artifact at `path` against a manifest; what is worth
+/// a warning is returned.
+///
+/// # Errors
+///
+/// [`Error::Artifact`] with what it is instead, and what to do.
+pub fn check(path: &Path, bytes: &[u8], manifest: &Manifest) -> Result<Vec<String>, Error> {
     let wrong = |what: String| Error::Artifact { path: path.to_owned(), what };
     match bytes {
         [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => {

@@ -29,6 +29,7 @@ pub mod sources;
 mod tool;
 pub mod world;
 
+pub use artifact::check;
 pub use build::{Built, Progress, build, built, native_tests};
 pub use error::Error;
 pub use language::Language;
