@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::tool::Tools;
-use crate::{Error, Manifest, artifact, folder, world};
+use crate::{Error, Language, Manifest, artifact, folder, world};
 
 /// Largest artifact that is read: as much as an engine takes.
 const LARGEST: u64 = 128 << 20;
@@ -91,8 +91,14 @@ pub fn native_tests(
     manifest: &Manifest,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<(), Error> {
+    if manifest.test.is_empty() {
+        return Ok(());
+    }
     let tools = Tools::of(project, manifest.language)?;
-    for program in manifest.test.iter().filter_map(|step| step.first()) {
+    // What links them is not named in a step.
+    let linker = matches!(manifest.language, Language::Rust | Language::C | Language::Cpp).then_some("cc");
+    let programs = manifest.test.iter().filter_map(|step| step.first().map(String::as_str));
+    for program in programs.chain(linker) {
         if let Err(missing) = tools.require(program) {
             progress(Progress::Warning(&format!("the native tests are left out: {missing}")));
             return Ok(());
