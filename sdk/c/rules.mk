@@ -1,11 +1,12 @@
 # How a response in C or C++ is built and tested. A project's Makefile sets
-#   NAME     of the component: NAME.wasm
-#   KIND     reversible or oneshot
 #   SOURCES  its .c and .cpp files
 #   TESTS    its native test, which has the `main`
 #   SDK      this folder
-# and includes this file. What is set on the command line wins:
-# `make CLANG=clang-19`.
+# and includes this file. Name and kind are those of plugin.toml. What is set on
+# the command line wins: `make CLANG=clang-19`.
+
+NAME := $(shell sed -n 's/^name *= *"\([^"]*\)".*/\1/p' plugin.toml)
+KIND := $(shell sed -n 's/^kind *= *"\([^"]*\)".*/\1/p' plugin.toml)
 
 CLANG ?= $(firstword $(shell command -v clang-16 clang 2>/dev/null))
 CLANGXX ?= $(firstword $(shell command -v clang++-16 clang++ 2>/dev/null))

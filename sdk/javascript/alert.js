@@ -5,6 +5,7 @@ import { asked, text } from './border.js';
 import { RiposteError } from './error.js';
 import { canonical } from './address.js';
 import { keys } from './invocation.js';
+import { parse } from './json.js';
 
 // Where the source address stands: Wazuh 4 in the order of its own responses,
 // OSSEC, Wazuh 5.
@@ -42,12 +43,11 @@ export class Alert {
 
   parse() {
     if (this.#object !== undefined) return this.#object;
-    if (deeper(this.#json, DEPTH)) throw RiposteError.invalid(`the alert is nested more than ${DEPTH} deep`);
     let parsed;
     try {
-      parsed = JSON.parse(this.#json);
+      parsed = parse(this.#json, DEPTH);
     } catch (error) {
-      throw RiposteError.invalid(`the alert is not JSON: ${error.message}`);
+      throw RiposteError.invalid(`the alert is no JSON that can be read: ${error.message}`);
     }
     if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
       throw RiposteError.invalid('the alert is not a JSON object');
@@ -88,21 +88,4 @@ export class Alert {
     this.parse();
     throw RiposteError.noKey(`the alert has no ${what}`);
   }
-}
-
-// Whether a JSON text is nested deeper than `most`. JSON.parse recurses.
-function deeper(json, most) {
-  let depth = 0;
-  let quoted = false;
-  for (let i = 0; i < json.length; i++) {
-    const c = json.charCodeAt(i);
-    if (quoted) {
-      if (c === 0x5c) i++;
-      else if (c === 0x22) quoted = false;
-    } else if (c === 0x22) quoted = true;
-    else if (c === 0x5b || c === 0x7b) {
-      if (++depth > most) return true;
-    } else if (c === 0x5d || c === 0x7d) depth--;
-  }
-  return false;
 }

@@ -180,7 +180,7 @@ function test(sources) {
     '--sourcemap=inline',
     '--log-level=warning',
   ]);
-  run(process.execPath, ['--enable-source-maps', '--test', ...files(out)]);
+  run(process.execPath, ['--enable-source-maps', '--test', '--test-reporter=spec', ...files(out)]);
 }
 
 // Runs a tool; when it fails it has said why.

@@ -5,7 +5,11 @@
 import { send } from '#host/http';
 import { bytes, text, typeOf } from './border.js';
 import { RiposteError } from './error.js';
+import { parse } from './json.js';
 import { decode } from './utf8.js';
+
+// How deep a JSON answer may be nested.
+const DEPTH = 512;
 
 export async function fetch(resource, init = {}) {
   const url = parts(String(resource));
@@ -132,6 +136,6 @@ export class Response {
   }
 
   async json() {
-    return JSON.parse(await this.text());
+    return parse(await this.text(), DEPTH);
   }
 }

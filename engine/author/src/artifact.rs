@@ -30,7 +30,9 @@ pub fn check(path: &Path, bytes: &[u8], manifest: &Manifest) -> Result<Vec<Strin
             ));
         }
         [0, b'a', b's', b'm', ..] => {}
-        _ => return Err(wrong("it is no WebAssembly: does [build] artifact name the right file?".to_owned())),
+        _ => {
+            return Err(wrong("it is no WebAssembly: does [build] artifact name the right file?".to_owned()));
+        }
     }
     let decoded = wit_component::decode(bytes)
         .map_err(|error| wrong(format!("it is no WebAssembly component: {error:#}")))?;
@@ -112,7 +114,8 @@ fn imports(imports: &[String], manifest: &Manifest) -> Result<Vec<String>, Strin
     }
     let used = |capability: &Capability| {
         imports.iter().any(|import| {
-            ours(import) == Some(capability.interface()) || import.starts_with(&format!("{}/", capability.interface()))
+            ours(import) == Some(capability.interface())
+                || import.starts_with(&format!("{}/", capability.interface()))
         })
     };
     let unused = manifest.capabilities.iter().filter(|capability| !used(capability));
@@ -162,7 +165,11 @@ mod tests {
     #[test]
     fn what_is_as_declared_passes() {
         let wat = component(
-            &["active-response:plugin/firewall@0.1.0", "active-response:plugin/log@0.1.0", "wasi:io/error@0.2.6"],
+            &[
+                "active-response:plugin/firewall@0.1.0",
+                "active-response:plugin/log@0.1.0",
+                "wasi:io/error@0.2.6",
+            ],
             ONESHOT,
         );
         assert_eq!(check_text(&wat, "\"firewall\""), Ok(vec![]));
@@ -175,7 +182,10 @@ mod tests {
         let firewall = "active-response:plugin/firewall@0.1.0";
         for (wat, says) in [
             ("(module)".to_owned(), "the last step of the build is missing"),
-            (component(&[], "active-response:plugin/reversible@0.1.0"), "plugin.toml says kind = \"oneshot\""),
+            (
+                component(&[], "active-response:plugin/reversible@0.1.0"),
+                "plugin.toml says kind = \"oneshot\"",
+            ),
             (component(&[], "acme:x/y@1.0.0"), "a response exports active-response:plugin/oneshot@0.1.0"),
             (component(&[], "active-response:plugin/oneshot@0.2.0"), "a response exports"),
             (component(&[firewall], ONESHOT), "write capabilities = [\"http\", \"firewall\"]"),

@@ -64,16 +64,13 @@ pub fn built(project: &Path, progress: &mut dyn FnMut(Progress<'_>)) -> Result<B
     taken(project, Manifest::read(project)?, progress)
 }
 
-fn taken(
-    project: &Path,
-    manifest: Manifest,
-    progress: &mut dyn FnMut(Progress<'_>),
-) -> Result<Built, Error> {
+fn taken(project: &Path, manifest: Manifest, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Built, Error> {
     let artifact = project.join(&manifest.artifact);
     if !artifact.is_file() {
         return Err(Error::Artifact {
             path: artifact,
-            what: "the build left no such file: correct [build] artifact in plugin.toml, or the steps".to_owned(),
+            what: "the build left no such file: correct [build] artifact in plugin.toml, or the steps"
+                .to_owned(),
         });
     }
     let bytes = folder::read(&artifact, LARGEST)?;
@@ -129,7 +126,8 @@ mod tests {
         at
     }
 
-    const ONESHOT: &str = "(component (instance $i) (export \"active-response:plugin/oneshot@0.1.0\" (instance $i)))";
+    const ONESHOT: &str =
+        "(component (instance $i) (export \"active-response:plugin/oneshot@0.1.0\" (instance $i)))";
 
     #[test]
     fn a_project_is_built_and_checked() {

@@ -24,8 +24,8 @@ mod folder;
 pub mod language;
 pub mod manifest;
 pub mod project;
-pub mod sources;
 pub mod scenario;
+pub mod sources;
 mod tool;
 pub mod world;
 

@@ -15,7 +15,11 @@ function at(pointer, json) {
   const names = pointer.startsWith('/')
     ? pointer.slice(1).split('/').map((name) => name.replaceAll('~1', '/').replaceAll('~0', '~'))
     : pointer.split('.');
-  return names.reduce((value, name) => (Object.hasOwn(Object(value), name) ? value[name] : undefined), parsed(json));
+  return names.reduce((value, name) => (holds(value, name) ? value[name] : undefined), parsed(json));
+}
+
+function holds(value, name) {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, name);
 }
 
 function parsed(json) {

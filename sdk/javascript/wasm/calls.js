@@ -2,6 +2,7 @@
 
 import { RiposteError } from '../error.js';
 import { failure } from '../failure.js';
+import { id } from '../invocation.js';
 import { Promise, drain, enqueue } from './promise.js';
 
 // Exported functions of a component end before the JavaScript engine runs a
@@ -17,10 +18,30 @@ const MESSAGE = 4096;
 // Runs what the author wrote to its end. `finish` checks and turns its value.
 export function run(body, finish) {
   try {
+    Math.random = random;
     return finish(settled(body()));
   } catch (error) {
     throw record(failure(error));
   }
+}
+
+// The engine's own was seeded when the component was built, and would give every
+// call the same numbers. Not for secrets.
+let seed = 0;
+
+function random() {
+  if (seed === 0) {
+    for (const character of `${id()} ${Date.now()} ${performance.now()}`) seed = mixed(seed + character.codePointAt(0));
+  }
+  seed = (seed + 0x9e3779b9) | 0;
+  return (mixed(seed) >>> 0) / 0x100000000;
+}
+
+// One bit that changes changes about half of the others.
+function mixed(number) {
+  let n = Math.imul(number ^ (number >>> 16), 0x85ebca6b);
+  n = Math.imul(n ^ (n >>> 13), 0xc2b2ae35);
+  return n ^ (n >>> 16);
 }
 
 // The value of a promise, once nothing is left to do.

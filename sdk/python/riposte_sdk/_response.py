@@ -13,10 +13,12 @@ from . import _border, log
 from ._alert import Alert
 from ._error import Error
 
-# Most bytes of an error's message, and of a traceback: the engine keeps as much of
-# the one, and a call may log little more than the other.
+# Most bytes of an error's message: the engine keeps as much.
 MESSAGE = 4096
+# Most letters of a traceback, and the last steps of it: a call may log little more,
+# and a thousand steps would cost more time than it has.
 TRACEBACK = 6144
+STEPS = 20
 
 Value = TypeVar("Value")
 
@@ -38,6 +40,9 @@ class Reversible(Protocol):
         """Undoes the effect. Must succeed without a receipt, when called twice, and
         when there was no `add` before."""
 
+
+# Where the plugin lay while its component was built; no place of the operator's.
+_folder = "\0"
 
 Plugin = TypeVar("Plugin", bound=Reversible)
 Run = TypeVar("Run", bound=Callable[[Alert], None])
@@ -140,11 +145,12 @@ def _answer(call: Callable[[], Value]) -> Value:
 
 def _tell(exception: BaseException) -> None:
     """Writes the traceback to the log, without the steps of this module."""
-    lines = traceback.format_exception(type(exception), exception, _own(exception.__traceback__))
-    text = "".join(lines)
+    steps = _own(exception.__traceback__)
+    lines = traceback.format_exception(type(exception), exception, steps, limit=-STEPS)
+    text = "".join(lines).replace(f'File "{_folder}', 'File "')
     if len(text) > TRACEBACK:
-        # The end says what happened, the beginning where it began.
-        text = text[: TRACEBACK // 4] + "\n  ...\n" + text[-TRACEBACK * 3 // 4 :]
+        # The end says what happened.
+        text = "...\n" + text[-TRACEBACK:]
     for line in text.splitlines():
         log.error(line)
 
@@ -158,12 +164,14 @@ def _own(steps: TracebackType | None) -> TracebackType | None:
 def _keep_sources(module: str) -> None:
     """Keeps the lines of the plugin for its tracebacks: in the component there is no
     file to read them from."""
+    global _folder
     own = getattr(sys.modules[module], "__file__", None)
     if own is None:
         return
+    _folder = os.path.join(os.path.dirname(own), "")
     for known in list(sys.modules.values()):
         file = getattr(known, "__file__", None)
-        if file is not None and os.path.dirname(file) == os.path.dirname(own):
+        if file is not None and file.startswith(_folder):
             lines = linecache.getlines(file)
             # Without a time of change it is never looked for again.
             linecache.cache[file] = (sum(map(len, lines)), None, lines, file)

@@ -130,7 +130,7 @@ class Border(Component):
             self.error(self.oneshot(run).run, "{}"), HostError("failed", "ValueError: no such thing", False)
         )
         self.assertEqual(self.said[0], "error: Traceback (most recent call last):")
-        self.assertIn("test_component.py", self.said[1])
+        self.assertIn('File "test_component.py"', self.said[1])
         self.assertIn('raise ValueError("no such thing")', self.said[2])
         self.assertEqual(self.said[-1], "error: ValueError: no such thing")
         self.assertFalse(any("_response.py" in line for line in self.said))
@@ -141,6 +141,7 @@ class Border(Component):
 
         self.assertIn("RecursionError", self.error(self.oneshot(endless).run, "{}").message)
         self.assertLess(sum(map(len, self.said)), 8 << 10)
+        self.assertIn("RecursionError", self.said[-1])
         for raised in (SystemExit(1), KeyboardInterrupt()):
 
             def run(alert: Any, raised: BaseException = raised) -> None:

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::Error;
 #[cfg(not(target_arch = "wasm32"))]
-use crate::value::Value;
+use crate::json::Value;
 
 /// Where the source address stands: Wazuh 4 in the order of its own responses
 /// (`get_srcip_from_json` of 4.14.7), OSSEC, Wazuh 5.
@@ -41,11 +41,7 @@ impl Alert {
         #[cfg(target_arch = "wasm32")]
         return crate::bindings::alert::text(pointer);
         #[cfg(not(target_arch = "wasm32"))]
-        match self.value.at(pointer)? {
-            Value::String(text) | Value::Number(text) => Some(text.clone()),
-            Value::Bool(truth) => Some(truth.to_string()),
-            Value::Null | Value::Array(_) | Value::Object(_) => None,
-        }
+        self.value.text(pointer)
     }
 
     /// The whole number at a pointer, also when it is written as a text
@@ -55,11 +51,7 @@ impl Alert {
         #[cfg(target_arch = "wasm32")]
         return crate::bindings::alert::number(pointer);
         #[cfg(not(target_arch = "wasm32"))]
-        match self.value.at(pointer)? {
-            Value::String(text) if !text.bytes().all(|b| b.is_ascii_digit()) => None,
-            Value::String(text) | Value::Number(text) => text.parse().ok(),
-            _ => None,
-        }
+        self.value.number(pointer)
     }
 
     /// The source address, as the alert writes it.
@@ -122,7 +114,7 @@ impl std::str::FromStr for Alert {
     type Err = Error;
 
     fn from_str(json: &str) -> Result<Self, Error> {
-        Ok(Self { json: json.to_owned(), value: Value::read(json)? })
+        Ok(Self { json: json.to_owned(), value: json.parse()? })
     }
 }
 

@@ -9,8 +9,8 @@
 //! * [`log`], [`invocation`], [`config`]: what it may always call.
 //! * [`firewall`], [`routes`], [`accounts`], [`services`], [`lines`],
 //!   [`processes`], [`exec`], [`state`], [`secret`], [`quarantine`],
-//!   [`isolation`], [`mail`], [`http`]: what it may call when the command grants it.
-//! * [`json`]: JSON text, for what it sends.
+//!   [`isolation`], [`mail`], [`http`], [`folder`]: what it may call when the command grants it.
+//! * [`json`]: JSON, for what it sends and is answered.
 //! * `host`: the host of native tests, which records every call.
 //! * `bindings`, `rt`: the component's side, generated from `wit/`. The crate
 //!   depends on no other.
@@ -28,6 +28,7 @@ pub mod config;
 mod error;
 pub mod exec;
 pub mod firewall;
+pub mod folder;
 pub mod http;
 pub mod invocation;
 pub mod isolation;
@@ -51,7 +52,6 @@ pub mod host;
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
 pub mod rt;
-#[cfg(not(target_arch = "wasm32"))]
 mod value;
 
 pub use alert::Alert;

@@ -5,6 +5,8 @@
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr::null_mut;
 
+pub use crate::__bitflags as bitflags;
+
 /// Memory that holds the arguments of one call, and is freed behind it.
 #[derive(Debug)]
 pub struct Cleanup {
@@ -77,4 +79,43 @@ pub unsafe extern "C" fn cabi_realloc(old: *mut u8, old_size: usize, align: usiz
         core::arch::wasm32::unreachable();
     }
     memory
+}
+
+/// Makes the types of flags in the generated code.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __bitflags {
+    (
+        $(#[$attribute:meta])*
+        $visible:vis struct $name:ident: $bits:ty {
+            $($(#[$of_flag:meta])* const $flag:ident = $value:expr;)*
+        }
+    ) => {
+        $(#[$attribute])*
+        $visible struct $name($bits);
+
+        impl $name {
+            $($(#[$of_flag])* $visible const $flag: Self = Self($value);)*
+
+            $visible fn empty() -> Self {
+                Self(0)
+            }
+
+            $visible fn from_bits_retain(bits: $bits) -> Self {
+                Self(bits)
+            }
+
+            $visible fn bits(&self) -> $bits {
+                self.0
+            }
+        }
+
+        impl ::core::ops::BitOr for $name {
+            type Output = Self;
+
+            fn bitor(self, other: Self) -> Self {
+                Self(self.0 | other.0)
+            }
+        }
+    };
 }

@@ -1,39 +1,87 @@
-//! Reads JSON for native tests, where no host does it. A component carries none
-//! of this.
+//! Reads JSON: what a server answers, and in native tests the alert. A component
+//! that reads none carries none of this.
+
+use std::str::FromStr;
 
 use crate::Error;
 
 /// As deep as an alert may be nested.
 const DEEPEST: usize = 128;
 
-/// A JSON value.
+/// A JSON value, read from its text with [`str::parse`].
+///
+/// ```
+/// use riposte_sdk::json::Value;
+///
+/// let answer: Value = r#"{"blocks":[{"id":42}]}"#.parse().unwrap();
+/// assert_eq!(answer.number("/blocks/0/id"), Some(42));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Value {
+pub enum Value {
+    /// `null`.
     Null,
+    /// `true` or `false`.
     Bool(bool),
     /// As it is written.
     Number(String),
+    /// A text.
     String(String),
+    /// `[...]`.
     Array(Vec<Value>),
-    /// In order; a name may stand twice.
+    /// `{...}`, in order; a name may stand twice.
     Object(Vec<(String, Value)>),
 }
 
-impl Value {
-    /// Reads a text that is one value (RFC 8259).
-    pub(crate) fn read(text: &str) -> Result<Self, Error> {
+/// Reads a text that is one value (RFC 8259), nested at most 128 deep.
+impl FromStr for Value {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
         let mut reader = Reader { text, at: 0 };
         let value = reader.value(0)?;
         reader.space();
         if reader.at == text.len() { Ok(value) } else { Err(reader.wrong("the end")) }
     }
+}
 
-    /// What stands at a JSON Pointer, or at a path with dots.
-    pub(crate) fn at(&self, pointer: &str) -> Option<&Self> {
+impl Value {
+    /// The text at a pointer; numbers and booleans as they are written.
+    #[must_use]
+    pub fn text(&self, pointer: &str) -> Option<String> {
+        match self.at(pointer)? {
+            Self::String(text) | Self::Number(text) => Some(text.clone()),
+            Self::Bool(truth) => Some(truth.to_string()),
+            Self::Null | Self::Array(_) | Self::Object(_) => None,
+        }
+    }
+
+    /// The whole number at a pointer, also when it is a text of digits.
+    #[must_use]
+    pub fn number(&self, pointer: &str) -> Option<i64> {
+        match self.at(pointer)? {
+            Self::String(text) if !text.bytes().all(|b| b.is_ascii_digit()) => None,
+            Self::String(text) | Self::Number(text) => text.parse().ok(),
+            _ => None,
+        }
+    }
+
+    /// The elements of the array at a pointer; none when there is no array.
+    #[must_use]
+    pub fn elements(&self, pointer: &str) -> &[Self] {
+        match self.at(pointer) {
+            Some(Self::Array(elements)) => elements,
+            _ => &[],
+        }
+    }
+
+    /// What stands at a JSON Pointer (`/a/0`; the empty one means all of it), or
+    /// at a path with dots (`a.0`).
+    #[must_use]
+    pub fn at(&self, pointer: &str) -> Option<&Self> {
         match pointer.strip_prefix('/') {
-            Some(path) => path.split('/').try_fold(self, |value, name| {
-                value.member(&name.replace("~1", "/").replace("~0", "~"))
-            }),
+            Some(path) => path
+                .split('/')
+                .try_fold(self, |value, name| value.member(&name.replace("~1", "/").replace("~0", "~"))),
             None if pointer.is_empty() => Some(self),
             None => pointer.split('.').try_fold(self, Self::member),
         }
@@ -65,21 +113,23 @@ impl Reader<'_> {
         }
         self.space();
         match self.next() {
-            Some('{') => self.list('}', |reader, members| {
-                reader.space();
-                let Some('"') = reader.next() else { return Err(reader.wrong("a name in quotes")) };
-                let name = reader.string()?;
-                reader.space();
-                reader.expect(':')?;
-                members.push((name, reader.value(depth + 1)?));
-                Ok(())
-            })
-            .map(Value::Object),
-            Some('[') => self.list(']', |reader, elements| {
-                elements.push(reader.value(depth + 1)?);
-                Ok(())
-            })
-            .map(Value::Array),
+            Some('{') => self
+                .list('}', |reader, members| {
+                    reader.space();
+                    let Some('"') = reader.next() else { return Err(reader.wrong("a name in quotes")) };
+                    let name = reader.string()?;
+                    reader.space();
+                    reader.expect(':')?;
+                    members.push((name, reader.value(depth + 1)?));
+                    Ok(())
+                })
+                .map(Value::Object),
+            Some('[') => self
+                .list(']', |reader, elements| {
+                    elements.push(reader.value(depth + 1)?);
+                    Ok(())
+                })
+                .map(Value::Array),
             Some('"') => self.string().map(Value::String),
             Some('t') => self.word("rue", Value::Bool(true)),
             Some('f') => self.word("alse", Value::Bool(false)),
@@ -163,7 +213,8 @@ impl Reader<'_> {
 
     /// Four digits of an escape.
     fn unit(&mut self) -> Result<u32, Error> {
-        let digits = self.text.get(self.at..self.at + 4).filter(|four| four.bytes().all(|b| b.is_ascii_hexdigit()));
+        let digits =
+            self.text.get(self.at..self.at + 4).filter(|four| four.bytes().all(|b| b.is_ascii_hexdigit()));
         let unit = digits.and_then(|four| u32::from_str_radix(four, 16).ok());
         self.at += 4;
         unit.ok_or_else(|| self.wrong("four digits"))
@@ -203,25 +254,44 @@ impl Reader<'_> {
 mod tests {
     use super::*;
 
+    fn parse(text: &str) -> Result<Value, Error> {
+        text.parse()
+    }
+
     #[test]
     fn values_and_places() {
         let value =
-            Value::read(r#" {"a":[1,-2.5e3,"x\u00e9\ud83d\ude00\n"],"b/c":{"~":null},"d":1,"d":2,"e":{}} "#).unwrap();
+            parse(r#" {"a":[1,-2.5e3,"x\u00e9\ud83d\ude00\n"],"b/c":{"~":null},"d":1,"d":2,"e":{}} "#)
+                .unwrap();
         assert_eq!(value.at("/a/1"), Some(&Value::Number("-2.5e3".to_owned())));
         assert_eq!(value.at("a.2"), Some(&Value::String("xé😀\n".to_owned())));
         assert_eq!(value.at("/b~1c/~0"), Some(&Value::Null));
         assert_eq!((value.at("/d"), value.at("/a/3"), value.at("/x")), (None, None, None));
+        assert_eq!((value.elements("a").len(), value.elements("/d").len()), (3, 0));
         assert_eq!(value.at("e"), Some(&Value::Object(vec![])));
     }
 
     #[test]
     fn what_is_no_json_is_refused() {
-        for text in ["", "{", "{}x", "[1,]", "{a:1}", "\"\\ud83d\"", "\"\\u12", "\"\\u+123\"", "01x", "-", "\"\n\"", "tru"] {
-            assert_eq!(Value::read(text).unwrap_err().kind, "invalid-input", "{text}");
+        for text in [
+            "",
+            "{",
+            "{}x",
+            "[1,]",
+            "{a:1}",
+            "\"\\ud83d\"",
+            "\"\\u12",
+            "\"\\u+123\"",
+            "01x",
+            "-",
+            "\"\n\"",
+            "tru",
+        ] {
+            assert_eq!(parse(text).unwrap_err().kind, "invalid-input", "{text}");
         }
         let deep = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
-        assert!(Value::read(&deep(128)).is_ok());
-        assert!(Value::read(&deep(129)).is_err());
-        assert!(Value::read(&"[".repeat(100_000)).is_err());
+        assert!(parse(&deep(128)).is_ok());
+        assert!(parse(&deep(129)).is_err());
+        assert!(parse(&"[".repeat(100_000)).is_err());
     }
 }

@@ -5,7 +5,7 @@ import unittest
 
 sys.path.insert(0, "riposte/sdk/python")
 
-from response import run
+import response
 from riposte_sdk import Alert, host
 
 
@@ -13,7 +13,7 @@ class Tests(unittest.TestCase):
     def test_it_posts_the_description(self) -> None:
         host.reset()
         host.answer_with("secret.get", "https://hooks.example.com/x")
-        run(Alert.of({"rule": {"description": "brute force"}}))
+        response.run(Alert.of({"rule": {"description": "brute force"}}))
         self.assertEqual(
             host.calls(),
             [

@@ -158,6 +158,7 @@ pub(super) async fn admit(engine: &Arc<Engine>, order: &Order) -> Result<Intende
     let weighed = weigh(&engine.scales(&armed), order, Purpose::Act(engine)).await?;
     let Weighed { ready, mode, mut invocation, keys, .. } = weighed;
     let entry = new_entry(order, &ready, mode, keys.clone());
+    let mut patience = std::pin::pin!(tokio::time::sleep(UNDO_PATIENCE));
     let admitted = loop {
         // A native program may act as soon as it starts: only a durable entry lets it.
         let wait = if matches!(ready.runner, Runner::Native(_)) { Wait::Durable } else { Wait::Applied };
@@ -167,9 +168,13 @@ pub(super) async fn admit(engine: &Arc<Engine>, order: &Order) -> Result<Intende
             Admitted::Undoing { id } => {
                 // Few may wait, and not for ever: an undo that keeps failing
                 // must not take the room of other orders.
-                let waiting = engine.waiting.try_acquire();
-                if waiting.is_err() || tokio::time::timeout(UNDO_PATIENCE, over).await.is_err() {
+                let Ok(_waiting) = engine.waiting.try_acquire() else {
                     return Err(Outcome::Refused(Refused::Undoing(id)));
+                };
+                // Any undo wakes it, and none of another target makes it wait longer.
+                tokio::select! {
+                    () = over => {}
+                    () = &mut patience => return Err(Outcome::Refused(Refused::Undoing(id))),
                 }
             }
             admitted => break admitted,

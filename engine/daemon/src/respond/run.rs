@@ -173,13 +173,19 @@ impl Intended {
         if let Err(refused) = passed {
             return Err(self.ended(engine, refused).await);
         }
+        // Any undo wakes it, and none of another target makes it wait longer.
+        let mut patience = std::pin::pin!(tokio::time::sleep(UNDO_PATIENCE));
         loop {
             let over = engine.undone.notified();
             match engine.ledger.rekey(self.id, keys.clone()).await {
                 Ok(Rekeyed::Continue { .. }) => return Ok(()),
                 Ok(Rekeyed::Undoing { existing }) => {
-                    if tokio::time::timeout(UNDO_PATIENCE, over).await.is_err() {
-                        return Err(self.ended(engine, Outcome::Refused(Refused::Undoing(existing))).await);
+                    tokio::select! {
+                        () = over => {}
+                        () = &mut patience => {
+                            let refused = Outcome::Refused(Refused::Undoing(existing));
+                            return Err(self.ended(engine, refused).await);
+                        }
                     }
                 }
                 Ok(Rekeyed::InForce { existing, due }) => {

@@ -22,28 +22,37 @@ pub use reversible::active_response::plugin::{
     routes, secret, services, state, types,
 };
 
-/// WASI's own HTTP.
+/// WASI's own HTTP and files.
 pub use reversible::wasi;
 
 /// A plugin, as the generated code calls it.
 pub struct Exported<T>(PhantomData<T>);
 
+/// A panic ends the component, and what it says would be lost with it.
+fn panics_are_logged() {
+    std::panic::set_hook(Box::new(|panic| crate::log::error(panic.to_string())));
+}
+
 impl<T: Reversible> reversible::exports::active_response::plugin::reversible::Guest for Exported<T> {
     fn keys(alert: String) -> Result<Vec<String>, types::Error> {
+        panics_are_logged();
         Ok(T::keys(&Alert::from_host(alert))?)
     }
 
     fn add(alert: String) -> Result<Vec<u8>, types::Error> {
+        panics_are_logged();
         Ok(T::add(&Alert::from_host(alert))?)
     }
 
     fn delete(alert: String, receipt: Option<Vec<u8>>) -> Result<(), types::Error> {
+        panics_are_logged();
         Ok(T::delete(&Alert::from_host(alert), receipt.as_deref())?)
     }
 }
 
 impl<T: Oneshot> oneshot::exports::active_response::plugin::oneshot::Guest for Exported<T> {
     fn run(alert: String) -> Result<(), types::Error> {
+        panics_are_logged();
         Ok(T::run(&Alert::from_host(alert))?)
     }
 }
