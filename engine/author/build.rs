@@ -46,7 +46,10 @@ fn add(root: &Path, folder: &Path, list: &mut String) -> io::Result<()> {
             if !hidden && !made && (in_template || !LEFT_OUT.contains(&name)) {
                 add(root, &path, list)?;
             }
-        } else if kind.is_file() && (in_template || !LEFT_OUT_FILES.contains(&name)) && !name.ends_with(".pyc") {
+        } else if kind.is_file()
+            && (in_template || !LEFT_OUT_FILES.contains(&name))
+            && !name.ends_with(".pyc")
+        {
             let file = root.join(&path);
             println!("cargo::rerun-if-changed={}", file.display());
             // Writing to a String does not fail.

@@ -13,9 +13,13 @@ const PACKAGE: &str = "active-response:plugin/";
 /// Of that, what needs no grant.
 const ALWAYS: [&str; 5] = ["types", "invocation", "alert", "log", "config"];
 
-/// Checks the bytes of the artifact at `path`; what is worth a warning is
-/// returned.
-pub(crate) fn check(path: &Path, bytes: &[u8], manifest: &Manifest) -> Result<Vec<String>, Error> {
+/// Checks the bytes of the artifact at `path` against a manifest; what is worth
+/// a warning is returned.
+///
+/// # Errors
+///
+/// [`Error::Artifact`] with what it is instead, and what to do.
+pub fn check(path: &Path, bytes: &[u8], manifest: &Manifest) -> Result<Vec<String>, Error> {
     let wrong = |what: String| Error::Artifact { path: path.to_owned(), what };
     match bytes {
         [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => {
@@ -26,7 +30,9 @@ pub(crate) fn check(path: &Path, bytes: &[u8], manifest: &Manifest) -> Result<Ve
             ));
         }
         [0, b'a', b's', b'm', ..] => {}
-        _ => return Err(wrong("it is no WebAssembly: does [build] artifact name the right file?".to_owned())),
+        _ => {
+            return Err(wrong("it is no WebAssembly: does [build] artifact name the right file?".to_owned()));
+        }
     }
     let decoded = wit_component::decode(bytes)
         .map_err(|error| wrong(format!("it is no WebAssembly component: {error:#}")))?;
@@ -108,7 +114,8 @@ fn imports(imports: &[String], manifest: &Manifest) -> Result<Vec<String>, Strin
     }
     let used = |capability: &Capability| {
         imports.iter().any(|import| {
-            ours(import) == Some(capability.interface()) || import.starts_with(&format!("{}/", capability.interface()))
+            ours(import) == Some(capability.interface())
+                || import.starts_with(&format!("{}/", capability.interface()))
         })
     };
     let unused = manifest.capabilities.iter().filter(|capability| !used(capability));
@@ -158,7 +165,11 @@ mod tests {
     #[test]
     fn what_is_as_declared_passes() {
         let wat = component(
-            &["active-response:plugin/firewall@0.1.0", "active-response:plugin/log@0.1.0", "wasi:io/error@0.2.6"],
+            &[
+                "active-response:plugin/firewall@0.1.0",
+                "active-response:plugin/log@0.1.0",
+                "wasi:io/error@0.2.6",
+            ],
             ONESHOT,
         );
         assert_eq!(check_text(&wat, "\"firewall\""), Ok(vec![]));
@@ -171,7 +182,10 @@ mod tests {
         let firewall = "active-response:plugin/firewall@0.1.0";
         for (wat, says) in [
             ("(module)".to_owned(), "the last step of the build is missing"),
-            (component(&[], "active-response:plugin/reversible@0.1.0"), "plugin.toml says kind = \"oneshot\""),
+            (
+                component(&[], "active-response:plugin/reversible@0.1.0"),
+                "plugin.toml says kind = \"oneshot\"",
+            ),
             (component(&[], "acme:x/y@1.0.0"), "a response exports active-response:plugin/oneshot@0.1.0"),
             (component(&[], "active-response:plugin/oneshot@0.2.0"), "a response exports"),
             (component(&[firewall], ONESHOT), "write capabilities = [\"http\", \"firewall\"]"),

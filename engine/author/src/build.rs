@@ -6,7 +6,7 @@ use crate::tool::Tools;
 use crate::{Error, Manifest, artifact, folder, world};
 
 /// Largest artifact that is read: as much as an engine takes.
-const LARGEST: u64 = 256 << 20;
+const LARGEST: u64 = 128 << 20;
 
 /// What a build tells while it goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,12 +52,25 @@ pub fn build(project: &Path, progress: &mut dyn FnMut(Progress<'_>)) -> Result<B
     }
     world::write(project, &manifest)?;
     run(&tools, &manifest.steps, progress)?;
+    taken(project, manifest, progress)
+}
 
+/// Takes what an earlier build left, with the same check.
+///
+/// # Errors
+///
+/// [`Error`], which says what to do.
+pub fn built(project: &Path, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Built, Error> {
+    taken(project, Manifest::read(project)?, progress)
+}
+
+fn taken(project: &Path, manifest: Manifest, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Built, Error> {
     let artifact = project.join(&manifest.artifact);
     if !artifact.is_file() {
         return Err(Error::Artifact {
             path: artifact,
-            what: "the build left no such file: correct [build] artifact in plugin.toml, or the steps".to_owned(),
+            what: "the build left no such file: correct [build] artifact in plugin.toml, or the steps"
+                .to_owned(),
         });
     }
     let bytes = folder::read(&artifact, LARGEST)?;
@@ -113,7 +126,8 @@ mod tests {
         at
     }
 
-    const ONESHOT: &str = "(component (instance $i) (export \"active-response:plugin/oneshot@0.1.0\" (instance $i)))";
+    const ONESHOT: &str =
+        "(component (instance $i) (export \"active-response:plugin/oneshot@0.1.0\" (instance $i)))";
 
     #[test]
     fn a_project_is_built_and_checked() {

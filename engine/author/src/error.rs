@@ -72,11 +72,9 @@ impl fmt::Display for Error {
                 "{} is no name for a response: it has 1 to 64 letters, digits, `-`, `_` and `.`, and begins with a letter or a digit",
                 shown(name)
             ),
-            Self::Exists(path) => write!(
-                f,
-                "{} is there already: choose another name, or remove it first",
-                path.display()
-            ),
+            Self::Exists(path) => {
+                write!(f, "{} is there already: choose another name, or remove it first", path.display())
+            }
             Self::NotOffered(what) => f.write_str(what),
             Self::NoTool { program, install } => {
                 write!(f, "{program} is not there, and the build needs it: {install}")

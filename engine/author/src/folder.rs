@@ -26,9 +26,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
         return Ok(());
     }
     let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
-    folder
-        .and_then(|()| std::fs::write(path, bytes))
-        .map_err(|error| failed(path, "cannot write it", &error))
+    folder.and_then(|()| std::fs::write(path, bytes)).map_err(|error| failed(path, "cannot write it", &error))
 }
 
 /// Removes a folder with all that it holds; one that is not there is fine.

@@ -85,6 +85,18 @@ impl Language {
         matches!(self, Self::Rust | Self::Python | Self::JavaScript | Self::TypeScript)
     }
 
+    /// What a new project needs once before its first build; none: nothing but
+    /// the language itself.
+    #[must_use]
+    pub fn prepare(self) -> Option<&'static str> {
+        match self {
+            Self::Python => Some("python3 -m venv .venv && .venv/bin/pip install -r requirements.txt"),
+            Self::JavaScript | Self::TypeScript => Some("npm install"),
+            Self::Rust => Some("rustup target add wasm32-unknown-unknown"),
+            Self::C | Self::Cpp | Self::Zig | Self::Go => None,
+        }
+    }
+
     /// Where its page stands.
     #[must_use]
     pub fn page(self) -> &'static str {
@@ -110,10 +122,7 @@ impl fmt::Display for Language {
 #[must_use]
 pub fn how_to_get(program: &str) -> &'static str {
     let found = TOOLS.iter().find(|(names, _)| names.contains(&program));
-    found.map_or(
-        "install it, or name another program under [build] in plugin.toml",
-        |(_, install)| install,
-    )
+    found.map_or("install it, or name another program under [build] in plugin.toml", |(_, install)| install)
 }
 
 /// Programs of build steps.
@@ -145,7 +154,10 @@ const TOOLS: &[(&[&str], &str)] = &[
          `cargo install wasm-component-ld`",
     ),
     (&["make"], "on Debian and Ubuntu run `apt install make`"),
-    (&["cc", "gcc", "c++", "g++"], "the native tests need a compiler; on Debian and Ubuntu run `apt install gcc g++`"),
+    (
+        &["cc", "gcc", "c++", "g++"],
+        "the native tests need a compiler; on Debian and Ubuntu run `apt install gcc g++`",
+    ),
     (
         &["zig"],
         "run `python3 -m venv .venv && .venv/bin/pip install ziglang` and `ln -s ../lib/python3*/site-packages/ziglang/zig .venv/bin/zig` \

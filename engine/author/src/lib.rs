@@ -12,6 +12,7 @@
 //!   and no others.
 //! * [`build`](mod@build): from a project to a component that is what its
 //!   manifest says.
+//! * [`scenario`]: what it is to do with an alert, tried without a host.
 //! * `artifact`: that check.
 //! * `tool`, `folder`: the only modules that start programs, and that touch files.
 #![forbid(unsafe_code)]
@@ -23,11 +24,13 @@ mod folder;
 pub mod language;
 pub mod manifest;
 pub mod project;
+pub mod scenario;
 pub mod sources;
 mod tool;
 pub mod world;
 
-pub use build::{Built, Progress, build, native_tests};
+pub use artifact::check;
+pub use build::{Built, Progress, build, built, native_tests};
 pub use error::Error;
 pub use language::Language;
 pub use manifest::{Capability, Manifest};

@@ -104,9 +104,11 @@ impl Manifest {
             }
         }
         let artifact = PathBuf::from(raw.build.artifact.get_ref());
-        let inside = artifact.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+        let inside =
+            artifact.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
         if !inside || artifact.extension().is_none_or(|extension| extension != "wasm") {
-            let what = "artifact is the path of a .wasm file inside the project, such as \"build/block.wasm\"";
+            let what =
+                "artifact is the path of a .wasm file inside the project, such as \"build/block.wasm\"";
             return Err(error(raw.build.artifact.span(), what.to_owned()));
         }
         let plain = |steps: Vec<Spanned<Vec<String>>>| steps.into_iter().map(Spanned::into_inner).collect();
@@ -154,7 +156,8 @@ impl Capability {
             return Ok(found);
         }
         // The element of a grant, where its interface is meant.
-        let meant = Self::all().find(|capability| capability.0.name == name || capability.0.interface == name);
+        let meant =
+            Self::all().find(|capability| capability.0.name == name || capability.0.interface == name);
         let meant = meant.map(Self::name).or_else(|| nearest(name, Self::all().map(Self::name)));
         let hint = match meant {
             Some(meant) => format!("did you mean \"{meant}\"?"),
@@ -233,12 +236,16 @@ fn first_version() -> String {
 fn hinted(message: &str) -> String {
     let example = match message {
         _ if message.contains("missing field `name`") => "add name = \"block\"",
-        _ if message.contains("missing field `language`") => "add language = \"rust\" (or python, js, ts, c, cpp, zig, go)",
+        _ if message.contains("missing field `language`") => {
+            "add language = \"rust\" (or python, js, ts, c, cpp, zig, go)"
+        }
         _ if message.contains("missing field `kind`") => "add kind = \"reversible\" or kind = \"oneshot\"",
         _ if message.contains("missing field `build`") => {
             "add a table [build] with steps = [[\"program\", \"word\"]] and artifact = \"NAME.wasm\""
         }
-        _ if message.contains("missing field `steps`") => "add steps = [[\"program\", \"word\"]] under [build]",
+        _ if message.contains("missing field `steps`") => {
+            "add steps = [[\"program\", \"word\"]] under [build]"
+        }
         _ if message.contains("missing field `artifact`") => "add artifact = \"NAME.wasm\" under [build]",
         _ if message.contains("expected a sequence") => "write a list: [\"...\"]",
         _ => return message.trim().to_owned(),

@@ -17,7 +17,7 @@ pub struct New<'a> {
     pub name: &'a str,
     /// What it exports; none: what the template is of.
     pub kind: Option<Kind>,
-    /// What it may import; none: what the template uses.
+    /// What it may import beside what the template uses.
     pub capabilities: Option<Vec<Capability>>,
     /// Whether it names a version of the SDK in place of carrying its sources.
     pub registry: bool,
@@ -53,7 +53,8 @@ pub fn new(parent: &Path, new: &New<'_>) -> Result<PathBuf, Error> {
     }
     let files: Vec<_> = sources::beneath(&template).collect();
     for &(path, bytes) in &files {
-        let replaced = new.registry && files.iter().any(|(other, _)| other.strip_suffix(REGISTRY) == Some(path));
+        let replaced =
+            new.registry && files.iter().any(|(other, _)| other.strip_suffix(REGISTRY) == Some(path));
         let path = match path.strip_suffix(REGISTRY) {
             Some(path) if new.registry => path,
             None if !replaced => path,
@@ -85,15 +86,27 @@ pub fn new(parent: &Path, new: &New<'_>) -> Result<PathBuf, Error> {
 /// its own.
 fn template(new: &New<'_>) -> Result<String, Error> {
     let plain = format!("{TEMPLATES}/{}", new.language);
-    let own = format!("{plain}-oneshot");
-    let there = |folder: &str| sources::beneath(folder).any(|(path, _)| path == crate::manifest::FILE);
-    if new.kind == Some(Kind::Oneshot) && there(&own) {
+    let own = new.kind.map(|kind| format!("{plain}-{}", kind.as_str()));
+    let manifest = |folder: &str| {
+        let file = sources::beneath(folder).find(|(path, _)| *path == crate::manifest::FILE)?;
+        std::str::from_utf8(file.1).ok()
+    };
+    if let Some(own) = own.filter(|own| manifest(own).is_some()) {
         return Ok(own);
     }
-    if there(&plain) {
-        return Ok(plain);
+    let Some(text) = manifest(&plain) else {
+        return Err(Error::NotOffered(format!("this program carries no template for {}", new.language)));
+    };
+    match new.kind {
+        Some(kind) if !text.contains(&format!("kind = \"{}\"", kind.as_str())) => {
+            Err(Error::NotOffered(format!(
+                "there is no template of a {} response in {}: leave out --kind, and change the source and plugin.toml",
+                kind.as_str(),
+                new.language
+            )))
+        }
+        _ => Ok(plain),
     }
-    Err(Error::NotOffered(format!("this program carries no template for {}", new.language)))
 }
 
 /// A text of the template with the names of the project in it.
@@ -104,30 +117,35 @@ fn filled(text: &str, new: &New<'_>) -> String {
         .replace("{{version}}", env!("CARGO_PKG_VERSION"))
 }
 
-/// The manifest with the kind and the capabilities that were asked for.
+/// The manifest with the capabilities that were asked for, behind those that the
+/// source of the template calls.
 fn declared(manifest: &str, new: &New<'_>) -> String {
+    let Some(asked) = &new.capabilities else { return manifest.to_owned() };
     let mut text = String::with_capacity(manifest.len());
     for line in manifest.split_inclusive('\n') {
-        match (&new.kind, &new.capabilities) {
-            (Some(kind), _) if line.starts_with("kind = ") => {
-                text.push_str(&format!("kind = \"{}\"\n", kind.as_str()));
+        let Some(held) =
+            line.strip_prefix("capabilities = [").and_then(|rest| rest.trim_end().strip_suffix(']'))
+        else {
+            text.push_str(line);
+            continue;
+        };
+        let mut names: Vec<_> = held.split(", ").filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        for capability in asked {
+            let name = format!("\"{}\"", capability.name());
+            if !names.contains(&name) {
+                names.push(name);
             }
-            (_, Some(capabilities)) if line.starts_with("capabilities = ") => {
-                let names: Vec<_> =
-                    capabilities.iter().map(|capability| format!("\"{}\"", capability.name())).collect();
-                text.push_str(&format!("capabilities = [{}]\n", names.join(", ")));
-            }
-            _ => text.push_str(line),
         }
+        text.push_str(&format!("capabilities = [{}]\n", names.join(", ")));
     }
     text
 }
 
 /// Words that some language keeps for itself, or that name a part of its library.
-const RESERVED: [&str; 40] = [
+const RESERVED: [&str; 41] = [
     "abstract", "as", "async", "await", "break", "case", "class", "const", "continue", "core", "default", "do",
     "else", "enum", "extern", "false", "fn", "for", "if", "impl", "import", "in", "json", "let", "loop", "match",
-    "mod", "package", "pub", "return", "self", "static", "std", "struct", "test", "true", "type", "use", "while",
+    "mod", "none", "package", "pub", "return", "self", "static", "std", "struct", "test", "true", "type", "use", "while",
     "with",
 ];
 
@@ -183,7 +201,13 @@ mod tests {
         let at = new(parent.path(), &rust("block-ip")).unwrap();
         let manifest = Manifest::read(&at).unwrap();
         assert_eq!(manifest.name, "block-ip");
-        for file in ["README.md", ".gitignore", "scenarios/block-ip.json", "riposte/sdk/rust/Cargo.toml", "riposte/wit/types.wit"] {
+        for file in [
+            "README.md",
+            ".gitignore",
+            "scenarios/block-ip.json",
+            "riposte/sdk/rust/Cargo.toml",
+            "riposte/wit/types.wit",
+        ] {
             assert!(at.join(file).is_file(), "{file}");
         }
         assert_eq!(new(parent.path(), &rust("block-ip")), Err(Error::Exists(at)));
@@ -192,10 +216,37 @@ mod tests {
     #[test]
     fn kind_and_capabilities_can_be_chosen() {
         let parent = tempfile::tempdir().unwrap();
-        let capabilities = ["http", "secret"].map(|name| Capability::named(name).unwrap());
-        let wanted = New { kind: Some(Kind::Oneshot), capabilities: Some(capabilities.to_vec()), ..rust("tell") };
-        let manifest = Manifest::read(&new(parent.path(), &wanted).unwrap()).unwrap();
-        assert_eq!((manifest.kind, manifest.capabilities), (Kind::Oneshot, capabilities.to_vec()));
+        let asked = || Some(["http", "firewall"].map(|name| Capability::named(name).unwrap()).to_vec());
+        let names = |manifest: &Manifest| -> Vec<_> {
+            manifest.capabilities.iter().map(|capability| capability.name()).collect()
+        };
+        let tell = New { kind: Some(Kind::Oneshot), capabilities: asked(), ..rust("tell") };
+        let manifest = Manifest::read(&new(parent.path(), &tell).unwrap()).unwrap();
+        assert_eq!((manifest.kind, names(&manifest)), (Kind::Oneshot, vec!["http", "firewall"]));
+
+        // What the source of the template calls stays.
+        let block = New { kind: Some(Kind::Reversible), capabilities: asked(), ..rust("block") };
+        let manifest = Manifest::read(&new(parent.path(), &block).unwrap()).unwrap();
+        assert_eq!((manifest.kind, names(&manifest)), (Kind::Reversible, vec!["firewall", "http"]));
+    }
+
+    #[test]
+    fn every_template_makes_a_project() {
+        for language in Language::ALL {
+            for kind in [None, Some(Kind::Reversible), Some(Kind::Oneshot)] {
+                let parent = tempfile::tempdir().unwrap();
+                let made = new(parent.path(), &New { language, kind, ..rust("my-response") });
+                let at = match made {
+                    Ok(at) => at,
+                    Err(Error::NotOffered(_)) if language != Language::Rust => continue,
+                    Err(error) => panic!("{language}: {error}"),
+                };
+                let manifest = Manifest::read(&at).unwrap();
+                assert_eq!((manifest.name.as_str(), manifest.language), ("my-response", language));
+                assert!(kind.is_none_or(|kind| kind == manifest.kind), "{language}");
+                assert!(at.join("scenarios").is_dir() && at.join("README.md").is_file(), "{language}");
+            }
+        }
     }
 
     #[test]

@@ -133,10 +133,7 @@ impl Tools {
 }
 
 /// Sends the lines of a pipe; what is not UTF-8 in them is replaced.
-fn read_lines(
-    pipe: impl Read + Send + 'static,
-    sender: mpsc::Sender<String>,
-) -> std::thread::JoinHandle<()> {
+fn read_lines(pipe: impl Read + Send + 'static, sender: mpsc::Sender<String>) -> std::thread::JoinHandle<()> {
     std::thread::spawn(move || {
         let mut pipe = BufReader::new(pipe);
         let mut bytes = Vec::new();

@@ -1,5 +1,6 @@
 //! The handle: open the ledger, ask it, read it.
 
+mod beside;
 mod driven;
 mod heads;
 mod hold;
@@ -186,32 +187,6 @@ impl Ledger {
         Ok(Opened { ledger, recovery: left.recovery, pending: left.pending, salvaged: None })
     }
 
-    /// Reads entries without an engine, or beside one; also in a ledger of
-    /// version 1, which stays as it is.
-    ///
-    /// # Errors
-    ///
-    /// When there is no ledger of a version that this program knows.
-    pub fn read(path: &Path, filter: &Filter) -> Result<Vec<Entry>, LedgerError> {
-        let conn = store::open_to_read(path, &HostDisk)?;
-        reader::entries(&conn, filter).map_err(|error| LedgerError::sqlite(path, &error))
-    }
-
-    /// Reads one entry, with its alert, and its effects in the order they were
-    /// recorded; without an engine, or beside one.
-    ///
-    /// # Errors
-    ///
-    /// When there is no ledger of a version that this program knows.
-    pub fn read_entry(path: &Path, id: EntryId) -> Result<Option<(Entry, Vec<EffectRow>)>, LedgerError> {
-        let conn = store::open_to_read(path, &HostDisk)?;
-        let read = || {
-            let Some(entry) = reader::entry(&conn, id)? else { return Ok(None) };
-            Ok(Some((entry, reader::effects(&conn, id)?)))
-        };
-        read().map_err(|error| LedgerError::sqlite(path, &error))
-    }
-
     /// Enters `new`, unless the same is in force, under way or handled.
     ///
     /// [`Wait::Applied`] is for what is new alone: that a due time was moved is
@@ -291,8 +266,21 @@ impl Ledger {
     ///
     /// When the entry is not open, or it could not be recorded.
     pub async fn release(&self, id: EntryId, interface: &str, target: &str) -> Result<Standing, LedgerError> {
+        if let Some(standing) = self.released(id, interface, target) {
+            return Ok(standing);
+        }
         let (interface, target) = (interface.to_owned(), target.to_owned());
         self.ask_first(Wait::Applied, move |books| books.release(id, &interface, &target)).await
+    }
+
+    /// The answer to a release of what an open entry does not hold, which
+    /// changes nothing. `None`: it may hold it. From memory.
+    fn released(&self, id: EntryId, interface: &str, target: &str) -> Option<Standing> {
+        let boot_ms = self.0.clock.now().boot_ms;
+        let index = self.0.index.lock().unwrap_or_else(PoisonError::into_inner);
+        index.get(id)?;
+        let print = index.target(interface, target);
+        (!index.holds(id, print)).then(|| index.standing(print, None, boot_ms))
     }
 
     /// How long an effect is to stay, over all who hold it. From memory.
@@ -377,6 +365,24 @@ impl Ledger {
         self.ask_first(wait, move |books| books.begin_undo(id, &cause)).await
     }
 
+    /// The same for many entries whose time is up, all at once and before their
+    /// turn has come, together with the release of the effects of these
+    /// interfaces. The caller makes the host agree; the component that made an
+    /// entry is asked to undo it when its turn comes.
+    ///
+    /// What is not due, not open, or holds nothing of these is passed over.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be recorded. None of it was done then.
+    pub async fn begin_ahead(
+        &self,
+        ids: Vec<EntryId>,
+        interfaces: &'static [&'static str],
+    ) -> Result<Vec<Undo>, LedgerError> {
+        self.ask_first(Wait::Applied, move |books| books.begin_ahead(&ids, interfaces)).await
+    }
+
     /// Records that an entry was undone, and ends it; durable.
     ///
     /// # Errors
@@ -447,6 +453,16 @@ impl Ledger {
     /// When the ledger cannot be read.
     pub async fn entries(&self, filter: Filter) -> Result<Vec<Entry>, LedgerError> {
         self.read_all(move |conn| reader::entries(conn, &filter)).await
+    }
+
+    /// The networks that open entries block, by entry: also those that took the
+    /// place of an address.
+    ///
+    /// # Errors
+    ///
+    /// When the ledger cannot be read.
+    pub async fn networks(&self) -> Result<Vec<(EntryId, String)>, LedgerError> {
+        self.read_all(reader::networks).await
     }
 
     /// Every effect that an entry recorded, in the order it did.

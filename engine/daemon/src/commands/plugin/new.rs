@@ -26,7 +26,7 @@ pub struct New {
     /// Undone after a time (reversible), or once and never undone (oneshot)
     #[arg(long, value_parser = kind)]
     pub kind: Option<Kind>,
-    /// What it may ask the host for, such as `firewall,http`
+    /// What it may ask the host for beside what the template does, such as `http,secret`
     #[arg(long, value_delimiter = ',', value_parser = Capability::named)]
     pub capabilities: Option<Vec<Capability>>,
     /// Name a version of the SDK in a registry, in place of carrying its sources
@@ -62,11 +62,13 @@ pub fn new(args: &New) -> Exit {
     }
 }
 
-fn next(folder: &PathBuf, language: Language) -> String {
+fn next(folder: &Path, language: Language) -> String {
     let shown = folder.display();
+    let once = language.prepare().map(|line| format!("{line}    # once\n  ")).unwrap_or_default();
     format!(
         "{shown}/ holds a response in {language}. From here:\n\n  \
          cd {shown}\n  \
+         {once}\
          riposte plugin test       # builds it and tries its scenarios in the sandbox\n  \
          riposte plugin install    # puts it where the engine finds it\n\n\
          {shown}/README.md says what is where; {} says the rest.",
