@@ -398,7 +398,7 @@ impl Engine {
     /// When its bytes are gone or cannot be loaded.
     pub fn version(&self, command: &Command, digest: Digest) -> Result<Arc<Plugin>, String> {
         let path = self.places.versions().join(format!("{digest}.wasm"));
-        let bytes = files::read_at_most(&path, 256 << 20)
+        let bytes = files::read_at_most(&path, crate::installed::LARGEST)
             .map_err(|error| format!("the component that made it is gone: {}: {error}", path.display()))?;
         let grants = Arc::new(command.capabilities.clone().unwrap_or_default());
         let plugin = self.components.load(&command.executable, &bytes, &grants, &command.limits, false);

@@ -199,12 +199,13 @@ async fn reverse(engine: &Arc<Engine>, begun: &Undo, cause: &Cause) -> Result<Op
             invocation.named(&order.command, &entry.keys);
             let answer = plugin.delete(&invocation, entry.receipt.clone()).await;
             let result = answer.result.map_err(|failure| failure.to_string());
+            let said = riposte_runtime::outcome::texts(answer.log);
             match cause {
                 // What was never added is not called unblocked.
-                Cause::Failed => engine.report.said(&order, &answer.log),
+                Cause::Failed => engine.report.said(&order, &said),
                 _ => {
                     let result = result.as_ref().map(|_| ()).map_err(String::as_str);
-                    engine.report.deleted(&order, &answer.log, result);
+                    engine.report.deleted(&order, &said, result);
                 }
             }
             result.map(|_| None)

@@ -151,7 +151,7 @@ pub(crate) fn known(conn: &Connection, effects: &[Named]) -> rusqlite::Result<Ve
 fn is_sound(conn: &Connection) -> rusqlite::Result<bool> {
     let ask = |sql: &str| conn.prepare_cached(sql)?.query_row((), |row| row.get::<_, bool>(0));
     let salvaged = ask("SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'salvage')")?
-        && ask("SELECT EXISTS (SELECT 1 FROM salvage)")?;
+        && ask("SELECT EXISTS (SELECT 1 FROM salvage WHERE number > 0)")?;
     Ok(!salvaged && ask("SELECT EXISTS (SELECT 1 FROM entry)")?)
 }
 

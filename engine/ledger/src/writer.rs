@@ -68,8 +68,16 @@ impl Writer {
         let (head, first) = (Arc::default(), Arc::<First>::default());
         let asking = Arc::downgrade(&first);
         let (desk_room, desk_marks, desk_head) = (Arc::clone(&room), Arc::clone(&marks), Arc::clone(&head));
-        let desk =
-            Desk { books, waiting, room: desk_room, first, marks: desk_marks, head: desk_head, stale: false };
+        let desk = Desk {
+            books,
+            waiting,
+            room: desk_room,
+            first,
+            marks: desk_marks,
+            head: desk_head,
+            stale: false,
+            closing: false,
+        };
         (Self { messages: Some(messages), room, first: asking, marks, head, thread: None }, desk)
     }
 
@@ -171,6 +179,8 @@ pub(crate) struct Desk {
     head: Arc<Mutex<Option<Head>>>,
     /// Whether the memory shows what was never committed.
     stale: bool,
+    /// Whether this is the last commit.
+    closing: bool,
 }
 
 impl Desk {
@@ -230,6 +240,7 @@ impl Desk {
     /// Writes the last positions, and a wall clock that was set since. What is
     /// asked later is refused.
     pub(crate) fn close(mut self) {
+        self.closing = true;
         let _ = self.batch(None);
         self.room.close();
     }
@@ -275,19 +286,42 @@ impl Desk {
         while let Some(request) = taken.get_mut(done) {
             request.apply(&mut self.books)?;
             done += 1;
-            if done == taken.len() && done < BATCH {
+            if done == taken.len() && done < BATCH && self.books.has_numbers() {
                 taken.extend(self.queued());
             }
         }
         let marks = std::mem::take(&mut *self.marks.lock().unwrap_or_else(PoisonError::into_inner));
-        self.books.write_marks(&marks)?;
         let head = self.head.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let committed = self.write_rest(&marks, head);
+        if committed.is_err() {
+            self.keep_for_the_next(marks, head);
+        }
+        committed
+    }
+
+    /// What travels with every commit, and the commit.
+    fn write_rest(&mut self, marks: &HashMap<i64, u64>, head: Option<Head>) -> Result<(), LedgerError> {
+        self.books.write_marks(marks)?;
         if let Some(head) = head {
             self.books.write_head(head)?;
+        }
+        if self.closing {
+            self.books.give_numbers_back()?;
         }
         self.books.commit()?;
         self.stale = false;
         Ok(())
+    }
+
+    /// What was noted meanwhile is newer.
+    fn keep_for_the_next(&self, marks: HashMap<i64, u64>, head: Option<Head>) {
+        let mut noted = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
+        for (input, offset) in marks {
+            noted.entry(input).or_insert(offset);
+        }
+        drop(noted);
+        let mut known = self.head.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = known.take().or(head);
     }
 
     /// Reads into memory what is committed, when it shows something else.

@@ -225,6 +225,12 @@ impl Engine {
         });
     }
 
+    /// Nothing that was begun goes on, as at the end of a process: what waits to
+    /// be taken up keeps the engine that it is of.
+    pub fn clear(&self) {
+        self.spawned.take();
+    }
+
     fn spawn(&self, work: impl Future<Output = ()> + 'static) {
         self.spawned.borrow_mut().push(Box::pin(work));
     }
@@ -275,13 +281,14 @@ impl Engine {
                 .note(|| format!("order {} ({} {}): {admitted:?}", order.number, spec.name, order.address));
             match admitted {
                 Ok(Admitted::New { id, timeout, .. }) => {
-                    self.world
-                        .with(|parts| match parts.failed_commit {
-                            true => Vec::new(),
-                            false => parts.oracle.entered(id.0, order.number, timeout),
-                        })
-                        .into_iter()
-                        .for_each(|wrong| self.world.fail(wrong));
+                    let wrong = self.world.with(|parts| {
+                        let mut wrong = parts.oracle.told(id.0, order.number);
+                        if !parts.failed_commit {
+                            wrong.extend(parts.oracle.entered(id.0, order.number, timeout));
+                        }
+                        wrong
+                    });
+                    self.world.fail_all(wrong);
                     return Some((id, timeout.is_some()));
                 }
                 Ok(Admitted::InForce { id, due, extended }) => {
@@ -497,6 +504,7 @@ impl Engine {
                 return Undone::Nothing;
             }
             Begun::Gone => {
+                self.world.with(|parts| parts.oracle.gone(id.0));
                 self.tell(Event::Gone { id });
                 return Undone::Nothing;
             }

@@ -31,6 +31,9 @@ struct Args {
     failures: usize,
 }
 
+/// After so many seeds it says how far it is, on standard error.
+const PROGRESS: u64 = 10_000;
+
 fn main() -> ExitCode {
     let args = Args::parse();
     let failures = match args.seed {
@@ -62,12 +65,11 @@ fn many(args: &Args) -> usize {
         0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         threads => threads,
     };
-    let next = AtomicU64::new(args.from);
+    let (next, finished) = (AtomicU64::new(args.from), AtomicU64::new(0));
     let end = args.from.saturating_add(args.seeds);
     let stop = AtomicBool::new(false);
     let failures = AtomicUsize::new(0);
     let began = began();
-    let every = (args.seeds / 20).max(1);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
@@ -81,20 +83,24 @@ fn many(args: &Args) -> usize {
                         let failed = failures.fetch_add(1, Ordering::Relaxed) + 1;
                         stop.fetch_or(failed >= args.failures, Ordering::Relaxed);
                     }
-                    let done = seed + 1 - args.from;
-                    if done.is_multiple_of(every) {
-                        println!(
-                            "{done} of {} seeds after {:.1} s",
-                            args.seeds,
-                            began.elapsed().as_secs_f64()
-                        );
+                    let done = finished.fetch_add(1, Ordering::Relaxed) + 1;
+                    if done.is_multiple_of(PROGRESS) {
+                        eprintln!("{}", progress(done, args.seeds, began.elapsed().as_secs_f64()));
                     }
                 }
             });
         }
     });
-    println!("{} seeds in {:.1} s", args.seeds, began.elapsed().as_secs_f64());
+    println!("{} seeds in {:.1} s", finished.into_inner(), began.elapsed().as_secs_f64());
     failures.into_inner()
+}
+
+/// How far it is, at which rate, and how long that leaves.
+#[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+fn progress(done: u64, of: u64, seconds: f64) -> String {
+    let rate = done as f64 / seconds.max(0.001);
+    let left = of.saturating_sub(done) as f64 / rate.max(0.001);
+    format!("{done} of {of} seeds after {seconds:.0} s: {rate:.0} a second, {left:.0} s left")
 }
 
 #[expect(clippy::disallowed_methods, reason = "how long the simulation takes is no time of the engine's")]

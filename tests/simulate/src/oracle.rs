@@ -15,15 +15,21 @@ const TOLERANCE_MS: i64 = 2_500;
 #[derive(Default)]
 pub struct Oracle {
     entries: BTreeMap<i64, Known>,
+    /// Every number that an order was ever told, also one whose entry was lost
+    /// with a failed commit: a component may have told it to others.
+    told: BTreeMap<i64, usize>,
     /// Orders that the ledger has an answer to.
     answered: BTreeSet<usize>,
+    /// Numbers that somebody asked to undo before anybody was told of an entry
+    /// under them: the ledger has heard of it earlier.
+    asked: BTreeSet<i64>,
     /// Wall clock minus boot-time clock, as due times on the disk may have it.
     offsets: Vec<i64>,
 }
 
 #[derive(Clone, Debug)]
 struct Known {
-    /// The alert that it answers: tells that a number is not given twice.
+    /// The alert that it answers, for people.
     order: usize,
     phase: Phase,
     /// Whether the ledger was asked to end it, and may have.
@@ -57,18 +63,25 @@ struct Row {
 }
 
 impl Oracle {
+    /// An order was told that this is its number.
+    pub fn told(&mut self, id: i64, order: usize) -> Vec<String> {
+        let before = self.told.insert(id, order);
+        before
+            .map(|before| format!("number {id} was given to order {before}, and then to {order}"))
+            .into_iter()
+            .collect()
+    }
+
     /// An order was entered under this number.
     pub fn entered(&mut self, id: i64, order: usize, length: Option<Duration>) -> Vec<String> {
         self.answered.insert(order);
-        if let Some(known) = self.entries.get(&id) {
-            if known.order != order && known.order != usize::MAX {
-                return vec![format!("number {id} was given to order {} and to {order}", known.order)];
-            }
-            return Vec::new();
+        if self.entries.contains_key(&id) {
+            return vec![format!("number {id} was that of an entry, and was given to order {order}")];
         }
+        let phase = if self.asked.contains(&id) { Phase::Ending } else { Phase::Intended };
         let known = Known {
             order,
-            phase: Phase::Intended,
+            phase,
             may_end: false,
             effects: BTreeSet::new(),
             due_boot_ms: None,
@@ -169,9 +182,15 @@ impl Oracle {
 
     /// Somebody asked to undo it, and may not have been answered.
     pub fn asked(&mut self, id: i64) {
-        if let Some(known) = self.entries.get_mut(&id) {
-            known.phase = known.phase.max(Phase::Ending);
+        match self.entries.get_mut(&id) {
+            Some(known) => known.phase = known.phase.max(Phase::Ending),
+            None => drop(self.asked.insert(id)),
         }
+    }
+
+    /// Whoever asked was told that there is nothing to undo.
+    pub fn gone(&mut self, id: i64) {
+        self.asked.remove(&id);
     }
 
     /// Whether an entry is being undone, or over.
@@ -239,6 +258,8 @@ impl Oracle {
         offset_ms: i64,
     ) -> Vec<String> {
         let mut wrong = Vec::new();
+        // Who asked went with the process.
+        self.asked.clear();
         for (id, known) in &mut self.entries {
             let row = found.rows.iter().find(|row| row.id == *id);
             match (row, known.phase) {

@@ -422,6 +422,7 @@ impl Machine {
         let Some(Process { mut executor, engine, driven, .. }) = self.process.take() else { return };
         self.world.look_away();
         executor.clear();
+        engine.clear();
         drop(engine);
         driven.close();
         let offset = self.world.clocks.offset_ms();
@@ -432,6 +433,7 @@ impl Machine {
         self.world.disk.die();
         if let Some(mut process) = self.process.take() {
             process.executor.clear();
+            process.engine.clear();
         }
         self.world.look_away();
     }
@@ -737,6 +739,30 @@ fn block<T>(
         }
         if driven.turn() == Turn::Idle {
             return Err(Start::Refused(LedgerError::Stopped));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How much memory many runs take must not depend on how many.
+    #[test]
+    fn nothing_is_left_of_a_run() {
+        for seed in 0..60 {
+            let mut machine = Machine::new(Run::of(seed));
+            let is_gone = machine.world.disk.watch();
+            let world = Arc::downgrade(&machine.world);
+            machine.live();
+            if seed % 2 == 0 {
+                machine.end();
+            }
+            machine.stop_at_once();
+            assert!(!is_gone(), "seed {seed}: the machine has no disk");
+            drop(machine);
+            assert!(world.upgrade().is_none(), "seed {seed}: something keeps the world");
+            assert!(is_gone(), "seed {seed}: something keeps the disk");
         }
     }
 }

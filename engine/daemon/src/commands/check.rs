@@ -274,7 +274,7 @@ pub fn sandbox(concurrency: u32) -> Result<(Components, Arc<Capabilities>), Stri
     sandbox_with(&Settings { cache: None, concurrency })
 }
 
-/// The same with a folder of compiled code.
+/// The same with a folder for compiled code, perhaps.
 ///
 /// # Errors
 ///

@@ -155,7 +155,7 @@ fn versions(places: &Places, components: &Components, open: &[Entry], report: &m
         let loaded =
             Command::from_stored(&entry.definition).map_err(|error| error.to_string()).and_then(|command| {
                 let path = places.versions().join(format!("{digest}.wasm"));
-                let wasm = files::read_at_most(&path, 256 << 20)
+                let wasm = files::read_at_most(&path, crate::installed::LARGEST)
                     .map_err(|error| format!("{}: {error}", path.display()))?;
                 let grants = Arc::new(command.capabilities.clone().unwrap_or_default());
                 let loaded = components.load(&command.executable, &wasm, &grants, &command.limits, false);

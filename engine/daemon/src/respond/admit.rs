@@ -11,6 +11,7 @@ use riposte_policy::grant::{Access, Grants};
 use riposte_policy::keys::{self, Derived};
 use riposte_policy::{Address, Config, Order, UserName, alert};
 use riposte_runtime::native::{self, Message, NativeProgram};
+use riposte_runtime::outcome::texts;
 use riposte_runtime::{Failure, Invocation, Kind};
 
 use super::{Instead, Intended};
@@ -227,7 +228,7 @@ async fn keys(
         }
         let answer = plugin.keys(invocation).await;
         if let (Purpose::Act(engine), Mode::Enforce) = (purpose, invocation.mode) {
-            engine.report.said(order, &answer.log);
+            engine.report.said(order, &texts(answer.log));
         }
         return match answer.result {
             Ok(Some(keys)) => {

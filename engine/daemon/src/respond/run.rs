@@ -9,6 +9,7 @@ use riposte_policy::config::{Mode, Way};
 use riposte_policy::keys::NotKeys;
 use riposte_policy::{Keys, Order};
 use riposte_runtime::native::{Decision, Message, NativeProgram};
+use riposte_runtime::outcome::texts;
 use riposte_runtime::{Kind, Plugin};
 
 use super::admit::{By, UNDO_PATIENCE, guarded, spared, typed, unbroken};
@@ -121,11 +122,11 @@ impl Intended {
         let (receipt, would, said) = match plugin.kind() {
             Kind::Reversible => {
                 let answer = plugin.add(&self.invocation).await;
-                (answer.result.map(Some), answer.would_be, answer.log)
+                (answer.result.map(Some), answer.would_be, texts(answer.log))
             }
             Kind::Oneshot => {
                 let answer = plugin.run(&self.invocation).await;
-                (answer.result.map(|()| None), answer.would_be, answer.log)
+                (answer.result.map(|()| None), answer.would_be, texts(answer.log))
             }
         };
         match &receipt {

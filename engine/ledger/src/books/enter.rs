@@ -29,11 +29,10 @@ impl Books {
         offence: &Offence,
     ) -> Result<EntryId, LedgerError> {
         let now = self.now();
-        self.refuse_without_space(now.boot_ms)?;
+        let id = self.next_id(now.boot_ms)?;
         if asked.offences == Way::Wazuh && !asked.unnamed {
             self.count_wazuh_offence(asked, offence)?;
         }
-        let id = self.next_id();
         // Wazuh counts from the order, ours from the first effect.
         let due = offence
             .length
@@ -72,8 +71,7 @@ impl Books {
         if new.source.is_some_and(|source| self.is_handled(source)) {
             return Ok(Handed::Handled);
         }
-        self.refuse_without_space(self.now().boot_ms)?;
-        let id = self.next_id();
+        let id = self.next_id(self.now().boot_ms)?;
         let lengths = Lengths::of(new);
         let asked = Asked::of(new, lengths.as_ref());
         let offence = Offence { number: 1, length: lengths.as_ref().map(|lengths| lengths.base) };
@@ -141,18 +139,13 @@ impl Books {
         }
     }
 
-    fn next_id(&mut self) -> EntryId {
-        let id = EntryId(self.next);
-        self.next = self.next.saturating_add(1);
-        id
-    }
-
-    fn refuse_without_space(&mut self, boot_ms: i64) -> Result<(), LedgerError> {
+    /// A number for what is new, when there is space for it. Where there is only
+    /// just space again, no number may have been taken yet.
+    fn next_id(&mut self, boot_ms: i64) -> Result<EntryId, LedgerError> {
         let open = self.open_count();
-        match self.store.space(boot_ms, open).map_err(|error| self.failed(&error))? {
-            Space::Enough => Ok(()),
-            Space::Short => Err(LedgerError::NoRoom { path: self.path.to_path_buf() }),
-        }
+        let space = self.store.space(boot_ms, open).map_err(|error| self.failed(&error))?;
+        let given = if space == Space::Enough { self.numbers.give() } else { None };
+        given.map(EntryId).ok_or_else(|| LedgerError::NoRoom { path: self.path.to_path_buf() })
     }
 
     fn definition(&mut self, text: &Arc<str>, digest: Option<&Arc<str>>) -> Result<i64, LedgerError> {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use riposte_policy::config::Mode;
 use riposte_policy::order::EntryId;
 
+use super::numbers::Numbers;
 use super::{Books, offset_ms};
 use crate::clock::Clock;
 use crate::condition::Shared;
@@ -47,7 +48,7 @@ impl Books {
             boot: 0,
             offset_ms: offset_ms(&opened),
             opened,
-            next: 1,
+            numbers: Numbers::new(),
             definitions: HashMap::new(),
             handled: HashMap::new(),
         };
@@ -78,7 +79,9 @@ impl Books {
         // writes a page, so that the commit syncs all before it.
         let version = self.conn().pragma_update(None, "user_version", crate::schema::VERSION);
         version.map_err(|error| self.failed(&error))?;
+        self.take_first_numbers()?;
         self.execute("COMMIT", ())?;
+        self.numbers.committed();
         if self.store.hold_log().is_err() || self.store.is_short() {
             let boot_ms = self.now().boot_ms;
             self.store.give_up_reserve(boot_ms).map_err(|error| self.failed(&error))?;
@@ -97,14 +100,11 @@ impl Books {
         let handled = self.read_handled()?;
         let last = |above: &BTreeSet<(u64, u32)>| above.last().map(|(offset, _)| *offset);
         index.replay(handled.iter().filter_map(|(input, above)| Some((*input, last(above)?))));
-        let next = self.number("SELECT coalesce(max(id), 0) + 1 FROM entry")?;
-        let floor = self.number("SELECT coalesce(max(next), 1) FROM salvage")?;
         let condition = self.condition.lock();
         condition.owed.apply(&mut index);
         *self.index.lock().unwrap_or_else(PoisonError::into_inner) = index;
         drop(condition);
         self.handled = handled;
-        self.next = self.next.max(next).max(floor);
         self.definitions.clear();
         Ok(())
     }
@@ -235,9 +235,5 @@ impl Books {
         .query_map([], |row| Ok(Pending { id: EntryId(row.get(0)?), due_boot_ms: row.get(1)? }))
         .and_then(Iterator::collect)
         .map_err(|error| self.failed(&error))
-    }
-
-    fn number(&self, sql: &str) -> Result<i64, LedgerError> {
-        self.statement(sql)?.query_row((), |row| row.get(0)).map_err(|error| self.failed(&error))
     }
 }

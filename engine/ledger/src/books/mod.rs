@@ -13,6 +13,7 @@ mod enter;
 mod extend;
 mod input;
 mod load;
+mod numbers;
 mod offence;
 mod owed;
 mod redact;
@@ -40,6 +41,7 @@ use crate::store::{self, Store};
 
 use clock::{due, due_at, offset_ms};
 pub(crate) use input::inputs;
+use numbers::Numbers;
 pub(crate) use rule::{allows, modes, pauses};
 
 /// With less than this left, in bytes, a failure is the full disk's.
@@ -66,9 +68,7 @@ pub(crate) struct Books {
     offset_ms: i64,
     /// When these books were opened.
     opened: Now,
-    /// Never taken back, not even with a failed commit: nobody then acts on an
-    /// entry that has another's number.
-    next: i64,
+    numbers: Numbers,
     /// Definitions that are in the tables, by their number.
     definitions: HashMap<(Arc<str>, Option<Arc<str>>), i64>,
     /// Per input: what was admitted from above its position.
@@ -88,6 +88,7 @@ impl Books {
     pub(crate) fn begin(&mut self) -> Result<(), LedgerError> {
         self.look_at_suspicion()?;
         self.execute("BEGIN IMMEDIATE", ())?;
+        self.take_numbers()?;
         self.write_owed()?;
         if self.store.is_short() {
             let (boot_ms, open) = (self.now().boot_ms, self.open_count());
@@ -105,6 +106,7 @@ impl Books {
         self.execute("COMMIT", ())?;
         // Only now: what was not committed is to be followed again.
         self.offset_ms = offset_ms;
+        self.numbers.committed();
         let settled = std::mem::take(&mut self.settling);
         self.condition.lock().owed.settled(&settled);
         if self.store.is_short() {
@@ -121,6 +123,7 @@ impl Books {
     /// [`Books::load`].
     pub(crate) fn roll_back(&mut self, error: &LedgerError) -> Result<(), LedgerError> {
         self.settling.clear();
+        self.numbers.rolled_back();
         // SQLite has done it by itself after some errors.
         let undone =
             if self.store.conn.is_autocommit() { Ok(()) } else { self.execute("ROLLBACK", ()).map(drop) };

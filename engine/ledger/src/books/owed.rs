@@ -37,12 +37,12 @@ impl Books {
 
     /// Gives no entry a number up to `id`.
     pub(crate) fn never_again(&mut self, id: EntryId) -> Result<(), LedgerError> {
-        if id.0 < self.next {
+        if self.numbers.is_past(id.0) {
             return Ok(());
         }
         let now_ms = self.now().wall_ms;
         salvage::never_again(self.conn(), id, now_ms).map_err(|error| self.failed(&error))?;
-        self.next = id.0.saturating_add(1);
+        self.numbers.leave_out(id.0);
         Ok(())
     }
 

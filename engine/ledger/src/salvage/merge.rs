@@ -61,7 +61,10 @@ pub(super) fn merge(
         };
         counts.tables_cut += u64::from(!is_whole);
     }
-    let highest = mend::highest(to)?;
+    // Numbers may have been told whose entries are nowhere.
+    let taken = count(from, "SELECT coalesce(max(next), 0) FROM salvage").unwrap_or(0);
+    let taken = i64::try_from(taken).unwrap_or(0).saturating_sub(1);
+    let highest = mend::highest(to)?.max(taken);
     // What lies beyond the last that could be read was given, too.
     Ok(if lost.is_empty() && highest >= copied {
         highest

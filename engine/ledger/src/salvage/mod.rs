@@ -210,6 +210,16 @@ pub(crate) fn never_again(conn: &Connection, id: EntryId, now_ms: i64) -> rusqli
     .map(drop)
 }
 
+/// Notes, in a row of its own, which number the next entry of another process gets.
+pub(crate) fn hold_numbers(conn: &Connection, next: i64, now_ms: i64) -> rusqlite::Result<()> {
+    conn.prepare_cached(
+        "INSERT OR REPLACE INTO salvage (number, time, why, aside, next, counts)
+         VALUES (0, ?1, 'numbers that are taken', '', ?2, '{}')",
+    )?
+    .execute((now_ms, next))
+    .map(drop)
+}
+
 fn write(conn: &Connection, salvaged: &Salvaged, next: i64) -> rusqlite::Result<()> {
     conn.execute(
         "INSERT INTO salvage (time, why, aside, backup, next, counts) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",

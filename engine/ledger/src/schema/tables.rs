@@ -205,7 +205,8 @@ CREATE TABLE reserve (
 ";
 
 /// What became of ledgers that were found damaged. Entries get no number below
-/// `next`: one that was lost may still be marked on the host.
+/// `next`: one that was lost may still be marked on the host. The row 0 is of
+/// every ledger, and holds the numbers that were taken.
 pub(super) const SALVAGE: &str = "
 CREATE TABLE salvage (
     number  INTEGER PRIMARY KEY,

@@ -13,6 +13,7 @@ mod handed;
 mod hold;
 mod input;
 mod life;
+mod numbers;
 mod offence;
 mod repeat;
 mod rule;

@@ -123,6 +123,13 @@ impl Disk {
         self.state().syncs = syncs;
     }
 
+    /// Tells whether nothing is left of it.
+    #[cfg(test)]
+    pub(crate) fn watch(&self) -> impl Fn() -> bool + use<> {
+        let state = Arc::downgrade(&self.state);
+        move || state.upgrade().is_none()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
