@@ -68,6 +68,13 @@ impl Tools {
 
     /// Checks what a language needs beside the programs of its steps.
     pub(crate) fn check(&self, language: Language) -> Result<(), Error> {
+        let scripted = matches!(language, Language::JavaScript | Language::TypeScript);
+        // The build of the SDK fetches what package.json names. Without one, as in
+        // the examples of the SDK, its tools have to be there.
+        if scripted && !self.project.join("package.json").is_file() {
+            self.require("esbuild")?;
+            self.require("componentize-qjs")?;
+        }
         let target = "wasm32-unknown-unknown";
         // Without rustc the step itself will say what is missing.
         if language != Language::Rust || self.find("rustc").is_none() {

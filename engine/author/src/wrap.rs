@@ -55,7 +55,7 @@ impl Wrap {
                 )
                 .map_err(|error| WrapError::World { wit: wit.clone(), why: format!("{error:#}") })?;
             }
-            None if contains(&module, b"component-type") => {}
+            None if describes_itself(&module) => {}
             None => return Err(WrapError::NoWit),
         }
         let adapter = self.adapter.as_deref().unwrap_or(WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER);
@@ -87,6 +87,11 @@ impl Wrap {
 fn worlds(resolve: &Resolve, package: PackageId) -> Vec<String> {
     let package = resolve.packages.get(package);
     package.map(|package| package.worlds.keys().cloned().collect()).unwrap_or_default()
+}
+
+/// Whether the module carries its world, as a linker wrote it.
+pub(crate) fn describes_itself(module: &[u8]) -> bool {
+    contains(module, b"component-type")
 }
 
 fn contains(bytes: &[u8], part: &[u8]) -> bool {

@@ -135,7 +135,7 @@ pub fn stage() -> Result<Stage, ScenarioError> {
 pub fn subject(stage: &Stage, file: &Path, bytes: Vec<u8>) -> Result<Subject, String> {
     /// From this size on compiling is felt.
     const LARGE: usize = 1 << 20;
-    if bytes.len() > LARGE {
+    if bytes.len() > LARGE && !stage.knows(&bytes) {
         eprintln!("riposte: compiling {} MiB; the next run finds it compiled", bytes.len() >> 20);
     }
     let size = bytes.len();
