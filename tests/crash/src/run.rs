@@ -114,11 +114,11 @@ impl Run<'_> {
         let closed = soon(|| {
             let entries = entries(self.scene)?;
             let all = entries.len() >= self.load.entries.len();
-            (engine.ended().is_some() || all && !entries.iter().any(promise::Entry::is_open)).then_some(())
+            (engine.ended().is_some() || all && !promise::are_open(&entries)).then_some(())
         });
         if closed.is_none() {
-            let open: Vec<_> =
-                entries(self.scene).unwrap_or_default().into_iter().filter(promise::Entry::is_open).collect();
+            let mut open = entries(self.scene).unwrap_or_default();
+            open.retain(|entry| entry.state.is_open());
             self.broken(format!("never over: {open:?}"));
         }
         if let Some(end) = engine.ended() {
@@ -290,8 +290,7 @@ impl Run<'_> {
     fn undone(&self, engine: &mut Engine) {
         let _ = soon(|| {
             let entries = entries(self.scene)?;
-            let all =
-                entries.len() >= self.load.entries.len() && !entries.iter().any(promise::Entry::is_open);
+            let all = entries.len() >= self.load.entries.len() && !promise::are_open(&entries);
             (all || engine.ended().is_some()).then_some(())
         });
     }

@@ -4,13 +4,15 @@ mod driven;
 mod heads;
 mod hold;
 mod intake;
+mod reading;
 mod repeat;
 mod settled;
 mod standby;
+mod standing;
 mod unwritable;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use riposte_policy::order::EntryId;
@@ -19,12 +21,11 @@ use crate::books::Books;
 use crate::clock::Clock;
 use crate::condition::Shared;
 use crate::entry::{
-    Admitted, Cause, EffectRow, Entry, Filter, Handed, Held, NewEntry, Rekeyed, Settled, Standing, Undo,
-    WouldBe, length_ms,
+    Admitted, Cause, Entry, Handed, NewEntry, Rekeyed, Settled, Standing, Undo, WouldBe, length_ms,
 };
 use crate::error::LedgerError;
 use crate::index::Index;
-use crate::reader::{self, Reader};
+use crate::reader::Reader;
 use crate::salvage::Salvaged;
 use crate::store::{self, Disk, HostDisk};
 use crate::writer::{AtOnce, Writer, when_durable};
@@ -33,6 +34,7 @@ pub use self::heads::Heads;
 pub(crate) use self::heads::read as read_head;
 pub use driven::{Driven, Turn};
 pub use hold::Hold;
+pub use reading::Named;
 pub use repeat::{Extended, Extension, Known, Same};
 
 /// The ledger. Clones share it; it is closed when the last one goes.
@@ -113,20 +115,6 @@ pub enum Wait {
     Durable,
 }
 
-/// An effect that the host shows, for [`Ledger::known`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Named {
-    /// The entry that it names.
-    pub entry: Option<EntryId>,
-    /// The interface.
-    pub interface: String,
-    /// The target.
-    pub target: String,
-}
-
-/// How many holders of an effect are looked at for the first of them.
-const FEW: usize = 64;
-
 /// Whose offences to forget.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Offences {
@@ -184,32 +172,6 @@ impl Ledger {
         let clock = Arc::clone(clock);
         let ledger = Self(Arc::new(Inner { reader, writer, index, condition, path, clock, heads }));
         Ok(Opened { ledger, recovery: left.recovery, pending: left.pending, salvaged: None })
-    }
-
-    /// Reads entries without an engine, or beside one; also in a ledger of
-    /// version 1, which stays as it is.
-    ///
-    /// # Errors
-    ///
-    /// When there is no ledger of a version that this program knows.
-    pub fn read(path: &Path, filter: &Filter) -> Result<Vec<Entry>, LedgerError> {
-        let conn = store::open_to_read(path, &HostDisk)?;
-        reader::entries(&conn, filter).map_err(|error| LedgerError::sqlite(path, &error))
-    }
-
-    /// Reads one entry, with its alert, and its effects in the order they were
-    /// recorded; without an engine, or beside one.
-    ///
-    /// # Errors
-    ///
-    /// When there is no ledger of a version that this program knows.
-    pub fn read_entry(path: &Path, id: EntryId) -> Result<Option<(Entry, Vec<EffectRow>)>, LedgerError> {
-        let conn = store::open_to_read(path, &HostDisk)?;
-        let read = || {
-            let Some(entry) = reader::entry(&conn, id)? else { return Ok(None) };
-            Ok(Some((entry, reader::effects(&conn, id)?)))
-        };
-        read().map_err(|error| LedgerError::sqlite(path, &error))
     }
 
     /// Enters `new`, unless the same is in force, under way or handled.
@@ -295,59 +257,6 @@ impl Ledger {
         self.ask_first(Wait::Applied, move |books| books.release(id, &interface, &target)).await
     }
 
-    /// How long an effect is to stay, over all who hold it. From memory.
-    pub fn standing(&self, interface: &str, target: &str) -> Standing {
-        self.standing_except(None, interface, target)
-    }
-
-    /// The same, over all but `id`. From memory.
-    pub fn others(&self, id: EntryId, interface: &str, target: &str) -> Standing {
-        self.standing_except(Some(id), interface, target)
-    }
-
-    /// How long an effect is to stay, and the first of the entries that hold it.
-    /// From memory.
-    pub fn marked(&self, interface: &str, target: &str) -> (Standing, Option<EntryId>) {
-        let boot_ms = self.0.clock.now().boot_ms;
-        let index = self.0.index.lock().unwrap_or_else(PoisonError::into_inner);
-        let print = index.target(interface, target);
-        // Of a crowd a few are looked at: any of them is a holder.
-        let first = index.holders(print).take(FEW).map(|live| live.id).min();
-        (index.standing(print, None, boot_ms), first)
-    }
-
-    /// Which of these effects were recorded here: by the entry that is named, or
-    /// where none is, by this ledger at all as far as anybody can tell.
-    ///
-    /// # Errors
-    ///
-    /// When the ledger cannot be read.
-    pub async fn known(&self, effects: Vec<Named>) -> Result<Vec<bool>, LedgerError> {
-        self.read_all(move |conn| reader::known(conn, &effects)).await
-    }
-
-    fn standing_except(&self, except: Option<EntryId>, interface: &str, target: &str) -> Standing {
-        let boot_ms = self.0.clock.now().boot_ms;
-        let index = self.0.index.lock().unwrap_or_else(PoisonError::into_inner);
-        index.standing(index.target(interface, target), except, boot_ms)
-    }
-
-    /// What restores the state before the first claim on a target that `id`
-    /// claimed.
-    ///
-    /// # Errors
-    ///
-    /// When the ledger cannot be read.
-    pub async fn prior(
-        &self,
-        id: EntryId,
-        interface: &str,
-        target: &str,
-    ) -> Result<Option<String>, LedgerError> {
-        let (interface, target) = (interface.to_owned(), target.to_owned());
-        self.ask_first(Wait::Applied, move |books| books.prior(id, &interface, &target)).await
-    }
-
     /// Records that an intended entry was carried out, with what its component
     /// returned; durable. It takes no commit more than an answer at once would,
     /// and an entry that nobody knows to be in force is not extended, nor kept
@@ -430,56 +339,6 @@ impl Ledger {
         self.ask(Wait::Durable, move |books| books.attempt(id)).await
     }
 
-    /// One entry, open or closed, with its alert, message and receipt.
-    ///
-    /// # Errors
-    ///
-    /// When the ledger cannot be read.
-    pub async fn entry(&self, id: EntryId) -> Result<Option<Entry>, LedgerError> {
-        self.read_all(move |conn| reader::entry(conn, id)).await
-    }
-
-    /// The entries that `filter` lets through, by number, which is the order
-    /// they were entered in, without alerts.
-    ///
-    /// # Errors
-    ///
-    /// When the ledger cannot be read.
-    pub async fn entries(&self, filter: Filter) -> Result<Vec<Entry>, LedgerError> {
-        self.read_all(move |conn| reader::entries(conn, &filter)).await
-    }
-
-    /// Every effect that an entry recorded, in the order it did.
-    ///
-    /// # Errors
-    ///
-    /// When the ledger cannot be read.
-    pub async fn effects(&self, id: EntryId) -> Result<Vec<EffectRow>, LedgerError> {
-        self.read_all(move |conn| reader::effects(conn, id)).await
-    }
-
-    /// Everything of an interface that open entries hold: what the host should
-    /// show.
-    ///
-    /// # Errors
-    ///
-    /// When the ledger cannot be read.
-    pub async fn held(&self, interface: &str) -> Result<Vec<Held>, LedgerError> {
-        let asked = interface.to_owned();
-        let held = self.read_all(move |conn| reader::held(conn, &asked)).await?;
-        let with_standing = |(target, prior): (String, Option<String>)| {
-            let standing = self.standing(interface, &target);
-            Held { target, prior, standing }
-        };
-        Ok(held.into_iter().map(with_standing).collect())
-    }
-
-    /// Number of open entries, shadows included. From memory.
-    #[must_use]
-    pub fn open_entries(&self) -> usize {
-        self.0.index.lock().unwrap_or_else(PoisonError::into_inner).len()
-    }
-
     /// Forgets offences: how many offenders that were; durable.
     ///
     /// # Errors
@@ -536,6 +395,10 @@ impl Ledger {
         self.ask(Wait::Durable, |_| Ok(())).await
     }
 
+    fn index(&self) -> MutexGuard<'_, Index> {
+        self.0.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn ask<T: Send + 'static>(
         &self,
         wait: Wait,
@@ -552,19 +415,5 @@ impl Ledger {
         act: impl FnOnce(&mut Books) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, LedgerError> {
         self.0.writer.ask_first(wait, act).await
-    }
-
-    /// Reads what is committed, after what was asked before is. When that
-    /// cannot be committed, what is there can still be read.
-    async fn read_all<T: Send + 'static>(
-        &self,
-        query: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, LedgerError> {
-        if let Err(error) = self.flush().await
-            && !error.is_storage()
-        {
-            return Err(error);
-        }
-        self.0.reader.ask(query).await
     }
 }
