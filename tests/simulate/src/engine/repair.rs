@@ -12,17 +12,21 @@ use super::Engine;
 impl Engine {
     /// For the start.
     pub(super) async fn repair(&self) {
-        let Some(effects) = self.claimed(true).await else { return };
+        let Some(effects) = self.claimed(true).await else {
+            self.capabilities.owe_blocks();
+            return;
+        };
         let (mended, outcome) = self.capabilities.repair_all(&effects).await;
         self.world.note(|| format!("repaired: {mended:?}, {outcome:?}"));
     }
 
     /// Settles what others changed since.
     pub(super) async fn compare(&self) {
-        let Some(effects) = self.claimed(false).await else { return };
         // Everything, as when the kernel told of more than single elements.
         let look = if self.world.with(|parts| parts.random.percent(50)) { Look::Whole } else { Look::Quick };
-        let touched = Touched { blocks: Blocks::Any(look), ..Touched::anything() };
+        let blocks = if self.capabilities.owes_blocks() { Blocks::All } else { Blocks::Any(look) };
+        let Some(effects) = self.claimed(blocks == Blocks::All).await else { return };
+        let touched = Touched { blocks, ..Touched::anything() };
         let (mended, outcome) = self.capabilities.compare(&touched, &effects).await;
         self.world.note(|| format!("compared: {mended:?}, {outcome:?}"));
     }

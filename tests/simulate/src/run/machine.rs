@@ -120,11 +120,6 @@ impl Machine {
         {
             process.engine.events.borrow_mut().push_back(Event::Tick);
         }
-        if let Some(process) = &mut self.process
-            && process.writes_at().is_some_and(|at| at <= awake_ms)
-        {
-            process.write_what_waits(&self.world);
-        }
     }
 
     pub(super) fn run_process(&mut self, act: impl FnOnce(&mut Process)) {

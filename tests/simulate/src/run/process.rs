@@ -38,20 +38,20 @@ impl Process {
         if self.executor.step(random) {
             return Turn::Answered;
         }
-        let turn = self.driven.turn();
+        let awake_ms = world.clocks.awake_ms();
+        let writes = self.writes_at().is_some_and(|at| at <= awake_ms);
+        let turn = if writes { self.driven.write_marks() } else { self.driven.turn() };
         Self::noticed(world, turn);
+        if writes {
+            self.wrote_ms = awake_ms;
+            return Turn::Answered;
+        }
         turn
     }
 
     /// When positions, and what is owed to the tables, are written next.
     pub(super) fn writes_at(&self) -> Option<i64> {
         self.driven.is_waiting().then_some(self.wrote_ms + WRITES_MS)
-    }
-
-    /// As the writer's thread does it when nothing else is asked of it.
-    pub(super) fn write_what_waits(&mut self, world: &World) {
-        self.wrote_ms = world.clocks.awake_ms();
-        Self::noticed(world, self.driven.write_marks());
     }
 
     /// What became of a commit.
