@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help build demo dist test crash flood simulate bench fuzz fmt lint doc unit deny install clean-demo
+.PHONY: help build demo dist test sdk crash flood simulate bench fuzz fmt lint doc unit deny install clean-demo
 
 STAGE := tests/make/stage
 # Where Cargo builds: $CARGO_TARGET_DIR is honoured, as Cargo honours it.
@@ -40,7 +40,10 @@ test: ## Everything CI runs
 	@$(STAGE) "check (FreeBSD)" tests/make/elsewhere x86_64-unknown-freebsd
 	@$(STAGE) "check (Windows)" tests/make/elsewhere x86_64-pc-windows-gnu
 	@RUSTDOCFLAGS="-D warnings" $(STAGE) "docs" cargo doc --workspace --no-deps --locked --document-private-items
-	@$(STAGE) "tests" cargo test --workspace --locked --no-fail-fast
+	@$(STAGE) "tests" cargo test --workspace --exclude riposte-conformance --locked --no-fail-fast
+	@$(STAGE) "sdk (tools)" tests/make/sdk tools
+	@$(STAGE) "sdk (native tests)" tests/make/sdk native
+	@$(STAGE) "sdk (conformance)" tests/make/sdk conformance
 	@CARGO_TARGET_DIR=$(CURDIR)/target/components $(STAGE) "clippy (components)" tests/make/components clippy --all-targets --locked -- -D warnings
 	@CARGO_TARGET_DIR=$(CURDIR)/target/components $(STAGE) "tests (components)" tests/make/components test --locked
 	@$(STAGE) "deny (bans, licences, sources)" cargo deny --log-level error check bans licenses sources
@@ -50,6 +53,11 @@ crash: ## Kill and fail the real engine at POINTS system calls (10000): docs/cra
 	@tests/make/tools crash
 	@$(STAGE) "build" cargo build --locked -p riposte -p riposte-crash
 	@$(BUILT)/debug/riposte-crash --points $(or $(POINTS),10000) $(if $(SEED),--seed $(SEED))
+
+sdk: ## Build every example of every SDK with its real tools, and play the scenarios: WORDS="python block" for some
+	@tests/make/tools sdk
+	@$(STAGE) "sdk (tools)" tests/make/sdk tools
+	@$(STAGE) "sdk (conformance)" tests/make/sdk conformance $(WORDS)
 
 bench: ## Ratios against what users run today, measured in one run
 	@tests/make/tools bench

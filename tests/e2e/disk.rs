@@ -205,6 +205,8 @@ fn a_disk_that_answers_nothing_any_more_keeps_no_undo_from_its_time() {
         ledger["state"] == "failing" && ledger["unrecorded_undos"] == 20
     });
     let log = engine.log();
+    // What nothing could be read of came back from memory.
+    let from_memory = log.matches("undone from memory").count();
     let pid = failing.id().to_string();
     assert!(small.host.command("kill").args(["-INT", &pid]).status().unwrap().success());
     failing.wait().unwrap();
@@ -216,6 +218,93 @@ fn a_disk_that_answers_nothing_any_more_keeps_no_undo_from_its_time() {
     });
     let verified = small.host.riposte(&["ledger", "verify"]);
     assert_eq!(verified.code, 0, "{verified:?} {log}");
+    assert!(from_memory > 0, "{log}");
+    // The audit has a line of each all the same.
+    let audit = small.host.path("log/audit.jsonl").display().to_string();
+    until("all are told", || {
+        let audit = small.sh(&format!("cat {audit}"));
+        audit.lines().filter(|line| line.contains("\"kind\":\"undone\"")).count() == 20
+    });
+    engine.stop();
+}
+
+/// Where a salvage is killed: at which call about the ledger's files, by the
+/// expression that strace takes, and at which of them.
+const KILLED_AT: [(&str, u32); 10] = [
+    ("/^rename", 1),
+    ("/^rename", 2),
+    ("/^rename", 3),
+    ("/^rename", 4),
+    ("/sync$", 1),
+    ("/sync$", 2),
+    ("/sync$", 3),
+    ("/^unlink", 1),
+    ("/^pwrite", 1),
+    ("/^pwrite", 30),
+];
+
+#[test]
+fn a_salvage_that_is_killed_anywhere_is_finished_by_the_next_start() {
+    const BLOCKS: u32 = 100;
+    let host = Host::new();
+    host.configure(&configuration(3_600));
+    host.alerts(&(0..BLOCKS).map(|n| sshd(n, &address(n))).collect::<Vec<_>>());
+    let ended = host.once(&[]);
+    assert_eq!((ended.code, host.count("in-force")), (0, BLOCKS as usize), "{ended:?}");
+    let sh = |script: &str| {
+        let output = host.command("sh").args(["-c", script]).output().unwrap();
+        assert!(output.status.success(), "{script}: {output:?}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let state = host.path("state").display().to_string();
+    let ledger = format!("{state}/ledger.db");
+    let home = host.path("state").parent().unwrap().to_owned();
+    // A copy of before, and a header that is none.
+    let made = host.riposte(&["ledger", "backup", &format!("{ledger}.backup")]);
+    assert_eq!(made.code, 0, "{made:?}");
+    sh(&format!("dd if=/dev/urandom of={ledger} bs=4096 count=1 conv=notrunc 2>/dev/null"));
+    assert_eq!(host.riposte(&["ledger", "verify"]).code, 1);
+    sh(&format!("cp -a {state} {state}.kept"));
+    let mut killed = 0;
+    for (call, when) in KILLED_AT {
+        sh(&format!("rm -rf {state} && cp -a {state}.kept {state}"));
+        let mut command = host.command("strace");
+        command.args(["-f", "-qq", "-o", "/dev/null"]);
+        for suffix in ["", "-wal", "-journal", ".new", ".new-journal", ".salvaged", ".backup"] {
+            command.arg("-P").arg(format!("{ledger}{suffix}"));
+        }
+        command.args(["-e", &format!("trace={call}"), "-e"]);
+        command.arg(format!("inject={call}:signal=SIGKILL:when={when}"));
+        command.arg(riposte_tests::binary()).args(["run", "--once", "--home"]).arg(&home);
+        let ended = command.arg("--alerts").arg(host.path("alerts.json")).output().unwrap();
+        // A salvage that has no such call has ended well.
+        killed += u32::from(!ended.status.success());
+        let again = host.once(&[]);
+        assert_eq!(again.code, 0, "{call} {when}: {again:?}");
+        assert_eq!(host.count("in-force"), BLOCKS as usize, "{call} {when}: {again:?}");
+        assert_eq!(blocked(&host), BLOCKS as usize, "{call} {when}");
+        assert_eq!(host.riposte(&["ledger", "verify"]).code, 0, "{call} {when}");
+        // Set aside, not deleted; twice where it was begun again from the start.
+        assert!(!sh(&format!("ls {ledger}.damaged-*")).is_empty(), "{call} {when}");
+    }
+    assert!(killed >= 6, "{killed} of the points are in a salvage");
+}
+
+#[test]
+fn a_second_engine_on_one_home_is_told_who_holds_it_and_changes_nothing() {
+    let host = Host::new();
+    host.configure(&configuration(600));
+    let engine = host.start(&[]);
+    host.alerts(&[sshd(1, "198.18.0.1")]);
+    until("it is in force", || host.count("in-force") == 1);
+    let second = host.once(&[]);
+    assert_ne!(second.code, 0, "{second:?}");
+    let words = format!("(process {})", engine.pid());
+    assert!(second.err.contains(&words) && second.err.contains("--home"), "{second:?}");
+    assert_eq!((host.count("in-force"), blocked(&host)), (1, 1));
+    // The first one goes on.
+    host.alerts(&[sshd(2, "198.18.0.2")]);
+    until("the next one is in force", || blocked(&host) == 2);
     engine.stop();
 }
 

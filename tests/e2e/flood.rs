@@ -11,7 +11,7 @@
     reason = "a test that cannot go on has failed; it plays the user"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{BufWriter, Write};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -30,6 +30,14 @@ case "$line" in *'"command":"delete"'*) exit 0 ;; esac
 trap '' TERM INT HUP
 while :; do sleep 1000; done
 "#;
+
+/// How long after the due time the kernel drops a block by itself, in
+/// milliseconds.
+const GRACE: i128 = 2_000;
+
+/// How many may be undone before one that was due earlier: four times as many as
+/// are undone at a time.
+const OVERTAKE: usize = 1_024;
 
 /// What is fired by every alert.
 const CONFIGURATION: &str = r#"
@@ -131,11 +139,39 @@ fn milliseconds(time: &Value) -> i128 {
     SystemTime::from(time).duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis().cast_signed()
 }
 
+/// When the audit says that the undo of each entry began: for what had to wait
+/// for others, that it was off the host by then.
+fn undoing(host: &Host) -> HashMap<i64, i128> {
+    let mut begun = HashMap::new();
+    for line in host.audit().lines().filter(|line| line.contains("\"undoing\"")) {
+        let event: Value = serde_json::from_str(line).unwrap();
+        if event["kind"] == "undoing" {
+            begun.entry(event["entry"].as_i64().unwrap()).or_insert_with(|| milliseconds(&event["time"]));
+        }
+    }
+    begun
+}
+
+/// Asserts that what was due first was undone first, but for those that were under
+/// way together.
+fn undone_in_order(undone: &[(i128, i128)]) {
+    let mut dues: Vec<i128> = undone.iter().map(|(due, _)| *due).collect();
+    dues.sort_unstable();
+    let mut by_end = undone.to_vec();
+    by_end.sort_by_key(|(due, closed)| (*closed, *due));
+    for (ended, (due, _)) in by_end.iter().enumerate() {
+        let due_no_later = dues.partition_point(|other| other <= due);
+        // So many of those that were due later at least have overtaken it.
+        let overtook = (ended + 1).saturating_sub(due_no_later);
+        assert!(overtook <= OVERTAKE, "{overtook} were undone before one that was due before them");
+    }
+}
+
 #[test]
 fn every_alert_of_a_flood_is_accounted_for_within_bounds() {
     let asked = std::env::var("RIPOSTE_FLOOD").ok().map(|alerts| alerts.parse().unwrap());
     let flood =
-        asked.map_or_else(|| Flood::of(30_000, 1_500), |alerts| Flood::of(alerts, 50_000.min(alerts)));
+        asked.map_or_else(|| Flood::of(30_000, 1_500), |alerts| Flood::of(alerts, 50_000.min(alerts / 2)));
     let host = Host::new();
     host.configure(CONFIGURATION);
     host.program("hangs.sh", HANGS);
@@ -196,25 +232,32 @@ fn every_alert_of_a_flood_is_accounted_for_within_bounds() {
     assert_eq!(sum(&drop["refused"]), drop["refused"]["paused"].as_u64().unwrap(), "{drop}");
     assert_eq!(drop["ended"]["failed"], Value::Null);
 
-    // Every rollback came, and none too early.
+    // Every rollback came, none too early, and the first that was due first.
     let entries = host.entries();
-    let mut latest = 0;
+    let undoing = undoing(&host);
+    let (mut undone, mut latest, mut latest_off, mut by_kernel) = (Vec::new(), 0, 0, 0);
     for entry in entries.iter().filter(|entry| entry["state"] == "closed" && entry["command"] == "drop") {
-        let late = milliseconds(&entry["closed"]) - milliseconds(&entry["due"]);
-        assert!(late >= 0, "undone too early: {entry}");
-        latest = latest.max(late);
+        let (due, closed) = (milliseconds(&entry["due"]), milliseconds(&entry["closed"]));
+        let off = undoing[&entry["id"].as_i64().unwrap()] - due;
+        assert!(closed >= due, "undone too early: {entry}");
+        assert!(off >= 0, "begun too early: {entry}");
+        undone.push((due, closed));
+        latest = latest.max(closed - due);
+        latest_off = latest_off.max(off);
+        by_kernel += usize::from(off > GRACE);
     }
+    undone_in_order(&undone);
     let in_force = drop["ended"]["in-force"].as_u64().unwrap();
     assert!(in_force >= u64::from(flood.addresses), "each address was blocked: {drop}");
-    let closed =
-        entries.iter().filter(|entry| entry["command"] == "drop" && entry["state"] == "closed").count();
+    let closed = undone.len();
     assert_eq!(closed as u64, in_force);
 
     assert!(peak < MOST_KIB, "{peak} KiB at its peak, more than {MOST_KIB}");
     let bytes = std::fs::metadata(host.path("alerts.json")).unwrap().len();
     println!(
         "{} alerts for {} addresses ({} MiB): read in {:.1} s ({:.0} alerts/s), settled in {:.1} s; peak {} MiB of {}; \
-         {} rollbacks, the latest {latest} ms late; orders: {}",
+         {} rollbacks, the latest off the host after {latest_off} ms and closed after {latest} ms, {by_kernel} by the \
+         kernel first; orders: {}",
         flood.alerts,
         flood.addresses,
         bytes >> 20,

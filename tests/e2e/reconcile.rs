@@ -56,6 +56,26 @@ fn a_flushed_ruleset() {
 }
 
 #[test]
+fn a_storm_of_flushes_ends_with_all_back_and_no_more_work_than_flushes() {
+    const FLUSHES: u64 = 20;
+    let (host, engine) = blocked();
+    for _ in 0..FLUSHES {
+        types(&host, "nft", "flush ruleset");
+    }
+    until("all are back", || shown(&host) == ALL);
+    until("it is reported", || !host.events("repaired").is_empty());
+    // By then the engine has nothing more to repair: an alert is answered, and
+    // what it blocks stands beside the others.
+    host.alerts(&[sshd(4, "198.18.0.4")]);
+    until("the next one is in force", || host.count("in-force") == 4);
+    until("it is blocked too", || shown(&host).len() == 4);
+    engine.stop();
+    let repaired = host.events("repaired").len() as u64;
+    assert!((1..=FLUSHES).contains(&repaired), "{repaired} repairs");
+    assert_eq!(shown(&host).len(), 4);
+}
+
+#[test]
 fn a_deleted_table() {
     let (host, _engine) = blocked();
     types(&host, "nft", "delete table inet riposte");

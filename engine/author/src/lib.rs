@@ -2,3 +2,35 @@
 //! built, and tried against scenarios in the real sandbox with a host that only
 //! records. Nothing here acts on the machine but by the author's own build
 //! tools.
+//!
+//! # Layout
+//!
+//! * [`manifest`]: `plugin.toml`, read into types.
+//! * [`project`]: a new project, from [`sources`]: what the binary carries.
+//! * [`language`]: the languages, their tools, and how to get those.
+//! * [`world`]: the world of one project, with the capabilities that it declares
+//!   and no others.
+//! * [`build`](mod@build): from a project to a component that is what its
+//!   manifest says.
+//! * [`scenario`]: what it is to do with an alert, tried without a host.
+//! * `artifact`: that check.
+//! * `tool`, `folder`: the only modules that start programs, and that touch files.
+#![forbid(unsafe_code)]
+
+mod artifact;
+pub mod build;
+pub mod error;
+mod folder;
+pub mod language;
+pub mod manifest;
+pub mod project;
+pub mod scenario;
+pub mod sources;
+mod tool;
+pub mod world;
+
+pub use artifact::check;
+pub use build::{Built, Progress, build, built, native_tests};
+pub use error::Error;
+pub use language::Language;
+pub use manifest::{Capability, Manifest};

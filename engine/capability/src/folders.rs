@@ -6,6 +6,7 @@
 //! the component does is relative to what was opened.
 
 use std::fs::File;
+use std::path::PathBuf;
 
 use riposte_policy::config::Mode;
 use riposte_policy::diagnostic::shown;
@@ -44,6 +45,19 @@ pub fn open(session: &Session) -> Result<Vec<Folder>, Refusal> {
     let opened = session.grants.folders.iter().map(|grant| {
         let access = if shadow { Access::Read } else { grant.access };
         check(grant).map(|(path, folder)| Folder { folder, path, access })
+    });
+    opened.collect()
+}
+
+/// Folders that stand in the place of others: seen under one path, opened from
+/// another, and only read.
+pub(crate) fn played(session: &Session, folders: Vec<(String, PathBuf)>) -> Result<Vec<Folder>, Refusal> {
+    if session.phase == Phase::Keys {
+        return Ok(Vec::new());
+    }
+    let opened = folders.into_iter().map(|(path, real)| {
+        let (_, folder) = check(&FolderGrant { path: real, access: Access::Read })?;
+        Ok(Folder { folder, path, access: Access::Read })
     });
     opened.collect()
 }

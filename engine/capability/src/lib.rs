@@ -13,6 +13,7 @@
 //! * [`claim`]: who holds what; implemented over the ledger.
 //! * [`confirm`]: what must still answer after an effect that can lock people out.
 //! * [`guard`]: what is never acted against, whoever asks.
+//! * [`rehearsal`]: a host that is only played, for whoever writes a response.
 //! * [`backends`]: what does it on this host, one field for each interface.
 //! * [`mark`]: what the host shows as the engine's own.
 //! * [`repair`]: making the host agree with the claims, at start and all the time.
@@ -60,6 +61,7 @@ pub mod process;
 pub mod processes;
 pub mod quarantine;
 pub mod refusal;
+pub mod rehearsal;
 mod removal;
 pub mod repair;
 pub mod routes;
@@ -97,6 +99,7 @@ use lines::Lines;
 use mail::Mail;
 use processes::Processes;
 use quarantine::Quarantine;
+use rehearsal::Rehearsal;
 use routes::Routes;
 use secret::Secrets;
 use services::Services;
@@ -120,6 +123,8 @@ pub struct Capabilities {
     owes_blocks: AtomicBool,
     witness: Arc<dyn Witness>,
     probe: Arc<dyn Probe>,
+    /// In front of everything, when there is one.
+    rehearsal: Option<Arc<Rehearsal>>,
 }
 
 /// How many denials of one run are reported.
@@ -150,6 +155,7 @@ impl Capabilities {
             owes_blocks: AtomicBool::new(false),
             witness: Arc::new(witness::Nobody),
             probe: Arc::new(confirm::Unasked),
+            rehearsal: None,
         }
     }
 
@@ -158,6 +164,23 @@ impl Capabilities {
     #[must_use]
     pub fn with_probe(self, probe: Arc<dyn Probe>) -> Self {
         Self { probe, ..self }
+    }
+
+    /// A host that is only played, and does nothing.
+    #[must_use]
+    pub fn rehearsed(rehearsal: Arc<Rehearsal>) -> Self {
+        let backends = Backends::unavailable(&Refusal::unsupported("this host is only played"));
+        let claims = Arc::new(claim::Memory::default());
+        Self {
+            rehearsal: Some(rehearsal),
+            ..Self::new(claims, backends, Arc::new(Guard::default()))
+        }
+    }
+
+    /// Who is to be asked instead of this host, whatever the call.
+    #[must_use]
+    pub fn rehearsal(&self) -> Option<&Rehearsal> {
+        self.rehearsal.as_deref()
     }
 
     /// The same, which tells `witness` what is refused.
@@ -274,7 +297,21 @@ impl Capabilities {
     /// The requests of `wasi:http` of one run.
     #[must_use]
     pub fn http(&self, session: Session) -> Http {
-        Http::new(session, Arc::clone(&self.backends.http), Arc::clone(&self.witness))
+        let http = Http::new(session, Arc::clone(&self.backends.http), Arc::clone(&self.witness));
+        http.rehearsed(self.rehearsal.clone())
+    }
+
+    /// The folders that a component sees in this run.
+    ///
+    /// # Errors
+    ///
+    /// As for [`folders::open`].
+    #[cfg(target_os = "linux")]
+    pub fn folders(&self, session: &Session) -> Result<Vec<folders::Folder>, Refusal> {
+        match &self.rehearsal {
+            None => folders::open(session),
+            Some(rehearsal) => folders::played(session, rehearsal.folders()),
+        }
     }
 
     /// What is never acted against.

@@ -273,27 +273,12 @@ impl Socket {
         kind: u16,
         header: &[u8],
         body: impl FnOnce(&mut Outbox),
-        mut each: impl FnMut(Message<'_>),
+        each: impl FnMut(Message<'_>),
     ) -> Result<(), Errno> {
-        let sequence = self.numbers(1);
-        let mut outbox = Outbox::default();
-        outbox.message(kind, DUMP, sequence, header, body);
-        self.send(&outbox)?;
-        let mut interrupted = false;
-        while let Some(bytes) = self.receive()? {
-            for message in messages(bytes).filter(|m| m.sequence == sequence) {
-                interrupted |= message.flags & INTERRUPTED != 0;
-                match message.kind {
-                    DONE | ERROR => match errno(message.payload) {
-                        Some(errno) => return Err(errno),
-                        None if interrupted => return Err(Errno::INTR),
-                        None => return Ok(()),
-                    },
-                    _ => each(message),
-                }
-            }
+        match self.request(kind, DUMP, header, body, each)? {
+            true => Err(Errno::INTR),
+            false => Ok(()),
         }
-        Err(Errno::NODATA)
     }
 
     /// Sends one request that is answered by one message, which is handed to
@@ -303,16 +288,31 @@ impl Socket {
         kind: u16,
         header: &[u8],
         body: impl FnOnce(&mut Outbox),
-        mut each: impl FnMut(Message<'_>),
+        each: impl FnMut(Message<'_>),
     ) -> Result<(), Errno> {
+        self.request(kind, ACK, header, body, each).map(drop)
+    }
+
+    /// Sends one request and hands what comes to `each`, until the kernel says
+    /// that this was all: whether what it told of changed meanwhile.
+    fn request(
+        &mut self,
+        kind: u16,
+        flags: u16,
+        header: &[u8],
+        body: impl FnOnce(&mut Outbox),
+        mut each: impl FnMut(Message<'_>),
+    ) -> Result<bool, Errno> {
         let sequence = self.numbers(1);
         let mut outbox = Outbox::default();
-        outbox.message(kind, ACK, sequence, header, body);
+        outbox.message(kind, flags, sequence, header, body);
         self.send(&outbox)?;
+        let mut interrupted = false;
         while let Some(bytes) = self.receive()? {
             for message in messages(bytes).filter(|m| m.sequence == sequence) {
+                interrupted |= message.flags & INTERRUPTED != 0;
                 match message.kind {
-                    ERROR => return errno(message.payload).map_or(Ok(()), Err),
+                    DONE | ERROR => return errno(message.payload).map_or(Ok(interrupted), Err),
                     _ => each(message),
                 }
             }

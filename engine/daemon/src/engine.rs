@@ -25,6 +25,7 @@ use riposte_transport::{Receipt, Transport, Undeliverable};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
 use self::repair::Repairs;
+use crate::ahead::TakenBack;
 use crate::arm::{Armed, Ready};
 use crate::files;
 use crate::intake::Counters;
@@ -75,6 +76,8 @@ pub struct Engine {
     pub switches: Switches,
     /// What is due.
     pub timekeeper: Timekeeper,
+    /// Of what is due, what was taken back before its turn.
+    pub taken_back: TakenBack,
     /// Programs still running.
     pub programs: Programs,
     /// Told whenever an entry was undone.
@@ -196,6 +199,7 @@ impl Engine {
             places: parts.places,
             switches: Switches::default(),
             timekeeper: parts.timekeeper,
+            taken_back: TakenBack::default(),
             programs: Programs::default(),
             undone: Notify::new(),
             started_ms: parts.clock.now().wall_ms,
@@ -394,7 +398,7 @@ impl Engine {
     /// When its bytes are gone or cannot be loaded.
     pub fn version(&self, command: &Command, digest: Digest) -> Result<Arc<Plugin>, String> {
         let path = self.places.versions().join(format!("{digest}.wasm"));
-        let bytes = files::read_at_most(&path, 256 << 20)
+        let bytes = files::read_at_most(&path, crate::installed::LARGEST)
             .map_err(|error| format!("the component that made it is gone: {}: {error}", path.display()))?;
         let grants = Arc::new(command.capabilities.clone().unwrap_or_default());
         let plugin = self.components.load(&command.executable, &bytes, &grants, &command.limits, false);

@@ -48,6 +48,9 @@ pub async fn mind(engine: Arc<Engine>, notify: Notify) {
             }
             last_salvage = found;
         }
+        if known == Health::Ok && engine.report.audit().0.trouble.is_none() {
+            tell_undone(&engine).await;
+        }
         let Some(every) = engine.armed().config.settings.ledger.backup else { continue };
         let now = engine.now();
         let last = engine.ledger.backed_up().map_or(engine.started_ms, |last| last.time_ms);
@@ -84,6 +87,14 @@ pub async fn salvaged(engine: &Engine, salvaged: &Salvaged) {
             }
         }
         Err(refusal) => tracing::warn!(%refusal, "what the host shows cannot be compared with the ledger"),
+    }
+}
+
+/// Writes the lines of what was undone while nothing could be read or written.
+async fn tell_undone(engine: &Engine) {
+    for (id, wall_ms) in engine.remembered.take_undone() {
+        let entry = engine.ledger.entry(id).await.ok().flatten();
+        engine.report.undone_from_memory(entry.as_ref(), id, wall_ms);
     }
 }
 

@@ -41,6 +41,7 @@ mod execd;
 mod exit;
 mod files;
 mod host;
+mod installed;
 mod intake;
 mod keeper;
 mod manager;

@@ -22,9 +22,24 @@ pub struct Remembered(Mutex<Book>);
 struct Book {
     by_entry: HashMap<EntryId, Vec<(Effect, Option<String>)>>,
     effects: usize,
+    /// Undone from memory, and when, in Unix milliseconds: the audit is to have
+    /// a line of each.
+    undone: Vec<(EntryId, i64)>,
 }
 
 impl Remembered {
+    /// An entry was undone that nothing could be read of. The audit has a line of
+    /// it once it can.
+    pub fn undone(&self, entry: EntryId, wall_ms: i64) {
+        self.book().undone.push((entry, wall_ms));
+    }
+
+    /// Those that the audit has no line of yet, which are forgotten here.
+    #[must_use]
+    pub fn take_undone(&self) -> Vec<(EntryId, i64)> {
+        std::mem::take(&mut self.book().undone)
+    }
+
     /// An entry claims an effect. `prior`: what was there before, where this
     /// entry was the first to know it.
     pub fn claimed(&self, entry: EntryId, effect: &Effect, prior: Option<&str>) {

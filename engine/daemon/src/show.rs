@@ -5,6 +5,8 @@ use std::sync::atomic::Ordering;
 
 use riposte_ledger::Entry;
 use riposte_ledger::rule::Allow;
+use riposte_policy::diagnostic::inline;
+use riposte_policy::order::EntryId;
 use serde_json::{Value, json};
 
 use crate::control::Answer;
@@ -41,20 +43,48 @@ pub fn entry(entry: &Entry) -> Value {
     })
 }
 
-/// Entries for people.
+/// Entries, each with the networks that are blocked in the place of what its keys
+/// say.
 #[must_use]
-pub fn table(entries: &[Entry]) -> String {
+pub fn list(entries: &[Entry], networks: &[(EntryId, String)]) -> Answer {
+    let wide: Vec<Vec<&str>> = entries
+        .iter()
+        .map(|one| {
+            // They are in the order of their entries.
+            let from = networks.partition_point(|(id, _)| *id < one.id);
+            let theirs = networks.iter().skip(from).take_while(|(id, _)| *id == one.id);
+            theirs
+                .map(|(_, network)| network.as_str())
+                .filter(|it| !one.keys.iter().any(|key| key == it))
+                .collect()
+        })
+        .collect();
+    let data = entries.iter().zip(&wide).map(|(one, wide)| {
+        let mut value = entry(one);
+        if let Some(fields) = value.as_object_mut() {
+            fields.insert("networks".to_owned(), json!(wide));
+        }
+        value
+    });
+    Answer::done(table(entries, &wide)).with(data.collect())
+}
+
+/// Entries for people.
+fn table(entries: &[Entry], wide: &[Vec<&str>]) -> String {
     if entries.is_empty() {
         return "nothing is in force".to_owned();
     }
     let mut rows = vec![["ID", "COMMAND", "KEYS", "STATE", "SINCE", "DUE", "OFFENCE"].map(str::to_owned)];
-    for entry in entries {
+    for (entry, wide) in entries.iter().zip(wide) {
         let state = if entry.stuck { "stuck" } else { entry.state.as_str() };
         let due = entry.due_ms.map_or_else(|| "-".to_owned(), time);
         let offence = entry.offence.to_string();
         // Keys may come from a program: they cannot forge a row.
-        let keys: String =
-            entry.keys.join(", ").chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+        let mut keys = inline(&entry.keys.join(", "));
+        if !wide.is_empty() {
+            // Writing to a string cannot fail.
+            let _ = write!(keys, " (blocked: {})", inline(&wide.join(", ")));
+        }
         rows.push([
             entry.id.to_string(),
             entry.command.to_string(),

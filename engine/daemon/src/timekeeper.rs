@@ -8,9 +8,10 @@ use riposte_ledger::Cause;
 use riposte_ledger::scheduler::{Action, Event, Scheduler};
 use riposte_policy::order::EntryId;
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 
 use crate::engine::Engine;
-use crate::undo;
+use crate::{ahead, undo};
 
 /// Longest sleep while something is due later: tokio's clock stands still while
 /// the machine is suspended, the ledger's does not.
@@ -19,6 +20,11 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Undos handed out at a time. More than run at a time, so that slow programs
 /// do not hold up components.
 const UNDOS: usize = 256;
+
+/// Entries that have to wait for their turn whose effects are taken back in one
+/// go: so many that a flood is off the host as fast as it came, and so few that
+/// others come in between.
+const AHEAD: usize = 2_048;
 
 /// Tells the scheduler what happened.
 pub struct Timekeeper(Arc<Mailbox>);
@@ -87,6 +93,7 @@ impl Mailbox {
 pub async fn keep(engine: Weak<Engine>, mailbox: Arc<Mailbox>) {
     let mut scheduler = Scheduler::new(UNDOS);
     let mut wake_at = None;
+    let mut ahead: Option<JoinHandle<()>> = None;
     loop {
         let Some(now) = engine.upgrade().map(|engine| engine.now().boot_ms) else { return };
         let left = wake_at.map(|at: i64| Duration::from_millis(u64::try_from(at - now).unwrap_or(0)));
@@ -107,6 +114,18 @@ pub async fn keep(engine: Weak<Engine>, mailbox: Arc<Mailbox>) {
                     }
                     Action::WakeAt { boot_ms } => wake_at = Some(boot_ms),
                 }
+            }
+        }
+        // One after the other: the next one takes all that has come up meanwhile.
+        if ahead.as_ref().is_none_or(JoinHandle::is_finished) {
+            let waiting = scheduler.kept_waiting(engine.now().boot_ms, AHEAD);
+            if !waiting.is_empty() {
+                let mailbox = Arc::clone(&mailbox);
+                let crowd = ahead::of_a_crowd(engine, waiting);
+                ahead = Some(tokio::spawn(async move {
+                    crowd.await;
+                    mailbox.told.notify_one();
+                }));
             }
         }
     }

@@ -42,6 +42,7 @@ pub enum Undone {
 
 /// Undoes an entry now. The timekeeper learns how it went.
 pub async fn undo(engine: &Arc<Engine>, id: EntryId, cause: Cause) -> Undone {
+    let taken_back = engine.taken_back.take(id).await;
     if cause == Cause::Due
         && let Some(later) = engine.repeats.end_of(id)
         && let Err(error) = engine.ledger.extend(vec![later]).await
@@ -73,8 +74,10 @@ pub async fn undo(engine: &Arc<Engine>, id: EntryId, cause: Cause) -> Undone {
         Begun::Failed(error) => return retry_later(engine, id, &error.to_string()).await,
     };
     engine.programs.end(id).await;
-    engine.report.undoing(&begun.entry, &cause);
-    ahead::of_delete(engine, &begun).await;
+    if !taken_back {
+        engine.report.undoing(&begun.entry, &cause);
+        ahead::of_delete(engine, &begun).await;
+    }
     let by_engine = match reverse(engine, &begun, &cause).await {
         Ok(by_engine) => by_engine,
         Err(error) => match begun.after_failed_delete() {
@@ -83,7 +86,7 @@ pub async fn undo(engine: &Arc<Engine>, id: EntryId, cause: Cause) -> Undone {
         },
     };
     // Whatever the delete left claimed goes too: the entry is over.
-    for effect in &begun.effects {
+    for effect in begun.effects.iter().filter(|row| !(taken_back && ahead::is_a_block(row))) {
         if let Err(refusal) = engine.reverse(id, effect).await {
             return retry_later(engine, id, &refusal.to_string()).await;
         }
@@ -158,6 +161,7 @@ async fn from_memory(engine: &Arc<Engine>, id: EntryId, cause: &Cause, ledger: &
     }
     engine.ledger.undone_unrecorded(id, cause);
     tracing::warn!(entry = %id, "undone from memory: the ledger cannot be read");
+    engine.remembered.undone(id, engine.now().wall_ms);
     engine.timekeeper.undone(id);
     engine.undone.notify_waiters();
     Undone::Closed
@@ -195,12 +199,13 @@ async fn reverse(engine: &Arc<Engine>, begun: &Undo, cause: &Cause) -> Result<Op
             invocation.named(&order.command, &entry.keys);
             let answer = plugin.delete(&invocation, entry.receipt.clone()).await;
             let result = answer.result.map_err(|failure| failure.to_string());
+            let said = riposte_runtime::outcome::texts(answer.log);
             match cause {
                 // What was never added is not called unblocked.
-                Cause::Failed => engine.report.said(&order, &answer.log),
+                Cause::Failed => engine.report.said(&order, &said),
                 _ => {
                     let result = result.as_ref().map(|_| ()).map_err(String::as_str);
-                    engine.report.deleted(&order, &answer.log, result);
+                    engine.report.deleted(&order, &said, result);
                 }
             }
             result.map(|_| None)

@@ -119,6 +119,18 @@ pub(crate) fn open_effects(conn: &Connection, most: u32) -> rusqlite::Result<Vec
     .collect()
 }
 
+/// The networks that open entries block, by entry: also those that took the
+/// place of an address.
+pub(crate) fn networks(conn: &Connection) -> rusqlite::Result<Vec<(EntryId, String)>> {
+    conn.prepare_cached(
+        "SELECT effect.entry, substr(target, instr(target, ' ') + 1) FROM entry JOIN effect ON effect.entry = entry.id
+         WHERE entry.closed IS NULL AND interface = 'firewall' AND target LIKE '%/%'
+         AND NOT (released AND mode = 'enforce') ORDER BY effect.entry, number",
+    )?
+    .query_map((), |row| Ok((EntryId(row.get(0)?), row.get(1)?)))?
+    .collect()
+}
+
 /// Which of these effects were recorded. The entry alone does not tell: a ledger
 /// that was made anew begins to count at one again. An effect that names no
 /// entry is taken for one of a sound ledger.

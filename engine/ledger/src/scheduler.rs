@@ -5,6 +5,7 @@
 //! is told that the entry is gone or undone: whatever fails is tried again.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ops::Bound;
 
 use riposte_policy::order::EntryId;
 
@@ -83,6 +84,8 @@ pub struct Scheduler {
     running: HashSet<EntryId>,
     /// How many undos of each failed that have not succeeded since.
     failures: HashMap<EntryId, u32>,
+    /// The last of those that [`Scheduler::kept_waiting`] has named.
+    named: Option<(i64, EntryId)>,
     at_once: usize,
 }
 
@@ -95,6 +98,7 @@ impl Scheduler {
             due: HashMap::new(),
             running: HashSet::new(),
             failures: HashMap::new(),
+            named: None,
             at_once: at_once.max(1),
         }
     }
@@ -129,6 +133,22 @@ impl Scheduler {
             actions.push(Action::WakeAt { boot_ms: *boot_ms });
         }
         actions
+    }
+
+    /// Of what is due and has to wait until others are undone, the next few in
+    /// the order of their due times. Each is named once: what can be done for it
+    /// meanwhile is done then. It is handed out all the same when its turn comes.
+    pub fn kept_waiting(&mut self, now_boot_ms: i64, most: usize) -> Vec<EntryId> {
+        let from = self.named.map_or(Bound::Unbounded, Bound::Excluded);
+        let until = Bound::Included((now_boot_ms, EntryId(i64::MAX)));
+        // What has become due before the last one that was named was told late:
+        // it has its turn soon, and the range would be none.
+        if self.named.is_some_and(|named| named >= (now_boot_ms, EntryId(i64::MAX))) {
+            return Vec::new();
+        }
+        let found: Vec<_> = self.queue.range((from, until)).take(most).copied().collect();
+        self.named = found.last().copied().or(self.named);
+        found.into_iter().map(|(_, id)| id).collect()
     }
 
     /// Number of entries that are to be undone at some time.
@@ -220,6 +240,43 @@ mod tests {
         assert_eq!((undos(&actions), wake(&actions)), (vec![1], None));
         let actions = scheduler.step(50, Event::Undone { id: EntryId(3) });
         assert_eq!((undos(&actions), wake(&actions)), (vec![], Some(99)));
+    }
+
+    /// A machine that slept, under an engine that goes on: to the scheduler the
+    /// boot-time clock jumps.
+    #[test]
+    fn a_clock_that_jumps_ends_what_fell_due_and_nothing_else() {
+        const YEAR: i64 = 365 * 86_400_000;
+        let mut scheduler = Scheduler::new(2);
+        for (id, due_boot_ms) in [(1, 10), (2, YEAR - 1), (3, YEAR), (4, YEAR + 1), (5, 20)] {
+            let _ = scheduler.step(0, Event::InForce { id: EntryId(id), due_boot_ms });
+        }
+        let actions = scheduler.step(YEAR, Event::Tick);
+        assert_eq!((undos(&actions), wake(&actions)), (vec![1, 5], None));
+        assert_eq!(scheduler.kept_waiting(YEAR, 9), [EntryId(2), EntryId(3)]);
+        assert_eq!(undos(&scheduler.step(YEAR, Event::Undone { id: EntryId(1) })), [2]);
+        assert_eq!(undos(&scheduler.step(YEAR, Event::Undone { id: EntryId(5) })), [3]);
+        let _ = scheduler.step(YEAR, Event::Undone { id: EntryId(2) });
+        let actions = scheduler.step(YEAR, Event::Undone { id: EntryId(3) });
+        assert_eq!((undos(&actions), wake(&actions)), (vec![], Some(YEAR + 1)));
+    }
+
+    #[test]
+    fn what_has_to_wait_for_its_turn_is_named_once_and_by_due_time() {
+        let mut scheduler = Scheduler::new(1);
+        for (id, due_boot_ms) in [(1, 10), (2, 40), (3, 20), (4, 30), (5, 99)] {
+            let _ = scheduler.step(0, Event::InForce { id: EntryId(id), due_boot_ms });
+        }
+        assert!(scheduler.kept_waiting(5, 9).is_empty());
+        assert_eq!(undos(&scheduler.step(50, Event::Tick)), [1]);
+        assert_eq!(scheduler.kept_waiting(50, 2), [EntryId(3), EntryId(4)]);
+        assert_eq!(scheduler.kept_waiting(50, 2), [EntryId(2)]);
+        assert!(scheduler.kept_waiting(50, 2).is_empty());
+        // It comes all the same, and what is tried again is named again.
+        assert_eq!(undos(&scheduler.step(51, Event::UndoFailed { id: EntryId(1), attempts: 1 })), [3]);
+        assert!(scheduler.kept_waiting(51, 9).is_empty());
+        assert_eq!(scheduler.kept_waiting(2_000, 9), [EntryId(5), EntryId(1)]);
+        assert!(scheduler.kept_waiting(0, 9).is_empty(), "a clock that stands still");
     }
 
     #[test]

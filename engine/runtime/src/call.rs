@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use riposte_capability::{Phase, Recorder, Session};
+use riposte_capability::{Capabilities, Phase, Recorder, Session};
 use riposte_policy::Keys;
 use riposte_policy::keys::NotKeys;
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
@@ -139,7 +139,8 @@ impl Plugin {
             Err(_elapsed) => Err(Failure::WallLimit { limit: self.limits.wall }),
         };
         let would_be = state.session.record.recorded();
-        Outcome { result, log: state.log.into_lines(), would_be, cpu: meter.spent() }
+        let memory = state.memory.used();
+        Outcome { result, log: state.log.into_lines(), would_be, cpu: meter.spent(), memory }
     }
 
     fn session(&self, invocation: &Invocation, phase: Phase) -> Session {
@@ -159,7 +160,7 @@ impl Plugin {
     async fn state(&self, invocation: &Invocation, session: Session) -> Result<State, Failure> {
         let wants_folders = self.inspection().wasi && !session.grants.folders.is_empty();
         let capabilities = Arc::clone(&self.capabilities);
-        let asked = session.clone();
+        let asked = (Arc::clone(&self.capabilities), session.clone());
         let mut state = State::new(invocation.clone(), session, capabilities, self.limits.memory);
         if wants_folders {
             give_folders(&mut state, asked).await?;
@@ -189,8 +190,11 @@ impl Plugin {
 
 /// Opens the folders on a thread that may wait for a disk.
 #[cfg(target_os = "linux")]
-async fn give_folders(state: &mut State, session: Session) -> Result<(), Failure> {
-    let opened = tokio::task::spawn_blocking(move || riposte_capability::folders::open(&session)).await;
+async fn give_folders(
+    state: &mut State,
+    (capabilities, session): (Arc<Capabilities>, Session),
+) -> Result<(), Failure> {
+    let opened = tokio::task::spawn_blocking(move || capabilities.folders(&session)).await;
     let opened = opened.map_err(|error| Failure::Host(error.to_string()))?;
     let folders = opened.map_err(|refusal| Failure::from(types::Error::from(refusal)))?;
     state.give(&folders)
@@ -198,7 +202,7 @@ async fn give_folders(state: &mut State, session: Session) -> Result<(), Failure
 
 #[cfg(not(target_os = "linux"))]
 #[allow(clippy::unused_async, reason = "asked like the one for Linux")]
-async fn give_folders(_: &mut State, _: Session) -> Result<(), Failure> {
+async fn give_folders(_: &mut State, _: (Arc<Capabilities>, Session)) -> Result<(), Failure> {
     let kind = "unsupported".to_owned();
     let message =
         "folders are not given to components on this system; remove the <folder/> grants".to_owned();
@@ -207,12 +211,13 @@ async fn give_folders(_: &mut State, _: Session) -> Result<(), Failure> {
 
 impl<T> Outcome<T> {
     fn uncalled(failure: Failure) -> Self {
-        Self { result: Err(failure), log: Vec::new(), would_be: Vec::new(), cpu: std::time::Duration::ZERO }
+        let (log, would_be, cpu) = (Vec::new(), Vec::new(), std::time::Duration::ZERO);
+        Self { result: Err(failure), log, would_be, cpu, memory: 0 }
     }
 
     fn check<U>(self, check: impl FnOnce(T) -> Result<U, Failure>) -> Outcome<U> {
-        let Self { result, log, would_be, cpu } = self;
-        Outcome { result: result.and_then(check), log, would_be, cpu }
+        let Self { result, log, would_be, cpu, memory } = self;
+        Outcome { result: result.and_then(check), log, would_be, cpu, memory }
     }
 }
 

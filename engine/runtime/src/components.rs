@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use riposte_capability::Capabilities;
 use riposte_policy::grant::{Digest, Grants};
 use riposte_policy::limit::Limits;
-use wasmtime::component::Component;
+use wasmtime::component::{Component, Linker};
 
 use crate::bindings::{OneshotHostPre, ReversibleHostPre};
 use crate::compiled::{self, Cache, CacheError};
@@ -90,15 +90,10 @@ impl Components {
             return Err(LoadError::Missing(missing));
         }
 
-        let linked = link::linker(self.engine.wasmtime(), grants, inspection.wasi)
-            .and_then(|linker| linker.instantiate_pre(&component));
-        let exports = linked.and_then(|instance| match inspection.kind {
-            Kind::Reversible => ReversibleHostPre::new(instance).map(Exports::Reversible),
-            Kind::Oneshot => OneshotHostPre::new(instance).map(Exports::Oneshot),
-        });
+        let linker = link::linker(self.engine.wasmtime(), grants, inspection.wasi);
         Ok(Arc::new(Plugin {
             name: name.into(),
-            exports: exports.map_err(|e| LoadError::Mismatch(format!("{e:#}")))?,
+            exports: exports(linker, &component, inspection.kind)?,
             warnings: inspection.unused(grants),
             inspection,
             grants: Arc::clone(grants),
@@ -112,10 +107,17 @@ impl Components {
     ///
     /// # Errors
     ///
-    /// When it is no component or no plugin.
+    /// When it is no component or no plugin, or was built for another version
+    /// of an interface that this engine knows.
     pub fn inspect(&self, wasm: &[u8]) -> Result<Inspection, LoadError> {
         let digest = compiled::digest(wasm);
-        Inspection::of(&self.component(wasm, digest)?, digest)
+        let component = self.component(wasm, digest)?;
+        let inspection = Inspection::of(&component, digest)?;
+        // What is unknown would not link, and is told by itself.
+        if inspection.unsupported().next().is_none() {
+            exports(link::everything(self.engine.wasmtime()), &component, inspection.kind)?;
+        }
+        Ok(inspection)
     }
 
     fn component(&self, wasm: &[u8], digest: Digest) -> Result<Component, LoadError> {
@@ -151,6 +153,20 @@ impl Components {
     fn loaded(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, Component>> {
         self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Links a component, and finds what it is called by.
+fn exports(
+    linker: wasmtime::Result<Linker<State>>,
+    component: &Component,
+    kind: Kind,
+) -> Result<Exports, LoadError> {
+    let exports =
+        linker.and_then(|linker| linker.instantiate_pre(component)).and_then(|instance| match kind {
+            Kind::Reversible => ReversibleHostPre::new(instance).map(Exports::Reversible),
+            Kind::Oneshot => OneshotHostPre::new(instance).map(Exports::Oneshot),
+        });
+    exports.map_err(|error| LoadError::Mismatch(format!("{error:#}")))
 }
 
 /// One component, linked with what one command grants it. Calls are in

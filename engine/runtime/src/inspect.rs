@@ -90,23 +90,28 @@ impl Inspection {
     pub(crate) fn of(component: &Component, digest: Digest) -> Result<Self, LoadError> {
         let engine = component.engine();
         let ty = component.component_type();
+        let exports = ty.exports(engine).map(|(name, _)| name.to_owned()).collect();
+        let imports = ty.imports(engine).map(|(name, _)| name.to_owned()).collect();
+        Self::from_names(digest, exports, imports)
+    }
+
+    /// What a component shows that has these exports and imports, under full
+    /// names: what another process found, say.
+    ///
+    /// # Errors
+    ///
+    /// When it is no plugin.
+    pub fn from_names(digest: Digest, exports: Vec<String>, imports: Vec<String>) -> Result<Self, LoadError> {
         let mut exported = [Kind::Reversible, Kind::Oneshot].into_iter().filter(|kind| {
-            ty.exports(engine).any(|(name, _)| {
-                ours(name).is_some_and(|ours| ours.interface == kind.as_str() && ours.fits())
-            })
+            exports
+                .iter()
+                .any(|name| ours(name).is_some_and(|ours| ours.interface == kind.as_str() && ours.fits()))
         });
         let kind = match (exported.next(), exported.next()) {
             (Some(kind), None) => kind,
             (Some(_), Some(_)) => return Err(LoadError::BothKinds),
-            (None, _) => {
-                let exports = ty.exports(engine).map(|(name, _)| name.to_owned()).collect();
-                return Err(LoadError::NoKind { exports });
-            }
+            (None, _) => return Err(LoadError::NoKind { exports }),
         };
-
-        let names = |name: &str| name.to_owned();
-        let exports = ty.exports(engine).map(|(name, _)| names(name)).collect();
-        let imports: Vec<_> = ty.imports(engine).map(|(name, _)| names(name)).collect();
         let (needs, unknown) = (Vec::new(), Vec::new());
         let mut found = Self { kind, digest, exports, imports, needs, wasi: false, unknown };
         for name in found.imports.clone() {
@@ -147,7 +152,8 @@ impl Inspection {
     }
 
     /// Everything that the component imports and would not get with `grants`.
-    pub(crate) fn missing(&self, grants: &Grants) -> Vec<Missing> {
+    #[must_use]
+    pub fn missing(&self, grants: &Grants) -> Vec<Missing> {
         let ungranted = GRANTED
             .iter()
             .filter(|(interface, held)| self.needs.contains(&least(interface)) && !held(grants))
@@ -289,7 +295,8 @@ impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CoreModule => f.write_str(
-                "this is a core module, not a component: link it with wasm-component-ld, or run `wasm-tools component new`",
+                "this is a core module, not a component: link it with wasm-component-ld, or make a component of it with \
+                 `riposte plugin wrap`",
             ),
             Self::NotAComponent(why) => write!(f, "this is no WebAssembly component: {why}"),
             Self::WrongDigest { found, granted } => {
@@ -300,15 +307,14 @@ impl fmt::Display for LoadError {
                     granted.join(" or ")
                 )
             }
-            Self::NoKind { exports } if exports.is_empty() => write!(
-                f,
-                "it exports nothing: a plugin exports {PACKAGE}/reversible@{VERSION} or {PACKAGE}/oneshot@{VERSION}"
-            ),
-            Self::NoKind { exports } => write!(
-                f,
-                "it exports {}, but a plugin exports {PACKAGE}/reversible@{VERSION} or {PACKAGE}/oneshot@{VERSION}",
-                riposte_policy::diagnostic::shown(&exports.join(", "))
-            ),
+            Self::NoKind { exports } if exports.is_empty() => {
+                write!(f, "it exports nothing: a plugin exports {Exported}")
+            }
+            Self::NoKind { exports } => {
+                let shown = riposte_policy::diagnostic::shown(&exports.join(", "));
+                write!(f, "it exports {shown}, but a plugin exports {Exported}")?;
+                hint(exports).map_or(Ok(()), |hint| write!(f, ": {hint}"))
+            }
             Self::BothKinds => {
                 f.write_str("it exports both reversible and oneshot: a plugin is one of the two, so make it two components")
             }
@@ -321,13 +327,47 @@ impl fmt::Display for LoadError {
             }
             Self::Mismatch(why) => write!(
                 f,
-                "it was built for another version of {PACKAGE} than {VERSION}, which this engine provides: {why}"
+                "it was built for another version of {PACKAGE} than {VERSION}, which this engine provides: {why}; build \
+                 it against this engine's (`riposte plugin new` writes it into riposte/wit), or install a newer engine"
             ),
         }
     }
 }
 
 impl std::error::Error for LoadError {}
+
+/// What a plugin exports, one of two.
+struct Exported;
+
+impl fmt::Display for Exported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{PACKAGE}/reversible@{VERSION} or {PACKAGE}/oneshot@{VERSION}")
+    }
+}
+
+/// What the author most likely did who exported something else.
+fn hint(exports: &[String]) -> Option<String> {
+    let any = |is: &dyn Fn(&str) -> bool| exports.iter().any(|name| is(name));
+    let newer = exports.iter().filter_map(|name| ours(name)).find(|ours| !ours.fits());
+    if let Some(Ours { version, .. }) = newer {
+        return Some(format!(
+            "it was built for version {version}; build it against {VERSION}, which `riposte plugin new` writes into \
+             riposte/wit, or install an engine that provides {version}"
+        ));
+    }
+    let words = if any(&|name| name.starts_with("wasi:cli/run@")) {
+        "this is a program with a main function; build it as a library (in Rust crate-type = [\"cdylib\"], in C \
+         -mexec-model=reactor)"
+    } else if any(&|name| name.starts_with("wasi:http/incoming-handler@")) {
+        "this is a web service, which answers requests; a plugin answers alerts"
+    } else if any(&|name| ["keys", "add", "delete", "run"].contains(&name)) {
+        "its world exports functions of its own; it has to export the interface, as the world \
+         reversible-response or oneshot-response of the package does"
+    } else {
+        "it was built for another world; build it for reversible-response or oneshot-response of the package"
+    };
+    Some(words.to_owned())
+}
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]

@@ -41,4 +41,4 @@ pub use compiled::digest;
 pub use components::{Components, Plugin, RuntimeError, Settings};
 pub use inspect::{Inspection, Kind, LoadError};
 pub use invocation::Invocation;
-pub use outcome::{Failure, Outcome};
+pub use outcome::{Failure, Line, Outcome};

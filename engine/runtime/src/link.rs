@@ -19,6 +19,21 @@ pub(crate) fn linker(
     grants: &Grants,
     wasi: bool,
 ) -> wasmtime::Result<Linker<State>> {
+    link(engine, grants, wasi, false)
+}
+
+/// Links everything that this engine has: to see whether a component fits, and
+/// not to run it.
+pub(crate) fn everything(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {
+    link(engine, &Grants::default(), true, true)
+}
+
+fn link(
+    engine: &wasmtime::Engine,
+    grants: &Grants,
+    wasi: bool,
+    everything: bool,
+) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     types::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     invocation::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
@@ -28,7 +43,7 @@ pub(crate) fn linker(
     /// Links the interface of this name when it is granted.
     macro_rules! link {
         ($($interface:ident: $granted:expr;)*) => {
-            $(if $granted {
+            $(if everything || $granted {
                 $interface::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
             })*
         };
@@ -54,7 +69,7 @@ pub(crate) fn linker(
             crate::waits::link(&mut linker)?;
         }
     }
-    if !grants.http.is_empty() {
+    if everything || !grants.http.is_empty() {
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     }
     Ok(linker)

@@ -15,11 +15,41 @@ pub struct Outcome<T> {
     pub result: Result<T, Failure>,
     /// What it logged or wrote to its standard output and error, line by line,
     /// at most 8 KiB; control characters are escaped.
-    pub log: Vec<String>,
+    pub log: Vec<Line>,
     /// In shadow: what it would have done, in order.
     pub would_be: Vec<WouldBe>,
     /// Processor time that it used.
     pub cpu: Duration,
+    /// Linear memory that it had in the end, in bytes.
+    pub memory: u64,
+}
+
+/// One line of a plugin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// How much it matters; `INFO` for what was written to standard output.
+    pub level: tracing::Level,
+    /// What it says.
+    pub text: String,
+}
+
+/// The lines without their levels, for a log that has none.
+#[must_use]
+pub fn texts(lines: Vec<Line>) -> Vec<String> {
+    lines.into_iter().map(|line| line.text).collect()
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let level = match self.level {
+            tracing::Level::ERROR => "error",
+            tracing::Level::WARN => "warn",
+            tracing::Level::INFO => "info",
+            tracing::Level::DEBUG => "debug",
+            tracing::Level::TRACE => "trace",
+        };
+        write!(f, "{level}: {}", self.text)
+    }
 }
 
 /// Why a call gave no answer. Effects may have been made before.

@@ -16,7 +16,7 @@ use {crate::outcome::Failure, riposte_policy::grant::Access};
 
 use crate::host::Outgoing;
 use crate::invocation::Invocation;
-use crate::outcome::one_line;
+use crate::outcome::{Line, one_line};
 
 /// Most handles (streams, pollables, ...) that a component may hold at a time.
 const HANDLES: usize = 1_000;
@@ -143,6 +143,10 @@ impl Memory {
         self.limit
     }
 
+    pub(crate) fn used(&self) -> u64 {
+        self.used
+    }
+
     fn stop(&mut self) -> wasmtime::Error {
         self.exceeded = true;
         wasmtime::Error::msg("memory limit")
@@ -187,7 +191,7 @@ pub(crate) struct Log {
 
 #[derive(Default)]
 struct Said {
-    lines: Vec<String>,
+    lines: Vec<Line>,
     bytes: usize,
     cut: bool,
     /// The beginning of a line on standard output or error.
@@ -244,7 +248,7 @@ impl Log {
     }
 
     /// Everything said, also what was not ended by a newline.
-    pub(crate) fn into_lines(self) -> Vec<String> {
+    pub(crate) fn into_lines(self) -> Vec<Line> {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         let rest = std::mem::take(&mut said.unfinished);
         if !rest.is_empty() {
@@ -262,19 +266,20 @@ impl Log {
         said.bytes = said.bytes.saturating_add(text.len()).saturating_add(1);
         if said.bytes > LOG {
             said.cut = true;
-            said.lines.push(format!("(the rest is dropped: a call may log {LOG} bytes)"));
+            let text = format!("(the rest is dropped: a call may log {LOG} bytes)");
+            said.lines.push(Line { level: tracing::Level::WARN, text });
             tracing::warn!(command, "the plugin logs more than {LOG} bytes in one call; the rest is dropped");
             return;
         }
-        let line = one_line(&said.concealed(text));
+        let text = one_line(&said.concealed(text));
         match level {
-            tracing::Level::ERROR => tracing::error!(command, "plugin: {line}"),
-            tracing::Level::WARN => tracing::warn!(command, "plugin: {line}"),
-            tracing::Level::INFO => tracing::info!(command, "plugin: {line}"),
-            tracing::Level::DEBUG => tracing::debug!(command, "plugin: {line}"),
-            tracing::Level::TRACE => tracing::trace!(command, "plugin: {line}"),
+            tracing::Level::ERROR => tracing::error!(command, "plugin: {text}"),
+            tracing::Level::WARN => tracing::warn!(command, "plugin: {text}"),
+            tracing::Level::INFO => tracing::info!(command, "plugin: {text}"),
+            tracing::Level::DEBUG => tracing::debug!(command, "plugin: {text}"),
+            tracing::Level::TRACE => tracing::trace!(command, "plugin: {text}"),
         }
-        said.lines.push(line);
+        said.lines.push(Line { level, text });
     }
 
     fn written(&self, bytes: &[u8]) {
@@ -334,12 +339,16 @@ impl Pollable for Log {
 mod tests {
     use super::*;
 
+    fn texts(log: Log) -> Vec<String> {
+        log.into_lines().into_iter().map(|line| line.text).collect()
+    }
+
     #[test]
     fn written_text_becomes_lines() {
         let log = Log::new("test".into());
         log.written(b"one\ntw");
         log.written(b"o\n\nthree");
-        assert_eq!(log.into_lines(), ["one", "two", "", "three"]);
+        assert_eq!(texts(log), ["one", "two", "", "three"]);
     }
 
     #[test]
@@ -350,7 +359,7 @@ mod tests {
         }
         assert!(log.said.lock().unwrap().unfinished.len() <= LOG + 1);
         log.written(b"\nsmall\n");
-        let lines = log.into_lines();
+        let lines = texts(log);
         assert_eq!(lines.len(), 1, "{lines:?}");
         assert!(lines[0].starts_with("(the rest is dropped"));
     }
@@ -363,7 +372,7 @@ mod tests {
         log.line(tracing::Level::INFO, "POST hunter2\nsecond line to abc");
         log.written(b"hunter2\nsecond line\nhunter");
         assert_eq!(log.concealed("no hunter2"), "no [secret hook]");
-        let lines = log.into_lines();
+        let lines = texts(log);
         assert_eq!(lines, ["POST [secret hook] to abc", "[secret hook]", "[secret hook]", "hunter"]);
     }
 

@@ -5,7 +5,7 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{ALERT, Machine, firewall, invocation};
+use common::{ALERT, Machine, firewall, invocation, said};
 use riposte_capability::WouldBe;
 use riposte_policy::config::Mode;
 use riposte_policy::grant::Grants;
@@ -35,9 +35,9 @@ async fn firewall_drop_blocks_and_unblocks() {
 
     let added = plugin.add(&call).await;
     assert_eq!(added.result, Ok(vec![]));
-    assert_eq!(added.log, ["blocked 2001:db8::7"]);
+    assert_eq!(said(&added), ["info: blocked 2001:db8::7"]);
     assert_eq!(machine.firewall.blocked(), ["drop 2001:db8::7"]);
-    assert_eq!(plugin.add(&call).await.log, ["2001:db8::7 was blocked already"]);
+    assert_eq!(said(&plugin.add(&call).await), ["info: 2001:db8::7 was blocked already"]);
 
     // Without a receipt, twice.
     assert_eq!(plugin.delete(&call, None).await.result, Ok(()));
@@ -121,7 +121,7 @@ async fn a_oneshot_runs_and_has_no_keys() {
     let says = machine.hostile("oneshot", Grants::default());
     assert_eq!(says.kind(), Kind::Oneshot);
     let ran = says.run(&invocation(ALERT)).await;
-    assert_eq!((ran.result, ran.log), (Ok(()), vec!["test answers rule 5712".to_owned()]));
+    assert_eq!((said(&ran), ran.result), (vec!["info: test answers rule 5712".to_owned()], Ok(())));
     assert!(matches!(says.keys(&invocation(ALERT)).await.result, Err(Failure::Host(_))));
 }
 

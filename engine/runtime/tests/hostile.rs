@@ -6,7 +6,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{ALERT, Machine, firewall, invocation};
+use common::{ALERT, Machine, firewall, invocation, said};
 use riposte_policy::grant::Grants;
 use riposte_policy::limit::Limits;
 use riposte_runtime::{Failure, Settings};
@@ -87,7 +87,7 @@ async fn waiting_in_the_host_is_stopped() {
     let sleeper = machine.hostile("sleeper", Grants::default());
     let added = sleeper.add(&invocation(ALERT)).await;
     assert_eq!(added.result, Err(Failure::WallLimit { limit: Limits::default().wall }));
-    assert_eq!(added.log, ["going to sleep"]);
+    assert_eq!(said(&added), ["info: going to sleep"]);
     assert_eq!(sleeper.delete(&invocation(ALERT), None).await.log, ["not asleep"]);
     others_work(&machine).await;
 }
@@ -127,9 +127,9 @@ async fn the_log_is_bounded_and_forges_nothing() {
     let machine = Machine::new();
     let added = machine.hostile("floodlog", Grants::default()).add(&invocation(ALERT)).await;
     assert_eq!(added.result, Ok(vec![]));
-    assert_eq!(added.log.first().unwrap(), "first\\n2026/11/20 forged \\u{1b}[31m");
-    assert!(added.log.last().unwrap().contains("the rest is dropped"));
-    assert!(added.log.iter().map(String::len).sum::<usize>() < 9 << 10);
+    assert_eq!(added.log.first().unwrap().text, "first\\n2026/11/20 forged \\u{1b}[31m");
+    assert!(added.log.last().unwrap().text.contains("the rest is dropped"));
+    assert!(added.log.iter().map(|line| line.text.len()).sum::<usize>() < 9 << 10);
 }
 
 #[tokio::test]

@@ -400,7 +400,7 @@ async fn called(plugin: &Plugin, call: &Invocation) {
 
 fn printable<T>(outcome: &Outcome<T>) {
     for line in &outcome.log {
-        assert!(!line.contains(acts), "{line:?}");
+        assert!(!line.text.contains(acts), "{line:?}");
     }
     if let Err(failure) = &outcome.result {
         assert!(!failure.is_fault(), "{failure}");

@@ -3,6 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::Error;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::json::Value;
 
 /// Where the source address stands: Wazuh 4 in the order of its own responses
 /// (`get_srcip_from_json` of 4.14.7), OSSEC, Wazuh 5.
@@ -21,7 +23,7 @@ const USER: [&str; 3] = ["/data/dstuser", "/dstuser", "/user/name"];
 pub struct Alert {
     json: String,
     #[cfg(not(target_arch = "wasm32"))]
-    value: serde_json::Value,
+    value: Value,
 }
 
 impl Alert {
@@ -39,12 +41,7 @@ impl Alert {
         #[cfg(target_arch = "wasm32")]
         return crate::bindings::alert::text(pointer);
         #[cfg(not(target_arch = "wasm32"))]
-        match self.at(pointer)? {
-            serde_json::Value::String(text) => Some(text.clone()),
-            serde_json::Value::Number(number) => Some(number.to_string()),
-            serde_json::Value::Bool(truth) => Some(truth.to_string()),
-            _ => None,
-        }
+        self.value.text(pointer)
     }
 
     /// The whole number at a pointer, also when it is written as a text
@@ -54,12 +51,7 @@ impl Alert {
         #[cfg(target_arch = "wasm32")]
         return crate::bindings::alert::number(pointer);
         #[cfg(not(target_arch = "wasm32"))]
-        match self.at(pointer)? {
-            serde_json::Value::String(text) if !text.bytes().all(|b| b.is_ascii_digit()) => None,
-            serde_json::Value::String(text) => text.parse().ok(),
-            serde_json::Value::Number(number) => number.as_i64(),
-            _ => None,
-        }
+        self.value.number(pointer)
     }
 
     /// The source address, as the alert writes it.
@@ -110,15 +102,6 @@ impl Alert {
             .find(|text| !text.is_empty() && text != "-")
     }
 
-    #[cfg(not(target_arch = "wasm32"))]
-    fn at(&self, pointer: &str) -> Option<&serde_json::Value> {
-        if pointer.starts_with('/') {
-            self.value.pointer(pointer)
-        } else {
-            pointer.split('.').try_fold(&self.value, |value, name| value.get(name))
-        }
-    }
-
     #[cfg(target_arch = "wasm32")]
     pub(crate) fn from_host(json: String) -> Self {
         Self { json }
@@ -128,10 +111,10 @@ impl Alert {
 /// For native tests: an alert out of its JSON text.
 #[cfg(not(target_arch = "wasm32"))]
 impl std::str::FromStr for Alert {
-    type Err = serde_json::Error;
+    type Err = Error;
 
-    fn from_str(json: &str) -> Result<Self, serde_json::Error> {
-        Ok(Self { json: json.to_owned(), value: serde_json::from_str(json)? })
+    fn from_str(json: &str) -> Result<Self, Error> {
+        Ok(Self { json: json.to_owned(), value: json.parse()? })
     }
 }
 

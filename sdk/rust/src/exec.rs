@@ -31,7 +31,8 @@ pub fn run(program: &str, arguments: &[String], input: &[u8]) -> Result<Output, 
     #[cfg(not(target_arch = "wasm32"))]
     {
         let _ = input;
-        let call = format!("{program} {}", arguments.join(" "));
+        let words = std::iter::once(program).chain(arguments.iter().map(String::as_str));
+        let call = words.collect::<Vec<_>>().join(" ");
         crate::host::with(|host| host.answer("exec.run", &call))
     }
 }

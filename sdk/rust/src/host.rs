@@ -13,7 +13,7 @@
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Error;
 
@@ -91,6 +91,16 @@ pub fn set_config(name: &str, value: &str) {
     with(|host| host.config.push((name.to_owned(), value.to_owned())));
 }
 
+/// From now on, [`crate::folder`] finds this file.
+pub fn set_file(path: &str, content: impl Into<Vec<u8>>) {
+    with(|host| host.files.insert(path.to_owned(), content.into()));
+}
+
+/// From now on, `secret.get` answers with `value` for `name`.
+pub fn set_secret(name: &str, value: &str) {
+    with(|host| host.secrets.push((name.to_owned(), value.to_owned())));
+}
+
 type Answer = Box<dyn Fn() -> Box<dyn Any>>;
 
 #[derive(Default)]
@@ -101,6 +111,8 @@ pub(crate) struct Host {
     refusals: Vec<(String, Error)>,
     answers: Vec<(String, Answer)>,
     config: Vec<(String, String)>,
+    secrets: Vec<(String, String)>,
+    files: BTreeMap<String, Vec<u8>>,
     invocation: Invocation,
 }
 
@@ -133,6 +145,21 @@ impl Host {
 
     pub(crate) fn config(&self, name: &str) -> Option<String> {
         self.config.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+    }
+
+    pub(crate) fn config_names(&self) -> Vec<String> {
+        let names: BTreeSet<_> = self.config.iter().map(|(name, _)| name.clone()).collect();
+        names.into_iter().collect()
+    }
+
+    pub(crate) fn secret(&mut self, name: &str) -> Result<String, Error> {
+        let answered: String = self.answer("secret.get", name)?;
+        let held = self.secrets.iter().rev().find(|(known, _)| known == name);
+        Ok(held.map_or(answered, |(_, value)| value.clone()))
+    }
+
+    pub(crate) fn files(&self) -> &BTreeMap<String, Vec<u8>> {
+        &self.files
     }
 
     fn called(&mut self, function: &str, target: &str) -> Result<(), Error> {

@@ -42,6 +42,15 @@ impl Request {
         self
     }
 
+    /// Sends it, and waits for the whole answer: [`send`].
+    ///
+    /// # Errors
+    ///
+    /// As [`send`].
+    pub fn send(&self) -> Result<Response, Error> {
+        send(self)
+    }
+
     /// Its address, taken apart: whether it is under TLS, host and port, path
     /// and query. The engine checks all of it again.
     fn parts(&self) -> Result<(bool, &str, &str), Error> {
@@ -96,6 +105,22 @@ impl Response {
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
+
+    /// The body as text; what is not UTF-8 in it is replaced.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The body as JSON.
+    ///
+    /// # Errors
+    ///
+    /// Kind `failed` when it is none.
+    pub fn json(&self) -> Result<crate::json::Value, Error> {
+        let value = std::str::from_utf8(&self.body).ok().and_then(|text| text.parse().ok());
+        value.ok_or_else(|| Error::failed("the server did not answer with JSON"))
+    }
 }
 
 /// Sends one request and waits for the whole answer.
@@ -116,18 +141,20 @@ pub fn send(request: &Request) -> Result<Response, Error> {
         for (name, value) in &request.headers {
             call.push_str(&format!(" {name}: {value}"));
         }
-        call.push_str(&format!(" {}", String::from_utf8_lossy(&request.body)));
+        if !request.body.is_empty() {
+            call.push_str(&format!(" {}", String::from_utf8_lossy(&request.body)));
+        }
         crate::host::with(|host| host.answer("http.send", &call))
     }
 }
 
 #[cfg(target_arch = "wasm32")]
 mod wasi {
-    use wasip2::http::outgoing_handler::handle;
-    use wasip2::http::types::{
-        ErrorCode, Fields, IncomingBody, Method, OutgoingBody, OutgoingRequest, Scheme,
+    use crate::bindings::wasi::http::outgoing_handler::handle;
+    use crate::bindings::wasi::http::types::{
+        ErrorCode, Fields, IncomingBody, Method, OutgoingBody, OutgoingRequest, Scheme, http_error_code,
     };
-    use wasip2::io::streams::StreamError;
+    use crate::bindings::wasi::io::streams::StreamError;
 
     use super::{Request, Response};
     use crate::Error;
@@ -200,7 +227,7 @@ mod wasi {
                 Ok(chunk) => all.extend_from_slice(&chunk),
                 Err(StreamError::Closed) => return Ok(all),
                 Err(StreamError::LastOperationFailed(error)) => {
-                    let code = wasip2::http::types::http_error_code(&error);
+                    let code = http_error_code(&error);
                     return Err(code
                         .map_or_else(|| Error::unavailable("the answer of the server broke off"), refused));
                 }

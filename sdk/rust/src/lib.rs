@@ -9,12 +9,18 @@
 //! * [`log`], [`invocation`], [`config`]: what it may always call.
 //! * [`firewall`], [`routes`], [`accounts`], [`services`], [`lines`],
 //!   [`processes`], [`exec`], [`state`], [`secret`], [`quarantine`],
-//!   [`isolation`], [`mail`], [`http`]: what it may call when the command grants it.
-//! * [`json`]: JSON text, for what it sends.
+//!   [`isolation`], [`mail`], [`http`], [`folder`]: what it may call when the command grants it.
+//! * [`json`]: JSON, for what it sends and is answered.
 //! * `host`: the host of native tests, which records every call.
+//! * `bindings`, `rt`: the component's side, generated from `wit/`. The crate
+//!   depends on no other.
 // The generated bindings of the component are the only unsafe code.
 #![cfg_attr(not(target_arch = "wasm32"), forbid(unsafe_code))]
 #![deny(unsafe_code)]
+
+// The bindings name this crate as an author's crate does.
+#[cfg(target_arch = "wasm32")]
+extern crate self as riposte_sdk;
 
 pub mod accounts;
 mod alert;
@@ -22,6 +28,7 @@ pub mod config;
 mod error;
 pub mod exec;
 pub mod firewall;
+pub mod folder;
 pub mod http;
 pub mod invocation;
 pub mod isolation;
@@ -42,6 +49,10 @@ pub mod state;
 pub mod bindings;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod host;
+#[cfg(target_arch = "wasm32")]
+#[doc(hidden)]
+pub mod rt;
+mod value;
 
 pub use alert::Alert;
 pub use error::Error;

@@ -11,5 +11,5 @@ pub fn get(name: &str) -> Result<String, Error> {
     #[cfg(target_arch = "wasm32")]
     return Ok(crate::bindings::secret::get(name)?);
     #[cfg(not(target_arch = "wasm32"))]
-    crate::host::with(|host| host.answer("secret.get", name))
+    crate::host::with(|host| host.secret(name))
 }

@@ -37,3 +37,15 @@ pub fn remove(key: &str) -> Result<bool, Error> {
     #[cfg(not(target_arch = "wasm32"))]
     crate::host::with(|host| host.undo("state.remove", key))
 }
+
+/// All keys that begin with `prefix`, in order.
+///
+/// # Errors
+///
+/// When the host could not read them.
+pub fn keys(prefix: &str) -> Result<Vec<String>, Error> {
+    #[cfg(target_arch = "wasm32")]
+    return Ok(crate::bindings::state::keys(prefix)?);
+    #[cfg(not(target_arch = "wasm32"))]
+    crate::host::with(|host| host.answer("state.keys", prefix))
+}

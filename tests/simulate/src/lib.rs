@@ -35,7 +35,7 @@ pub mod host;
 pub mod oracle;
 pub mod random;
 #[path = "../../../engine/daemon/src/remembered.rs"]
-#[allow(unreachable_pub, reason = "the daemon uses it")]
+#[allow(dead_code, unreachable_pub, reason = "the daemon uses more of it")]
 mod remembered;
 pub mod run;
 pub mod vfs;

@@ -19,6 +19,7 @@ use super::limited::{Limited, Side, late};
 use super::{Answer, Approved, Backend, Body, Cause, Failed, INTERFACE};
 use crate::claim::Effect;
 use crate::refusal::Refusal;
+use crate::rehearsal::Rehearsal;
 use crate::session::{Session, WouldBe};
 use crate::witness::{Denied, Witness};
 
@@ -57,6 +58,7 @@ pub struct Http {
     witness: Arc<dyn Witness>,
     turns: Arc<Semaphore>,
     sent: Arc<AtomicU32>,
+    rehearsal: Option<Arc<Rehearsal>>,
 }
 
 impl fmt::Debug for Http {
@@ -67,7 +69,13 @@ impl fmt::Debug for Http {
 
 impl Http {
     pub(crate) fn new(session: Session, backend: Arc<dyn Backend>, witness: Arc<dyn Witness>) -> Self {
-        Self { session, backend, witness, turns: Arc::new(Semaphore::new(CONCURRENT)), sent: Arc::default() }
+        let turns = Arc::new(Semaphore::new(CONCURRENT));
+        Self { session, backend, witness, turns, sent: Arc::default(), rehearsal: None }
+    }
+
+    /// The same, which asks `rehearsal` instead of grants and network.
+    pub(crate) fn rehearsed(self, rehearsal: Option<Arc<Rehearsal>>) -> Self {
+        Self { rehearsal, ..self }
     }
 
     /// Sends one request, if the grants allow it, and waits for the beginning
@@ -96,8 +104,13 @@ impl Http {
         B: HttpBody<Data = Bytes, Error = Failed> + Send + 'static,
     {
         let (mut parts, body) = request.into_parts();
-        let Target { tls, host, port, grant, path } =
-            self.decide(&parts.method, &parts.uri, &parts.headers)?;
+        let Target { tls, host, port, path } = self.target(&parts.uri, &parts.headers)?;
+        if let Some(rehearsal) = &self.rehearsal {
+            parts.uri = Uri::from(path);
+            return rehearsal.send(&place_of(tls, &host, port), parts, body).await;
+        }
+        let grant = granted(&self.session.grants.http, &parts.method, tls, &host, port)?.clone();
+        self.count()?;
         let turn = Arc::clone(&self.turns).try_acquire_owned().map_err(|_| {
             let message = format!(
                 "a run sends at most {CONCURRENT} requests at a time: read one answer to its end, then send the next"
@@ -137,8 +150,8 @@ impl Http {
         Ok(Answer { response, connection })
     }
 
-    /// Everything that needs no look-up.
-    fn decide(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Target, Failed> {
+    /// Where it goes, if it may go anywhere at all.
+    fn target(&self, uri: &Uri, headers: &HeaderMap) -> Result<Target, Failed> {
         let phase = self.session.effects_allowed("wasi:http/outgoing-handler.handle");
         phase.map_err(|refusal| Failed::new(Cause::Denied, refusal))?;
         let tls = match uri.scheme() {
@@ -150,13 +163,17 @@ impl Http {
         let port = port.unwrap_or(if tls { 443 } else { 80 });
         let path = path(uri)?;
         framed(headers)?;
-        let grant = granted(&self.session.grants.http, method, tls, &host, port)?.clone();
+        Ok(Target { tls, host, port, path })
+    }
+
+    /// One more request of this run.
+    fn count(&self) -> Result<(), Failed> {
         let sent = self.sent.fetch_add(1, Ordering::Relaxed);
         if sent >= REQUESTS {
             let message = format!("a run sends at most {REQUESTS} requests");
             return Err(Failed::new(Cause::TooMany, Refusal::denied(message)));
         }
-        Ok(Target { tls, host, port, grant, path })
+        Ok(())
     }
 
     /// Tells the operator what was not done, since the component is told a code.
@@ -168,12 +185,11 @@ impl Http {
     }
 }
 
-/// Where a request goes, and what allows it.
+/// Where a request goes.
 struct Target {
     tls: bool,
     host: Host,
     port: u16,
-    grant: HttpGrant,
     path: PathAndQuery,
 }
 

@@ -5,6 +5,8 @@
 //! isolations, and what passes is what both allow.
 
 mod call;
+#[cfg(target_os = "linux")]
+mod expressions;
 pub mod fake;
 #[cfg(target_os = "linux")]
 mod look;

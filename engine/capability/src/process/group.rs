@@ -95,9 +95,15 @@ mod unix {
             use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
 
             let Some(pid) = self.leader() else { return };
-            let wanted =
-                [(Resource::Nofile, caps.open_files), (Resource::Core, 0), (Resource::Fsize, caps.file_size)];
-            for (resource, wanted) in wanted {
+            let wanted = [
+                (Resource::Nofile, caps.open_files),
+                (Resource::Core, 0),
+                (Resource::Fsize, caps.file_size),
+                // Not address space: what is only reserved costs nothing.
+                (Resource::Data, caps.memory),
+                (Resource::Cpu, caps.processor),
+            ];
+            for (resource, wanted) in wanted.into_iter().filter(|(_, wanted)| *wanted != u64::MAX) {
                 // Only root may raise a limit, so no more than the engine's own.
                 let most = getrlimit(resource).maximum.unwrap_or(u64::MAX).min(wanted);
                 let limit = Rlimit { current: Some(most), maximum: Some(most) };

@@ -92,6 +92,10 @@ pub struct Caps {
     pub open_files: u64,
     /// Size of a file that it may write, in bytes. Default 1 GiB.
     pub file_size: u64,
+    /// Memory that it may write to, in bytes. Default: as the engine.
+    pub memory: u64,
+    /// Processor time that it may use, in seconds. Default: as the engine.
+    pub processor: u64,
     /// What becomes of what it leaves running. Default: it stays.
     pub leftovers: Leftovers,
 }
@@ -114,6 +118,8 @@ impl Default for Caps {
             output: 64 << 10,
             open_files: 1024,
             file_size: 1 << 30,
+            memory: u64::MAX,
+            processor: u64::MAX,
             leftovers: Leftovers::Stay,
         }
     }

@@ -30,6 +30,8 @@ pub struct Program {
     file: (u64, u64),
     /// Whether it is text without a `#!` line.
     bare: bool,
+    /// Whether it is this very program.
+    this: bool,
 }
 
 impl Program {
@@ -67,7 +69,7 @@ impl Program {
             only_ours(folder, &stat(folder)?)?;
         }
         let (file, bare) = fit(&file, &path, &real)?;
-        Ok(Self { path, name: name.to_owned(), bin: Some(bin), file, bare })
+        Ok(Self { path, name: name.to_owned(), bin: Some(bin), file, bare, this: false })
     }
 
     /// The program at an absolute path, as a grant names it. Links are
@@ -87,7 +89,30 @@ impl Program {
             only_ours(folder, &stat(folder)?)?;
         }
         let (file, bare) = fit(&file, path, &real)?;
-        Ok(Self { path: path.to_owned(), name: path.display().to_string(), bin: None, file, bare })
+        Ok(Self {
+            path: path.to_owned(),
+            name: path.display().to_string(),
+            bin: None,
+            file,
+            bare,
+            this: false,
+        })
+    }
+
+    /// The program that runs now, to do a part of its work in a process with
+    /// limits of its own. Who could exchange its file is not asked: it runs.
+    ///
+    /// # Errors
+    ///
+    /// When the system does not say where it lies.
+    pub fn this() -> Result<Self, Unfit> {
+        // Also when the file was replaced since, as an upgrade does.
+        let link = Path::new("/proc/self/exe");
+        let path = if rustix::fs::stat(link).is_ok() { Ok(link.to_owned()) } else { std::env::current_exe() };
+        let path =
+            path.map_err(|error| Unfit::Unreadable { path: link.to_owned(), error: error.to_string() })?;
+        let file = identity(&stat(&path)?);
+        Ok(Self { path, name: "riposte".to_owned(), bin: None, file, bare: false, this: true })
     }
 
     /// The absolute path, as it was asked for.
@@ -122,6 +147,7 @@ impl Program {
     /// Examines it again, as it is now.
     pub(super) fn again(&self) -> Result<Self, Unfit> {
         match &self.bin {
+            _ if self.this => Ok(self.clone()),
             Some(bin) => Self::resolve(bin, &self.name),
             None => Self::at(&self.path),
         }

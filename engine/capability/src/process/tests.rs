@@ -329,16 +329,28 @@ async fn a_program_gets_two_variables_and_no_descriptor() {
 #[tokio::test]
 async fn a_program_leads_its_own_group_within_its_limits() {
     let home = Home::new();
-    let caps = Caps { open_files: 64, file_size: 4096, ..short() };
+    let caps = Caps { open_files: 64, file_size: 4096, memory: 1 << 30, processor: 60, ..short() };
     let running = home.start("echo up; sleep 3600", caps);
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", running.id())).unwrap();
     assert_eq!(stat.split(' ').nth(4), Some(running.id().to_string().as_str()), "{stat}");
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", running.id())).unwrap();
-    for (name, value) in [("Max open files", "64"), ("Max file size", "4096"), ("Max core file size", "0")] {
+    for (name, value) in [
+        ("Max open files", "64"),
+        ("Max file size", "4096"),
+        ("Max core file size", "0"),
+        ("Max data size", "1073741824"),
+        ("Max cpu time", "60"),
+    ] {
         let line = limits.lines().find(|line| line.starts_with(name)).unwrap();
         let columns: Vec<&str> = line.trim_start_matches(name).split_whitespace().collect();
         assert_eq!(columns.get(..2), Some([value, value].as_slice()), "{limits}");
     }
+}
+
+#[test]
+fn this_program_is_fit_wherever_it_lies() {
+    let this = Program::this().unwrap();
+    assert_eq!((this.again().as_ref(), this.name()), (Ok(&this), "riposte"));
 }
 
 #[tokio::test]

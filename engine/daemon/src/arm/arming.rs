@@ -75,7 +75,7 @@ impl Arming<'_> {
                     self.found.say(severity, script::code(&unfit), at, message, help);
                     return None;
                 }
-                let bytes = match crate::files::read_at_most(&path, 256 << 20) {
+                let bytes = match crate::files::read_at_most(&path, crate::installed::LARGEST) {
                     Ok(bytes) => bytes,
                     Err(error) => {
                         let message = format!("cannot read the component {}: {error}", path.display());

@@ -280,9 +280,8 @@ pub fn compiles(files: &[File], places: &Places, components: &Components, role: 
         match executable::find(&command.executable, command.runtime, places) {
             Ok(Executable::Builtin(builtin, _)) => !is_compiled(builtin.wasm),
             // What cannot be read is not compiled either.
-            Ok(Executable::Component(path)) => {
-                crate::files::read_at_most(&path, 256 << 20).is_ok_and(|wasm| !is_compiled(&wasm))
-            }
+            Ok(Executable::Component(path)) => crate::files::read_at_most(&path, crate::installed::LARGEST)
+                .is_ok_and(|wasm| !is_compiled(&wasm)),
             Ok(Executable::Native(_)) | Err(_) => false,
         }
     })

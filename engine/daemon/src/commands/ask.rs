@@ -3,8 +3,8 @@
 use std::io::{self, Read};
 use std::path::Path;
 
-use riposte_ledger::Ledger;
 use riposte_ledger::entry::Filter;
+use riposte_ledger::{Ledger, LedgerError};
 use serde_json::{Value, json};
 
 use crate::cli::{self, Allow};
@@ -110,14 +110,14 @@ pub fn list(list: &cli::List) -> Exit {
     }
     let places = Places::new(list.at.home.as_deref(), None, &[]);
     let filter = Filter { open_only: !list.all, ..Filter::default() };
-    let read = places
-        .ledger_to_read()
-        .and_then(|ledger| Ledger::read(&ledger, &filter).map_err(|error| error.to_string()));
+    let read = places.ledger_to_read().and_then(|ledger| {
+        let both = || Ok((Ledger::read(&ledger, &filter)?, Ledger::read_networks(&ledger)?));
+        both().map_err(|error: LedgerError| error.to_string())
+    });
     match read {
-        Ok(mut entries) => {
+        Ok((mut entries, networks)) => {
             entries.retain(|entry| entry.stuck || !list.stuck);
-            let data = entries.iter().map(show::entry).collect();
-            print_entries(&Answer::done(show::table(&entries)).with(data), list.json)
+            print_entries(&show::list(&entries, &networks), list.json)
         }
         Err(error) => {
             complain(list.json, &error);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use clap::Args;
 use riposte_capability::firewall::fake::Fake;
 use riposte_capability::{Backends, Capabilities, Guard};
+use riposte_ledger::audit::signed::SigningKey;
 use riposte_policy::Severity;
 use riposte_policy::config::{self, Role};
 use riposte_policy::diagnostic::{self, CODES, Diagnostic, Look, Place};
@@ -86,6 +87,7 @@ pub fn check(check: &Check) -> Exit {
     };
     let mut found = armed.config.diagnostics.clone();
     found.extend(response_log(&places));
+    found.extend(signing_key(&armed));
     let bad = |severity| severity == Severity::Error || check.sources.strict && severity == Severity::Warning;
     let good = !found.iter().any(|found| bad(found.severity));
     let mut out = io::stdout().lock();
@@ -207,6 +209,23 @@ fn response_log(places: &Places) -> Option<Diagnostic> {
     })
 }
 
+/// What is wrong with the key that is to sign the audit: no engine starts
+/// without it.
+#[must_use]
+pub fn signing_key(armed: &Armed) -> Option<Diagnostic> {
+    let sign = armed.config.settings.audit.sign.as_ref()?;
+    let error = SigningKey::read(&sign.key).err()?;
+    Some(Diagnostic {
+        severity: Severity::Error,
+        code: "signing-key-unusable",
+        place: Place { file: sign.key.display().to_string().into(), line: 0, column: 0 },
+        source: String::new(),
+        message: error.to_string(),
+        help: format!("riposte audit keygen {}", sign.key.display()),
+        wazuh: String::new(),
+    })
+}
+
 /// Reads and arms a configuration as an engine of this role would, changing nothing.
 ///
 /// # Errors
@@ -252,13 +271,21 @@ pub fn arm_files(
 ///
 /// When it cannot be set up.
 pub fn sandbox(concurrency: u32) -> Result<(Components, Arc<Capabilities>), String> {
+    sandbox_with(&Settings { cache: None, concurrency })
+}
+
+/// The same with a folder for compiled code, perhaps.
+///
+/// # Errors
+///
+/// As [`sandbox`].
+pub fn sandbox_with(settings: &Settings) -> Result<(Components, Arc<Capabilities>), String> {
     let claims = Arc::new(Nowhere);
     let firewall = Arc::new(Fake::new(Arc::clone(&claims) as _));
     let capabilities =
         Arc::new(Capabilities::new(claims, Backends::only_firewall(firewall), Arc::new(Guard::default())));
-    let settings = Settings { cache: None, concurrency };
     let components =
-        Components::new(&settings, Arc::clone(&capabilities)).map_err(|error| error.to_string())?;
+        Components::new(settings, Arc::clone(&capabilities)).map_err(|error| error.to_string())?;
     Ok((components, capabilities))
 }
 

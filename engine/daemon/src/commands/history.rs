@@ -10,6 +10,7 @@ use clap::Args;
 use riposte_ledger::audit::scan::{Recorded, Window, scan};
 use riposte_ledger::entry::Filter;
 use riposte_ledger::{Entry, Ledger};
+use riposte_policy::diagnostic::inline;
 use serde_json::{Value, json};
 
 use super::target::{Target, actor, moment};
@@ -180,7 +181,7 @@ pub(super) fn line(recorded: &Recorded) -> String {
     let mut add = |text: String| {
         out.push_str("  ");
         // Texts may come from a program or an alert: they cannot forge a line.
-        out.extend(text.chars().map(|c| if c.is_control() { '?' } else { c }));
+        out.push_str(&inline(&text));
     };
     if let Some(entry) = event.entry {
         add(format!("entry {entry}"));
@@ -211,7 +212,7 @@ pub(super) fn line(recorded: &Recorded) -> String {
 }
 
 fn line_of_entry(entry: &Entry) -> String {
-    let keys: String = entry.keys.join(", ").chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+    let keys = inline(&entry.keys.join(", "));
     let (since, state) = (time(entry.since_ms), entry.state.as_str());
     format!(
         "{since}  {state:<14}  entry {}  {}  {keys}  by {}  : by the ledger",

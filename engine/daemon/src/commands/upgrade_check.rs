@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use riposte_ledger::audit::signed::SigningKey;
 use riposte_ledger::clock::SystemClock;
 use riposte_ledger::entry::Kind;
 use riposte_ledger::{Entry, Ledger};
@@ -23,8 +22,7 @@ use riposte_runtime::{Components, Settings};
 use serde_json::{Value, json};
 
 use crate::arm::Armed;
-use crate::claims::Nowhere;
-use crate::commands::{ask, locate};
+use crate::commands::{ask, check, locate};
 use crate::engine::COMPONENTS;
 use crate::exit::Exit;
 use crate::places::Places;
@@ -104,10 +102,7 @@ fn look(args: &UpgradeCheck) -> Result<Report, String> {
             report.found.clone_from(&armed.config.diagnostics);
             let fatal: Vec<String> = armed.fatal(args.sources.strict).map(ToString::to_string).collect();
             report.wrong.extend(fatal);
-            // A start needs it, and no finding of `check` looks at it.
-            let sign = armed.config.settings.audit.sign.as_ref();
-            let unfit = sign.and_then(|sign| SigningKey::read(&sign.key).err());
-            report.wrong.extend(unfit.map(|error| error.to_string()));
+            report.wrong.extend(check::signing_key(&armed).map(|found| found.message));
             report.compiled += kept(&places).difference(&before).count();
             let all: BTreeSet<_> = armed.all().filter_map(|ready| ready.runner.digest()).collect();
             report.kept = all.len().saturating_sub(report.compiled);
@@ -160,7 +155,7 @@ fn versions(places: &Places, components: &Components, open: &[Entry], report: &m
         let loaded =
             Command::from_stored(&entry.definition).map_err(|error| error.to_string()).and_then(|command| {
                 let path = places.versions().join(format!("{digest}.wasm"));
-                let wasm = files::read_at_most(&path, 256 << 20)
+                let wasm = files::read_at_most(&path, crate::installed::LARGEST)
                     .map_err(|error| format!("{}: {error}", path.display()))?;
                 let grants = Arc::new(command.capabilities.clone().unwrap_or_default());
                 let loaded = components.load(&command.executable, &wasm, &grants, &command.limits, false);
@@ -177,16 +172,9 @@ fn versions(places: &Places, components: &Components, open: &[Entry], report: &m
 /// The sandbox of an engine, with its folder of compiled code; nothing that is
 /// loaded in it can act on anything.
 fn sandbox(places: &Places) -> Result<Components, String> {
-    let capabilities = {
-        use riposte_capability::firewall::fake::Fake;
-        use riposte_capability::{Backends, Capabilities, Guard};
-        let claims = Arc::new(Nowhere);
-        let firewall = Arc::new(Fake::new(Arc::clone(&claims) as _));
-        Arc::new(Capabilities::new(claims, Backends::only_firewall(firewall), Arc::new(Guard::default())))
-    };
     places.create().map_err(|error| error.to_string())?;
     let settings = Settings { cache: Some(places.compiled()), concurrency: COMPONENTS };
-    Components::new(&settings, capabilities).map_err(|error| error.to_string())
+    check::sandbox_with(&settings).map(|(components, _)| components)
 }
 
 /// The files of compiled code, whichever engine's.

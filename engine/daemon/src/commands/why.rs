@@ -11,6 +11,7 @@ use clap::Args;
 use riposte_ledger::audit::scan::{Recorded, Window, scan};
 use riposte_ledger::entry::{EffectRow, Filter};
 use riposte_ledger::{Entry, Ledger};
+use riposte_policy::diagnostic::inline;
 use riposte_policy::order::EntryId;
 use serde_json::{Value, json};
 
@@ -218,8 +219,7 @@ impl One {
         let entry = &self.entry;
         let mut row = |name: &str, text: &str| {
             // Texts may come from a program or an alert: they cannot forge a row.
-            let text: String = text.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
-            let _ = writeln!(out, "    {name:<13}{text}");
+            let _ = writeln!(out, "    {name:<13}{}", inline(text));
         };
         let state = if entry.stuck { "stuck" } else { entry.state.as_str() };
         row("entry", &format!("{} of {}, {state}, on {}", entry.id, entry.command, entry.keys.join(", ")));

@@ -9,6 +9,7 @@ pub mod client;
 pub mod ledger;
 mod orphans;
 pub mod server;
+mod undos;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

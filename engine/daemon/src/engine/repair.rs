@@ -27,6 +27,10 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// somebody keeps taking it away, and is answered no more often than the clock.
 const LONGEST_PAUSE: Duration = INTERVAL;
 
+/// Entries whose effects are made to follow later ends in one go: others come
+/// in between.
+const AT_ONCE: usize = 1_024;
+
 /// What was repaired since the start, and what is told once only.
 #[derive(Debug, Default)]
 pub struct Repairs {
@@ -257,16 +261,18 @@ impl Engine {
 
     /// The same for several entries, as few changes.
     pub async fn settle_effects_of(&self, ids: Vec<EntryId>) {
-        let effects = match self.ledger.effects_of(ids).await {
-            Ok(effects) => effects,
-            Err(error) => return tracing::error!(%error, "cannot read the effects"),
-        };
-        let effects: Vec<_> = effects.iter().filter_map(effect).collect();
-        if effects.is_empty() {
-            return;
-        }
-        if let Err(refusal) = self.capabilities.settle(&effects).await {
-            tracing::warn!(%refusal, "the host keeps the earlier time");
+        for few in ids.chunks(AT_ONCE) {
+            let effects = match self.ledger.effects_of(few.to_vec()).await {
+                Ok(effects) => effects,
+                Err(error) => return tracing::error!(%error, "cannot read the effects"),
+            };
+            let effects: Vec<_> = effects.iter().filter_map(effect).collect();
+            if effects.is_empty() {
+                continue;
+            }
+            if let Err(refusal) = self.capabilities.settle(&effects).await {
+                tracing::warn!(%refusal, "the host keeps the earlier time");
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use riposte_ledger::Entry;
 use riposte_ledger::entry::State;
 use riposte_policy::config::Command;
-use riposte_policy::diagnostic::shown;
+use riposte_policy::diagnostic::{inline, shown};
 use riposte_policy::{Address, UserName};
 use riposte_transport::wazuh::message::Message;
 use serde_json::json;
@@ -73,7 +73,7 @@ pub fn summary(entries: &[Entry]) -> String {
 
 /// The text without what a terminal takes for its own.
 fn plain(text: &str) -> String {
-    text.replace(char::is_control, "?")
+    inline(text)
 }
 
 /// A word as a shell takes it.

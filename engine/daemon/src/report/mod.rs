@@ -8,6 +8,7 @@ mod ossec;
 mod refusals;
 mod syslog;
 pub mod wazuh_log;
+mod words;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,7 +22,6 @@ use riposte_ledger::{Cause, Entry};
 use riposte_policy::Order;
 use riposte_policy::alert::Alert;
 use riposte_policy::config::Auditing;
-use riposte_policy::keys::{self, Derived};
 use riposte_policy::order::{Actor, EntryId};
 use riposte_runtime::native::{Added, Ended, Message, Verb};
 use riposte_transport::Undeliverable;
@@ -33,9 +33,11 @@ use self::gather::{Gather, Told};
 use self::keeping::{Keeping, Redacted};
 use self::refusals::Refusals;
 use self::wazuh_log::WazuhLog;
+pub use self::words::time;
+use self::words::{alike, check_keys, meant, of_entry, of_order, trace, why};
 use crate::arm::Armed;
 use crate::exec::hand_over::caller_logs;
-use crate::outcome::{Outcome, Refused};
+use crate::outcome::Outcome;
 use crate::places::Places;
 
 /// How much of a message an event shows, in characters.
@@ -291,6 +293,18 @@ impl Report {
         self.entry_event(of_entry("undone", entry), entry);
     }
 
+    /// An entry was undone while neither ledger nor audit could be told.
+    pub fn undone_from_memory(&self, entry: Option<&Entry>, id: EntryId, wall_ms: i64) {
+        let detail = format!("from memory at {}, while the ledger could not be read", time(wall_ms));
+        match entry {
+            Some(entry) => {
+                self.entry_event(Event { detail: Some(detail), ..of_entry("undone", entry) }, entry);
+            }
+            // Forgotten since, or never kept: its number is all that is known.
+            None => self.event(Event { entry: Some(id.0), detail: Some(detail), ..self.plain("undone") }),
+        }
+    }
+
     /// An undo failed and is tried again.
     pub fn undo_failed(&self, id: EntryId, attempts: u32, error: &str) {
         tracing::error!(entry = %id, attempts, "could not be undone, tried again: {error}");
@@ -392,130 +406,5 @@ impl Report {
 
     fn lines(&self, executable: &str, lines: Vec<String>) {
         self.log.lines(self.clock.now().wall_ms, executable, lines);
-    }
-}
-
-/// What an order that came to nothing was about, as far as its definition
-/// says: else nobody could ask why an address was not blocked.
-fn meant(order: &Order, outcome: &Outcome) -> Vec<String> {
-    match outcome {
-        Outcome::Refused(_) | Outcome::Unsupported(_) | Outcome::Already(_) | Outcome::Failed { .. } => {
-            match keys::derive(&order.command, &order.alert) {
-                Derived::Keys(keys) => keys.as_slice().to_vec(),
-                Derived::NoKey { .. } => Vec::new(),
-            }
-        }
-        _ => Vec::new(),
-    }
-}
-
-/// What tells an outcome from others like it, when a flood of alerts may have any
-/// number of it; `None`: it stands by itself, as what has an entry does.
-fn alike(outcome: &Outcome) -> Option<String> {
-    match outcome {
-        Outcome::Already(_) | Outcome::Handled => Some(String::new()),
-        Outcome::NoKey(why) | Outcome::Unsupported(why) | Outcome::Failed { id: None, error: why } => {
-            Some(why.clone())
-        }
-        // The others hold a time, or a number that is another each time.
-        Outcome::Refused(why @ (Refused::Allowed(_) | Refused::Guarded(_) | Refused::Untyped(_))) => {
-            Some(why.to_string())
-        }
-        Outcome::Refused(why) => Some(why.word().to_owned()),
-        Outcome::InForce { .. }
-        | Outcome::Done(_)
-        | Outcome::HandedOver { .. }
-        | Outcome::Shadow { .. }
-        | Outcome::Waiting(_)
-        | Outcome::Failed { .. }
-        | Outcome::Undecided(_) => None,
-    }
-}
-
-/// What became of an order, for the operator.
-fn trace(order: &Order, keys: &[String], outcome: &Outcome) {
-    let entry = outcome.entry();
-    let command = &*order.command.name;
-    let rule = &*order.rule_id;
-    // Text of the alert is quoted: it could forge lines.
-    let (alert, id) = (&*order.alert_id, entry.map(|id| id.0));
-    match outcome {
-        Outcome::Failed { .. } | Outcome::Undecided(_) => {
-            tracing::error!(command, rule, alert, entry = id, "{outcome}");
-        }
-        Outcome::Refused(_) | Outcome::Unsupported(_) => {
-            tracing::warn!(command, rule, alert, "{outcome}");
-        }
-        Outcome::InForce { .. }
-        | Outcome::Done(_)
-        | Outcome::HandedOver { .. }
-        | Outcome::Waiting(_)
-        | Outcome::Shadow { .. } => {
-            let keys = keys.join(", ");
-            tracing::info!(command, rule, alert, entry = id, keys, "{outcome}");
-        }
-        Outcome::Already(_) | Outcome::Handled | Outcome::NoKey(_) => {
-            tracing::debug!(command, rule, alert, entry = id, "{outcome}");
-        }
-    }
-}
-
-/// The line with which a program of Wazuh's names what it acts on.
-fn check_keys(executable: &str, keys: &[String]) -> String {
-    let (name, keys) = (serde_json::json!(executable), serde_json::json!(keys));
-    format!(
-        r#"{{"version":1,"origin":{{"name":{name},"module":"active-response"}},"command":"check_keys","parameters":{{"keys":{keys}}}}}"#
-    )
-}
-
-/// A Unix time in milliseconds, for people and programs: RFC 3339, UTC.
-#[must_use]
-pub fn time(wall_ms: i64) -> String {
-    jiff::Timestamp::from_millisecond(wall_ms)
-        .map_or_else(|_| wall_ms.to_string(), |time| format!("{time:.3}"))
-}
-
-/// Why an entry is undone, in words.
-fn why(cause: &Cause) -> String {
-    match cause {
-        Cause::Due => "its time is up".to_owned(),
-        Cause::Failed => "its add failed".to_owned(),
-        Cause::Recovery => "the engine ended while it was being undone".to_owned(),
-        Cause::Asked { actor, reason } => match reason {
-            Some(reason) => format!("asked by {actor}: {reason}"),
-            None => format!("asked by {actor}"),
-        },
-    }
-}
-
-fn of_order(kind: &'static str, order: &Order) -> Event {
-    Event {
-        kind: kind.into(),
-        tenant: Some(order.tenant.to_string()),
-        command: Some(order.command.name.to_string()),
-        response: order.response.as_ref().map(|response| response.name.to_string()),
-        agent: Some(order.agent.to_string()),
-        alert_id: Some(order.alert_id.to_string()),
-        rule_id: Some(order.rule_id.to_string()),
-        actor: Some(order.actor.to_string()),
-        reason: order.reason.as_ref().map(ToString::to_string),
-        ..Event::default()
-    }
-}
-
-fn of_entry(kind: &'static str, entry: &Entry) -> Event {
-    Event {
-        kind: kind.into(),
-        entry: Some(entry.id.0),
-        tenant: Some(entry.tenant.to_string()),
-        command: Some(entry.command.to_string()),
-        response: entry.response.as_ref().map(ToString::to_string),
-        agent: Some(entry.agent.to_string()),
-        keys: entry.keys.clone(),
-        alert_id: Some(entry.alert_id.to_string()),
-        rule_id: Some(entry.rule_id.to_string()),
-        actor: Some(entry.actor.to_string()),
-        reason: entry.reason.as_ref().map(ToString::to_string),
-        ..Event::default()
     }
 }

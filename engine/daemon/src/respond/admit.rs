@@ -11,6 +11,7 @@ use riposte_policy::grant::{Access, Grants};
 use riposte_policy::keys::{self, Derived};
 use riposte_policy::{Address, Config, Order, UserName, alert};
 use riposte_runtime::native::{self, Message, NativeProgram};
+use riposte_runtime::outcome::texts;
 use riposte_runtime::{Failure, Invocation, Kind};
 
 use super::{Instead, Intended};
@@ -157,6 +158,7 @@ pub(super) async fn admit(engine: &Arc<Engine>, order: &Order) -> Result<Intende
     let weighed = weigh(&engine.scales(&armed), order, Purpose::Act(engine)).await?;
     let Weighed { ready, mode, mut invocation, keys, .. } = weighed;
     let entry = new_entry(order, &ready, mode, keys.clone());
+    let mut patience = std::pin::pin!(tokio::time::sleep(UNDO_PATIENCE));
     let admitted = loop {
         // A native program may act as soon as it starts: only a durable entry lets it.
         let wait = if matches!(ready.runner, Runner::Native(_)) { Wait::Durable } else { Wait::Applied };
@@ -166,9 +168,13 @@ pub(super) async fn admit(engine: &Arc<Engine>, order: &Order) -> Result<Intende
             Admitted::Undoing { id } => {
                 // Few may wait, and not for ever: an undo that keeps failing
                 // must not take the room of other orders.
-                let waiting = engine.waiting.try_acquire();
-                if waiting.is_err() || tokio::time::timeout(UNDO_PATIENCE, over).await.is_err() {
+                let Ok(_waiting) = engine.waiting.try_acquire() else {
                     return Err(Outcome::Refused(Refused::Undoing(id)));
+                };
+                // Any undo wakes it, and none of another target makes it wait longer.
+                tokio::select! {
+                    () = over => {}
+                    () = &mut patience => return Err(Outcome::Refused(Refused::Undoing(id))),
                 }
             }
             admitted => break admitted,
@@ -222,7 +228,7 @@ async fn keys(
         }
         let answer = plugin.keys(invocation).await;
         if let (Purpose::Act(engine), Mode::Enforce) = (purpose, invocation.mode) {
-            engine.report.said(order, &answer.log);
+            engine.report.said(order, &texts(answer.log));
         }
         return match answer.result {
             Ok(Some(keys)) => {

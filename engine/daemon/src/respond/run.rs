@@ -9,6 +9,7 @@ use riposte_policy::config::{Mode, Way};
 use riposte_policy::keys::NotKeys;
 use riposte_policy::{Keys, Order};
 use riposte_runtime::native::{Decision, Message, NativeProgram};
+use riposte_runtime::outcome::texts;
 use riposte_runtime::{Kind, Plugin};
 
 use super::admit::{By, UNDO_PATIENCE, guarded, spared, typed, unbroken};
@@ -121,11 +122,11 @@ impl Intended {
         let (receipt, would, said) = match plugin.kind() {
             Kind::Reversible => {
                 let answer = plugin.add(&self.invocation).await;
-                (answer.result.map(Some), answer.would_be, answer.log)
+                (answer.result.map(Some), answer.would_be, texts(answer.log))
             }
             Kind::Oneshot => {
                 let answer = plugin.run(&self.invocation).await;
-                (answer.result.map(|()| None), answer.would_be, answer.log)
+                (answer.result.map(|()| None), answer.would_be, texts(answer.log))
             }
         };
         match &receipt {
@@ -172,13 +173,19 @@ impl Intended {
         if let Err(refused) = passed {
             return Err(self.ended(engine, refused).await);
         }
+        // Any undo wakes it, and none of another target makes it wait longer.
+        let mut patience = std::pin::pin!(tokio::time::sleep(UNDO_PATIENCE));
         loop {
             let over = engine.undone.notified();
             match engine.ledger.rekey(self.id, keys.clone()).await {
                 Ok(Rekeyed::Continue { .. }) => return Ok(()),
                 Ok(Rekeyed::Undoing { existing }) => {
-                    if tokio::time::timeout(UNDO_PATIENCE, over).await.is_err() {
-                        return Err(self.ended(engine, Outcome::Refused(Refused::Undoing(existing))).await);
+                    tokio::select! {
+                        () = over => {}
+                        () = &mut patience => {
+                            let refused = Outcome::Refused(Refused::Undoing(existing));
+                            return Err(self.ended(engine, refused).await);
+                        }
                     }
                 }
                 Ok(Rekeyed::InForce { existing, due }) => {

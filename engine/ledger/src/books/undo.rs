@@ -5,7 +5,7 @@ use riposte_policy::order::{Actor, EntryId};
 use rusqlite::OptionalExtension;
 
 use super::{Books, due, due_at, shorten};
-use crate::entry::{Cause, Settled, State, Undo};
+use crate::entry::{Cause, EffectRow, Settled, State, Undo};
 use crate::error::LedgerError;
 use crate::index::{Live, Term};
 use crate::reader;
@@ -87,6 +87,35 @@ impl Books {
         let entry = reader::entry(self.conn(), id).map_err(|error| self.failed(&error))?;
         let entry = entry.ok_or(LedgerError::NoSuchEntry(id))?;
         Ok(Undo { entry, effects: self.effects(id)? })
+    }
+
+    /// The same for all of these that are due and hold effects of these
+    /// interfaces, with the release of those.
+    pub(crate) fn begin_ahead(
+        &mut self,
+        ids: &[EntryId],
+        interfaces: &[&str],
+    ) -> Result<Vec<Undo>, LedgerError> {
+        let theirs = |row: &EffectRow| !row.released && interfaces.contains(&row.interface.as_str());
+        let mut begun = Vec::with_capacity(ids.len());
+        for id in ids.iter().copied() {
+            // Only components claim; a shadow holds nothing.
+            let holds = self.index().get(id).is_some_and(|live| live.holds() > 0);
+            if !holds || !self.effects(id)?.iter().any(theirs) {
+                continue;
+            }
+            let undo = match self.begin_undo(id, &Cause::Due) {
+                Ok(undo) => undo,
+                Err(error) if error.is_storage() => return Err(error),
+                // It was extended or undone meanwhile.
+                Err(_) => continue,
+            };
+            for row in undo.effects.iter().filter(|row| theirs(row)) {
+                let _remains = self.release(id, &row.interface, &row.target)?;
+            }
+            begun.push(undo);
+        }
+        Ok(begun)
     }
 
     /// Why an entry that was handed over cannot be undone here.

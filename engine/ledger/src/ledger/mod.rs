@@ -1,5 +1,6 @@
 //! The handle: open the ledger, ask it, read it.
 
+mod beside;
 mod driven;
 mod heads;
 mod hold;
@@ -253,6 +254,9 @@ impl Ledger {
     ///
     /// When the entry is not open, or it could not be recorded.
     pub async fn release(&self, id: EntryId, interface: &str, target: &str) -> Result<Standing, LedgerError> {
+        if let Some(standing) = self.released(id, interface, target) {
+            return Ok(standing);
+        }
         let (interface, target) = (interface.to_owned(), target.to_owned());
         self.ask_first(Wait::Applied, move |books| books.release(id, &interface, &target)).await
     }
@@ -284,6 +288,24 @@ impl Ledger {
             Cause::Failed | Cause::Asked { .. } => Wait::Durable,
         };
         self.ask_first(wait, move |books| books.begin_undo(id, &cause)).await
+    }
+
+    /// The same for many entries whose time is up, all at once and before their
+    /// turn has come, together with the release of the effects of these
+    /// interfaces. The caller makes the host agree; the component that made an
+    /// entry is asked to undo it when its turn comes.
+    ///
+    /// What is not due, not open, or holds nothing of these is passed over.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be recorded. None of it was done then.
+    pub async fn begin_ahead(
+        &self,
+        ids: Vec<EntryId>,
+        interfaces: &'static [&'static str],
+    ) -> Result<Vec<Undo>, LedgerError> {
+        self.ask_first(Wait::Applied, move |books| books.begin_ahead(&ids, interfaces)).await
     }
 
     /// Records that an entry was undone, and ends it; durable.

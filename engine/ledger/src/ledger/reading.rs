@@ -1,14 +1,11 @@
 //! What the tables say, read off the writer.
 
-use std::path::Path;
-
 use riposte_policy::order::EntryId;
 
 use super::Ledger;
 use crate::entry::{EffectRow, Entry, Filter, Held};
 use crate::error::LedgerError;
 use crate::reader;
-use crate::store::{self, HostDisk};
 
 /// An effect that the host shows, for [`Ledger::known`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,32 +19,6 @@ pub struct Named {
 }
 
 impl Ledger {
-    /// Reads entries without an engine, or beside one; also in a ledger of
-    /// version 1, which stays as it is.
-    ///
-    /// # Errors
-    ///
-    /// When there is no ledger of a version that this program knows.
-    pub fn read(path: &Path, filter: &Filter) -> Result<Vec<Entry>, LedgerError> {
-        let conn = store::open_to_read(path, &HostDisk)?;
-        reader::entries(&conn, filter).map_err(|error| LedgerError::sqlite(path, &error))
-    }
-
-    /// Reads one entry, with its alert, and its effects in the order they were
-    /// recorded; without an engine, or beside one.
-    ///
-    /// # Errors
-    ///
-    /// When there is no ledger of a version that this program knows.
-    pub fn read_entry(path: &Path, id: EntryId) -> Result<Option<(Entry, Vec<EffectRow>)>, LedgerError> {
-        let conn = store::open_to_read(path, &HostDisk)?;
-        let read = || {
-            let Some(entry) = reader::entry(&conn, id)? else { return Ok(None) };
-            Ok(Some((entry, reader::effects(&conn, id)?)))
-        };
-        read().map_err(|error| LedgerError::sqlite(path, &error))
-    }
-
     /// One entry, open or closed, with its alert, message and receipt.
     ///
     /// # Errors
@@ -65,6 +36,16 @@ impl Ledger {
     /// When the ledger cannot be read.
     pub async fn entries(&self, filter: Filter) -> Result<Vec<Entry>, LedgerError> {
         self.read_all(move |conn| reader::entries(conn, &filter)).await
+    }
+
+    /// The networks that open entries block, by entry: also those that took the
+    /// place of an address.
+    ///
+    /// # Errors
+    ///
+    /// When the ledger cannot be read.
+    pub async fn networks(&self) -> Result<Vec<(EntryId, String)>, LedgerError> {
+        self.read_all(reader::networks).await
     }
 
     /// Every effect that an entry recorded, in the order it did.

@@ -12,6 +12,9 @@ use crate::error::LedgerError;
 use crate::index::Term;
 use crate::reader;
 
+/// Later ends in one request: some milliseconds, in which no undo is answered.
+const FEW: usize = 1_024;
+
 /// What an order is, as far as it says whether the same is in force. In
 /// Riposte's way ([`riposte_policy::config::Way`]), and for what lasts for a time.
 #[derive(Clone, Copy, Debug)]
@@ -85,15 +88,20 @@ impl Ledger {
         Some(Known { id: live.id, ends_boot_ms })
     }
 
-    /// Moves the end of entries to the later of the two, all in one commit:
-    /// those that were moved; durable, since nothing that follows would notice
-    /// that it was lost. What is over is passed over.
+    /// Moves the end of entries to the later of the two, in a few commits: those
+    /// that were moved; durable, since nothing that follows would notice that it
+    /// was lost. What is over is passed over.
     ///
     /// # Errors
     ///
-    /// When it could not be recorded.
+    /// When it could not be recorded, or not all of it: that may be asked again.
     pub async fn extend(&self, extensions: Vec<Extension>) -> Result<Vec<Extended>, LedgerError> {
-        self.ask_first(Wait::Durable, move |books| books.extend(&extensions)).await
+        let mut moved = Vec::new();
+        for few in extensions.chunks(FEW) {
+            let few = few.to_vec();
+            moved.extend(self.ask_first(Wait::Durable, move |books| books.extend(&few)).await?);
+        }
+        Ok(moved)
     }
 
     /// How many entries are open, and how many of them are stuck.

@@ -31,6 +31,16 @@ impl Ledger {
         (index.standing(print, None, boot_ms), first)
     }
 
+    /// The answer to a release of what an open entry does not hold, which
+    /// changes nothing. `None`: it may hold it. From memory.
+    pub(super) fn released(&self, id: EntryId, interface: &str, target: &str) -> Option<Standing> {
+        let boot_ms = self.0.clock.now().boot_ms;
+        let index = self.index();
+        index.get(id)?;
+        let print = index.target(interface, target);
+        (!index.holds(id, print)).then(|| index.standing(print, None, boot_ms))
+    }
+
     /// Number of open entries, shadows included. From memory.
     #[must_use]
     pub fn open_entries(&self) -> usize {

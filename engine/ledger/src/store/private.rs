@@ -54,7 +54,6 @@ fn whose(owner: u32, own: u32) -> Option<String> {
 }
 
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "a test that looks at modes")]
 mod tests {
     use super::*;
 

@@ -57,6 +57,48 @@ async fn a_block_is_intended_in_force_undone_and_closed() {
 }
 
 #[tokio::test]
+async fn a_crowd_lets_go_at_once_of_what_is_due_and_of_nothing_else() {
+    const FIREWALL: [&str; 1] = ["firewall"];
+    let machine = Machine::new();
+    let ledger = machine.ledger();
+    let mut ids = Vec::new();
+    for (address, effects) in [
+        ("192.0.2.1", vec![("firewall", "drop 192.0.2.1")]),
+        ("192.0.2.2", vec![("firewall", "drop 192.0.2.0/24"), ("lines", "/etc/hosts.deny ALL:192.0.2.2")]),
+        ("192.0.2.3", vec![("lines", "/etc/hosts.deny ALL:192.0.2.3")]),
+    ] {
+        let id = enter(&ledger, block(address)).await;
+        for (interface, target) in effects {
+            assert!(ledger.claim(id, interface, target, None).await.is_ok());
+        }
+        assert!(matches!(ledger.added(id, None).await, Ok(Settled::InForce { .. })));
+        ids.push(id);
+    }
+    assert_eq!(ledger.networks().await.unwrap(), [(ids[1], "192.0.2.0/24".to_owned())]);
+    assert_eq!(ledger.begin_ahead(ids.clone(), &FIREWALL).await, Ok(Vec::new()), "nothing is due");
+
+    machine.clock.advance(10 * MINUTE);
+    let all = [ids.clone(), vec![EntryId(99)]].concat();
+    let begun = ledger.begin_ahead(all, &FIREWALL).await.unwrap();
+    assert_eq!(begun.iter().map(|undo| undo.entry.id).collect::<Vec<_>>(), ids[..2]);
+    assert!(begun.iter().flat_map(|undo| &undo.effects).all(|effect| !effect.released), "as it was");
+    assert_eq!(ledger.standing("firewall", "drop 192.0.2.1"), Standing::Free);
+    assert_ne!(ledger.standing("lines", "/etc/hosts.deny ALL:192.0.2.2"), Standing::Free);
+    assert_eq!(state(&ledger, ids[2]).await, State::InForce);
+    assert!(ledger.networks().await.unwrap().is_empty());
+
+    // The undo comes all the same, lets go of it again, and of the rest.
+    let undo = ledger.begin_undo(ids[1], Cause::Due).await.unwrap();
+    assert_eq!(undo.effects.iter().filter(|effect| effect.released).count(), 1);
+    assert_eq!(ledger.release(ids[1], "firewall", "drop 192.0.2.0/24").await, Ok(Standing::Free));
+    assert!(matches!(ledger.undone(ids[1]).await, Err(LedgerError::StillHeld { .. })));
+    assert!(ledger.release(ids[1], "lines", "/etc/hosts.deny ALL:192.0.2.2").await.is_ok());
+    assert_eq!(ledger.undone(ids[1]).await, Ok(()));
+    let none = LedgerError::NoSuchEntry(ids[1]);
+    assert_eq!(ledger.release(ids[1], "firewall", "drop 192.0.2.0/24").await, Err(none));
+}
+
+#[tokio::test]
 async fn what_is_for_good_is_never_due() {
     let machine = Machine::new();
     let ledger = machine.ledger();

@@ -156,6 +156,7 @@ codes! {
     Arming "script-without-delete" ("warning") "a stateful script that never mentions delete";
     Arming "script-without-log" ("note") "a script that never mentions the log of responses";
     Reading "section-unknown" ("error") "a section whose name is nearly a known one";
+    Arming "signing-key-unusable" ("error") "a key that cannot sign the audit";
     Reading "text-stray" ("warning") "text between elements";
     Arming "timeout-allowed-assumed" ("note") "a built-in that may be undone although nothing says so";
     Arming "timeout-allowed-missing" ("warning") "a timeout for a command that does not say whether it allows one";

@@ -121,6 +121,17 @@ pub fn acts(c: char) -> bool {
     turns || c.is_control()
 }
 
+/// Untrusted text made safe to print in the middle of a line: what [`acts`] is
+/// escaped, all else stands as it is.
+#[must_use]
+pub fn inline(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if acts(c) { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    out
+}
+
 /// Untrusted text made safe to print: quoted, what [`acts`] escaped, at most 64
 /// characters.
 #[must_use]
@@ -145,6 +156,11 @@ pub fn shown(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn plain_text_stands_in_its_line_and_turns_nothing_around() {
+        assert_eq!(inline("a\nb\u{202e}c \"d\" é"), "a\\nb\\u{202e}c \"d\" é");
+    }
 
     #[test]
     fn untrusted_text_cannot_forge_lines() {

@@ -17,7 +17,7 @@ use riposte_policy::config::Mode;
 use riposte_policy::grant::{FirewallGrant, Grants};
 use riposte_policy::limit::Limits;
 use riposte_policy::order::EntryId;
-use riposte_runtime::{Components, Invocation, LoadError, Plugin, Settings};
+use riposte_runtime::{Components, Invocation, LoadError, Outcome, Plugin, Settings};
 
 /// An alert like those of sshd.
 pub(crate) const ALERT: &str =
@@ -60,6 +60,11 @@ impl Machine {
         let wasm = riposte_hostile::component(name);
         self.components.load(name, wasm, &Arc::new(grants), &Limits::default(), stateful).unwrap_err()
     }
+}
+
+/// What a plugin logged, with its levels.
+pub(crate) fn said<T>(outcome: &Outcome<T>) -> Vec<String> {
+    outcome.log.iter().map(ToString::to_string).collect()
 }
 
 pub(crate) fn firewall() -> Grants {

@@ -82,7 +82,7 @@ impl Engine {
             Ok(Some(undo)) => undo,
             Ok(None) => {
                 self.begun(id, cause).await;
-                return self.from_memory(id, cause, ledger).await;
+                return self.undo_remembered(id, cause, ledger).await;
             }
             Err(LedgerError::NotDue { due_boot_ms, .. }) => return self.not_due(id, due_boot_ms),
             Err(_) => return self.gone(id),
@@ -105,7 +105,7 @@ impl Engine {
     }
 
     /// Takes back what is remembered, and ends the entry in memory.
-    async fn from_memory(&self, id: EntryId, cause: &Cause, ledger: &str) -> Undone {
+    async fn undo_remembered(&self, id: EntryId, cause: &Cause, ledger: &str) -> Undone {
         let Some(effects) = self.remembered.of(id) else {
             return self.retry_later(id, ledger).await;
         };
@@ -114,7 +114,9 @@ impl Engine {
                 return self.retry_later(id, &refusal.to_string()).await;
             }
         }
-        self.ended_in_memory(id, cause)
+        let ended = self.ended_in_memory(id, cause);
+        self.remembered.undone(id, riposte_ledger::Clock::now(&*self.world.clocks).wall_ms);
+        ended
     }
 
     /// The tables still show it: after a crash it is undone once more.

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use riposte_policy::diagnostic::shown;
+use riposte_policy::diagnostic::{acts, inline, shown};
 use riposte_policy::span;
 
 use super::explanation::Explanation;
@@ -90,7 +90,7 @@ fn runs(explained: &Explanation) -> String {
 /// Text out of an alert: quoted where it could be taken for something else.
 #[must_use]
 pub fn plain(text: &str) -> String {
-    if text.is_empty() || text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+    if text.is_empty() || text.chars().any(|c| acts(c) || c.is_whitespace()) {
         shown(text)
     } else {
         text.to_owned()
@@ -100,5 +100,5 @@ pub fn plain(text: &str) -> String {
 /// A sentence that cannot begin a second line.
 #[must_use]
 pub fn on_one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+    inline(text)
 }

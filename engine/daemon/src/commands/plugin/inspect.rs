@@ -2,7 +2,6 @@
 //! `<command>` that lets it work. Nothing of it is run.
 
 use std::fmt::Write as _;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -11,11 +10,11 @@ use riposte_policy::grant::language;
 use riposte_runtime::{Inspection, Kind};
 use serde_json::{Value, json};
 
-use crate::commands::{ask, check};
+use super::file;
+use crate::commands::ask;
 use crate::exit::Exit;
+use crate::installed::apart;
 
-/// Largest component that is read, as when commands are armed.
-const LARGEST: u64 = 256 << 20;
 /// From this size on compiling is felt at every start without a cache.
 const LARGE: usize = 16 << 20;
 
@@ -39,10 +38,11 @@ pub struct Inspect {
 
 /// Inspects, prints, and says whether this engine can run it.
 pub fn inspect(args: &Inspect) -> Exit {
-    let looked = read(&args.file).and_then(|bytes| {
-        let (components, _) = check::sandbox(1)?;
-        let inspection = components.inspect(&bytes).map_err(|error| explained(&bytes, &error.to_string()))?;
-        Ok((bytes.len(), inspection))
+    let looked = file::read(&args.file).and_then(|bytes| {
+        let size = bytes.len();
+        let inspection =
+            apart::examine(bytes, None).map_err(|error| file::explained(size, &error.to_string()))?;
+        Ok((size, inspection))
     });
     let report = match &looked {
         Ok((size, inspection)) => Report::new(&args.file, *size, inspection),
@@ -60,19 +60,19 @@ pub fn inspect(args: &Inspect) -> Exit {
 }
 
 /// What is worth saying of a component.
-struct Report<'a> {
+pub(super) struct Report<'a> {
     file: &'a Path,
     size: usize,
     inspection: &'a Inspection,
     /// The elements that it needs.
     needs: Vec<&'static language::Element>,
     /// What no grant would give it, each with what to do.
-    missing: Vec<String>,
-    warnings: Vec<String>,
+    pub(super) missing: Vec<String>,
+    pub(super) warnings: Vec<String>,
 }
 
 impl<'a> Report<'a> {
-    fn new(file: &'a Path, size: usize, inspection: &'a Inspection) -> Self {
+    pub(super) fn new(file: &'a Path, size: usize, inspection: &'a Inspection) -> Self {
         let http = inspection.imports.iter().any(|import| import.starts_with("wasi:http/"));
         let needs = language::ELEMENTS.iter().filter(|element| {
             inspection.needs.contains(&element.least) || element.interface == "wasi:http" && http
@@ -112,7 +112,11 @@ impl<'a> Report<'a> {
     /// The least command, ready to be pasted. What has to be filled in is named
     /// in a comment behind it.
     fn command(&self) -> String {
-        let name = self.name();
+        self.command_of(&self.name())
+    }
+
+    /// The same, for a component of this name.
+    pub(super) fn command_of(&self, name: &str) -> String {
         let undone = if self.inspection.kind == Kind::Reversible { "yes" } else { "no" };
         let mut xml = format!(
             "<command>\n  <name>{name}</name>\n  <executable>{name}.wasm</executable>\n  \
@@ -204,63 +208,11 @@ fn to_fill_in(element: &str) -> Vec<&'static str> {
     TO_FILL_IN.into_iter().filter(|word| values.iter().any(|value| value.starts_with(word))).collect()
 }
 
-fn human(bytes: usize) -> String {
+pub(super) fn human(bytes: usize) -> String {
     match bytes {
         0..1024 => format!("{bytes} bytes"),
         1024..1_048_576 => format!("{bytes} bytes ({} KiB)", bytes / 1024),
         _ => format!("{bytes} bytes ({} MiB)", bytes / 1_048_576),
-    }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let found = std::fs::metadata(path).map_err(|error| format!("cannot read it: {error}"))?;
-    if found.is_dir() {
-        return Err("this is a folder; name the .wasm file in it".to_owned());
-    }
-    if found.is_file() && found.len() > LARGEST {
-        return Err(format!(
-            "it has {} MiB, more than the 256 MiB that a component may have",
-            found.len() >> 20
-        ));
-    }
-    let bytes = if path.as_os_str() == "/dev/stdin" {
-        let mut bytes = Vec::new();
-        std::io::stdin().take(LARGEST).read_to_end(&mut bytes).map(|_| bytes)
-    } else {
-        crate::files::read_at_most(path, LARGEST)
-    };
-    let bytes = bytes.map_err(|error| format!("cannot read it: {error}"))?;
-    what_else(&bytes).map_or(Ok(bytes), Err)
-}
-
-/// What a file is that is no WebAssembly at all.
-fn what_else(bytes: &[u8]) -> Option<String> {
-    let is = match bytes {
-        [] => "it is empty",
-        [0, b'a', b's', b'm', ..] => return None,
-        [0x7f, b'E', b'L', b'F', ..] => {
-            "this is a program of Linux; it goes into active-response/bin as it is"
-        }
-        [b'#', b'!', ..] => "this is a script; it goes into active-response/bin as it is",
-        [0x1f, 0x8b, ..] | [0x28, 0xb5, 0x2f, 0xfd, ..] | [b'P', b'K', 3, 4, ..] => {
-            "this is a compressed file; unpack it first"
-        }
-        _ if bytes.trim_ascii_start().starts_with(b"(") => {
-            "this is WebAssembly as text; run `wasm-tools parse FILE -o FILE.wasm`"
-        }
-        _ => "this is no WebAssembly: it does not begin with \\0asm",
-    };
-    Some(is.to_owned())
-}
-
-/// A refusal of the runtime, with what it most likely comes from.
-fn explained(bytes: &[u8], error: &str) -> String {
-    let ends =
-        ["unexpected end", "unexpected-eof", "out of bounds"].iter().any(|words| error.contains(words));
-    if ends || bytes.len() < 8 {
-        format!("the file ends in the middle, so it was not copied whole ({error})")
-    } else {
-        error.to_owned()
     }
 }
 
@@ -276,20 +228,5 @@ mod tests {
         assert_eq!(marked("secret"), Some(vec!["NAME", "/PATH"]));
         assert_eq!(marked("mail"), Some(vec!["HOST", "ADDRESS"]));
         assert_eq!(marked("config"), Some(vec!["NAME", "VALUE"]));
-    }
-
-    #[test]
-    fn other_files_are_told_apart() {
-        for (bytes, says) in [
-            (&b""[..], "empty"),
-            (b"\x7fELF\x02", "program of Linux"),
-            (b"#!/bin/sh", "script"),
-            (b"\x1f\x8b\x08", "compressed"),
-            (b"  (component)", "as text"),
-            (b"hello", "no WebAssembly"),
-        ] {
-            assert!(what_else(bytes).is_some_and(|is| is.contains(says)), "{says}");
-        }
-        assert_eq!(what_else(b"\0asm\x0d\0\x01\0"), None);
     }
 }

@@ -1,23 +1,137 @@
 //! `riposte plugin`: from nothing to an installed response, and what is
 //! installed. One module for each command.
 
+pub mod build;
+mod candidate;
+mod changes;
+pub mod compile;
+mod file;
 pub mod inspect;
+pub mod install;
+pub mod list;
+pub mod new;
+pub mod remove;
+pub mod rollback;
+pub mod run;
+pub mod test;
+pub mod update;
+pub mod wrap;
 
-use clap::Subcommand;
+use std::path::PathBuf;
 
+use clap::{Args, Subcommand};
+
+use crate::cli::{Sources, Where};
+use crate::commands::locate;
+use crate::control::{Request, Result as Went, client};
 use crate::exit::Exit;
+use crate::places::Places;
 
 /// `riposte plugin`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Plugin {
+    /// Make a new project: source, manifest, test, scenario, and the SDK beside them
+    #[command(after_help = new::EXIT_CODES)]
+    New(new::New),
+    /// Build a project into a component, and check that it is what its manifest says
+    #[command(after_help = build::EXIT_CODES)]
+    Build(build::Build),
+    /// Build a project, run its native tests, then its scenarios in the real sandbox before a host that only records
+    #[command(after_help = test::EXIT_CODES)]
+    Test(test::Test),
+    /// Call a response once with an alert, before a host that only records, and show what it did
+    #[command(after_help = run::EXIT_CODES)]
+    Run(run::Run),
     /// What a component exports, imports and needs, and the least `<command>` for it
     #[command(after_help = inspect::EXIT_CODES)]
     Inspect(inspect::Inspect),
+    /// Check a component, compile it and put it where the engine finds it
+    #[command(after_help = install::EXIT_CODES)]
+    Install(install::Install),
+    /// What is installed: version, digest, who uses it, what it has in force
+    #[command(after_help = list::EXIT_CODES)]
+    List(list::List),
+    /// Put another version in the place of an installed one, and show what that changes
+    #[command(after_help = update::EXIT_CODES)]
+    Update(update::Update),
+    /// Let the version run again that ran before
+    #[command(after_help = update::EXIT_CODES)]
+    Rollback(rollback::Rollback),
+    /// Take an installed component away
+    #[command(after_help = remove::EXIT_CODES)]
+    Remove(remove::Remove),
+    /// Make a component of a core module and its WIT
+    #[command(after_help = wrap::EXIT_CODES)]
+    Wrap(wrap::Wrap),
+    /// Compile what is on standard input, within the limits of this process
+    #[command(hide = true, after_help = compile::EXIT_CODES)]
+    Compile(compile::Compile),
 }
 
 /// Does what was asked.
 pub fn plugin(command: &Plugin) -> Exit {
     match command {
+        Plugin::New(args) => new::new(args),
+        Plugin::Build(args) => build::build(args),
+        Plugin::Test(args) => test::test(args),
+        Plugin::Run(args) => run::run(args),
         Plugin::Inspect(args) => inspect::inspect(args),
+        Plugin::Install(args) => install::install(args),
+        Plugin::List(args) => list::list(args),
+        Plugin::Update(args) => update::update(args),
+        Plugin::Rollback(args) => rollback::rollback(args),
+        Plugin::Remove(args) => remove::remove(args),
+        Plugin::Wrap(args) => wrap::wrap(args),
+        Plugin::Compile(args) => compile::compile(args),
+    }
+}
+
+/// Where components are installed, and which configuration uses them.
+#[derive(Args, Clone, Debug, Default)]
+pub struct At {
+    /// Configuration in which commands that use it are looked for; may be repeated
+    #[arg(long, short, value_name = "PATH")]
+    pub config: Vec<PathBuf>,
+    /// Wazuh's home, where native programs lie
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+    #[command(flatten)]
+    pub at: Where,
+}
+
+impl At {
+    fn locate(&self) -> (Places, Vec<PathBuf>) {
+        let Self { config, root, at } = self.clone();
+        locate(&Sources { config, root, strict: false, at })
+    }
+}
+
+/// On standard error, and only there: each may take a while.
+fn say_progress(what: &str) {
+    eprintln!("riposte: {what} ...");
+}
+
+/// What the running engine has to do with a change, and perhaps does at once.
+///
+/// # Errors
+///
+/// When it was to reload, and did not: the change itself is made.
+fn engine(places: &Places, reload: bool) -> Result<String, String> {
+    let socket = places.socket();
+    if !reload {
+        return Ok(if socket.exists() {
+            "the running engine takes it up with `riposte reload`".to_owned()
+        } else {
+            "the next start of the engine takes it up".to_owned()
+        });
+    }
+    match client::ask(&socket, &Request::Reload) {
+        Ok(answer) if answer.result == Went::Done => Ok("the running engine has taken it up".to_owned()),
+        Ok(answer) => Err(format!(
+            "the change is made, but the engine runs on without it: {}; mend that, and run `riposte reload`",
+            answer.message
+        )),
+        Err(client::Unanswered::NoEngine(_)) => Ok("no engine runs; its next start takes it up".to_owned()),
+        Err(error) => Err(format!("the change is made, but {error}; run `riposte reload`")),
     }
 }

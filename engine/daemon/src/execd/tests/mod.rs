@@ -94,6 +94,24 @@ async fn a_component_blocks_and_unblocks() {
     assert!(log.contains(r#""command":"delete""#), "{log}");
 }
 
+/// More than are undone at a time: what has to wait is off the host before, and
+/// each is undone and reported once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crowd_that_is_due_at_once_is_undone_once_each() {
+    const CROWD: usize = 600;
+    let mut lab = Lab::new("firewall-drop7 - firewall-drop - 7\n", "", &[]).await;
+    for n in 0..CROWD {
+        let address = format!("198.51.{}.{}", 100 + n / 250, 1 + n % 250);
+        lab.send(&message("firewall-drop7", &address), &Answer::Nothing(0)).await;
+    }
+    assert_eq!(lab.firewall.blocked().len(), CROWD);
+    lab.at(8).await;
+    assert!(lab.firewall.blocked().is_empty());
+    for kind in ["undoing", "undone"] {
+        assert_eq!(lab.events(kind, CROWD).await.len(), CROWD, "{kind}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_changed_ar_conf_is_read_before_the_next_message() {
     let mut lab = Lab::new("shut-out7 - shut-out - 7\n", "", &["shut-out"]).await;

@@ -98,6 +98,12 @@ pub(super) async fn run(lab: &mut Lab, steps: &[Step]) {
                 // At a stop targets are undone side by side: what is told of each
                 // comes in its order, and of all of them in any.
                 let of_this = |child: &Child| child.heard.iter().any(|heard| heard == line);
+                if let Some(at) = stopped.iter().position(of_this) {
+                    let before = stopped.iter().take(at).flat_map(|child: &Child| &child.heard);
+                    let mut same =
+                        before.filter(|heard| target(line).is_some() && target(heard) == target(line));
+                    assert_eq!(same.next(), None, "of one target, it comes before {line}");
+                }
                 let child = match take(&mut stopped, of_this) {
                     Some(child) => child,
                     None => {
@@ -139,6 +145,12 @@ pub(super) async fn run(lab: &mut Lab, steps: &[Step]) {
     }
     assert_eq!(lab.children(), [], "nothing else was started");
     assert_eq!(stopped, []);
+}
+
+/// Whom a message is about.
+fn target(message: &str) -> Option<String> {
+    let message: serde_json::Value = serde_json::from_str(message).ok()?;
+    message.pointer("/parameters/alert/data/srcip").map(ToString::to_string)
 }
 
 /// The first that is so; else the first of all.

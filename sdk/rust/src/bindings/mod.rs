@@ -1,4 +1,7 @@
 //! What `wit-bindgen` makes of `wit/`, and the bridge from it to the traits.
+//!
+//! `reversible.rs` and `oneshot.rs` are generated; a test of Riposte's repository
+//! sees to it that they are what `wit/` gives.
 #![allow(unsafe_code, missing_docs, unreachable_pub, clippy::all, clippy::pedantic, clippy::restriction)]
 
 use std::marker::PhantomData;
@@ -7,67 +10,49 @@ use crate::{Alert, Oneshot, Reversible};
 
 /// Imports of all capabilities (those that a plugin does not call are dropped
 /// when the component is made) and the export of [`Reversible`].
-pub mod reversible {
-    wit_bindgen::generate!({
-        path: "../../wit",
-        inline: r#"
-            package riposte:sdk;
-            world reversible-plugin {
-                include active-response:plugin/capabilities@0.1.0;
-                export active-response:plugin/reversible@0.1.0;
-            }
-        "#,
-        generate_all,
-        pub_export_macro: true,
-        export_macro_name: "__export_reversible",
-        default_bindings_module: "riposte_sdk::bindings::reversible",
-    });
-}
+#[rustfmt::skip]
+pub mod reversible;
 
 /// The export of [`Oneshot`]; the imports are those of [`reversible`].
-pub mod oneshot {
-    wit_bindgen::generate!({
-        path: "../../wit",
-        inline: r#"
-            package riposte:sdk;
-            world oneshot-plugin {
-                export active-response:plugin/oneshot@0.1.0;
-            }
-        "#,
-        with: {
-            "active-response:plugin/types@0.1.0": crate::bindings::reversible::active_response::plugin::types,
-        },
-        generate_all,
-        pub_export_macro: true,
-        export_macro_name: "__export_oneshot",
-        default_bindings_module: "riposte_sdk::bindings::oneshot",
-    });
-}
+#[rustfmt::skip]
+pub mod oneshot;
 
 pub use reversible::active_response::plugin::{
     accounts, alert, config, exec, firewall, invocation, isolation, lines, log, mail, processes, quarantine,
     routes, secret, services, state, types,
 };
 
+/// WASI's own HTTP and files.
+pub use reversible::wasi;
+
 /// A plugin, as the generated code calls it.
 pub struct Exported<T>(PhantomData<T>);
 
+/// A panic ends the component, and what it says would be lost with it.
+fn panics_are_logged() {
+    std::panic::set_hook(Box::new(|panic| crate::log::error(panic.to_string())));
+}
+
 impl<T: Reversible> reversible::exports::active_response::plugin::reversible::Guest for Exported<T> {
     fn keys(alert: String) -> Result<Vec<String>, types::Error> {
+        panics_are_logged();
         Ok(T::keys(&Alert::from_host(alert))?)
     }
 
     fn add(alert: String) -> Result<Vec<u8>, types::Error> {
+        panics_are_logged();
         Ok(T::add(&Alert::from_host(alert))?)
     }
 
     fn delete(alert: String, receipt: Option<Vec<u8>>) -> Result<(), types::Error> {
+        panics_are_logged();
         Ok(T::delete(&Alert::from_host(alert), receipt.as_deref())?)
     }
 }
 
 impl<T: Oneshot> oneshot::exports::active_response::plugin::oneshot::Guest for Exported<T> {
     fn run(alert: String) -> Result<(), types::Error> {
+        panics_are_logged();
         Ok(T::run(&Alert::from_host(alert))?)
     }
 }

@@ -1,0 +1,164 @@
+//! From a project to a component that is what its manifest says.
+
+use std::path::{Path, PathBuf};
+
+use crate::tool::Tools;
+use crate::{Error, Manifest, artifact, folder, world};
+
+/// Largest artifact that is read: as much as an engine takes.
+const LARGEST: u64 = 128 << 20;
+
+/// What a build tells while it goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress<'a> {
+    /// A step begins.
+    Step {
+        /// Its number, from 1.
+        number: usize,
+        /// How many there are.
+        of: usize,
+        /// Its words.
+        step: &'a str,
+    },
+    /// A line that it printed.
+    Line(&'a str),
+    /// Something that the author may want to change.
+    Warning(&'a str),
+}
+
+/// What was built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Built {
+    /// Where it is.
+    pub artifact: PathBuf,
+    /// The component.
+    pub bytes: Vec<u8>,
+    /// What it was built from.
+    pub manifest: Manifest,
+}
+
+/// Builds the project in a folder: checks that its tools are there, writes the
+/// narrowed world, runs the steps, and checks what came out.
+///
+/// # Errors
+///
+/// [`Error`], which says what to do.
+pub fn build(project: &Path, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Built, Error> {
+    let manifest = Manifest::read(project)?;
+    let tools = Tools::of(project, manifest.language)?;
+    tools.check(manifest.language)?;
+    for program in manifest.steps.iter().filter_map(|step| step.first()) {
+        tools.require(program)?;
+    }
+    world::write(project, &manifest)?;
+    run(&tools, &manifest.steps, progress)?;
+    taken(project, manifest, progress)
+}
+
+/// Takes what an earlier build left, with the same check.
+///
+/// # Errors
+///
+/// [`Error`], which says what to do.
+pub fn built(project: &Path, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Built, Error> {
+    taken(project, Manifest::read(project)?, progress)
+}
+
+fn taken(project: &Path, manifest: Manifest, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Built, Error> {
+    let artifact = project.join(&manifest.artifact);
+    if !artifact.is_file() {
+        return Err(Error::Artifact {
+            path: artifact,
+            what: "the build left no such file: correct [build] artifact in plugin.toml, or the steps"
+                .to_owned(),
+        });
+    }
+    let bytes = folder::read(&artifact, LARGEST)?;
+    for warning in artifact::check(&artifact, &bytes, &manifest)? {
+        progress(Progress::Warning(&warning));
+    }
+    Ok(Built { artifact, bytes, manifest })
+}
+
+/// Runs the native tests of a project: all of them, or none when a program that
+/// they need is not there; that is then a warning.
+///
+/// # Errors
+///
+/// [`Error::Step`], when one fails.
+pub fn native_tests(
+    project: &Path,
+    manifest: &Manifest,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<(), Error> {
+    let tools = Tools::of(project, manifest.language)?;
+    for program in manifest.test.iter().filter_map(|step| step.first()) {
+        if let Err(missing) = tools.require(program) {
+            progress(Progress::Warning(&format!("the native tests are left out: {missing}")));
+            return Ok(());
+        }
+    }
+    run(&tools, &manifest.test, progress)
+}
+
+fn run(tools: &Tools, steps: &[Vec<String>], progress: &mut dyn FnMut(Progress<'_>)) -> Result<(), Error> {
+    for (number, step) in (1..).zip(steps) {
+        progress(Progress::Step { number, of: steps.len(), step: &step.join(" ") });
+        tools.run(step, &mut |line| progress(Progress::Line(line)))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use super::*;
+
+    /// A project whose step copies `component` to the artifact.
+    fn project(component: &[u8], steps: &str) -> tempfile::TempDir {
+        let at = tempfile::tempdir().unwrap();
+        let manifest = format!(
+            "name = \"x\"\nlanguage = \"js\"\nkind = \"oneshot\"\n\
+             [build]\nsteps = {steps}\nartifact = \"out.wasm\"\ntest = [[\"no-such-program-here\"]]\n"
+        );
+        folder::write(&at.path().join("plugin.toml"), manifest.as_bytes()).unwrap();
+        folder::write(&at.path().join("in.wasm"), component).unwrap();
+        at
+    }
+
+    const ONESHOT: &str =
+        "(component (instance $i) (export \"active-response:plugin/oneshot@0.1.0\" (instance $i)))";
+
+    #[test]
+    fn a_project_is_built_and_checked() {
+        let component = wat::parse_str(ONESHOT).unwrap();
+        let at = project(&component, "[[\"cp\", \"in.wasm\", \"out.wasm\"], [\"echo\", \"done\"]]");
+        let mut told = Vec::new();
+        let built = build(at.path(), &mut |progress| told.push(format!("{progress:?}"))).unwrap();
+        assert_eq!(built.bytes, component);
+        assert_eq!(told.len(), 3, "{told:?}");
+        assert!(told.last().unwrap().contains("done"));
+        assert!(at.path().join("riposte/world/world.wit").is_file());
+        told.clear();
+        native_tests(at.path(), &built.manifest, &mut |progress| told.push(format!("{progress:?}"))).unwrap();
+        assert!(told.last().unwrap().contains("left out"), "{told:?}");
+    }
+
+    #[test]
+    fn a_build_that_goes_wrong_says_where() {
+        let ok = wat::parse_str(ONESHOT).unwrap();
+        for (component, steps, says) in [
+            (ok.as_slice(), "[[\"false\"]]", "`false` ended with exit status: 1"),
+            (&ok, "[[\"true\"]]", "the build left no such file"),
+            (&ok, "[[\"true\"], [\"no-such-program-here\"]]", "no-such-program-here is not there"),
+            (b"text", "[[\"cp\", \"in.wasm\", \"out.wasm\"]]", "it is no WebAssembly"),
+        ] {
+            let at = project(component, steps);
+            let error = build(at.path(), &mut |_| {}).unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
+        let empty = tempfile::tempdir().unwrap();
+        let error = build(empty.path(), &mut |_| {}).unwrap_err().to_string();
+        assert!(error.contains("riposte plugin new"), "{error}");
+    }
+}

@@ -1,0 +1,121 @@
+//! What is to be installed: a file, or what a project's folder builds.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use riposte_author::Manifest;
+use riposte_policy::grant::Digest;
+use riposte_runtime::Inspection;
+
+use super::{build, file, say_progress};
+use crate::installed::{Name, NotAName, Version, apart};
+use crate::places::Places;
+
+/// A component that may be installed.
+pub(super) struct Candidate {
+    pub(super) name: Name,
+    pub(super) file: PathBuf,
+    pub(super) wasm: Vec<u8>,
+    /// As its manifest has it.
+    version: Option<String>,
+}
+
+impl Candidate {
+    /// Reads a file, or builds the project in a folder.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, it cannot be built, has no usable name, or is not of
+    /// the digest that is asked for.
+    pub(super) fn find(what: &Path, name: Option<&Name>, digest: Option<Digest>) -> Result<Self, String> {
+        let found = if what.is_dir() { Self::built(what, name)? } else { Self::read(what, name)? };
+        let is = riposte_runtime::digest(&found.wasm);
+        if let Some(digest) = digest.filter(|digest| *digest != is) {
+            return Err(format!(
+                "{} has sha256 {is}, not {digest} as --sha256 says; nothing was installed: get the file again, or ask \
+                 who gave you the digest",
+                found.file.display()
+            ));
+        }
+        Ok(found)
+    }
+
+    fn read(path: &Path, name: Option<&Name>) -> Result<Self, String> {
+        let wasm = file::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let name = match name {
+            Some(name) => name.clone(),
+            None => {
+                let stem = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+                stem.parse().map_err(|error: NotAName| format!("{error}; give it a name with --name NAME"))?
+            }
+        };
+        Ok(Self { name, file: path.to_owned(), wasm, version: None })
+    }
+
+    fn built(folder: &Path, name: Option<&Name>) -> Result<Self, String> {
+        let manifest = Manifest::read(folder).map_err(|error| error.to_string())?;
+        let (file, wasm) = match of_another(folder) {
+            false => {
+                let built = build::built(folder).map_err(|error| error.to_string())?;
+                (built.artifact, built.bytes)
+            }
+            true => {
+                let artifact = folder.join(&manifest.artifact);
+                if !artifact.is_file() {
+                    return Err(format!(
+                        "{} is another user's, whose build does not run as root: run `riposte plugin build` as that \
+                         user, then this again",
+                        folder.display()
+                    ));
+                }
+                say_progress(&format!("taking {} as it was built", artifact.display()));
+                let wasm =
+                    file::read(&artifact).map_err(|error| format!("{}: {error}", artifact.display()))?;
+                (artifact, wasm)
+            }
+        };
+        let name = match name {
+            Some(name) => name.clone(),
+            None => manifest.name.parse().map_err(|error: NotAName| error.to_string())?,
+        };
+        Ok(Self { name, file, wasm, version: Some(manifest.version) })
+    }
+
+    /// Examines it apart, and keeps its code for the engine.
+    ///
+    /// # Errors
+    ///
+    /// When it is no plugin, or cannot run on this engine whatever it is granted.
+    pub(super) fn examined(&self, places: &Places, quiet: bool) -> Result<Inspection, String> {
+        if !quiet {
+            say_progress(&format!("compiling {} ({})", self.name, super::inspect::human(self.wasm.len())));
+        }
+        let cache = apart::cache(places.compiled());
+        let refused = |error: &dyn std::fmt::Display| format!("{}: {error}", self.file.display());
+        let inspection = apart::examine(self.wasm.clone(), Some(&cache))
+            .map_err(|error| refused(&file::explained(self.wasm.len(), &error.to_string())))?;
+        let missing: Vec<_> = inspection.unsupported().map(|missing| format!("\n  {missing}")).collect();
+        if missing.is_empty() {
+            return Ok(inspection);
+        }
+        Err(refused(&format!("it imports what this engine does not have:{}", missing.concat())))
+    }
+
+    /// What is kept of it beside its file.
+    pub(super) fn version(&self, inspection: &Inspection, now_ms: i64) -> Version {
+        Version {
+            sha256: inspection.digest.to_string(),
+            version: self.version.clone(),
+            kind: Some(inspection.kind.as_str().to_owned()),
+            size: self.wasm.len(),
+            since_ms: Some(now_ms),
+        }
+    }
+}
+
+/// Whether this is root, and the project somebody else's: its build would run
+/// with more rights than who wrote it has.
+fn of_another(folder: &Path) -> bool {
+    let owner = std::fs::metadata(folder).map_or(0, |found| found.uid());
+    rustix::process::geteuid().is_root() && owner != 0
+}

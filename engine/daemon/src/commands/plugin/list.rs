@@ -1,0 +1,120 @@
+//! `riposte plugin list`: what is installed, who uses it, what is in force.
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::At;
+use super::inspect::human;
+use crate::commands::ask;
+use crate::exit::Exit;
+use crate::installed::uses::{InForce, Uses};
+use crate::installed::{Installed, One, Version};
+use crate::report::time;
+
+/// What it ends with.
+pub const EXIT_CODES: &str = "Read from the files; no engine is asked.\n\
+    Exit codes: 0 listed; 1 something cannot be read; 2 usage.";
+
+/// `riposte plugin list`.
+#[derive(Args, Clone, Debug)]
+pub struct List {
+    /// Print an array of components as JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub at: At,
+}
+
+/// Lists them.
+pub fn list(args: &List) -> Exit {
+    match listed(args) {
+        Ok(all) if args.json => ask::say(&Value::Array(all.iter().map(Row::json).collect())),
+        Ok(all) if all.is_empty() => {
+            ask::say_text("no component is installed; `riposte plugin install` installs one");
+        }
+        Ok(all) => ask::say_text(all.iter().map(Row::text).collect::<Vec<_>>().join("\n").trim_end()),
+        Err(error) => {
+            ask::complain(args.json, &error);
+            return Exit::Failed;
+        }
+    }
+    Exit::Done
+}
+
+fn listed(args: &List) -> Result<Vec<Row>, String> {
+    let (places, configs) = args.at.locate();
+    let installed = Installed::to_read(&places);
+    let uses = Uses::read(&places, &configs);
+    if let Some(unread) = &uses.unread {
+        eprintln!("riposte: which commands use them is not known: {unread}");
+    }
+    let in_force = InForce::read(&places)?;
+    let mut all = Vec::new();
+    for name in installed.names().map_err(|error| error.to_string())? {
+        let Some(one) = installed.one(&name).map_err(|error| error.to_string())? else { continue };
+        let commands = uses.of(&name).map(|command| command.name.to_string()).collect();
+        let count = |version: &Version| in_force.count(&version.sha256);
+        let (now, earlier) = (count(&one.now), one.earlier.iter().map(count).collect());
+        all.push(Row { one, commands, now, earlier });
+    }
+    Ok(all)
+}
+
+/// One component.
+struct Row {
+    one: One,
+    commands: Vec<String>,
+    /// How many entries are in force of each version.
+    now: usize,
+    earlier: Vec<usize>,
+}
+
+impl Row {
+    fn versions(&self) -> impl Iterator<Item = (&Version, usize)> {
+        let earlier = self.one.earlier.iter().zip(self.earlier.iter().copied());
+        std::iter::once((&self.one.now, self.now)).chain(earlier)
+    }
+
+    fn json(&self) -> Value {
+        let one = |(version, in_force): (&Version, usize)| {
+            json!({
+                "sha256": version.sha256,
+                "version": version.version,
+                "kind": version.kind,
+                "size": version.size,
+                "since": version.since_ms.map(time),
+                "in_force": in_force,
+            })
+        };
+        let mut versions: Vec<_> = self.versions().map(one).collect();
+        let mut row = versions.remove(0);
+        row["name"] = json!(self.one.name.as_str());
+        row["commands"] = json!(self.commands);
+        row["earlier"] = Value::Array(versions);
+        row
+    }
+
+    fn text(&self) -> String {
+        let commands = match self.commands.as_slice() {
+            [] => "no command uses it".to_owned(),
+            commands => format!("used by {}", commands.join(", ")),
+        };
+        let mut text = format!("{}: {commands}\n", self.one.name);
+        for (n, (version, in_force)) in self.versions().enumerate() {
+            let role = if n == 0 { "runs" } else { "kept" };
+            let since = version
+                .since_ms
+                .map_or_else(|| "put there by hand".to_owned(), |ms| format!("since {}", time(ms)));
+            let known: Vec<_> =
+                [version.version.clone(), version.kind.clone(), Some(human(version.size)), Some(since)]
+                    .into_iter()
+                    .flatten()
+                    .collect();
+            text.push_str(&format!("  {role}  {}  {}\n", version.sha256, known.join(", ")));
+            if in_force > 0 {
+                text.push_str(&format!("        {in_force} in force\n"));
+            }
+        }
+        text
+    }
+}

@@ -1,0 +1,156 @@
+//! `riposte plugin test`: the scenarios of a project, in the real sandbox before
+//! a host that only records.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use riposte_author::scenario::{self, Scenario, ScenarioError, Stage, Subject, show};
+use serde_json::json;
+
+use super::build;
+use crate::commands::ask;
+use crate::exit::Exit;
+
+/// What it ends with.
+pub const EXIT_CODES: &str = "Nothing is done to this machine, and nobody has to be root.\n\
+    Exit codes: 0 all went as expected; 1 something did not, or could not be built, read or run; 2 usage.";
+
+/// The folder of a project's scenarios.
+const SCENARIOS: &str = "scenarios";
+
+/// `riposte plugin test`.
+#[derive(Args, Clone, Debug)]
+pub struct Test {
+    /// The folder of a project, or a component (.wasm)
+    #[arg(default_value = ".")]
+    pub project: PathBuf,
+    /// Play only the scenario of this name; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub scenario: Vec<String>,
+    /// The file or folder of scenarios; default: `scenarios` of the project, or beside the component
+    #[arg(long, value_name = "PATH")]
+    pub scenarios: Option<PathBuf>,
+    /// Take the component as the last build left it, and run no native tests
+    #[arg(long)]
+    pub no_build: bool,
+    /// Print one JSON object on standard output; progress goes to standard error as ever
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Tests, and says how it went.
+pub fn test(args: &Test) -> Exit {
+    match tested(args) {
+        Ok(true) => Exit::Done,
+        Ok(false) => Exit::Failed,
+        Err(error) => {
+            ask::complain(args.json, &error);
+            Exit::Failed
+        }
+    }
+}
+
+fn tested(args: &Test) -> Result<bool, String> {
+    let (bytes, beside) = component(&args.project, args.no_build)?;
+    let place = args.scenarios.clone().unwrap_or(beside);
+    let scenarios = scenarios(&place, &args.scenario).map_err(text)?;
+    let stage = stage().map_err(text)?;
+    let subject = subject(&stage, &args.project, bytes)?;
+    let mut played = Vec::new();
+    for scenario in &scenarios {
+        let one = stage.play(&subject, scenario).map_err(text)?;
+        if !args.json {
+            ask::say_text(show::text(&one).trim_end());
+        }
+        played.push(one);
+    }
+    let failed = played.iter().filter(|one| !one.passed()).count();
+    let passed = played.len() - failed;
+    if args.json {
+        ask::say(&json!({
+            "passed": passed,
+            "failed": failed,
+            "scenarios": played.iter().map(show::value).collect::<Vec<_>>(),
+        }));
+    } else {
+        ask::say_text(&match failed {
+            0 => format!("{passed} scenarios went as expected"),
+            _ => format!("{failed} of {} scenarios did not go as expected", played.len()),
+        });
+    }
+    Ok(failed == 0)
+}
+
+/// The component, and where its scenarios are: those of a project are built
+/// first, unless `no_build`.
+fn component(project: &Path, no_build: bool) -> Result<(Vec<u8>, PathBuf), String> {
+    if project.is_file() {
+        let beside = project.parent().unwrap_or(Path::new(".")).join(SCENARIOS);
+        return super::file::read(project)
+            .map(|bytes| (bytes, beside))
+            .map_err(|error| format!("{}: {error}", project.display()));
+    }
+    let built = if no_build {
+        riposte_author::built(project, &mut build::show).map_err(text)?
+    } else {
+        let built = build::built(project).map_err(text)?;
+        riposte_author::native_tests(project, &built.manifest, &mut build::show).map_err(text)?;
+        built
+    };
+    Ok((built.bytes, project.join(SCENARIOS)))
+}
+
+/// The scenarios of a place; of these names, when any are given.
+fn scenarios(place: &Path, named: &[String]) -> Result<Vec<Scenario>, ScenarioError> {
+    let mut all = Vec::new();
+    for file in scenario::files(place)? {
+        all.extend(scenario::read(&file)?);
+    }
+    if let Some(name) = named.iter().find(|name| !all.iter().any(|scenario| scenario.name == **name)) {
+        let known = all.into_iter().map(|scenario| scenario.name).collect();
+        return Err(ScenarioError::None { place: place.to_owned(), named: Some((name.clone(), known)) });
+    }
+    all.retain(|scenario| named.is_empty() || named.contains(&scenario.name));
+    if all.is_empty() {
+        return Err(ScenarioError::None { place: place.to_owned(), named: None });
+    }
+    Ok(all)
+}
+
+/// The stage, with compiled code kept in the user's own cache.
+///
+/// # Errors
+///
+/// When this machine cannot run components.
+pub fn stage() -> Result<Stage, ScenarioError> {
+    Stage::new(cache().as_deref())
+}
+
+/// A component that can play. Compiling is shown when it takes its time.
+///
+/// # Errors
+///
+/// What is wrong with the component.
+pub fn subject(stage: &Stage, file: &Path, bytes: Vec<u8>) -> Result<Subject, String> {
+    /// From this size on compiling is felt.
+    const LARGE: usize = 1 << 20;
+    if bytes.len() > LARGE {
+        eprintln!("riposte: compiling {} MiB; the next run finds it compiled", bytes.len() >> 20);
+    }
+    stage.subject(&file.display().to_string(), bytes).map_err(text)
+}
+
+/// `$XDG_CACHE_HOME/riposte`, where compiled code is kept for its author. It is
+/// authenticated there as the engine's own is.
+fn cache() -> Option<PathBuf> {
+    let named = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let caches = named("XDG_CACHE_HOME").or_else(|| named("HOME").map(|home| home.join(".cache")))?;
+    // A folder that cannot be made is found out by who uses it.
+    let _ = std::fs::create_dir(&caches);
+    Some(caches.join("riposte"))
+}
+
+fn text(error: impl fmt::Display) -> String {
+    error.to_string()
+}

@@ -1,0 +1,3 @@
+module riposte.local/sdk
+
+go 1.24

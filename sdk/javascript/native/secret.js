@@ -1,0 +1,3 @@
+import { answer } from './recording.js';
+
+export const get = answer('secret.get', () => '');

@@ -1,0 +1,1 @@
+export { lock, unlock, locked, endSessions } from 'active-response:plugin/accounts@0.1.0';

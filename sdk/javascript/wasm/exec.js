@@ -1,0 +1,1 @@
+export { run } from 'active-response:plugin/exec@0.1.0';

@@ -1,0 +1,1 @@
+export { log } from 'active-response:plugin/log@0.1.0';

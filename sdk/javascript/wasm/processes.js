@@ -1,0 +1,1 @@
+export { running, kill } from 'active-response:plugin/processes@0.1.0';

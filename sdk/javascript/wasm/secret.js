@@ -1,0 +1,1 @@
+export { get } from 'active-response:plugin/secret@0.1.0';

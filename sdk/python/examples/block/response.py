@@ -1,0 +1,13 @@
+"""Blocks the source address of an alert."""
+
+from riposte_sdk import Alert, firewall, log, reversible
+
+
+@reversible
+class Block:
+    def add(self, alert: Alert) -> None:
+        firewall.block(alert.srcip)
+        log.info(f"blocked {alert.srcip}")
+
+    def delete(self, alert: Alert, receipt: bytes | None) -> None:
+        firewall.unblock(alert.srcip)
