@@ -124,12 +124,23 @@ function componentize(bundle, component, work) {
     { encoding: 'utf8' },
   );
   if (source !== bundle) rmSync(source);
-  if (made.status !== 0) fail(`componentize-qjs did not take ${bundle}:\n${made.stdout ?? ''}${made.stderr ?? made.error}`);
+  if (made.status !== 0) fail(refused(bundle, `${made.stdout ?? ''}${made.stderr ?? made.error}`));
   if (wit !== WORLD) {
     rmSync(wit, { recursive: true });
     writeFileSync(component, renamed(readFileSync(component)));
   }
   console.log(`${component}: ${Math.round(readFileSync(component).length / 1024)} KiB`);
+}
+
+// Why the tool did not take the file. It runs what stands outside of functions,
+// and there is no engine then.
+function refused(bundle, said) {
+  const early = /unknown import: `([^`]+)`/.exec(said);
+  if (early) {
+    const [, name] = early;
+    return `${bundle} calls ${name.replace(/^late:/, 'wasi:')} when it is loaded, which happens once, now: call it in a function of the response`;
+  }
+  return `componentize-qjs did not take ${bundle}:\n${said}`;
 }
 
 function files(folder) {
@@ -187,7 +198,7 @@ function test(sources) {
 function run(program, words) {
   const { status, error } = spawnSync(found(program), words, { stdio: 'inherit' });
   if (error) fail(`${program} did not start: ${error.message}`);
-  if (status !== 0) fail(`${program} found something wrong: see above`);
+  if (status !== 0) fail(program === 'npm' ? 'npm did not get what package.json names: see above' : `${program} found something wrong: see above`);
 }
 
 // A tool of the project, else of PATH.
@@ -195,6 +206,7 @@ function found(program) {
   if (program.includes('/')) return program;
   const places = [resolve('node_modules/.bin'), ...(process.env.PATH ?? '').split(delimiter)];
   const place = places.find((folder) => existsSync(join(folder, program)));
+  if (!place && program === 'npm') fail('npm is not there: it comes with Node.js; on Debian and Ubuntu `apt install npm`');
   if (!place) fail(`${program} is not there: run \`npm install\` in the folder of the project`);
   return join(place, program);
 }

@@ -134,9 +134,9 @@ pub(super) fn bytes(bytes: &[u8]) -> String {
 
 /// A size for people.
 pub(super) fn size(bytes: u64) -> String {
-    if bytes >= 1 << 20 {
-        format!("{}.{} MiB", bytes >> 20, (bytes & 0xf_ffff) * 10 >> 20)
-    } else {
-        format!("{} KiB", bytes.div_ceil(1024))
+    match bytes {
+        0..1024 => format!("{bytes} B"),
+        1024..1_048_576 => format!("{} KiB", bytes.div_ceil(1024)),
+        _ => format!("{}.{} MiB", bytes >> 20, (bytes & 0xf_ffff) * 10 >> 20),
     }
 }

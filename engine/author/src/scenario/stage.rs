@@ -107,6 +107,13 @@ impl Stage {
         Ok(Self { components, rehearsal, runtime })
     }
 
+    /// Whether an earlier run has compiled these bytes, so that
+    /// [`Stage::subject`] takes no time.
+    #[must_use]
+    pub fn knows(&self, bytes: &[u8]) -> bool {
+        self.components.is_compiled(riposte_runtime::digest(bytes))
+    }
+
     /// Compiles a component. `name` is for messages.
     ///
     /// # Errors

@@ -1,0 +1,91 @@
+//! `riposte plugin test` and `riposte plugin run`, by the real binary and as an
+//! author uses them: no configuration, no ledger, nothing done to the machine.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on has failed; it plays the user"
+)]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use riposte_tests::{Ended, binary};
+use tempfile::TempDir;
+
+fn riposte(at: &Path, arguments: &[&str]) -> Ended {
+    let mut command = Command::new(binary());
+    // Compiled code is kept with the user; this one keeps it here.
+    command.env("XDG_CACHE_HOME", at.join("cache"));
+    Ended::from(command.args(arguments).current_dir(at).stdin(Stdio::null()).output().unwrap())
+}
+
+/// A folder with a component that blocks what the alert says, and scenarios.
+fn project() -> TempDir {
+    let at = tempfile::tempdir().unwrap();
+    fs::create_dir(at.path().join("scenarios")).unwrap();
+    fs::write(at.path().join("block.wasm"), riposte_hostile::component("ask-firewall")).unwrap();
+    let scenarios = r#"{"scenarios": [
+        {"name": "blocks", "call": "add", "alert": {"data": {"call": "block", "a": "192.0.2.7"}},
+         "expect": {"calls": ["firewall.block 192.0.2.7"]}},
+        {"name": "blocks another", "call": "add", "alert": {"data": {"call": "block", "a": "192.0.2.8"}},
+         "expect": {"calls": ["firewall.block 192.0.2.7"]}}
+    ]}"#;
+    fs::write(at.path().join("scenarios/block.json"), scenarios).unwrap();
+    fs::write(at.path().join("alert.json"), r#"{"data": {"call": "block", "a": "192.0.2.7"}}"#).unwrap();
+    at
+}
+
+#[test]
+fn scenarios_pass_and_fail() {
+    let at = project();
+    let both = riposte(at.path(), &["plugin", "test", "block.wasm"]);
+    assert_eq!(both.code, 1, "{both:?}");
+    for words in [
+        "ok    blocks (",
+        "FAIL  blocks another",
+        "calls    expected  firewall.block 192.0.2.7",
+        "came      firewall.block 192.0.2.8",
+        "1 of 2 scenarios did not go as expected",
+    ] {
+        assert!(both.out.contains(words), "{words}: {both:?}");
+    }
+    // The second time it finds it compiled.
+    let one = riposte(at.path(), &["plugin", "test", "block.wasm", "--scenario", "blocks", "--json"]);
+    assert_eq!(one.code, 0, "{one:?}");
+    let json = one.json();
+    assert_eq!((&json["passed"], &json["failed"]), (&1.into(), &0.into()));
+    assert_eq!(json["scenarios"][0]["rounds"][0]["calls"][0], "firewall.block 192.0.2.7");
+    assert!(at.path().join("cache/riposte").is_dir());
+
+    let unknown = riposte(at.path(), &["plugin", "test", "block.wasm", "--scenario", "nothing"]);
+    assert_eq!(unknown.code, 1);
+    assert!(unknown.err.contains("there are blocks, blocks another"), "{unknown:?}");
+    let none = riposte(at.path(), &["plugin", "test", "block.wasm", "--scenarios", "cache"]);
+    assert!(none.code == 1 && none.err.contains("holds no scenario: write one"), "{none:?}");
+    let nowhere = riposte(at.path(), &["plugin", "test"]);
+    assert!(nowhere.code == 1 && nowhere.err.contains("plugin new"), "{nowhere:?}");
+}
+
+#[test]
+fn one_call_is_shown() {
+    let at = project();
+    let ran = riposte(at.path(), &["plugin", "run", "block.wasm", "alert.json"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    for words in ["call     add of a reversible response", "result   ok", "calls    firewall.block 192.0.2.7", "memory   "] {
+        assert!(ran.out.contains(words), "{words}: {ran:?}");
+    }
+    let json = riposte(at.path(), &["plugin", "run", "block.wasm", "alert.json", "--call", "delete", "--json"]).json();
+    assert_eq!((&json["ok"], &json["calls"]), (&true.into(), &serde_json::json!([])));
+
+    fs::write(at.path().join("alert.json"), "{").unwrap();
+    let bad = riposte(at.path(), &["plugin", "run", "block.wasm", "alert.json"]);
+    assert!(bad.code == 1 && bad.out.contains("invalid-input"), "{bad:?}");
+    let wrong = riposte(at.path(), &["plugin", "run", "block.wasm", "alert.json", "--call", "run"]);
+    assert!(wrong.code == 1 && wrong.err.contains("it exports keys, add and delete"), "{wrong:?}");
+    let usage = riposte(at.path(), &["plugin", "run", "block.wasm", "alert.json", "--call", "ad"]);
+    assert_eq!(usage.code, 2, "{usage:?}");
+    let script = riposte(at.path(), &["plugin", "run", "alert.json", "alert.json"]);
+    assert!(script.code == 1 && script.err.contains("alert.json: "), "{script:?}");
+}
