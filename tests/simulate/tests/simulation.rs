@@ -50,7 +50,7 @@ fn the_same_seed_gives_the_same_run() {
 #[test]
 fn a_disk_whose_sync_does_nothing_is_noticed() {
     let failure = noticed(Mutant::NoSync);
-    let words = ["without a durable", "lost", "is open", "is forgotten", "is not", "no more"];
+    let words = ["without a durable", "lost", "is open", "is forgotten", "is not", "no more", "was given to"];
     assert!(words.iter().any(|words| failure.what.contains(words)), "{failure}");
 }
 
