@@ -10,7 +10,7 @@ use crate::{Error, Language, Manifest, artifact, folder, world};
 const LARGEST: u64 = 128 << 20;
 
 /// What a build tells while it goes on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress<'a> {
     /// A step begins.
     Step {
