@@ -166,10 +166,7 @@ impl Capabilities {
     pub fn rehearsed(rehearsal: Arc<Rehearsal>) -> Self {
         let backends = Backends::unavailable(&Refusal::unsupported("this host is only played"));
         let claims = Arc::new(claim::Memory::default());
-        Self {
-            rehearsal: Some(rehearsal),
-            ..Self::new(claims, backends, Arc::new(Guard::default()))
-        }
+        Self { rehearsal: Some(rehearsal), ..Self::new(claims, backends, Arc::new(Guard::default())) }
     }
 
     /// Who is to be asked instead of this host, whatever the call.
