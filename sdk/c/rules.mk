@@ -11,12 +11,10 @@ KIND := $(shell sed -n 's/^kind *= *"\([^"]*\)".*/\1/p' plugin.toml)
 CLANG ?= $(firstword $(shell command -v clang-16 clang 2>/dev/null))
 CLANGXX ?= $(firstword $(shell command -v clang++-16 clang++ 2>/dev/null))
 WASM_LD ?= $(firstword $(shell command -v wasm-ld-16 wasm-ld 2>/dev/null))
-# Makes a component of what it has linked. Rust brings it.
-COMPONENT_LD ?= $(firstword $(shell command -v wasm-component-ld 2>/dev/null) \
-  $(wildcard $(shell rustc --print sysroot 2>/dev/null)/lib/rustlib/*/bin/wasm-component-ld))
 
 GENERATED := $(SDK)/generated/$(KIND)
-BUILD := build
+# Of each kind by itself: what one has compiled is of no use to the other.
+BUILD := build/$(KIND)
 PARTS := riposte riposte_wasm riposte_http riposte_folder riposte_$(KIND)
 OBJECTS := $(PARTS:%=$(BUILD)/wasm/sdk/%.o) $(BUILD)/wasm/sdk/plugin.o
 OBJECTS += $(patsubst %,$(BUILD)/wasm/%.o,$(basename $(SOURCES)))
@@ -40,7 +38,6 @@ tools:
 	@test -n "$(CLANG)" || { echo "clang is not there; $(APT)"; exit 1; }
 	@test -n "$(WASM_LD)" || { echo "wasm-ld is not there; $(APT)"; exit 1; }
 	@test -e /usr/include/wasm32-wasi/stdlib.h -o -n "$(WASI_SYSROOT)" || { echo "the C library for WebAssembly is not there; $(APT) (or WASI_SYSROOT=folder)"; exit 1; }
-	@test -n "$(COMPONENT_LD)" || { echo "wasm-component-ld is not there; it comes with Rust (rustup.rs), or: cargo install wasm-component-ld"; exit 1; }
 ifneq ($(HAS_CPP),)
 	@test -n "$(CLANGXX)" -a -e /usr/include/wasm32-wasi/c++/v1/string -o -n "$(WASI_SYSROOT)" || { echo "the C++ library for WebAssembly is not there; $(APT) libc++-16-dev-wasm32 libc++abi-16-dev-wasm32"; exit 1; }
 endif
@@ -48,10 +45,12 @@ ifdef WASI_SYSROOT
 WASM_FLAGS += --sysroot=$(WASI_SYSROOT)
 endif
 
-# What the response does not call is left out, and so is its import.
+# A core module, of which `riposte plugin build` (or `riposte plugin wrap`) makes
+# the component. What the response does not call is left out, and so is its
+# import.
 $(NAME).wasm: $(OBJECTS)
 	$(if $(HAS_CPP),$(CLANGXX) -stdlib=libc++,$(CLANG)) $(filter --target=% --sysroot=%,$(WASM_FLAGS)) \
-	  -mexec-model=reactor -fuse-ld=$(COMPONENT_LD) -Wl,--wasm-ld-path=$(WASM_LD) -Wl,--strip-all \
+	  -mexec-model=reactor -fuse-ld=$(WASM_LD) -Wl,--strip-all \
 	  $^ $(GENERATED)/plugin_component_type.o -o $@
 
 $(BUILD)/wasm/sdk/plugin.o: $(GENERATED)/plugin.c | tools
@@ -83,4 +82,4 @@ $(BUILD)/native/%.o: %.cpp $(HEADERS)
 	@$(CXX) $(NATIVE_FLAGS) -std=c++20 $(CXXFLAGS) -c $< -o $@
 
 clean:
-	rm -rf $(BUILD) $(NAME).wasm
+	rm -rf build $(NAME).wasm

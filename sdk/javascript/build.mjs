@@ -110,26 +110,39 @@ function capability(path) {
 // no HTTP, and takes the two for different things. So the response's own WASI
 // goes through it under a name as long as the right one, which it then gets.
 function componentize(bundle, component, work) {
-  let [wit, source] = [WORLD, bundle];
-  if (existsSync(join(WORLD, 'deps/io'))) {
-    [wit, source] = [join(work, 'world'), join(work, '.late.js')];
-    rmSync(wit, { recursive: true, force: true });
-    cpSync(WORLD, wit, { recursive: true });
-    for (const file of files(wit)) rewrite(file, file, (text) => text.replaceAll('wasi:', 'late:'));
-    rewrite(bundle, source, (text) => text.replace(/^(import .* from ")wasi:/gm, '$1late:'));
+  const own = existsSync(join(WORLD, 'deps/io'));
+  const world = own ? join(work, 'world') : WORLD;
+  // The file keeps its name, which stands in stacks.
+  const rename = (from, to) => rewrite(bundle, (text) => text.replace(new RegExp(`^(import .* from ")${from}:`, 'gm'), `$1${to}:`));
+  if (own) {
+    rmSync(world, { recursive: true, force: true });
+    cpSync(WORLD, world, { recursive: true });
+    for (const file of files(world)) rewrite(file, (text) => text.replaceAll('wasi:', 'late:'));
+    rename('wasi', 'late');
   }
   const made = spawnSync(
     found('componentize-qjs'),
-    ['--wit', wit, '--world', 'plugin', '--js', source, '--sync', '--opt-size', '--output', component],
+    ['--wit', world, '--world', 'plugin', '--js', bundle, '--sync', '--opt-size', '--output', component],
     { encoding: 'utf8' },
   );
-  if (source !== bundle) rmSync(source);
-  if (made.status !== 0) fail(`componentize-qjs did not take ${bundle}:\n${made.stdout ?? ''}${made.stderr ?? made.error}`);
-  if (wit !== WORLD) {
-    rmSync(wit, { recursive: true });
-    writeFileSync(component, renamed(readFileSync(component)));
+  if (own) {
+    rename('late', 'wasi');
+    rmSync(world, { recursive: true });
   }
+  if (made.status !== 0) fail(refused(bundle, `${made.stdout ?? ''}${made.stderr ?? made.error}`));
+  if (own) writeFileSync(component, renamed(readFileSync(component)));
   console.log(`${component}: ${Math.round(readFileSync(component).length / 1024)} KiB`);
+}
+
+// Why the tool did not take the file. It runs what stands outside of functions,
+// and there is no engine then.
+function refused(bundle, said) {
+  const early = /unknown import: `([^`]+)`/.exec(said);
+  if (early) {
+    const [, name] = early;
+    return `${bundle} calls ${name.replace(/^late:/, 'wasi:')} when it is loaded, which happens once, now: call it in a function of the response`;
+  }
+  return `componentize-qjs did not take ${bundle}:\n${said}`;
 }
 
 function files(folder) {
@@ -139,8 +152,8 @@ function files(folder) {
   });
 }
 
-function rewrite(from, to, change) {
-  writeFileSync(to, change(readFileSync(from, 'utf8')));
+function rewrite(file, change) {
+  writeFileSync(file, change(readFileSync(file, 'utf8')));
 }
 
 // The component with the right names in its imports (sections with the number
@@ -187,7 +200,7 @@ function test(sources) {
 function run(program, words) {
   const { status, error } = spawnSync(found(program), words, { stdio: 'inherit' });
   if (error) fail(`${program} did not start: ${error.message}`);
-  if (status !== 0) fail(`${program} found something wrong: see above`);
+  if (status !== 0) fail(program === 'npm' ? 'npm did not get what package.json names: see above' : `${program} found something wrong: see above`);
 }
 
 // A tool of the project, else of PATH.
@@ -195,6 +208,7 @@ function found(program) {
   if (program.includes('/')) return program;
   const places = [resolve('node_modules/.bin'), ...(process.env.PATH ?? '').split(delimiter)];
   const place = places.find((folder) => existsSync(join(folder, program)));
+  if (!place && program === 'npm') fail('npm is not there: it comes with Node.js; on Debian and Ubuntu `apt install npm`');
   if (!place) fail(`${program} is not there: run \`npm install\` in the folder of the project`);
   return join(place, program);
 }

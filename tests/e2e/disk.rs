@@ -259,10 +259,13 @@ fn a_salvage_that_is_killed_anywhere_is_finished_by_the_next_start() {
     let state = host.path("state").display().to_string();
     let ledger = format!("{state}/ledger.db");
     let home = host.path("state").parent().unwrap().to_owned();
-    // A copy of before, and a header that is none.
+    // A copy of before, and pages that are none, the header among them.
     let made = host.riposte(&["ledger", "backup", &format!("{ledger}.backup")]);
     assert_eq!(made.code, 0, "{made:?}");
-    sh(&format!("dd if=/dev/urandom of={ledger} bs=4096 count=1 conv=notrunc 2>/dev/null"));
+    sh(&format!(
+        "for file in {ledger} {ledger}-wal; do test -e $file || continue; for page in 0 4 8 12; do \
+         dd if=/dev/urandom of=$file bs=4096 count=1 seek=$page conv=notrunc 2>/dev/null; done; done"
+    ));
     assert_eq!(host.riposte(&["ledger", "verify"]).code, 1);
     sh(&format!("cp -a {state} {state}.kept"));
     let mut killed = 0;

@@ -80,7 +80,7 @@ fn home(code: &str) -> Option<TempDir> {
             ["huge", name] => {
                 let path = at("state/plugins").join(format!("{name}.wasm"));
                 // A hole: no disk is used.
-                fs::File::create(path).unwrap().set_len((256 << 20) + 1).unwrap();
+                fs::File::create(path).unwrap().set_len((128 << 20) + 1).unwrap();
             }
             ["link", name, to] => symlink(to, at("active-response/bin").join(name)).unwrap(),
             ["rules", name] => {

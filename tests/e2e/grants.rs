@@ -83,7 +83,7 @@ fn what_is_no_plugin_is_named() {
     write("bare.wasm", b"\0asm\x0d\0\x01\0");
     write("script.wasm", b"#!/bin/sh\n");
     write("text.wasm", b"(component)\n");
-    fs::File::create(home.path().join("huge.wasm")).unwrap().set_len((256 << 20) + 1).unwrap();
+    fs::File::create(home.path().join("huge.wasm")).unwrap().set_len((128 << 20) + 1).unwrap();
     for (file, says) in [
         ("cut.wasm", "ends in the middle"),
         ("head.wasm", "ends in the middle"),
@@ -92,7 +92,7 @@ fn what_is_no_plugin_is_named() {
         ("bare.wasm", "it exports nothing"),
         ("script.wasm", "this is a script"),
         ("text.wasm", "WebAssembly as text"),
-        ("huge.wasm", "more than the 256 MiB"),
+        ("huge.wasm", "more than the 128 MiB"),
         ("nowhere.wasm", "No such file"),
         ("etc", "this is a folder"),
     ] {

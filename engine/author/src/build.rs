@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::tool::Tools;
-use crate::{Error, Manifest, artifact, folder, world};
+use crate::wrap::{self, Wrap};
+use crate::{Error, Language, Manifest, artifact, folder, world};
 
 /// Largest artifact that is read: as much as an engine takes.
 const LARGEST: u64 = 128 << 20;
@@ -73,11 +74,35 @@ fn taken(project: &Path, manifest: Manifest, progress: &mut dyn FnMut(Progress<'
                 .to_owned(),
         });
     }
-    let bytes = folder::read(&artifact, LARGEST)?;
+    let mut bytes = folder::read(&artifact, LARGEST)?;
+    if is_core_module(&bytes) {
+        bytes = wrapped(project, &manifest, &artifact, &bytes)?;
+        folder::write(&artifact, &bytes)?;
+    }
     for warning in artifact::check(&artifact, &bytes, &manifest)? {
         progress(Progress::Warning(&warning));
     }
     Ok(Built { artifact, bytes, manifest })
+}
+
+fn is_core_module(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"\0asm\x01\0\0\0")
+}
+
+/// The component of a core module, with which the toolchains of C, Zig and Go
+/// end: so an author needs no further tool for the last step.
+fn wrapped(project: &Path, manifest: &Manifest, artifact: &Path, module: &[u8]) -> Result<Vec<u8>, Error> {
+    let wrap = Wrap {
+        wit: Some(project.join(world::FOLDER)),
+        world: Some(world::WORLD.to_owned()),
+        // Its `cabi_realloc` cannot be called before its runtime is up.
+        realloc_via_memory_grow: manifest.language == Language::Go,
+        ..Wrap::default()
+    };
+    // A module that brings its world with it, as the bindings of C do, has every
+    // interface in it, and a narrower world would be a second one.
+    let wrap = if wrap::describes_itself(module) { Wrap { wit: None, ..wrap } } else { wrap };
+    wrap.wrap(module).map_err(|error| Error::Artifact { path: artifact.to_owned(), what: error.to_string() })
 }
 
 /// Runs the native tests of a project: all of them, or none when a program that
@@ -91,8 +116,14 @@ pub fn native_tests(
     manifest: &Manifest,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<(), Error> {
+    if manifest.test.is_empty() {
+        return Ok(());
+    }
     let tools = Tools::of(project, manifest.language)?;
-    for program in manifest.test.iter().filter_map(|step| step.first()) {
+    // What links them is not named in a step.
+    let linker = matches!(manifest.language, Language::Rust | Language::C | Language::Cpp).then_some("cc");
+    let programs = manifest.test.iter().filter_map(|step| step.first().map(String::as_str));
+    for program in programs.chain(linker) {
         if let Err(missing) = tools.require(program) {
             progress(Progress::Warning(&format!("the native tests are left out: {missing}")));
             return Ok(());
@@ -118,7 +149,7 @@ mod tests {
     fn project(component: &[u8], steps: &str) -> tempfile::TempDir {
         let at = tempfile::tempdir().unwrap();
         let manifest = format!(
-            "name = \"x\"\nlanguage = \"js\"\nkind = \"oneshot\"\n\
+            "name = \"x\"\nlanguage = \"python\"\nkind = \"oneshot\"\n\
              [build]\nsteps = {steps}\nartifact = \"out.wasm\"\ntest = [[\"no-such-program-here\"]]\n"
         );
         folder::write(&at.path().join("plugin.toml"), manifest.as_bytes()).unwrap();
@@ -142,6 +173,27 @@ mod tests {
         told.clear();
         native_tests(at.path(), &built.manifest, &mut |progress| told.push(format!("{progress:?}"))).unwrap();
         assert!(told.last().unwrap().contains("left out"), "{told:?}");
+    }
+
+    /// What a toolchain leaves that knows nothing of components.
+    const CORE: &str = r#"(module
+        (memory (export "memory") 1)
+        (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) i32.const 64)
+        (func (export "active-response:plugin/oneshot@0.1.0#run") (param i32 i32) (result i32) i32.const 0))"#;
+
+    #[test]
+    fn a_core_module_becomes_a_component() {
+        let at = project(&wat::parse_str(CORE).unwrap(), "[[\"cp\", \"in.wasm\", \"out.wasm\"]]");
+        let built = build(at.path(), &mut |_| {}).unwrap();
+        assert!(!is_core_module(&built.bytes));
+        assert_eq!(folder::read(&built.artifact, LARGEST).unwrap(), built.bytes);
+        // Made and kept: what is taken again is the component.
+        assert_eq!(super::built(at.path(), &mut |_| {}).unwrap().bytes, built.bytes);
+
+        let strange = wat::parse_str("(module (import \"env\" \"x\" (func)))").unwrap();
+        let at = project(&strange, "[[\"cp\", \"in.wasm\", \"out.wasm\"]]");
+        let error = build(at.path(), &mut |_| {}).unwrap_err().to_string();
+        assert!(error.contains("does not fit its world"), "{error}");
     }
 
     #[test]

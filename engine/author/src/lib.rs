@@ -14,6 +14,7 @@
 //!   manifest says.
 //! * [`scenario`]: what it is to do with an alert, tried without a host.
 //! * `artifact`: that check.
+//! * [`wrap`]: a component of a core module.
 //! * `tool`, `folder`: the only modules that start programs, and that touch files.
 #![forbid(unsafe_code)]
 
@@ -28,6 +29,7 @@ pub mod scenario;
 pub mod sources;
 mod tool;
 pub mod world;
+pub mod wrap;
 
 pub use artifact::check;
 pub use build::{Built, Progress, build, built, native_tests};

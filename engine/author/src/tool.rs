@@ -49,6 +49,12 @@ impl Tools {
         if program.contains('/') {
             return Some(self.project.join(program)).filter(|path| path.is_file());
         }
+        // A step of ours (`riposte plugin wrap`) is this very program, wherever it lies.
+        let this =
+            std::env::current_exe().ok().filter(|this| this.file_name().is_some_and(|name| name == program));
+        if program == "riposte" && this.is_some() {
+            return this;
+        }
         std::env::split_paths(&self.path).map(|place| place.join(program)).find(|path| path.is_file())
     }
 
@@ -63,6 +69,13 @@ impl Tools {
 
     /// Checks what a language needs beside the programs of its steps.
     pub(crate) fn check(&self, language: Language) -> Result<(), Error> {
+        let scripted = matches!(language, Language::JavaScript | Language::TypeScript);
+        // The build of the SDK fetches what package.json names. Without one, as in
+        // the examples of the SDK, its tools have to be there.
+        if scripted && !self.project.join("package.json").is_file() {
+            self.require("esbuild")?;
+            self.require("componentize-qjs")?;
+        }
         let target = "wasm32-unknown-unknown";
         // Without rustc the step itself will say what is missing.
         if language != Language::Rust || self.find("rustc").is_none() {

@@ -166,19 +166,61 @@ impl Shared {
                 engine.increment_epoch();
                 continue;
             }
-            self.asleep.store(true, SeqCst);
-            while self.running.load(SeqCst) == 0 && !self.ended.load(SeqCst) {
-                thread::park();
-            }
-            self.asleep.store(false, SeqCst);
+            self.sleep();
             quiet = 0;
         }
+    }
+
+    /// Returns when a call runs, or at the end.
+    fn sleep(&self) {
+        loop {
+            // Before every look, not only the first: whoever woke us has taken
+            // the mark away, and the call may be over already. Without it the
+            // next call would wake nobody, and could compute for ever.
+            self.asleep.store(true, SeqCst);
+            if self.running.load(SeqCst) > 0 || self.ended.load(SeqCst) {
+                break;
+            }
+            thread::park();
+        }
+        self.asleep.store(false, SeqCst);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Sleeps until it holds; fails when it never does.
+    fn until(holds: impl Fn() -> bool) {
+        assert!((0..60_000).any(|_| holds() || {
+            thread::sleep(std::time::Duration::from_millis(1));
+            false
+        }));
+    }
+
+    #[test]
+    fn a_call_that_is_over_before_the_clock_wakes_does_not_keep_the_next_from_waking_it() {
+        let shared = Arc::new(Shared {
+            running: AtomicU64::new(0),
+            asleep: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+            sleeper: std::sync::OnceLock::new(),
+        });
+        let sleeping = Arc::clone(&shared);
+        let thread = thread::spawn(move || sleeping.sleep());
+        shared.sleeper.set(thread.thread().clone()).unwrap();
+        for _ in 0..100 {
+            until(|| shared.asleep.load(SeqCst));
+            // What a short call leaves when the clock is slow to wake.
+            shared.asleep.store(false, SeqCst);
+            thread.thread().unpark();
+        }
+        until(|| shared.asleep.load(SeqCst));
+        shared.begin();
+        until(|| thread.is_finished());
+        assert!(!shared.asleep.load(SeqCst));
+    }
 
     #[tokio::test]
     async fn the_clock_wakes_for_a_call_and_ends_with_its_engine() {

@@ -55,3 +55,8 @@ test('the types name what there is', () => {
   const others = Object.keys(sdk).filter((name) => !named.has(name));
   for (const name of others) assert.match(types, new RegExp(`export (class|function) ${name}\\b|export \\{[^}]*\\b${name}\\b`));
 });
+
+test('the package has the version of the engine', () => {
+  const [, version] = /\[workspace\.package\][^[]*?^version = "([^"]+)"/ms.exec(read('../../../Cargo.toml'));
+  assert.equal(JSON.parse(read('../package.json')).version, version);
+});

@@ -20,7 +20,7 @@ use crate::{median, shown, sshd};
 const ROUNDS: u32 = 10;
 
 /// A host that does nothing: the sandbox alone is measured.
-struct Nothing;
+pub(crate) struct Nothing;
 
 #[async_trait::async_trait]
 impl Backend for Nothing {
@@ -123,7 +123,7 @@ async fn throughput(plugin: &Arc<Plugin>, alert: &str) -> f64 {
     f64::from(16 * EACH) / begun.elapsed().as_secs_f64()
 }
 
-fn invocation(alert: &str) -> Invocation {
+pub(crate) fn invocation(alert: &str) -> Invocation {
     Invocation {
         command: "firewall-drop".into(),
         id: "1".to_owned(),

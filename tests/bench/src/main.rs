@@ -1,8 +1,10 @@
 //! The benchmark: ratios against what users run today, measured in one run.
 //!
 //! Called by `tests/bench/run`, in a network namespace of its own, with the
-//! folder of the built programs. Figures differ between machines; the ratios
-//! hold. Each section prints what it measures, the figures, and the aim.
+//! folder of the built programs and those of the responses that were built with
+//! the SDKs. Figures differ between machines; the ratios hold. Each section
+//! prints what it measures, the figures, and the aim. With `--languages` as its
+//! first word it measures those responses and nothing else.
 
 #![forbid(unsafe_code)]
 #![expect(
@@ -14,9 +16,10 @@
 mod components;
 mod firewall;
 mod intake;
+mod languages;
 mod whole;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// The engine's own allocator.
@@ -24,12 +27,22 @@ use std::time::{Duration, Instant};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
-    let programs = PathBuf::from(std::env::args_os().nth(1).unwrap_or_else(|| "target/release".into()));
+    let mut words: Vec<_> = std::env::args_os().skip(1).map(PathBuf::from).collect();
+    let only = words.first().is_some_and(|word| word.as_os_str() == "--languages");
+    if only {
+        words.remove(0);
+    }
+    let programs = if words.is_empty() { PathBuf::from("target/release") } else { words.remove(0) };
+    let page = Path::new("docs/sdk/README.md");
     println!("{} cores; {}", std::thread::available_parallelism().unwrap(), kernel());
+    if only {
+        return languages::measure(&words, Some(page));
+    }
     let call = components::measure(&programs);
     intake::measure();
     firewall::measure();
     whole::measure(&programs);
+    languages::measure(&words, Some(page));
     println!("\nAll figures are of this machine and this run. One component call: {}.", shown(call));
 }
 

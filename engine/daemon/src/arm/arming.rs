@@ -17,6 +17,7 @@ use super::executable::{self, Executable, NotFound};
 use super::findings::Findings;
 use super::{REFUSED, Ready, Runner, definition, ready, script, versions};
 use crate::files::{self, Doubt};
+use crate::installed::file;
 use crate::places::Places;
 
 /// One arming: where things are, and what was found.
@@ -83,6 +84,11 @@ impl Arming<'_> {
                         return None;
                     }
                 };
+                if let Some(is) = file::what_else(&bytes) {
+                    let message = format!("command {:?} is off: {}: {is}", command.name, path.display());
+                    self.found.say(Severity::Error, REFUSED, at, message, String::new());
+                    return None;
+                }
                 let grants = command.capabilities.clone().unwrap_or_default();
                 self.component(command, responses, &bytes, grants, false)
             }
@@ -114,7 +120,7 @@ impl Arming<'_> {
         let plugin = match loaded {
             Ok(plugin) => plugin,
             Err(error) => {
-                let (message, help) = off(&command.name, &error);
+                let (message, help) = off(&command.name, wasm, &error);
                 self.found.say(Severity::Error, REFUSED, at, message, help);
                 return None;
             }
@@ -337,8 +343,8 @@ fn is_sent(response: &Response) -> bool {
 }
 
 /// What is wrong with a component, and what to do about it.
-fn off(command: &str, error: &LoadError) -> (String, String) {
-    let text = error.to_string();
+fn off(command: &str, wasm: &[u8], error: &LoadError) -> (String, String) {
+    let text = file::explained(wasm.len(), &error.to_string());
     let (what, rest) = text.split_once('\n').unwrap_or((&text, ""));
     let help: Vec<_> = rest.lines().map(str::trim).collect();
     (format!("command {command:?} is off: {what}"), help.join("\n").trim().to_owned())

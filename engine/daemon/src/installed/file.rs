@@ -4,14 +4,14 @@
 use std::io::Read as _;
 use std::path::Path;
 
-use crate::installed::LARGEST;
+use super::LARGEST;
 
 /// Reads it.
 ///
 /// # Errors
 ///
 /// When it cannot be read, is too large, or is no WebAssembly at all.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
+pub fn read(path: &Path) -> Result<Vec<u8>, String> {
     let found = std::fs::metadata(path).map_err(|error| format!("cannot read it: {error}"))?;
     if found.is_dir() {
         return Err("this is a folder; name the .wasm file in it".to_owned());
@@ -35,7 +35,8 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
 }
 
 /// What a file is that is no WebAssembly at all.
-fn what_else(bytes: &[u8]) -> Option<String> {
+#[must_use]
+pub fn what_else(bytes: &[u8]) -> Option<String> {
     let is = match bytes {
         [] => "it is empty",
         [0, b'a', b's', b'm', ..] => return None,
@@ -61,7 +62,8 @@ fn what_else(bytes: &[u8]) -> Option<String> {
 }
 
 /// A refusal of a file of this size, with what it most likely comes from.
-pub(super) fn explained(size: usize, error: &str) -> String {
+#[must_use]
+pub fn explained(size: usize, error: &str) -> String {
     let ends =
         ["unexpected end", "unexpected-eof", "out of bounds"].iter().any(|words| error.contains(words));
     if ends || size < 8 {

@@ -7,8 +7,8 @@ use riposte_author::Manifest;
 use riposte_policy::grant::Digest;
 use riposte_runtime::Inspection;
 
-use super::{build, file, say_progress};
-use crate::installed::{Name, NotAName, Version, apart};
+use super::{build, say_progress};
+use crate::installed::{Name, NotAName, Version, apart, file};
 use crate::places::Places;
 
 /// A component that may be installed.

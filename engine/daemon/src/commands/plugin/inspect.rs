@@ -10,10 +10,9 @@ use riposte_policy::grant::language;
 use riposte_runtime::{Inspection, Kind};
 use serde_json::{Value, json};
 
-use super::file;
 use crate::commands::ask;
 use crate::exit::Exit;
-use crate::installed::apart;
+use crate::installed::{apart, file};
 
 /// From this size on compiling is felt at every start without a cache.
 const LARGE: usize = 16 << 20;

@@ -5,7 +5,6 @@ pub mod build;
 mod candidate;
 mod changes;
 pub mod compile;
-mod file;
 pub mod inspect;
 pub mod install;
 pub mod list;

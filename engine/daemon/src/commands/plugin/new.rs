@@ -1,6 +1,6 @@
 //! `riposte plugin new`: a project to begin with.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::Args;
 use riposte_author::project::{self, New as Wanted};

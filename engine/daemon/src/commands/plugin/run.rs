@@ -56,7 +56,7 @@ pub fn run(args: &Run) -> Exit {
 
 fn ran(args: &Run) -> Result<bool, String> {
     let named = |path: &PathBuf, error: String| format!("{}: {error}", path.display());
-    let bytes = super::file::read(&args.file).map_err(|error| named(&args.file, error))?;
+    let bytes = crate::installed::file::read(&args.file).map_err(|error| named(&args.file, error))?;
     let alert = crate::files::read_at_most(&args.alert, LARGEST)
         .map_err(|error| named(&args.alert, format!("cannot read the alert: {error}")))?;
     let stage = stage().map_err(|error| error.to_string())?;

@@ -87,7 +87,7 @@ fn tested(args: &Test) -> Result<bool, String> {
 fn component(project: &Path, no_build: bool) -> Result<(Vec<u8>, PathBuf), String> {
     if project.is_file() {
         let beside = project.parent().unwrap_or(Path::new(".")).join(SCENARIOS);
-        return super::file::read(project)
+        return crate::installed::file::read(project)
             .map(|bytes| (bytes, beside))
             .map_err(|error| format!("{}: {error}", project.display()));
     }
@@ -138,7 +138,10 @@ pub fn subject(stage: &Stage, file: &Path, bytes: Vec<u8>) -> Result<Subject, St
     if bytes.len() > LARGE && !stage.knows(&bytes) {
         eprintln!("riposte: compiling {} MiB; the next run finds it compiled", bytes.len() >> 20);
     }
-    stage.subject(&file.display().to_string(), bytes).map_err(text)
+    let size = bytes.len();
+    stage
+        .subject(&file.display().to_string(), bytes)
+        .map_err(|error| crate::installed::file::explained(size, &error.to_string()))
 }
 
 /// `$XDG_CACHE_HOME/riposte`, where compiled code is kept for its author. It is
