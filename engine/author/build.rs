@@ -53,7 +53,7 @@ fn add(root: &Path, folder: &Path, list: &mut String) -> io::Result<()> {
             let file = root.join(&path);
             println!("cargo::rerun-if-changed={}", file.display());
             // Writing to a String does not fail.
-            let _ = writeln!(list, "    ({:?}, include_bytes!({:?})),", path, file);
+            let _ = writeln!(list, "    ({path:?}, include_bytes!({file:?})),");
         }
     }
     Ok(())

@@ -110,25 +110,27 @@ function capability(path) {
 // no HTTP, and takes the two for different things. So the response's own WASI
 // goes through it under a name as long as the right one, which it then gets.
 function componentize(bundle, component, work) {
-  let [wit, source] = [WORLD, bundle];
-  if (existsSync(join(WORLD, 'deps/io'))) {
-    [wit, source] = [join(work, 'world'), join(work, '.late.js')];
-    rmSync(wit, { recursive: true, force: true });
-    cpSync(WORLD, wit, { recursive: true });
-    for (const file of files(wit)) rewrite(file, file, (text) => text.replaceAll('wasi:', 'late:'));
-    rewrite(bundle, source, (text) => text.replace(/^(import .* from ")wasi:/gm, '$1late:'));
+  const own = existsSync(join(WORLD, 'deps/io'));
+  const world = own ? join(work, 'world') : WORLD;
+  // The file keeps its name, which stands in stacks.
+  const rename = (from, to) => rewrite(bundle, (text) => text.replace(new RegExp(`^(import .* from ")${from}:`, 'gm'), `$1${to}:`));
+  if (own) {
+    rmSync(world, { recursive: true, force: true });
+    cpSync(WORLD, world, { recursive: true });
+    for (const file of files(world)) rewrite(file, (text) => text.replaceAll('wasi:', 'late:'));
+    rename('wasi', 'late');
   }
   const made = spawnSync(
     found('componentize-qjs'),
-    ['--wit', wit, '--world', 'plugin', '--js', source, '--sync', '--opt-size', '--output', component],
+    ['--wit', world, '--world', 'plugin', '--js', bundle, '--sync', '--opt-size', '--output', component],
     { encoding: 'utf8' },
   );
-  if (source !== bundle) rmSync(source);
-  if (made.status !== 0) fail(refused(bundle, `${made.stdout ?? ''}${made.stderr ?? made.error}`));
-  if (wit !== WORLD) {
-    rmSync(wit, { recursive: true });
-    writeFileSync(component, renamed(readFileSync(component)));
+  if (own) {
+    rename('late', 'wasi');
+    rmSync(world, { recursive: true });
   }
+  if (made.status !== 0) fail(refused(bundle, `${made.stdout ?? ''}${made.stderr ?? made.error}`));
+  if (own) writeFileSync(component, renamed(readFileSync(component)));
   console.log(`${component}: ${Math.round(readFileSync(component).length / 1024)} KiB`);
 }
 
@@ -150,8 +152,8 @@ function files(folder) {
   });
 }
 
-function rewrite(from, to, change) {
-  writeFileSync(to, change(readFileSync(from, 'utf8')));
+function rewrite(file, change) {
+  writeFileSync(file, change(readFileSync(file, 'utf8')));
 }
 
 // The component with the right names in its imports (sections with the number

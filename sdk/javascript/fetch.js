@@ -136,6 +136,11 @@ export class Response {
   }
 
   async json() {
-    return parse(await this.text(), DEPTH);
+    const text = await this.text();
+    try {
+      return parse(text, DEPTH);
+    } catch (error) {
+      throw new SyntaxError(`the body is no JSON that can be read: ${error.message}`);
+    }
   }
 }

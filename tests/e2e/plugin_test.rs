@@ -73,10 +73,17 @@ fn one_call_is_shown() {
     let at = project();
     let ran = riposte(at.path(), &["plugin", "run", "block.wasm", "alert.json"]);
     assert_eq!(ran.code, 0, "{ran:?}");
-    for words in ["call     add of a reversible response", "result   ok", "calls    firewall.block 192.0.2.7", "memory   "] {
+    for words in [
+        "call     add of a reversible response",
+        "result   ok",
+        "calls    firewall.block 192.0.2.7",
+        "memory   ",
+    ] {
         assert!(ran.out.contains(words), "{words}: {ran:?}");
     }
-    let json = riposte(at.path(), &["plugin", "run", "block.wasm", "alert.json", "--call", "delete", "--json"]).json();
+    let json =
+        riposte(at.path(), &["plugin", "run", "block.wasm", "alert.json", "--call", "delete", "--json"])
+            .json();
     assert_eq!((&json["ok"], &json["calls"]), (&true.into(), &serde_json::json!([])));
 
     fs::write(at.path().join("alert.json"), "{").unwrap();

@@ -91,9 +91,9 @@ impl Language {
     pub fn prepare(self) -> Option<&'static str> {
         match self {
             Self::Python => Some("python3 -m venv .venv && .venv/bin/pip install -r requirements.txt"),
-            Self::JavaScript | Self::TypeScript => Some("npm install"),
             Self::Rust => Some("rustup target add wasm32-unknown-unknown"),
-            Self::C | Self::Cpp | Self::Zig | Self::Go => None,
+            // The first build of the two runs `npm install` by itself.
+            Self::JavaScript | Self::TypeScript | Self::C | Self::Cpp | Self::Zig | Self::Go => None,
         }
     }
 

@@ -143,10 +143,10 @@ fn declared(manifest: &str, new: &New<'_>) -> String {
 
 /// Words that some language keeps for itself, or that name a part of its library.
 const RESERVED: [&str; 41] = [
-    "abstract", "as", "async", "await", "break", "case", "class", "const", "continue", "core", "default", "do",
-    "else", "enum", "extern", "false", "fn", "for", "if", "impl", "import", "in", "json", "let", "loop", "match",
-    "mod", "none", "package", "pub", "return", "self", "static", "std", "struct", "test", "true", "type", "use", "while",
-    "with",
+    "abstract", "as", "async", "await", "break", "case", "class", "const", "continue", "core", "default",
+    "do", "else", "enum", "extern", "false", "fn", "for", "if", "impl", "import", "in", "json", "let",
+    "loop", "match", "mod", "none", "package", "pub", "return", "self", "static", "std", "struct", "test",
+    "true", "type", "use", "while", "with",
 ];
 
 /// The name as an identifier of every language, in small letters: `block_ip`.

@@ -50,7 +50,8 @@ impl Tools {
             return Some(self.project.join(program)).filter(|path| path.is_file());
         }
         // A step of ours (`riposte plugin wrap`) is this very program, wherever it lies.
-        let this = std::env::current_exe().ok().filter(|this| this.file_name().is_some_and(|name| name == program));
+        let this =
+            std::env::current_exe().ok().filter(|this| this.file_name().is_some_and(|name| name == program));
         if program == "riposte" && this.is_some() {
             return this;
         }

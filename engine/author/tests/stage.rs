@@ -1,7 +1,11 @@
 //! Scenarios played against real components: each capability once, with the
 //! text of its call and the answer that reaches the component, and the ends that
 //! a call can come to.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a failed unwrap is a failed test; it writes files")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a failed unwrap is a failed test; it writes files"
+)]
 
 use riposte_author::scenario::{self, Played, Scenario, ScenarioError, Stage, show};
 use serde_json::{Value, json};
@@ -107,18 +111,72 @@ fn what_the_host_answers_reaches_the_component() {
     let stage = stage();
     let refused = json!({"error": {"kind": "odd", "message": "not now", "retry": true}});
     for (component, call, a, host, expect) in [
-        ("ask-firewall", "block", "192.0.2.7", json!({"firewall.block": refused}), json!({"result": {"kind": "odd", "message": "not now", "retry": true}})),
-        ("ask-firewall", "block", "192.0.2.7", json!({"firewall.block": {"ok": false}}), json!({"receipt": "false"})),
-        ("ask-firewall", "block", "-j ACCEPT", json!({}), json!({"result": {"kind": "invalid-input"}, "calls": ["firewall.block -j ACCEPT"]})),
+        (
+            "ask-firewall",
+            "block",
+            "192.0.2.7",
+            json!({"firewall.block": refused}),
+            json!({"result": {"kind": "odd", "message": "not now", "retry": true}}),
+        ),
+        (
+            "ask-firewall",
+            "block",
+            "192.0.2.7",
+            json!({"firewall.block": {"ok": false}}),
+            json!({"receipt": "false"}),
+        ),
+        (
+            "ask-firewall",
+            "block",
+            "-j ACCEPT",
+            json!({}),
+            json!({"result": {"kind": "invalid-input"}, "calls": ["firewall.block -j ACCEPT"]}),
+        ),
         ("ask-firewall", "block", "127.0.0.1", json!({}), json!({"result": {"kind": "denied"}})),
-        ("ask-processes", "running", "xmrig", json!({"processes.running": {"ok": [4, 5]}}), json!({"receipt": "[4, 5]"})),
-        ("ask-accounts", "end-sessions", "eve", json!({"accounts.end-sessions": {"ok": 3}}), json!({"receipt": "3"})),
+        (
+            "ask-processes",
+            "running",
+            "xmrig",
+            json!({"processes.running": {"ok": [4, 5]}}),
+            json!({"receipt": "[4, 5]"}),
+        ),
+        (
+            "ask-accounts",
+            "end-sessions",
+            "eve",
+            json!({"accounts.end-sessions": {"ok": 3}}),
+            json!({"receipt": "3"}),
+        ),
         ("ask-state", "get", "k", json!({"state.get": {"ok": "v"}}), json!({"receipt": "Some([118])"})),
-        ("ask-exec", "run", "/bin/x", json!({"exec.run": {"code": -9, "stdout": "o"}}), json!({"receipt": "Output { status: -9, stdout: [111], stderr: [], truncated: false }"})),
+        (
+            "ask-exec",
+            "run",
+            "/bin/x",
+            json!({"exec.run": {"code": -9, "stdout": "o"}}),
+            json!({"receipt": "Output { status: -9, stdout: [111], stderr: [], truncated: false }"}),
+        ),
         ("ask-secret", "get", "other", json!({}), json!({"result": {"kind": "denied"}})),
-        ("ask-http", "send", "GET https://example.com/", json!({"http.send": {"status": 404}}), json!({"receipt": "404"})),
-        ("ask-http", "send", "GET https://example.com/", json!({"http.send": {"error": {"kind": "timeout"}}}), json!({"result": {"kind": "timeout", "retry": true}})),
-        ("ask-http", "send", "GET ftp://example.com/", json!({}), json!({"result": {"kind": "invalid-input"}, "calls": []})),
+        (
+            "ask-http",
+            "send",
+            "GET https://example.com/",
+            json!({"http.send": {"status": 404}}),
+            json!({"receipt": "404"}),
+        ),
+        (
+            "ask-http",
+            "send",
+            "GET https://example.com/",
+            json!({"http.send": {"error": {"kind": "timeout"}}}),
+            json!({"result": {"kind": "timeout", "retry": true}}),
+        ),
+        (
+            "ask-http",
+            "send",
+            "GET ftp://example.com/",
+            json!({}),
+            json!({"result": {"kind": "invalid-input"}, "calls": []}),
+        ),
     ] {
         let scenario = json!({
             "name": call, "call": "add", "host": host, "expect": expect,

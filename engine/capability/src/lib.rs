@@ -74,6 +74,7 @@ pub mod watch;
 pub mod witness;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use riposte_policy::order::EntryId;
@@ -117,6 +118,9 @@ pub struct Capabilities {
     orphans: Mutex<BTreeMap<String, Mark>>,
     /// How often each leftover was taken away.
     taken: Mutex<BTreeMap<String, u8>>,
+    /// Whether the firewall was never compared with all claims: its backend
+    /// knows nothing yet of what earlier engines have made.
+    owes_blocks: AtomicBool,
     witness: Arc<dyn Witness>,
     probe: Arc<dyn Probe>,
     /// In front of everything, when there is one.
@@ -148,6 +152,7 @@ impl Capabilities {
             locking: tokio::sync::Mutex::default(),
             orphans: Mutex::default(),
             taken: Mutex::default(),
+            owes_blocks: AtomicBool::new(false),
             witness: Arc::new(witness::Nobody),
             probe: Arc::new(confirm::Unasked),
             rehearsal: None,
@@ -166,10 +171,7 @@ impl Capabilities {
     pub fn rehearsed(rehearsal: Arc<Rehearsal>) -> Self {
         let backends = Backends::unavailable(&Refusal::unsupported("this host is only played"));
         let claims = Arc::new(claim::Memory::default());
-        Self {
-            rehearsal: Some(rehearsal),
-            ..Self::new(claims, backends, Arc::new(Guard::default()))
-        }
+        Self { rehearsal: Some(rehearsal), ..Self::new(claims, backends, Arc::new(Guard::default())) }
     }
 
     /// Who is to be asked instead of this host, whatever the call.

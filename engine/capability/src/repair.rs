@@ -10,6 +10,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 
 use crate::Verdict;
 use crate::claim::{Effect, Standing};
@@ -99,6 +100,8 @@ pub enum Blocks {
     These(HashSet<Target>),
     /// More than that, or nobody knows.
     Any(Look),
+    /// Everything is compared with all claims, as at a start.
+    All,
 }
 
 impl Touched {
@@ -151,16 +154,32 @@ impl Capabilities {
         (mended, outcome)
     }
 
+    /// Whether [`Capabilities::repair`] could not read the firewall, or not write
+    /// all of it. Nobody else would notice what is missing.
+    #[must_use]
+    pub fn owes_blocks(&self) -> bool {
+        self.owes_blocks.load(Ordering::Acquire)
+    }
+
+    /// The same: the claims could not be read for it.
+    pub fn owe_blocks(&self) {
+        self.owes_blocks.store(true, Ordering::Release);
+    }
+
     /// Settles what others changed. `effects` must be everything that is claimed
     /// of the interfaces that are [`Touched::includes`]d, but those of the
-    /// firewall, whose backends know what they have made.
+    /// firewall, whose backends know what they have made: those only for
+    /// [`Blocks::All`].
     ///
     /// # Errors
     ///
     /// As [`Capabilities::repair`]; the report says what was settled.
     pub async fn compare(&self, touched: &Touched, effects: &[Effect]) -> (Mended, Result<(), Refusal>) {
         let mut mended = Mended::default();
-        let mut outcome = self.compare_firewall(&touched.blocks, &mut mended).await;
+        let mut outcome = match &touched.blocks {
+            Blocks::All => self.repair_firewall(effects, &mut mended).await,
+            blocks => self.compare_firewall(blocks, &mut mended).await,
+        };
         for interface in INTERFACES.into_iter().filter(|interface| touched.includes(interface)) {
             outcome = outcome.and(self.compare_held(interface, effects, &mut mended).await);
         }
@@ -305,6 +324,13 @@ impl Capabilities {
     }
 
     async fn repair_firewall(&self, effects: &[Effect], mended: &mut Mended) -> Result<(), Refusal> {
+        self.owe_blocks();
+        self.repair_blocks(effects, mended).await?;
+        self.owes_blocks.store(false, Ordering::Release);
+        Ok(())
+    }
+
+    async fn repair_blocks(&self, effects: &[Effect], mended: &mut Mended) -> Result<(), Refusal> {
         let firewall = self.backends.firewall.as_ref();
         let targets = targets_of(effects);
         let kinds: BTreeSet<_> = targets.iter().map(Target::backend).collect();
@@ -335,7 +361,7 @@ impl Capabilities {
     async fn compare_firewall(&self, blocks: &Blocks, mended: &mut Mended) -> Result<(), Refusal> {
         let firewall = self.backends.firewall.as_ref();
         let (missing, astray) = match blocks {
-            Blocks::None => return Ok(()),
+            Blocks::None | Blocks::All => return Ok(()),
             Blocks::These(targets) => self.look_at(targets).await?,
             Blocks::Any(look) => {
                 let Lost { rebuilt, missing, astray } = firewall.lost(*look).await?;

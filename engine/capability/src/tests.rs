@@ -191,6 +191,26 @@ async fn repair_settles_each_difference_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn what_a_start_could_not_repair_is_repaired_later() {
+    let Bench { claims, fake, caps } = bench();
+    for address in ["192.0.2.1", "192.0.2.2"] {
+        caps.firewall().block(&session(1), address).await.unwrap();
+    }
+    assert!(!caps.owes_blocks());
+    let all = Touched { blocks: repair::Blocks::All, ..Touched::default() };
+    fake.meddle(&Target::try_from(&effect("drop 192.0.2.2")).unwrap(), false);
+    fake.refuse(Some(Refusal::unavailable("not yet")));
+    assert!(caps.repair(&claims.held()).await.is_err());
+    assert!(caps.compare(&all, &claims.held()).await.1.is_err());
+    assert!(caps.owes_blocks());
+    fake.refuse(None);
+    let (mended, outcome) = caps.compare(&all, &claims.held()).await;
+    assert_eq!((mended.repaired.written, outcome), (1, Ok(())));
+    assert_eq!(fake.blocked(), ["drop 192.0.2.1", "drop 192.0.2.2"]);
+    assert!(!caps.owes_blocks());
+}
+
+#[tokio::test]
 async fn settling_moves_the_hosts_own_timeout() {
     use firewall::Backend as _;
     let Bench { claims, fake, caps } = bench();

@@ -175,6 +175,7 @@ impl Blocks {
     /// At least so much.
     fn widen(&mut self, look: Look) {
         *self = match self {
+            Self::All => Self::All,
             Self::Any(other) => Self::Any(look.max(*other)),
             Self::None => Self::Any(look),
             // Single elements are among everything, if everything is looked at.
@@ -188,6 +189,7 @@ impl Blocks {
             Self::These(targets) if targets.len() < FEW => drop(targets.insert(target)),
             Self::These(_) => *self = Self::Any(Look::Whole),
             Self::Any(look) => *look = Look::Whole,
+            Self::All => {}
         }
     }
 }

@@ -187,15 +187,18 @@ impl Desk {
     fn run(mut self) {
         loop {
             let message = match (self.has_marks(), self.books.is_owing()) {
-                (true, _) => self.waiting.recv_timeout(MARK_DELAY),
-                (false, true) => self.waiting.recv_timeout(OWED_DELAY),
+                // Also for positions: they are kept while nothing can be written.
+                (_, true) => self.waiting.recv_timeout(OWED_DELAY),
+                (true, false) => self.waiting.recv_timeout(MARK_DELAY),
                 (false, false) => self.waiting.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match message {
                 Ok(message) => {
                     let _ = self.take(message);
                 }
-                Err(RecvTimeoutError::Timeout) => self.write_marks(),
+                Err(RecvTimeoutError::Timeout) => {
+                    let _ = self.write_marks();
+                }
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
@@ -231,10 +234,13 @@ impl Desk {
 
     /// Writes the positions that found no commit to travel with, and what is
     /// owed to the tables.
-    pub(crate) fn write_marks(&mut self) {
-        if self.has_marks() || self.books.is_owing() {
-            let _ = self.batch(None);
-        }
+    pub(crate) fn write_marks(&mut self) -> Turn {
+        if self.is_waiting() { self.batch(None) } else { Turn::Idle }
+    }
+
+    /// Whether anything is written although nobody asks.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.has_marks() || self.books.is_owing()
     }
 
     /// Writes the last positions, and a wall clock that was set since. What is

@@ -13,6 +13,7 @@ use wasmtime::component::{Component, Linker};
 use crate::bindings::{OneshotHostPre, ReversibleHostPre};
 use crate::compiled::{self, Cache, CacheError};
 use crate::engine::Engine;
+use crate::exported;
 use crate::inspect::{Inspection, Kind, LoadError};
 use crate::link;
 use crate::state::State;
@@ -161,6 +162,7 @@ fn exports(
     component: &Component,
     kind: Kind,
 ) -> Result<Exports, LoadError> {
+    exported::check(component, kind).map_err(LoadError::Mismatch)?;
     let exports =
         linker.and_then(|linker| linker.instantiate_pre(component)).and_then(|instance| match kind {
             Kind::Reversible => ReversibleHostPre::new(instance).map(Exports::Reversible),

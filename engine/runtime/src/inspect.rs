@@ -102,11 +102,9 @@ impl Inspection {
     ///
     /// When it is no plugin.
     pub fn from_names(digest: Digest, exports: Vec<String>, imports: Vec<String>) -> Result<Self, LoadError> {
-        let mut exported = [Kind::Reversible, Kind::Oneshot].into_iter().filter(|kind| {
-            exports
-                .iter()
-                .any(|name| ours(name).is_some_and(|ours| ours.interface == kind.as_str() && ours.fits()))
-        });
+        let mut exported = [Kind::Reversible, Kind::Oneshot]
+            .into_iter()
+            .filter(|kind| exports.iter().any(|name| is_exported(name, *kind)));
         let kind = match (exported.next(), exported.next()) {
             (Some(kind), None) => kind,
             (Some(_), Some(_)) => return Err(LoadError::BothKinds),
@@ -185,6 +183,11 @@ impl Inspection {
         }
         unused
     }
+}
+
+/// Whether an export of this name makes a plugin of this kind.
+pub(crate) fn is_exported(name: &str, kind: Kind) -> bool {
+    ours(name).is_some_and(|ours| ours.interface == kind.as_str() && ours.fits())
 }
 
 /// The name of one of our interfaces, taken apart.

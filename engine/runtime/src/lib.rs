@@ -11,6 +11,7 @@
 //! * [`call`]: one call of a plugin, from a fresh store to an [`Outcome`].
 //! * [`invocation`], [`outcome`]: what goes into a call and what comes out.
 //! * [`inspect`]: what a component exports and imports, and what it lacks.
+//! * `exported`: whether its functions are of the types of its kind.
 //! * `link`: the linker that holds what was granted, and nothing else.
 //! * `host`: the functions that a component imports: one-line forwards.
 //! * `state`: what one call owns: session, limits, log.
@@ -26,6 +27,7 @@ pub mod call;
 mod compiled;
 pub mod components;
 mod engine;
+mod exported;
 mod host;
 pub mod inspect;
 pub mod invocation;

@@ -17,8 +17,7 @@ use wit_bindgen_core::wit_parser::Resolve;
 
 /// Each kind has a world of the same name, `plugin`, so that the code over both
 /// is one.
-const KINDS: [(&str, &str); 2] =
-    [("reversible", "reversible-response"), ("oneshot", "oneshot-response")];
+const KINDS: [(&str, &str); 2] = [("reversible", "reversible-response"), ("oneshot", "oneshot-response")];
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")

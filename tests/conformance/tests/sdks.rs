@@ -7,7 +7,10 @@
 //! left out, in one line that says so; under `CI` or `RIPOSTE_ALL_SDKS` that is a
 //! failure, but for the experimental ones.
 
-#![expect(clippy::disallowed_methods, reason = "it shows seconds, and is told by the environment where it runs")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "it shows seconds, and is told by the environment where it runs"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -93,7 +96,9 @@ fn examples(root: &Path) -> Vec<PathBuf> {
         paths
     };
     let sdks = below(root).into_iter();
-    sdks.flat_map(|sdk| below(&sdk.join("examples"))).filter(|path| path.join("plugin.toml").is_file()).collect()
+    sdks.flat_map(|sdk| below(&sdk.join("examples")))
+        .filter(|path| path.join("plugin.toml").is_file())
+        .collect()
 }
 
 fn example_went(stage: &Stage, example: &Path) -> Went {
@@ -168,7 +173,10 @@ fn scenarios(example: &Path, manifest: &Manifest) -> Result<Vec<Scenario>, Strin
     for file in files {
         let shared = file.starts_with(&shared);
         for mut scenario in scenario::read(&file).map_err(|error| error.to_string())? {
-            if shared && scenario.name == "an uncaught exception is an error" && TRAPS.contains(&manifest.language) {
+            if shared
+                && scenario.name == "an uncaught exception is an error"
+                && TRAPS.contains(&manifest.language)
+            {
                 scenario.expect.end = End::Trap;
             }
             scenarios.push(scenario);

@@ -3,64 +3,34 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use riposte_ledger::entry::Filter;
+use riposte_ledger::{Entry, Ledger, State};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 
 use crate::scene::{CONTENT, FILE, Load, Scene, USER};
 
-/// What the ledger says of an entry.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    /// Its number.
-    pub id: i64,
-    /// The command.
-    pub command: String,
-    /// The alert that led to it.
-    pub alert: String,
-    /// Where it stands.
-    pub state: String,
-    keys: String,
-    due: Option<i64>,
-    closed: Option<i64>,
-    cause: Option<String>,
-    error: Option<String>,
-}
-
-impl Entry {
-    /// Whether something is still to be done for it.
-    #[must_use]
-    pub fn is_open(&self) -> bool {
-        matches!(self.state.as_str(), "intended" | "in-force" | "undoing")
-    }
-}
-
 /// Every entry; `None` while the ledger cannot be read.
 #[must_use]
 pub fn entries(scene: &Scene) -> Option<Vec<Entry>> {
-    let conn = open(scene)?;
-    let columns = "id, command, alert_id, state, keys, due, closed, cause, error";
-    let mut all = conn.prepare(&format!("SELECT {columns} FROM entry ORDER BY id")).ok()?;
-    let rows = all.query_map((), |row| {
-        Ok(Entry {
-            id: row.get(0)?,
-            command: row.get(1)?,
-            alert: row.get(2)?,
-            state: row.get(3)?,
-            keys: row.get(4)?,
-            due: row.get(5)?,
-            closed: row.get(6)?,
-            cause: row.get(7)?,
-            error: row.get(8)?,
-        })
-    });
-    rows.ok()?.collect::<Result<_, _>>().ok()
+    Ledger::read(&ledger(scene), &Filter::default()).ok()
+}
+
+/// Whether something is still to be done for one of them.
+#[must_use]
+pub fn are_open(entries: &[Entry]) -> bool {
+    entries.iter().any(|entry| entry.state.is_open())
+}
+
+fn ledger(scene: &Scene) -> PathBuf {
+    scene.host.path("state/ledger.db")
 }
 
 fn open(scene: &Scene) -> Option<Connection> {
-    let path = scene.host.path("state/ledger.db");
-    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
+    let conn = Connection::open_with_flags(ledger(scene), OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
     conn.busy_timeout(std::time::Duration::from_secs(2)).ok()?;
     Some(conn)
 }
@@ -86,7 +56,7 @@ pub fn acknowledged(scene: &Scene) -> Vec<(i64, String)> {
 pub fn kept(entries: &[Entry], acknowledged: &[(i64, String)]) -> Vec<String> {
     let lost = acknowledged
         .iter()
-        .filter(|(id, alert)| !entries.iter().any(|entry| entry.id == *id && entry.alert == *alert));
+        .filter(|(id, alert)| !entries.iter().any(|entry| entry.id.0 == *id && entry.alert_id == *alert));
     lost.map(|(id, alert)| {
         format!("lost: entry {id} of alert {alert} was in the audit, and is not in the ledger")
     })
@@ -100,14 +70,14 @@ pub fn shown(scene: &Scene) -> Vec<String> {
     let host = Shown::look(scene);
     let Some(after) = entries(scene) else { return Vec::new() };
     let mut broken = host.doubled();
-    for entry in before.iter().filter(|entry| entry.state == "in-force") {
+    for entry in before.iter().filter(|entry| entry.state == State::InForce) {
         // Undone while the host was looked at, or about to be, which is written
         // down together with the undo when its time is up: nothing can be said.
-        let stayed = after.iter().any(|now| now.id == entry.id && now.state == "in-force");
-        let stayed = stayed && entry.due.is_none_or(|due| now_ms() < due);
+        let stayed = after.iter().any(|now| now.id == entry.id && now.state == State::InForce);
+        let stayed = stayed && entry.due_ms.is_none_or(|due| now_ms() < due);
         if stayed && !host.has(entry) {
             broken.push(format!(
-                "undone early: entry {} ({} {}) is in force, and the host does not show it",
+                "undone early: entry {} ({} {:?}) is in force, and the host does not show it",
                 entry.id, entry.command, entry.keys
             ));
         }
@@ -123,17 +93,18 @@ pub fn over(scene: &Scene, load: &Load, failures: bool) -> Vec<String> {
     let mut broken = Vec::new();
     let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for entry in &entries {
-        *counts.entry((&entry.alert, &entry.command)).or_default() += 1;
+        *counts.entry((&entry.alert_id, &entry.command)).or_default() += 1;
         let Entry { id, command, keys, state, error, .. } = entry;
-        match state.as_str() {
-            "closed" => {}
-            "failed" if failures => {}
-            _ => broken.push(format!("entry {id} ({command} {keys}) ended as {state}: {error:?}")),
+        match state {
+            State::Closed => {}
+            State::Failed if failures => {}
+            _ => broken.push(format!("entry {id} ({command} {keys:?}) ended as {state}: {error:?}")),
         }
-        if let (Some("due"), Some(due), Some(closed)) = (entry.cause.as_deref(), entry.due, entry.closed)
+        if let (Some("due"), Some(due), Some(closed)) =
+            (entry.cause.as_deref(), entry.due_ms, entry.closed_ms)
             && closed < due
         {
-            broken.push(format!("undone early: entry {id} ({command} {keys}) by {} ms", due - closed));
+            broken.push(format!("undone early: entry {id} ({command} {keys:?}) by {} ms", due - closed));
         }
     }
     for (alert, command) in &load.entries {
@@ -191,8 +162,7 @@ impl Shown {
     }
 
     fn has(&self, entry: &Entry) -> bool {
-        let keys: Vec<String> = serde_json::from_str(&entry.keys).unwrap_or_default();
-        let key = keys.first().map_or("", String::as_str);
+        let key = entry.keys.first().map_or("", String::as_str);
         match entry.command.as_str() {
             "firewall-drop" | "firewall-long" => self.elements.iter().any(|element| element == key),
             "host-deny" => self.deny.lines().any(|line| is_denied(line, key)),

@@ -2,6 +2,7 @@
 
 use std::process::{Child, Stdio};
 
+use riposte_ledger::State;
 use rustix::process::Signal;
 
 use crate::engine::{End, Engine, kill, soon};
@@ -114,11 +115,11 @@ impl Run<'_> {
         let closed = soon(|| {
             let entries = entries(self.scene)?;
             let all = entries.len() >= self.load.entries.len();
-            (engine.ended().is_some() || all && !entries.iter().any(promise::Entry::is_open)).then_some(())
+            (engine.ended().is_some() || all && !promise::are_open(&entries)).then_some(())
         });
         if closed.is_none() {
-            let open: Vec<_> =
-                entries(self.scene).unwrap_or_default().into_iter().filter(promise::Entry::is_open).collect();
+            let mut open = entries(self.scene).unwrap_or_default();
+            open.retain(|entry| entry.state.is_open());
             self.broken(format!("never over: {open:?}"));
         }
         if let Some(end) = engine.ended() {
@@ -214,18 +215,18 @@ impl Run<'_> {
             self.broken(format!("it does not start: {}", engine.said()));
         }
         host.alerts(&self.load.alerts);
-        let held = |state: &str, command: &str| {
+        let held = |state: State, command: &str| {
             let found = entries(self.scene)?;
             let all = found.len() == self.load.entries.len();
-            let settled = found.iter().all(|entry| entry.state != "intended" || entry.command == "slow");
+            let settled = found.iter().all(|entry| entry.state != State::Intended || entry.command == "slow");
             let told = self.scene.host.read("did").contains("add 198.18.0.90");
             let so = found.iter().any(|entry| entry.command == command && entry.state == state);
             (all && settled && told && so).then_some(())
         };
-        let in_force = soon(|| held("in-force", "hang"));
+        let in_force = soon(|| held(State::InForce, "hang"));
         let mut undoing = self.undo(&["198.18.0.91"]);
         let deleting = || {
-            held("undoing", "hang")?;
+            held(State::Undoing, "hang")?;
             self.scene.host.read("did").contains("delete 198.18.0.91").then_some(())
         };
         if in_force.and(soon(deleting)).is_none() {
@@ -281,7 +282,7 @@ impl Run<'_> {
         let _ = soon(|| {
             let entries = entries(self.scene).unwrap_or_default();
             let all = entries.len() >= self.load.entries.len()
-                && entries.iter().all(|entry| entry.state != "intended");
+                && entries.iter().all(|entry| entry.state != State::Intended);
             (all || engine.ended().is_some()).then_some(())
         });
     }
@@ -290,8 +291,7 @@ impl Run<'_> {
     fn undone(&self, engine: &mut Engine) {
         let _ = soon(|| {
             let entries = entries(self.scene)?;
-            let all =
-                entries.len() >= self.load.entries.len() && !entries.iter().any(promise::Entry::is_open);
+            let all = entries.len() >= self.load.entries.len() && !promise::are_open(&entries);
             (all || engine.ended().is_some()).then_some(())
         });
     }

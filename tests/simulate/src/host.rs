@@ -2,13 +2,15 @@
 //! with the kernel, files that stay, programs. All of it fails.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use riposte_capability::claim::{Claims, Standing};
-use riposte_capability::firewall::{Element, GRACE, Target};
+use riposte_capability::firewall::{Element, GRACE, Look, Lost, Target};
 use riposte_capability::held::Gone;
 use riposte_capability::{Refusal, firewall, held, lines, routes};
+use riposte_policy::order::EntryId;
 
 use crate::random::Random;
 use crate::world::World;
@@ -19,8 +21,8 @@ const OURS: i64 = -1;
 /// What is on the host.
 #[derive(Default)]
 pub struct Host {
-    /// What the firewall blocks, by effect; when the kernel drops it, in time awake.
-    firewall: BTreeMap<String, (Target, Option<i64>)>,
+    /// What the firewall blocks, by effect.
+    firewall: BTreeMap<String, Block>,
     /// Routes of the engine's.
     routes: BTreeSet<String>,
     /// What files say, where it is not what they said at first.
@@ -37,6 +39,16 @@ pub struct Host {
     pub trouble: u32,
     /// Every call is refused.
     pub dead: bool,
+}
+
+/// An element of the firewall.
+#[derive(Clone)]
+struct Block {
+    target: Target,
+    /// When the kernel drops it, in time awake.
+    deadline: Option<i64>,
+    /// The entry that its comment names.
+    mark: Option<EntryId>,
 }
 
 /// How a call goes.
@@ -111,10 +123,28 @@ impl Host {
         self.routes.clear();
     }
 
+    /// Somebody takes one thing of the engine's away, whichever `choice` falls on,
+    /// or has the kernel drop it a moment from now: what that was.
+    pub fn meddle(&mut self, choice: u64, awake_ms: i64) -> Option<String> {
+        let ours: Vec<String> = self.ours().into_iter().filter(|key| !self.programs.contains(key)).collect();
+        let at = choice.checked_rem(u64::try_from(ours.len()).ok()?)?;
+        let key = ours.get(usize::try_from(at).ok()?)?.clone();
+        match key.split_once(' ')? {
+            (firewall::INTERFACE, _) if choice.is_multiple_of(2) => {
+                self.firewall.get_mut(&key)?.deadline = Some(awake_ms + 1_000);
+                self.unsettle([key.clone()]);
+            }
+            (firewall::INTERFACE, _) => drop(self.firewall.remove(&key)),
+            (routes::INTERFACE, target) => drop(self.routes.remove(target)),
+            (_, target) => drop(self.files.remove(target)),
+        }
+        Some(key)
+    }
+
     /// What the firewall dropped by itself by now.
     pub fn expire(&mut self, awake_ms: i64) -> Vec<String> {
         let is_over = |deadline: &Option<i64>| deadline.is_some_and(|deadline| deadline <= awake_ms);
-        let over = self.firewall.iter().filter(|(_, (_, deadline))| is_over(deadline));
+        let over = self.firewall.iter().filter(|(_, block)| is_over(&block.deadline));
         let over: Vec<String> = over.map(|(key, _)| key.clone()).collect();
         for key in &over {
             self.firewall.remove(key);
@@ -124,7 +154,7 @@ impl Host {
 
     /// When it drops the next.
     pub fn next_expiry(&self) -> Option<i64> {
-        self.firewall.values().filter_map(|(_, deadline)| *deadline).min()
+        self.firewall.values().filter_map(|block| block.deadline).min()
     }
 
     /// Whether an effect is there.
@@ -195,15 +225,36 @@ pub struct SimFirewall {
     pub world: Arc<World>,
     /// Who holds what.
     pub claims: Arc<dyn Claims>,
+    made: Mutex<Made>,
+}
+
+/// What this process has made.
+#[derive(Default)]
+struct Made {
+    targets: BTreeMap<String, Target>,
+    /// What is being written just now, which is no difference.
+    writing: BTreeSet<String>,
 }
 
 impl SimFirewall {
+    /// The firewall of this machine, for one process.
+    #[must_use]
+    pub fn new(world: &Arc<World>, claims: &Arc<dyn Claims>) -> Self {
+        Self { world: Arc::clone(world), claims: Arc::clone(claims), made: Mutex::default() }
+    }
+
+    fn made(&self) -> MutexGuard<'_, Made> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn settle(&self, target: &Target) -> Result<(), Refusal> {
         let key = target.effect().to_string();
         self.world.with(|parts| parts.host.unsettle([key.clone()]));
+        self.made().writing.insert(key.clone());
         let done = call(&self.world, &key, || match self.claims.standing(target.effect()) {
             Standing::Free => {
                 let was = self.world.with(|parts| parts.host.firewall.remove(&key).is_some());
+                self.made().targets.remove(&key);
                 removed(&self.world, &key, was);
             }
             Standing::For(span) => {
@@ -212,18 +263,19 @@ impl SimFirewall {
             }
             Standing::Permanent => self.put(target, &key, None),
         });
-        done.await?;
+        let done = done.await;
+        self.made().writing.remove(&key);
+        done?;
         self.world.with(|parts| parts.host.unsettled.remove(&key));
         Ok(())
     }
 
     fn put(&self, target: &Target, key: &str, deadline: Option<i64>) {
-        // What is there already was made with a claim; the end of a claim that
-        // could not be recorded may have it written once more.
-        if !self.world.with(|parts| parts.host.has(key)) {
-            made(&self.world, key);
-        }
-        self.world.with(|parts| parts.host.firewall.insert(key.to_owned(), (target.clone(), deadline)));
+        made(&self.world, key);
+        let mark = self.claims.marked(target.effect()).1;
+        let block = Block { target: target.clone(), deadline, mark };
+        self.made().targets.insert(key.to_owned(), target.clone());
+        self.world.with(|parts| parts.host.firewall.insert(key.to_owned(), block));
     }
 }
 
@@ -238,24 +290,55 @@ impl firewall::Backend for SimFirewall {
     }
 
     async fn list(&self) -> Result<Vec<Element>, Refusal> {
-        call(&self.world, "list", || {
+        let listed: Vec<Element> = call(&self.world, "list", || {
             let awake_ms = self.world.clocks.awake_ms();
-            let remaining = |deadline: &i64| {
-                std::time::Duration::from_millis(
-                    u64::try_from(deadline.saturating_sub(awake_ms)).unwrap_or(0),
-                )
-            };
+            let left = |deadline: i64| u64::try_from(deadline.saturating_sub(awake_ms)).unwrap_or(0);
             self.world.with(|parts| {
                 let listed = parts.host.firewall.values();
-                let element = |(target, deadline): &(Target, Option<i64>)| Element {
-                    entry: None,
-                    target: target.clone(),
-                    remaining: deadline.as_ref().map(remaining),
+                let element = |block: &Block| Element {
+                    entry: block.mark,
+                    target: block.target.clone(),
+                    remaining: block.deadline.map(|deadline| Duration::from_millis(left(deadline))),
                 };
                 listed.map(element).collect()
             })
         })
-        .await
+        .await?;
+        // What a process before has made is known from then on.
+        let shown =
+            listed.iter().map(|element| (element.target.effect().to_string(), element.target.clone()));
+        self.made().targets.extend(shown);
+        Ok(listed)
+    }
+
+    /// From what it knows to have made, and from what is shown and should not be.
+    async fn lost(&self, look: Look) -> Result<Lost, Refusal> {
+        let listed = self.list().await?;
+        let made = self.made();
+        let shows = |target: &Target| listed.iter().any(|element| element.target == *target);
+        let is_missing = |key: &str, target: &Target| {
+            !made.writing.contains(key) && !shows(target) && self.claims.standing(target.effect()).lasts()
+        };
+        let missing = made.targets.iter().filter(|(key, target)| is_missing(key, target));
+        let missing = missing.map(|(_, target)| target.clone()).collect();
+        let is_astray = |element: &Element| {
+            let standing = self.claims.standing(element.target.effect());
+            let differs = match (standing, element.remaining) {
+                (Standing::Free, _) => true,
+                (Standing::For(left), Some(remaining)) => {
+                    standing.lasts() && remaining.abs_diff(left + GRACE) > Duration::from_secs(1)
+                }
+                (standing, remaining) => {
+                    standing.lasts() && remaining.is_none() != (standing == Standing::Permanent)
+                }
+            };
+            differs && !made.writing.contains(&element.target.effect().to_string())
+        };
+        let astray = match look {
+            Look::Quick => Vec::new(),
+            _ => listed.iter().filter(|element| is_astray(element)).cloned().collect(),
+        };
+        Ok(Lost { rebuilt: 0, missing, astray })
     }
 
     async fn probe(&self) -> Result<(), Refusal> {
@@ -288,9 +371,7 @@ impl held::Backend for SimHeld {
     async fn make(&self, target: &str) -> Result<bool, Refusal> {
         let key = self.key(target);
         call(&self.world, &format!("make {key}"), || {
-            if !self.world.with(|parts| parts.host.has(&key)) {
-                made(&self.world, &key);
-            }
+            made(&self.world, &key);
             self.world.with(|parts| match self.lists() {
                 true => parts.host.routes.insert(target.to_owned()),
                 false => parts.host.files.insert(target.to_owned(), OURS) != Some(OURS),

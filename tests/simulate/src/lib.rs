@@ -7,6 +7,7 @@
 //! The same seed gives the same run.
 //!
 //! * [`run`]: one seed, one run. Start here.
+//! * [`commands`]: what the simulated configuration can do.
 //! * [`engine`]: what the daemon does between its parts, without components.
 //! * [`oracle`]: what must hold, kept independently of the ledger.
 //! * [`host`]: a firewall, routes and files that fail.
@@ -21,12 +22,21 @@
     reason = "a simulator that cannot go on has found a fault, in itself or in what it drives"
 )]
 
+/// The ledger as capabilities see it: the daemon's own, so that nothing is
+/// simulated that is not what runs.
+#[path = "../../../engine/daemon/src/claims.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the daemon uses more of it")]
+mod claims;
 pub mod clocks;
+pub mod commands;
 pub mod engine;
 pub mod executor;
 pub mod host;
 pub mod oracle;
 pub mod random;
+#[path = "../../../engine/daemon/src/remembered.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the daemon uses more of it")]
+mod remembered;
 pub mod run;
 pub mod vfs;
 pub mod world;

@@ -29,9 +29,10 @@ pub struct Oracle {
 
 #[derive(Clone, Debug)]
 struct Known {
-    /// The alert that it answers, for people.
-    order: usize,
     phase: Phase,
+    /// Whether it is only taken to be ending: somebody asked before anybody was
+    /// told of it, and was not answered yet.
+    presumed: bool,
     /// Whether the ledger was asked to end it, and may have.
     may_end: bool,
     /// What it claims, by effect.
@@ -78,10 +79,10 @@ impl Oracle {
         if self.entries.contains_key(&id) {
             return vec![format!("number {id} was that of an entry, and was given to order {order}")];
         }
-        let phase = if self.asked.contains(&id) { Phase::Ending } else { Phase::Intended };
+        let presumed = self.asked.contains(&id);
         let known = Known {
-            order,
-            phase,
+            phase: if presumed { Phase::Ending } else { Phase::Intended },
+            presumed,
             may_end: false,
             effects: BTreeSet::new(),
             due_boot_ms: None,
@@ -89,6 +90,12 @@ impl Oracle {
         };
         self.entries.insert(id, known);
         Vec::new()
+    }
+
+    /// The numbers of all entries, by number.
+    #[must_use]
+    pub fn ids(&self) -> Vec<i64> {
+        self.entries.keys().copied().collect()
     }
 
     /// An order needs no entry of its own.
@@ -169,7 +176,7 @@ impl Oracle {
             }
             _ => Vec::new(),
         };
-        known.phase = known.phase.max(Phase::Ending);
+        known.ends();
         wrong
     }
 
@@ -183,7 +190,7 @@ impl Oracle {
     /// Somebody asked to undo it, and may not have been answered.
     pub fn asked(&mut self, id: i64) {
         match self.entries.get_mut(&id) {
-            Some(known) => known.phase = known.phase.max(Phase::Ending),
+            Some(known) => known.ends(),
             None => drop(self.asked.insert(id)),
         }
     }
@@ -191,6 +198,9 @@ impl Oracle {
     /// Whoever asked was told that there is nothing to undo.
     pub fn gone(&mut self, id: i64) {
         self.asked.remove(&id);
+        if let Some(known) = self.entries.get_mut(&id).filter(|known| known.presumed) {
+            (known.phase, known.presumed) = (Phase::Intended, false);
+        }
     }
 
     /// Whether an entry is being undone, or over.
@@ -274,8 +284,8 @@ impl Oracle {
             self.answered.extend(row.order.and_then(|order| usize::try_from(order).ok()));
             // Nobody was told of it; from now on it counts like the others.
             let known = self.entries.entry(row.id).or_insert_with(|| Known {
-                order: usize::MAX,
                 phase: Phase::Intended,
+                presumed: false,
                 may_end: false,
                 effects: BTreeSet::new(),
                 due_boot_ms: None,
@@ -289,6 +299,11 @@ impl Oracle {
 }
 
 impl Known {
+    fn ends(&mut self) {
+        self.phase = self.phase.max(Phase::Ending);
+        self.presumed = false;
+    }
+
     fn check(
         &self,
         row: &Row,
@@ -349,7 +364,7 @@ impl Known {
             "undoing" => Phase::Ending,
             _ => Phase::Over,
         };
-        self.may_end = false;
+        (self.may_end, self.presumed) = (false, false);
         self.due_boot_ms = row.due_boot;
         self.length_ms = row.length;
         self.effects =
@@ -403,5 +418,61 @@ impl Found {
     #[must_use]
     pub fn held(&self) -> BTreeSet<String> {
         self.holds.iter().map(|(_, key)| key.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Option<Duration> = Some(Duration::from_secs(60));
+
+    fn found(state: &str) -> Found {
+        let row = Row {
+            id: 1,
+            state: state.to_owned(),
+            length: Some(60_000),
+            due_boot: None,
+            closed: false,
+            order: Some(0),
+        };
+        Found { rows: vec![row], holds: BTreeSet::new() }
+    }
+
+    #[test]
+    fn who_asks_for_an_undo_may_be_heard_before_who_made_the_entry_is_answered() {
+        let mut oracle = Oracle::default();
+        oracle.asked(1);
+        assert_eq!(oracle.entered(1, 0, MINUTE), [""; 0]);
+        assert!(oracle.is_ending(1));
+        assert_eq!(oracle.started(&found("undoing"), None, 0, 0), [""; 0]);
+
+        // Nobody asked here.
+        let mut oracle = Oracle::default();
+        assert_eq!(oracle.entered(1, 0, MINUTE), [""; 0]);
+        assert_eq!(oracle.started(&found("undoing"), None, 0, 0).len(), 1);
+    }
+
+    #[test]
+    fn who_asked_and_was_told_that_there_is_none_has_asked_for_nothing() {
+        for answered_first in [true, false] {
+            let mut oracle = Oracle::default();
+            oracle.asked(1);
+            if answered_first {
+                oracle.gone(1);
+            }
+            assert_eq!(oracle.entered(1, 0, MINUTE), [""; 0]);
+            oracle.gone(1);
+            oracle.claimed(1, "firewall drop 192.0.2.7");
+            assert_eq!(oracle.removed("firewall drop 192.0.2.7").len(), 1, "{answered_first}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_told_once() {
+        let mut oracle = Oracle::default();
+        assert_eq!(oracle.told(1, 0), [""; 0]);
+        assert_eq!(oracle.told(2, 1), [""; 0]);
+        assert_eq!(oracle.told(1, 2).len(), 1);
     }
 }

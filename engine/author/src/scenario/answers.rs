@@ -67,7 +67,8 @@ fn answer(field: &Field<'_>, kind: Kind) -> Result<Answer> {
         }
         Kind::Requests => {
             let response = field.object(&["status", "headers", "body"])?;
-            let headers = response.read("headers", |field| field.as_a("an object of texts: {\"name\": \"value\"}"))?;
+            let headers =
+                response.read("headers", |field| field.as_a("an object of texts: {\"name\": \"value\"}"))?;
             let status = response.read("status", |field| field.as_a("a number from 100 to 999"))?;
             Ok(Answer::Response {
                 status: status.unwrap_or(200),

@@ -28,7 +28,8 @@ pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
 pub(super) fn encode(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
-        let held = chunk.iter().fold(0_u32, |held, byte| held << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        let held =
+            chunk.iter().fold(0_u32, |held, byte| held << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
         for digit in 0..4 {
             let index = (held >> (18 - 6 * digit) & 0x3f) as usize;
             let shown = ALPHABET.get(index).filter(|_| digit <= chunk.len());
@@ -44,9 +45,13 @@ mod tests {
 
     #[test]
     fn bytes_and_texts() {
-        for (bytes, text) in
-            [(&b""[..], ""), (b"f", "Zg=="), (b"fo", "Zm8="), (b"foo", "Zm9v"), (b"\xff\xfe\x00a", "//4AYQ==")]
-        {
+        for (bytes, text) in [
+            (&b""[..], ""),
+            (b"f", "Zg=="),
+            (b"fo", "Zm8="),
+            (b"foo", "Zm9v"),
+            (b"\xff\xfe\x00a", "//4AYQ=="),
+        ] {
             assert_eq!(decode(text).as_deref(), Some(bytes), "{text}");
             assert_eq!(encode(bytes), text);
         }

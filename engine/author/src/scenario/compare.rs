@@ -49,8 +49,12 @@ pub(super) fn differences(expect: &Expect, rounds: &[Round]) -> Vec<Difference> 
             }
         }
         let lines: Vec<_> = round.log.iter().map(ToString::to_string).collect();
-        let unsaid: Vec<_> =
-            expect.log.iter().filter(|part| !lines.iter().any(|line| line.contains(*part))).cloned().collect();
+        let unsaid: Vec<_> = expect
+            .log
+            .iter()
+            .filter(|part| !lines.iter().any(|line| line.contains(*part)))
+            .cloned()
+            .collect();
         if !unsaid.is_empty() {
             differ("log", unsaid, lines);
         }
@@ -71,7 +75,10 @@ pub(super) fn differences(expect: &Expect, rounds: &[Round]) -> Vec<Difference> 
 fn ends(expected: &End, round: &Round) -> bool {
     match (expected, &round.result) {
         (End::Ok, Ok(_)) => true,
-        (End::Error { kind, message, retry }, Err(Failure::Said { kind: came, message: text, retry: again })) => {
+        (
+            End::Error { kind, message, retry },
+            Err(Failure::Said { kind: came, message: text, retry: again }),
+        ) => {
             kind.as_ref().is_none_or(|kind| kind == came)
                 && message.as_ref().is_none_or(|part| text.contains(part))
                 && retry.is_none_or(|retry| retry == *again)
@@ -114,7 +121,9 @@ fn shown(end: &End) -> String {
 /// How a round ended, in words.
 pub(super) fn result(round: &Round) -> String {
     match &round.result {
-        Ok(Answer::Receipt(receipt)) if !receipt.is_empty() => format!("ok, with the receipt {}", bytes(receipt)),
+        Ok(Answer::Receipt(receipt)) if !receipt.is_empty() => {
+            format!("ok, with the receipt {}", bytes(receipt))
+        }
         Ok(_) => "ok".to_owned(),
         Err(failure @ Failure::Said { retry, .. }) => format!("error {failure} (retry {retry})"),
         Err(failure) => match limit_of(failure) {
@@ -137,6 +146,6 @@ pub(super) fn size(bytes: u64) -> String {
     match bytes {
         0..1024 => format!("{bytes} B"),
         1024..1_048_576 => format!("{} KiB", bytes.div_ceil(1024)),
-        _ => format!("{}.{} MiB", bytes >> 20, (bytes & 0xf_ffff) * 10 >> 20),
+        _ => format!("{}.{} MiB", bytes >> 20, ((bytes & 0xf_ffff) * 10) >> 20),
     }
 }

@@ -34,7 +34,13 @@ impl<'a> Field<'a> {
                 let line = error.line().max(1);
                 let what = format!("this is no JSON: {error}");
                 let scenario = String::new();
-                Err(ScenarioError::Field { file: file.to_owned(), line, scenario, field: String::new(), what })
+                Err(ScenarioError::Field {
+                    file: file.to_owned(),
+                    line,
+                    scenario,
+                    field: String::new(),
+                    what,
+                })
             }
         }
     }
@@ -72,7 +78,10 @@ impl<'a> Field<'a> {
     pub(super) fn as_a<T: Deserialize<'a>>(&self, what: &str) -> Result<T> {
         serde_json::from_str(self.raw).map_err(|_| {
             let came: String = self.raw.chars().take(40).collect();
-            self.wrong(format!("this is to be {what}, not {}", came.split_whitespace().collect::<Vec<_>>().join(" ")))
+            self.wrong(format!(
+                "this is to be {what}, not {}",
+                came.split_whitespace().collect::<Vec<_>>().join(" ")
+            ))
         })
     }
 
@@ -89,7 +98,11 @@ impl<'a> Field<'a> {
         let raws: Vec<&RawValue> = self.as_a("a list: [...]")?;
         Ok((1..)
             .zip(raws)
-            .map(|(number, raw)| Self { raw: raw.get(), name: format!("{}[{number}]", self.name), ..self.clone() })
+            .map(|(number, raw)| Self {
+                raw: raw.get(),
+                name: format!("{}[{number}]", self.name),
+                ..self.clone()
+            })
             .collect())
     }
 
@@ -137,7 +150,11 @@ pub(super) struct Object<'a> {
 impl<'a> Object<'a> {
     /// The member of this name; one that is null counts as absent.
     pub(super) fn get(&self, name: &str) -> Option<&Field<'a>> {
-        self.members.iter().find(|(known, _)| known == name).map(|(_, field)| field).filter(|f| f.raw != "null")
+        self.members
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, field)| field)
+            .filter(|f| f.raw != "null")
     }
 
     /// The same; not to have it is an error.
@@ -146,7 +163,11 @@ impl<'a> Object<'a> {
     }
 
     /// What `read` makes of the member of this name, if it is there.
-    pub(super) fn read<T>(&self, name: &str, read: impl FnOnce(&Field<'a>) -> Result<T>) -> Result<Option<T>> {
+    pub(super) fn read<T>(
+        &self,
+        name: &str,
+        read: impl FnOnce(&Field<'a>) -> Result<T>,
+    ) -> Result<Option<T>> {
         self.get(name).map(read).transpose()
     }
 

@@ -60,7 +60,9 @@ pub(super) fn parse(file: &Path, text: &str) -> Result<Vec<Scenario>> {
     for field in listed.need("scenarios")?.list()? {
         let scenario = scenario(file, &field)?;
         if scenarios.iter().any(|known| known.name == scenario.name) {
-            return Err(field.of(&scenario.name).wrong("another scenario of this file has this name: change one"));
+            return Err(field
+                .of(&scenario.name)
+                .wrong("another scenario of this file has this name: change one"));
         }
         scenarios.push(scenario);
     }
@@ -81,7 +83,8 @@ fn scenario(file: &Path, field: &Field<'_>) -> Result<Scenario> {
     };
     let object = field.clone().of(&name).object(&FIELDS)?;
     let called = object.need("call")?;
-    let call = Call::named(&called.text()?).ok_or_else(|| called.wrong("it is one of keys, add, delete and run"))?;
+    let call =
+        Call::named(&called.text()?).ok_or_else(|| called.wrong("it is one of keys, add, delete and run"))?;
     let receipt = object.read("receipt", bytes)?;
     if receipt.is_some() && call != Call::Delete {
         return Err(object.wrong(format!("only delete is given a receipt, and this calls {call}")));

@@ -118,7 +118,10 @@ pub fn table(subject: &Subject, call: Call, round: &Round) -> String {
             name = "";
         }
     };
-    row("call", &[format!("{call} of a {} response, {} KiB", subject.kind().as_str(), subject.size().div_ceil(1024))]);
+    row(
+        "call",
+        &[format!("{call} of a {} response, {} KiB", subject.kind().as_str(), subject.size().div_ceil(1024))],
+    );
     row("result", &[compare::result(round)]);
     if let Ok(Answer::Keys(keys)) = &round.result {
         row("keys", keys);

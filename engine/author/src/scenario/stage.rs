@@ -171,7 +171,11 @@ impl Stage {
             Err(error) => {
                 let kind = "invalid-input".to_owned();
                 let message = format!("the engine gives this alert to no component: {error}");
-                return self.ended(began, refused(Failure::Said { kind, message, retry: false }), Answer::Keys);
+                return self.ended(
+                    began,
+                    refused(Failure::Said { kind, message, retry: false }),
+                    Answer::Keys,
+                );
             }
         };
         let invocation = invocation(&scenario.invocation, alert);

@@ -102,7 +102,9 @@ fn a_request_is_known_by_its_text() {
     }
     let bare = Request { headers: Vec::new(), body: Vec::new(), ..request };
     assert_eq!(bare.to_string(), "http.send POST https://example.com/x");
-    assert!(Called::Http(bare.clone()).is(&bare.to_string()) && bare.is("http.send POST https://example.com/x "));
+    assert!(
+        Called::Http(bare.clone()).is(&bare.to_string()) && bare.is("http.send POST https://example.com/x ")
+    );
 }
 
 #[test]

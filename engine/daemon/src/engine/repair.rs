@@ -134,7 +134,10 @@ impl Engine {
             return;
         }
         let everything = Touched::anything();
-        let Some(effects) = self.claimed(&everything, true).await else { return };
+        let Some(effects) = self.claimed(&everything, true).await else {
+            self.capabilities.owe_blocks();
+            return;
+        };
         let (mended, outcome) = self.capabilities.repair_all(&effects).await;
         self.mended(&everything, mended, outcome);
         self.rebuilt.store(self.firewall.rebuilt(), Ordering::Release);
@@ -150,7 +153,12 @@ impl Engine {
         if self.rebuilt.swap(rebuilt, Ordering::AcqRel) != rebuilt {
             touched.blocks = Blocks::Any(Look::Whole);
         }
-        let Some(effects) = self.claimed(&touched, false).await else { return Found::Nothing };
+        // What a start could not do is done as soon as it can be.
+        if touched.blocks != Blocks::None && self.capabilities.owes_blocks() {
+            touched.blocks = Blocks::All;
+        }
+        let blocks = touched.blocks == Blocks::All;
+        let Some(effects) = self.claimed(&touched, blocks).await else { return Found::Nothing };
         let (mended, outcome) = self.capabilities.compare(&touched, &effects).await;
         let found = if mended.is_nothing() { Found::Nothing } else { Found::Repaired };
         self.mended(&touched, mended, outcome);

@@ -15,6 +15,7 @@ use super::*;
 use crate::clock::ManualClock;
 
 mod obstacles;
+mod old;
 
 /// An audit in a folder of its own, and what the ledger knows of it.
 struct Place {
@@ -199,46 +200,6 @@ fn what_an_older_version_wrote_is_set_aside() {
     assert!(place.dir.path().join("audit.before-1.jsonl").exists());
     assert!(place.verify().is_sound());
     assert_eq!(place.events("audit-began").len(), 1);
-}
-
-#[test]
-fn full_files_are_renamed_and_the_chain_goes_on() {
-    let mut place = Place::new();
-    place.settings.full_bytes = 1_000;
-    place.live(10);
-    place.live(10);
-    let verified = place.verify();
-    assert!(verified.is_sound(), "{:?}", verified.findings);
-    assert_eq!(verified.lines, 20);
-    assert!(verified.files.len() > 4, "{:?}", verified.files);
-    assert!(place.dir.path().join("audit.000000000001.jsonl").exists());
-}
-
-#[test]
-fn a_file_is_full_when_it_is_old() {
-    let mut place = Place::new();
-    place.live(1);
-    place.clock.advance(Duration::from_secs(8 * 86_400));
-    place.live(1);
-    assert_eq!(place.verify().files.len(), 2);
-    assert!(place.verify().is_sound());
-}
-
-#[test]
-fn old_files_are_removed_and_that_is_told() {
-    let mut place = Place::new();
-    place.settings.full_bytes = 1;
-    place.live(2);
-    place.clock.advance(Duration::from_secs(91 * 86_400));
-    place.live(1);
-    let verified = place.verify();
-    assert!(verified.is_sound(), "{:?}", verified.findings);
-    assert_eq!(verified.first, Some(3), "two files went");
-    assert_eq!(place.events("audit-pruned").len(), 2);
-    // Nothing tells of another one.
-    place.live(1);
-    fs::remove_file(&verified.files[0]).unwrap();
-    assert!(place.kinds().contains(&Kind::BeginningGone), "{:?}", place.kinds());
 }
 
 #[test]

@@ -99,13 +99,35 @@ impl Books {
         Ok(offset)
     }
 
-    /// The wall clock, for what is forgotten when it is old: not further than
+    /// The wall clock, for what counts no more when it is old: not further than
     /// the time that has passed since the ledger was opened. A clock that is set
     /// forward by years makes nothing old.
     pub(super) fn aged_wall_ms(&self) -> i64 {
         let now = self.now();
         let passed = now.boot_ms.saturating_sub(self.opened.boot_ms);
         now.wall_ms.min(self.opened.wall_ms.saturating_add(passed))
+    }
+
+    /// The same for what is deleted: not further than the time that has passed
+    /// since the last that the tables told of when the ledger was opened, so that
+    /// a clock that was set before the start deletes nothing either.
+    pub(super) fn surely_wall_ms(&self) -> i64 {
+        let passed = self.now().boot_ms.saturating_sub(self.opened.boot_ms);
+        self.aged_wall_ms().min(self.told_ms.saturating_add(passed))
+    }
+
+    /// Looks for that, before anything is written.
+    pub(super) fn find_last_told(&mut self) -> Result<(), LedgerError> {
+        let last: Option<i64> = self
+            .statement(
+                "SELECT max(at) FROM (SELECT max(closed) AS at FROM entry
+                     UNION ALL SELECT since FROM entry WHERE id = (SELECT max(id) FROM entry)
+                     UNION ALL SELECT max(updated) FROM input)",
+            )?
+            .query_row((), |row| row.get(0))
+            .map_err(|error| self.failed(&error))?;
+        self.told_ms = last.map_or(self.opened.wall_ms, |last| last.min(self.opened.wall_ms));
+        Ok(())
     }
 }
 

@@ -47,6 +47,7 @@ impl Books {
             redact: Vec::new(),
             boot: 0,
             offset_ms: offset_ms(&opened),
+            told_ms: opened.wall_ms,
             opened,
             numbers: Numbers::new(),
             definitions: HashMap::new(),
@@ -73,6 +74,7 @@ impl Books {
     /// What a file needs before it is used, now or once it is another.
     pub(super) fn start(&mut self) -> Result<(), LedgerError> {
         self.execute("BEGIN IMMEDIATE", ())?;
+        self.find_last_told()?;
         self.enter_boot()?;
         // What a killed process left may be in the system's memory alone, when
         // syncing had failed. Whatever is done now is done because of it: this

@@ -68,6 +68,8 @@ pub(crate) struct Books {
     offset_ms: i64,
     /// When these books were opened.
     opened: Now,
+    /// When the tables told of something last, when they were opened.
+    told_ms: i64,
     numbers: Numbers,
     /// Definitions that are in the tables, by their number.
     definitions: HashMap<(Arc<str>, Option<Arc<str>>), i64>,

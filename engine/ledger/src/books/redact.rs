@@ -38,13 +38,28 @@ pub(crate) fn without(text: &str, pointers: &[Pointer], at: &[&str]) -> String {
         let Some((last, way)) = names.split_last() else { continue };
         let mut here = Some(&mut value);
         for name in way {
-            here = here.and_then(|value| value.get_mut(*name));
+            here = here.and_then(|value| within(value, name));
         }
-        if let Some(object) = here.and_then(Value::as_object_mut) {
-            object.remove(*last);
+        match here {
+            Some(Value::Object(object)) => drop(object.remove(*last)),
+            // The others keep their places.
+            Some(list) => {
+                if let Some(found) = within(list, last) {
+                    *found = Value::Null;
+                }
+            }
+            None => {}
         }
     }
     value.to_string()
+}
+
+/// What stands under a name, or a number in a list.
+fn within<'a>(value: &'a mut Value, name: &str) -> Option<&'a mut Value> {
+    match value {
+        Value::Array(list) => list.get_mut(name.parse::<usize>().ok()?),
+        value => value.get_mut(name),
+    }
 }
 
 #[cfg(test)]
@@ -61,5 +76,8 @@ mod tests {
         let kept = without(&message, &pointers, &["parameters", "alert"]);
         assert_eq!(kept, r#"{"parameters":{"alert":{"data":{"srcip":"192.0.2.7"}}}}"#);
         assert_eq!(without("secret", &pointers, &[]), "{}");
+        let lists: Vec<Pointer> = ["/data/0/user", "/names/1", "/names/x"].map(|p| p.parse().unwrap()).into();
+        let alert = r#"{"data":[{"ip":"192.0.2.7","user":"alice"}],"names":["a","bob"]}"#;
+        assert_eq!(without(alert, &lists, &[]), r#"{"data":[{"ip":"192.0.2.7"}],"names":["a",null]}"#);
     }
 }

@@ -187,7 +187,7 @@ impl Books {
     /// entries at a time; returns how many. The newest entry stays, so that no
     /// number is given twice.
     pub(crate) fn prune(&mut self, keep_ms: i64, most: u32) -> Result<usize, LedgerError> {
-        let before = self.aged_wall_ms().saturating_sub(keep_ms);
+        let before = self.surely_wall_ms().saturating_sub(keep_ms);
         self.prune_offences()?;
         self.prune_rules()?;
         let old = "SELECT id FROM entry WHERE closed < ?1 AND id < (SELECT max(id) FROM entry)

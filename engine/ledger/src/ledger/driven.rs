@@ -78,9 +78,16 @@ impl Driven {
     }
 
     /// Writes the positions that were noted and found no commit to travel with,
-    /// as the writer's thread does half a second later.
-    pub fn write_marks(&mut self) {
-        self.desk.write_marks();
+    /// as the writer's thread does half a second later; and what is owed to the
+    /// tables, as it does after a second.
+    pub fn write_marks(&mut self) -> Turn {
+        self.desk.write_marks()
+    }
+
+    /// Whether there is any of that.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.desk.is_waiting()
     }
 
     /// The end of a process that was told to stop: all that is queued is done,

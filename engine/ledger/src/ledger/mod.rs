@@ -5,13 +5,15 @@ mod driven;
 mod heads;
 mod hold;
 mod intake;
+mod reading;
 mod repeat;
 mod settled;
 mod standby;
+mod standing;
 mod unwritable;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use riposte_policy::order::EntryId;
@@ -20,12 +22,11 @@ use crate::books::Books;
 use crate::clock::Clock;
 use crate::condition::Shared;
 use crate::entry::{
-    Admitted, Cause, EffectRow, Entry, Filter, Handed, Held, NewEntry, Rekeyed, Settled, Standing, Undo,
-    WouldBe, length_ms,
+    Admitted, Cause, Entry, Handed, NewEntry, Rekeyed, Settled, Standing, Undo, WouldBe, length_ms,
 };
 use crate::error::LedgerError;
 use crate::index::Index;
-use crate::reader::{self, Reader};
+use crate::reader::Reader;
 use crate::salvage::Salvaged;
 use crate::store::{self, Disk, HostDisk};
 use crate::writer::{AtOnce, Writer, when_durable};
@@ -34,6 +35,7 @@ pub use self::heads::Heads;
 pub(crate) use self::heads::read as read_head;
 pub use driven::{Driven, Turn};
 pub use hold::Hold;
+pub use reading::Named;
 pub use repeat::{Extended, Extension, Known, Same};
 
 /// The ledger. Clones share it; it is closed when the last one goes.
@@ -113,20 +115,6 @@ pub enum Wait {
     /// When it is on the disk.
     Durable,
 }
-
-/// An effect that the host shows, for [`Ledger::known`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Named {
-    /// The entry that it names.
-    pub entry: Option<EntryId>,
-    /// The interface.
-    pub interface: String,
-    /// The target.
-    pub target: String,
-}
-
-/// How many holders of an effect are looked at for the first of them.
-const FEW: usize = 64;
 
 /// Whose offences to forget.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -273,69 +261,6 @@ impl Ledger {
         self.ask_first(Wait::Applied, move |books| books.release(id, &interface, &target)).await
     }
 
-    /// The answer to a release of what an open entry does not hold, which
-    /// changes nothing. `None`: it may hold it. From memory.
-    fn released(&self, id: EntryId, interface: &str, target: &str) -> Option<Standing> {
-        let boot_ms = self.0.clock.now().boot_ms;
-        let index = self.0.index.lock().unwrap_or_else(PoisonError::into_inner);
-        index.get(id)?;
-        let print = index.target(interface, target);
-        (!index.holds(id, print)).then(|| index.standing(print, None, boot_ms))
-    }
-
-    /// How long an effect is to stay, over all who hold it. From memory.
-    pub fn standing(&self, interface: &str, target: &str) -> Standing {
-        self.standing_except(None, interface, target)
-    }
-
-    /// The same, over all but `id`. From memory.
-    pub fn others(&self, id: EntryId, interface: &str, target: &str) -> Standing {
-        self.standing_except(Some(id), interface, target)
-    }
-
-    /// How long an effect is to stay, and the first of the entries that hold it.
-    /// From memory.
-    pub fn marked(&self, interface: &str, target: &str) -> (Standing, Option<EntryId>) {
-        let boot_ms = self.0.clock.now().boot_ms;
-        let index = self.0.index.lock().unwrap_or_else(PoisonError::into_inner);
-        let print = index.target(interface, target);
-        // Of a crowd a few are looked at: any of them is a holder.
-        let first = index.holders(print).take(FEW).map(|live| live.id).min();
-        (index.standing(print, None, boot_ms), first)
-    }
-
-    /// Which of these effects were recorded here: by the entry that is named, or
-    /// where none is, by this ledger at all as far as anybody can tell.
-    ///
-    /// # Errors
-    ///
-    /// When the ledger cannot be read.
-    pub async fn known(&self, effects: Vec<Named>) -> Result<Vec<bool>, LedgerError> {
-        self.read_all(move |conn| reader::known(conn, &effects)).await
-    }
-
-    fn standing_except(&self, except: Option<EntryId>, interface: &str, target: &str) -> Standing {
-        let boot_ms = self.0.clock.now().boot_ms;
-        let index = self.0.index.lock().unwrap_or_else(PoisonError::into_inner);
-        index.standing(index.target(interface, target), except, boot_ms)
-    }
-
-    /// What restores the state before the first claim on a target that `id`
-    /// claimed.
-    ///
-    /// # Errors
-    ///
-    /// When the ledger cannot be read.
-    pub async fn prior(
-        &self,
-        id: EntryId,
-        interface: &str,
-        target: &str,
-    ) -> Result<Option<String>, LedgerError> {
-        let (interface, target) = (interface.to_owned(), target.to_owned());
-        self.ask_first(Wait::Applied, move |books| books.prior(id, &interface, &target)).await
-    }
-
     /// Records that an intended entry was carried out, with what its component
     /// returned; durable. It takes no commit more than an answer at once would,
     /// and an entry that nobody knows to be in force is not extended, nor kept
@@ -436,66 +361,6 @@ impl Ledger {
         self.ask(Wait::Durable, move |books| books.attempt(id)).await
     }
 
-    /// One entry, open or closed, with its alert, message and receipt.
-    ///
-    /// # Errors
-    ///
-    /// When the ledger cannot be read.
-    pub async fn entry(&self, id: EntryId) -> Result<Option<Entry>, LedgerError> {
-        self.read_all(move |conn| reader::entry(conn, id)).await
-    }
-
-    /// The entries that `filter` lets through, by number, which is the order
-    /// they were entered in, without alerts.
-    ///
-    /// # Errors
-    ///
-    /// When the ledger cannot be read.
-    pub async fn entries(&self, filter: Filter) -> Result<Vec<Entry>, LedgerError> {
-        self.read_all(move |conn| reader::entries(conn, &filter)).await
-    }
-
-    /// The networks that open entries block, by entry: also those that took the
-    /// place of an address.
-    ///
-    /// # Errors
-    ///
-    /// When the ledger cannot be read.
-    pub async fn networks(&self) -> Result<Vec<(EntryId, String)>, LedgerError> {
-        self.read_all(reader::networks).await
-    }
-
-    /// Every effect that an entry recorded, in the order it did.
-    ///
-    /// # Errors
-    ///
-    /// When the ledger cannot be read.
-    pub async fn effects(&self, id: EntryId) -> Result<Vec<EffectRow>, LedgerError> {
-        self.read_all(move |conn| reader::effects(conn, id)).await
-    }
-
-    /// Everything of an interface that open entries hold: what the host should
-    /// show.
-    ///
-    /// # Errors
-    ///
-    /// When the ledger cannot be read.
-    pub async fn held(&self, interface: &str) -> Result<Vec<Held>, LedgerError> {
-        let asked = interface.to_owned();
-        let held = self.read_all(move |conn| reader::held(conn, &asked)).await?;
-        let with_standing = |(target, prior): (String, Option<String>)| {
-            let standing = self.standing(interface, &target);
-            Held { target, prior, standing }
-        };
-        Ok(held.into_iter().map(with_standing).collect())
-    }
-
-    /// Number of open entries, shadows included. From memory.
-    #[must_use]
-    pub fn open_entries(&self) -> usize {
-        self.0.index.lock().unwrap_or_else(PoisonError::into_inner).len()
-    }
-
     /// Forgets offences: how many offenders that were; durable.
     ///
     /// # Errors
@@ -552,6 +417,10 @@ impl Ledger {
         self.ask(Wait::Durable, |_| Ok(())).await
     }
 
+    fn index(&self) -> MutexGuard<'_, Index> {
+        self.0.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn ask<T: Send + 'static>(
         &self,
         wait: Wait,
@@ -568,19 +437,5 @@ impl Ledger {
         act: impl FnOnce(&mut Books) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, LedgerError> {
         self.0.writer.ask_first(wait, act).await
-    }
-
-    /// Reads what is committed, after what was asked before is. When that
-    /// cannot be committed, what is there can still be read.
-    async fn read_all<T: Send + 'static>(
-        &self,
-        query: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, LedgerError> {
-        if let Err(error) = self.flush().await
-            && !error.is_storage()
-        {
-            return Err(error);
-        }
-        self.0.reader.ask(query).await
     }
 }

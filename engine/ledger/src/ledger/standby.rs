@@ -30,7 +30,7 @@ impl Ledger {
     /// an undo before whoever asked for it hears that it began.
     #[must_use]
     pub fn is_intended(&self, id: EntryId) -> bool {
-        let index = self.0.index.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let index = self.index();
         index.get(id).is_some_and(|live| live.state == State::Intended)
     }
 
@@ -56,7 +56,7 @@ impl Ledger {
     pub async fn begin_unrecorded(&self, id: EntryId, cause: &Cause) -> Result<Option<Undo>, LedgerError> {
         {
             let mut condition = self.0.condition.lock();
-            let mut index = self.0.index.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut index = self.index();
             let live = index.get(id).ok_or(LedgerError::NoSuchEntry(id))?;
             if *cause == Cause::Due {
                 live.refuse_unless_due(self.0.clock.now().boot_ms)?;
@@ -77,7 +77,7 @@ impl Ledger {
     pub fn release_unrecorded(&self, id: EntryId, interface: &str, target: &str) -> Standing {
         let boot_ms = self.0.clock.now().boot_ms;
         let mut condition = self.0.condition.lock();
-        let mut index = self.0.index.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut index = self.index();
         let print = index.target(interface, target);
         if index.holds(id, print) {
             let debt = condition.owed.begin(id, &Cause::Failed);
@@ -112,7 +112,7 @@ impl Ledger {
     pub fn undone_unrecorded(&self, id: EntryId, cause: &Cause) {
         {
             let mut condition = self.0.condition.lock();
-            let mut index = self.0.index.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut index = self.index();
             condition.owed.begin(id, cause).is_over = true;
             index.remove(id);
         }

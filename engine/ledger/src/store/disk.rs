@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{lock, make_private, reserve};
+use super::{lock, private, reserve};
 use crate::error::LedgerError;
 
 /// 32 MiB of log.
@@ -62,7 +62,7 @@ impl Disk for HostDisk {
     }
 
     fn make_private(&self, path: &Path) -> Result<(), LedgerError> {
-        make_private(path)
+        private::make(path)
     }
 
     fn take_reserve(&self, path: &Path) -> std::io::Result<()> {

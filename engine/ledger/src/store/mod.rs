@@ -3,12 +3,11 @@
 mod ballast;
 mod disk;
 mod lock;
+mod private;
 mod reserve;
 mod room;
 
 use std::ffi::OsString;
-use std::fs::{OpenOptions, Permissions};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -370,18 +369,4 @@ pub(crate) fn cannot_open(path: &Path, error: &std::io::Error) -> LedgerError {
         std::io::ErrorKind::StorageFull => LedgerError::DiskFull { path: path.to_owned() },
         _ => LedgerError::CannotOpen { path: path.to_owned(), detail: error.to_string() },
     }
-}
-
-/// Alerts and reasons are nobody else's business. SQLite gives its log files
-/// the mode of the database.
-#[expect(clippy::disallowed_methods, reason = "this module owns the ledger's files")]
-fn make_private(path: &Path) -> Result<(), LedgerError> {
-    let opened =
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
-    let file = opened.map_err(|error| cannot_open(path, &error))?;
-    let made = file.metadata().and_then(|found| match found.permissions().mode() & 0o777 {
-        0o600 => Ok(()),
-        _ => file.set_permissions(Permissions::from_mode(0o600)),
-    });
-    made.map_err(|error| cannot_open(path, &error))
 }

@@ -124,6 +124,9 @@ fn positions_wait_for_a_commit_or_for_their_time() {
     let input = drive(&mut driven, ledger.new_input("a", identity, 0)).unwrap();
     ledger.mark(input, 10);
     assert_eq!(driven.turn(), Turn::Idle, "alone it waits");
-    driven.write_marks();
+    assert!(driven.is_waiting());
+    assert_eq!(driven.write_marks(), Turn::Wrote);
+    assert!(!driven.is_waiting());
+    assert_eq!(driven.write_marks(), Turn::Idle);
     assert_eq!(drive(&mut driven, ledger.inputs("a")).unwrap()[0].offset, 10);
 }

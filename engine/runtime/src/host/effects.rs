@@ -152,7 +152,8 @@ impl processes::Host for State {
     async fn kill(&mut self, process: u32, name: String) -> Result<bool, types::Error> {
         let processes = self.capabilities.processes();
         let answer = processes.kill(&self.session, process, &name);
-        ask(self.asked(), "processes.kill", &name, &[process.to_string().as_bytes(), name.as_bytes()], answer).await
+        ask(self.asked(), "processes.kill", &name, &[process.to_string().as_bytes(), name.as_bytes()], answer)
+            .await
     }
 }
 

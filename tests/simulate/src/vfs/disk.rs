@@ -418,6 +418,7 @@ impl State {
         flags: c_int,
     ) -> Result<(), c_int> {
         let lets_go = flags & ffi::SQLITE_SHM_UNLOCK != 0;
+        // No system fails to let go, and SQLite would take no notice of it.
         if !lets_go && (self.dead || self.random_fault(self.faults.shared)) {
             return Err(ffi::SQLITE_IOERR_SHMLOCK);
         }

@@ -15,6 +15,9 @@ pub(super) struct Changes {
     imports: Difference,
     needs: Difference,
     commands: Vec<Affected>,
+    /// Whether it could reach folders that the version before never asked for,
+    /// and that a command grants.
+    folders: bool,
 }
 
 /// What is there now and was not, and the other way round.
@@ -57,20 +60,25 @@ impl Changes {
             (of.map(|of| of.imports.clone()).unwrap_or_default(), needs.unwrap_or_default())
         };
         let ((imports, needs), (more_imports, more_needs)) = (words(before), words(Some(after)));
+        let commands: Vec<_> = commands.collect();
+        let asks = after.folders() && !before.is_some_and(Inspection::folders);
+        let granted = |command: &&Arc<Command>| {
+            command.capabilities.as_ref().is_some_and(|grants| !grants.folders.is_empty())
+        };
         Self {
             kinds: (before.map(|before| before.kind), after.kind),
             imports: Difference::of(&imports, &more_imports),
             needs: Difference::of(&needs, &more_needs),
-            commands: commands.filter_map(|command| Affected::new(command, after)).collect(),
+            folders: asks && commands.iter().any(granted),
+            commands: commands.into_iter().filter_map(|command| Affected::new(command, after)).collect(),
         }
     }
 
     /// Whether somebody has to say yes: it asks for more, is of another kind, or
     /// a command would be off.
     pub(super) fn grows(&self) -> bool {
-        let folders = self.imports.more.iter().any(|import| import.starts_with("wasi:filesystem/"));
         let another = self.kinds.0.is_some_and(|before| before != self.kinds.1);
-        !self.needs.more.is_empty() || folders || another || !self.commands.is_empty()
+        !self.needs.more.is_empty() || self.folders || another || !self.commands.is_empty()
     }
 
     pub(super) fn json(&self) -> Value {
@@ -181,7 +189,9 @@ mod tests {
         let wasi = shows("reversible", &[FIREWALL, "wasi:io/poll@0.2.6"], 2);
         assert!(!changes(Some(&one), &wasi, grants).grows());
         let folders = shows("reversible", &[FIREWALL, "wasi:filesystem/types@0.2.6"], 2);
-        assert!(changes(Some(&one), &folders, grants).grows());
+        assert!(!changes(Some(&one), &folders, grants).grows());
+        let granted = grants.replace("<firewall/>", "<firewall/><folder path=\"/srv\" access=\"read\"/>");
+        assert!(changes(Some(&one), &folders, &granted).grows());
         // Nothing is known of one that cannot be looked at.
         assert!(changes(None, &one, grants).grows());
     }

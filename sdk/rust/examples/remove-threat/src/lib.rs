@@ -56,7 +56,9 @@ mod tests {
         host::reset();
         host::set_file("/srv/uploads/a.php", "repaired");
         let alert = |size: u32| -> Alert {
-            format!(r#"{{"syscheck":{{"path":"/srv/uploads/a.php","size_after":"{size}"}}}}"#).parse().unwrap()
+            format!(r#"{{"syscheck":{{"path":"/srv/uploads/a.php","size_after":"{size}"}}}}"#)
+                .parse()
+                .unwrap()
         };
         assert_eq!(RemoveThreat::add(&alert(4)).unwrap_err().kind, "failed");
         assert_eq!(RemoveThreat::add(&alert(8)), Ok(Vec::new()));

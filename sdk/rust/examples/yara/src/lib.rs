@@ -14,9 +14,7 @@ impl Oneshot for Yara {
         let file = alert.text("/syscheck/path").filter(|file| !file.is_empty());
         let file = file.ok_or_else(|| Error::no_key("the alert has no file (syscheck.path)"))?;
         if !file.starts_with('/') || file.contains(char::is_control) {
-            return Err(Error::invalid(format!(
-                "the file of the alert, {file:?}, is not an absolute path"
-            )));
+            return Err(Error::invalid(format!("the file of the alert, {file:?}, is not an absolute path")));
         }
         let rules = config::get("rules").ok_or_else(|| {
             Error::failed("no rules are named: add <config name=\"rules\" value=\"/path\"/>")

@@ -1,4 +1,10 @@
 //! The thread that writes.
+//!
+//! * `start`: what it finds.
+//! * `old`: what it removes.
+
+mod old;
+mod start;
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -9,10 +15,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use self::old::Age;
 use super::chain::{self, Head};
-use super::event::{About, BEGAN, BROKEN, Event, GAP, MOVED, PRUNED, TORN};
-use super::files::{self, Part};
-use super::resume::{Resume, Torn, resume};
+use super::event::{About, Event, GAP, MOVED};
+use super::files;
 use super::{Settings, Shared, ocsf, signed};
 use crate::clock::Clock;
 use crate::ledger::Heads;
@@ -68,142 +74,12 @@ pub(super) struct Writing {
     signed: Head,
     signed_at: Option<i64>,
     pruned_at: Option<i64>,
+    age: Age,
     ocsf: ocsf::Writer,
     buffer: Vec<u8>,
 }
 
 impl Writing {
-    /// Looks at what there is, and opens the file.
-    pub(super) fn open(
-        path: &Path,
-        clock: Arc<dyn Clock>,
-        heads: Heads,
-        settings: Settings,
-        shared: Arc<Shared>,
-    ) -> io::Result<Self> {
-        files::clear(path)?;
-        let parts = files::list(path)?;
-        let known = heads.known();
-        let found = resume(&parts, known)?;
-        let moved = match &found {
-            Resume::New | Resume::GoOn { .. } => None,
-            // Somebody may want to look at it: it is kept, under another name.
-            Resume::Unchained => Some(files::set_aside_name(path)),
-            Resume::Broken { .. } => parts.iter().find(|part| part.path == path).map(|part| {
-                part.first.map_or_else(|| files::set_aside_name(path), |first| unused(path, first))
-            }),
-        };
-        if let Some(to) = &moved {
-            #[expect(clippy::disallowed_methods, reason = "this module owns the audit's files")]
-            std::fs::rename(path, to)?;
-        }
-        let file = files::open_to_append(path)?;
-        files::sync_folder(path)?;
-        let mut writing = Self {
-            path: path.to_owned(),
-            clock,
-            heads,
-            ocsf: ocsf::Writer::new(),
-            settings,
-            shared,
-            length: file.metadata()?.len(),
-            file,
-            first: None,
-            patient_to: 0,
-            head: Head::START,
-            unsynced: false,
-            unsynced_since: 0,
-            missing: 0,
-            signed: Head::START,
-            signed_at: None,
-            pruned_at: None,
-            buffer: Vec::with_capacity(1 << 16),
-        };
-        writing.read_first()?;
-        writing.begin(found, known, moved)?;
-        Ok(writing)
-    }
-
-    fn begin(&mut self, found: Resume, known: Option<Head>, moved: Option<PathBuf>) -> io::Result<()> {
-        let moved = moved.map(|moved| shown(&moved));
-        match found {
-            Resume::New => {}
-            Resume::GoOn { head, torn } => {
-                self.head = head;
-                if let Some(torn) = torn {
-                    self.end_torn_line(&torn)?;
-                } else if self.length > 0 && !self.ends_with_line_feed()? {
-                    // A whole line, but for its line feed.
-                    self.file.write_all(b"\n")?;
-                    self.length = self.length.saturating_add(1);
-                }
-                if known.is_none() {
-                    self.say(Event {
-                        kind: BEGAN.into(),
-                        detail: Some(
-                            "the ledger knows no head of this audit, so nobody knows what may have been cut off \
-                             its end; it goes on from its last line"
-                                .to_owned(),
-                        ),
-                        ..Event::default()
-                    });
-                }
-            }
-            Resume::Unchained => {
-                tracing::warn!(
-                    to = moved,
-                    "the audit held no chained lines; it was set aside, and a new one begins"
-                );
-                self.say(Event {
-                    kind: BEGAN.into(),
-                    detail: Some(
-                        "what stood here was not chained; it was set aside, and the chain begins".to_owned(),
-                    ),
-                    chain: Some(About { file: moved, ..About::default() }),
-                    ..Event::default()
-                });
-            }
-            Resume::Broken { from, why } => {
-                tracing::error!(
-                    path = %self.path.display(),
-                    "the audit is not what was written: {why}; a new segment begins, and `riposte audit verify` says more"
-                );
-                self.shared.health.lock().unwrap_or_else(PoisonError::into_inner).broken = Some(why.clone());
-                self.head = from;
-                self.say(Event {
-                    kind: BROKEN.into(),
-                    detail: Some(why),
-                    chain: Some(About {
-                        file: moved,
-                        count: known.map(|known| known.count),
-                        hash: known.map(|known| known.hash.to_string()),
-                        bytes: None,
-                    }),
-                    ..Event::default()
-                });
-            }
-        }
-        Ok(())
-    }
-
-    /// The end of the file is no whole line: it becomes one, and the next says so.
-    fn end_torn_line(&mut self, torn: &Torn) -> io::Result<()> {
-        self.file.write_all(b"\n")?;
-        self.length = self.length.saturating_add(1);
-        tracing::warn!(bytes = torn.bytes, "the last line of the audit was never finished");
-        self.say(Event {
-            kind: TORN.into(),
-            detail: Some(format!("the line before is {} bytes of one that was never finished", torn.bytes)),
-            chain: Some(About {
-                bytes: Some(torn.bytes),
-                hash: Some(torn.hash.to_string()),
-                ..About::default()
-            }),
-            ..Event::default()
-        });
-        Ok(())
-    }
-
     /// Writes what is queued until nobody can queue any more.
     pub(super) fn run(mut self, queued: &Receiver<Message>) {
         self.look_after();
@@ -263,7 +139,7 @@ impl Writing {
         self.rotate_if_full(now.wall_ms);
         if self.pruned_at.is_none_or(|at| now.boot_ms.saturating_sub(at) >= PRUNE_MS) {
             self.pruned_at = Some(now.boot_ms);
-            self.prune(now.wall_ms);
+            self.prune(&now);
         }
     }
 
@@ -511,51 +387,6 @@ impl Writing {
         Ok(())
     }
 
-    /// Removes full files whose time is over, oldest first. The line that says
-    /// so is on the disk before a file goes.
-    fn prune(&mut self, wall_ms: i64) {
-        let keep = i64::try_from(self.settings.keep.as_millis()).unwrap_or(i64::MAX);
-        let before = wall_ms.saturating_sub(keep);
-        if let Err(error) = self.prune_before(before) {
-            let path = self.path.display();
-            tracing::warn!(%path, %error, "old files of the audit cannot be removed");
-        }
-        if let Some(path) = self.settings.ocsf.clone() {
-            self.ocsf.prune(&path, before);
-        }
-    }
-
-    fn prune_before(&mut self, before: i64) -> io::Result<()> {
-        for part in files::list(&self.path)? {
-            let Some((_, last)) = files::span(&part)? else { return Ok(()) };
-            if part.path == self.path || last >= before {
-                return Ok(());
-            }
-            let Some(head) = last_of(&part)? else { return Ok(()) };
-            self.say(Event {
-                kind: PRUNED.into(),
-                detail: Some(format!(
-                    "{} is older than audit files are kept; it is removed",
-                    shown(&part.path)
-                )),
-                chain: Some(About {
-                    file: Some(shown(&part.path)),
-                    count: Some(head.count),
-                    hash: Some(head.hash.to_string()),
-                    bytes: Some(part.file.metadata()?.len()),
-                }),
-                ..Event::default()
-            });
-            self.sync();
-            if self.unsynced || self.missing > 0 {
-                return Ok(());
-            }
-            #[expect(clippy::disallowed_methods, reason = "this module owns the audit's files")]
-            std::fs::remove_file(&part.path)?;
-        }
-        Ok(())
-    }
-
     /// The number and time of the first line of a file that is there already.
     fn read_first(&mut self) -> io::Result<()> {
         let part = files::open(&self.path)?;
@@ -563,17 +394,6 @@ impl Writing {
         self.first = part.first.zip(time);
         Ok(())
     }
-}
-
-/// The head that the last line of a file is.
-fn last_of(part: &Part) -> io::Result<Option<Head>> {
-    let mut back = files::Backward::new(&part.file)?;
-    while let Some(line) = back.previous()? {
-        if let Ok(link) = chain::read(&line.bytes) {
-            return Ok(Some(link.head()));
-        }
-    }
-    Ok(None)
 }
 
 /// A name for a full file that no file has.

@@ -3,92 +3,31 @@
 //! whose decisions are the ledger's and therefore the same. What a component
 //! would do is in [`Part`]s.
 
-use std::cell::{Cell, RefCell};
+mod repair;
+mod undo;
+mod watched;
+
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use riposte_capability::claim::{Claims, Effect, NotRecorded, Standing};
-use riposte_capability::{Backends, Capabilities, Guard, Phase, Recorder, Refusal, Session};
-use riposte_ledger::entry::{AfterFailedDelete, Begun, Kind, Recovery};
+use riposte_capability::claim::Claims;
+use riposte_capability::{Backends, Capabilities, Guard, Refusal};
+use riposte_ledger::entry::{Kind, Recovery};
 use riposte_ledger::ledger::Pending;
 use riposte_ledger::scheduler::Event;
-use riposte_ledger::{Admitted, Cause, Entry, Ledger, LedgerError, NewEntry, Settled, Undo, Wait};
-use riposte_policy::config::{Mode, Way};
-use riposte_policy::grant::{FirewallGrant, Grants, LinesGrant, Pattern, RouteGrant};
-use riposte_policy::order::{Actor, EntryId, Source};
+use riposte_ledger::{Admitted, Cause, Entry, Ledger, LedgerError, Settled, Wait};
+use riposte_policy::order::{Actor, EntryId};
 
+use self::watched::Watched;
+use crate::claims::InLedger;
+use crate::commands::{FILE, Order, Part, SPECS, Spec, new_entry, session};
 use crate::host::{SimFirewall, SimHeld, program};
+use crate::remembered::Remembered;
 use crate::run::Mutant;
 use crate::world::World;
-
-/// A command of the simulated configuration.
-pub struct Spec {
-    /// Its name.
-    pub name: &'static str,
-    /// Whose it is.
-    pub tenant: &'static str,
-    /// What runs it.
-    pub kind: Kind,
-    /// How long it lasts, in seconds; `None`: for good.
-    pub timeout: Option<u64>,
-    /// The same from the second offence on.
-    pub offenders: &'static [u64],
-    /// What it does, in order.
-    pub parts: &'static [Part],
-}
-
-/// One thing that a command does to the host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// Blocks the address.
-    Block,
-    /// Sends what goes to the address nowhere.
-    Route,
-    /// Keeps a line about it in a file.
-    Line,
-    /// Leaves something there that no capability call sees.
-    Program,
-    /// Happens once.
-    Once,
-}
-
-/// Every command: they overlap in what they do to one address.
-pub const SPECS: [Spec; 9] = [
-    spec("drop", "default", Kind::Reversible, Some(60), &[], &[Part::Block]),
-    spec("drop-long", "default", Kind::Reversible, Some(200), &[400, 900], &[Part::Block]),
-    spec("drop-elsewhere", "other", Kind::Reversible, Some(120), &[], &[Part::Block, Part::Route]),
-    spec("everything", "default", Kind::Reversible, Some(90), &[], &[Part::Line, Part::Block, Part::Route]),
-    spec("line", "default", Kind::Reversible, Some(30), &[300], &[Part::Line]),
-    spec("ban", "default", Kind::Reversible, None, &[], &[Part::Block]),
-    spec("line-for-good", "other", Kind::Reversible, None, &[], &[Part::Line, Part::Route]),
-    spec("program", "default", Kind::Native, Some(45), &[], &[Part::Program]),
-    spec("once", "default", Kind::Oneshot, None, &[], &[Part::Once]),
-];
-
-const fn spec(
-    name: &'static str,
-    tenant: &'static str,
-    kind: Kind,
-    timeout: Option<u64>,
-    offenders: &'static [u64],
-    parts: &'static [Part],
-) -> Spec {
-    Spec { name, tenant, kind, timeout, offenders, parts }
-}
-
-/// An alert and the command that it fires.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Order {
-    /// Where its alert stands in the file of alerts.
-    pub number: usize,
-    /// Which of [`SPECS`].
-    pub spec: usize,
-    /// What it acts on.
-    pub address: String,
-}
 
 type Work = std::pin::Pin<Box<dyn Future<Output = ()>>>;
 
@@ -104,17 +43,9 @@ pub struct Engine {
     pub spawned: RefCell<Vec<Work>>,
     /// Which orders are decided.
     decided: Rc<RefCell<Vec<bool>>>,
-    /// Takes no notice of time while it starts.
-    pub recovered: Cell<bool>,
+    /// What is in force, for when the ledger cannot be read.
+    remembered: Arc<Remembered>,
     mutant: Option<Mutant>,
-}
-
-/// What an undo came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Undone {
-    Closed,
-    Nothing,
-    Failed,
 }
 
 impl Engine {
@@ -127,15 +58,16 @@ impl Engine {
         decided: &Rc<RefCell<Vec<bool>>>,
         mutant: Option<Mutant>,
     ) -> Rc<Self> {
-        let claims: Arc<dyn Claims> = Arc::new(InLedger {
-            ledger: ledger.clone(),
+        let remembered = Arc::new(Remembered::default());
+        let claims: Arc<dyn Claims> = Arc::new(Watched {
+            inner: Arc::new(InLedger(ledger.clone(), Arc::clone(&remembered))),
             world: Arc::clone(world),
             mutant,
             early: Mutex::default(),
         });
         let held = |interface| Arc::new(SimHeld { world: Arc::clone(world), interface });
         let backends = Backends {
-            firewall: Arc::new(SimFirewall { world: Arc::clone(world), claims: Arc::clone(&claims) }),
+            firewall: Arc::new(SimFirewall::new(world, &claims)),
             routes: held(riposte_capability::routes::INTERFACE),
             lines: held(riposte_capability::lines::INTERFACE),
             ..Backends::unavailable(&Refusal::unsupported("not simulated"))
@@ -149,7 +81,7 @@ impl Engine {
             events: RefCell::default(),
             spawned: RefCell::default(),
             decided: Rc::clone(decided),
-            recovered: Cell::new(false),
+            remembered,
             mutant,
         })
     }
@@ -188,6 +120,12 @@ impl Engine {
         self.spawn(async move { engine.repair().await });
     }
 
+    /// The same while it runs, from what it knows to have made.
+    pub fn compare_host(self: &Rc<Self>) {
+        let engine = Rc::clone(self);
+        self.spawn(async move { engine.compare().await });
+    }
+
     /// Forgets what is long over.
     pub fn prune(self: &Rc<Self>) {
         let engine = Rc::clone(self);
@@ -221,7 +159,6 @@ impl Engine {
                 let taking = Rc::clone(&engine);
                 engine.spawn(async move { taking.take_up(entry).await });
             }
-            engine.recovered.set(true);
         });
     }
 
@@ -478,256 +415,5 @@ impl Engine {
         }
         let made = self.run(id, spec, &address, entry.timeout_ms.is_some()).await;
         self.settle(id, spec, &address, made).await;
-    }
-
-    async fn undo(self: &Rc<Self>, id: EntryId, cause: Cause) -> Undone {
-        let begun = loop {
-            if matches!(cause, Cause::Failed | Cause::Asked { .. }) {
-                self.world.with(|parts| parts.oracle.asked(id.0));
-            }
-            self.world.with(|parts| parts.oracle.may_end(id.0, true));
-            match Begun::of(self.ledger.begin_undo(id, cause.clone()).await) {
-                // Its time is not up, so time does not ask for it again.
-                Begun::Failed(_) if matches!(cause, Cause::Asked { .. }) => self.world.sleep(1_000).await,
-                begun => break begun,
-            }
-        };
-        self.world.note(|| match &begun {
-            Begun::Undo(undo) => format!("undo entry {id}, {cause:?}: {} effects", undo.effects.len()),
-            other => format!("undo entry {id}, {cause:?}: {other:?}"),
-        });
-        let undo = match begun {
-            Begun::Undo(undo) => undo,
-            Begun::NotDue { due_boot_ms } => {
-                self.world.with(|parts| parts.oracle.may_end(id.0, false));
-                self.tell(Event::Extended { id, due_boot_ms });
-                return Undone::Nothing;
-            }
-            Begun::Gone => {
-                self.world.with(|parts| parts.oracle.gone(id.0));
-                self.tell(Event::Gone { id });
-                return Undone::Nothing;
-            }
-            Begun::Failed(error) => return self.retry_later(id, &error.to_string()).await,
-        };
-        let boot_ms = self.world.clocks.boot_ms();
-        let wrong = self.world.with(|parts| parts.oracle.undo_begun(id.0, &cause, boot_ms));
-        self.world.fail_all(wrong);
-        self.world.point("undo begun").await;
-        let made_away = self.reverse(&undo).await;
-        if self.mutant == Some(Mutant::IgnoresFailedUndos) {
-            self.tell(Event::Undone { id });
-            drop(self.ledger.undone(id).await);
-            return Undone::Closed;
-        }
-        if let Err(error) = made_away {
-            match undo.after_failed_delete() {
-                AfterFailedDelete::AskAgain => return self.retry_later(id, &error).await,
-                AfterFailedDelete::ReverseRecorded => {}
-            }
-        }
-        for row in &undo.effects {
-            let Some(effect) = Capabilities::recorded(&row.interface, &row.target) else { continue };
-            if let Err(refusal) = self.capabilities.reverse(id, &effect).await {
-                return self.retry_later(id, &refusal.to_string()).await;
-            }
-        }
-        self.world.point("before it is closed").await;
-        match self.ledger.undone(id).await {
-            Ok(()) => {
-                self.world.note(|| format!("entry {id} is over"));
-                self.world.with(|parts| parts.oracle.over(id.0));
-                self.tell(Event::Undone { id });
-                Undone::Closed
-            }
-            Err(error) => self.retry_later(id, &error.to_string()).await,
-        }
-    }
-
-    /// The delete of whatever made it.
-    async fn reverse(&self, undo: &Undo) -> Result<(), String> {
-        if !undo.asks_its_maker() {
-            return Ok(());
-        }
-        let entry = &undo.entry;
-        let spec = SPECS.iter().find(|spec| spec.name == entry.command).ok_or("no such command")?;
-        // A component that is gone is not asked: the engine reverses what is recorded.
-        if spec.kind == Kind::Reversible && self.world.with(|parts| parts.random.percent(10)) {
-            return Ok(());
-        }
-        let address = entry.keys.first().cloned().unwrap_or_default();
-        for part in spec.parts.iter().rev() {
-            self.part(entry.id, spec, *part, &address, false).await.map_err(|refusal| refusal.to_string())?;
-            self.world.point("between the parts of an undo").await;
-        }
-        Ok(())
-    }
-
-    async fn retry_later(&self, id: EntryId, error: &str) -> Undone {
-        self.world.note(|| format!("entry {id} is not undone: {error}"));
-        let attempts = Undo::attempts(&self.ledger.undo_failed(id, error).await);
-        self.tell(Event::UndoFailed { id, attempts });
-        Undone::Failed
-    }
-
-    async fn repair(&self) {
-        let mut effects = Vec::new();
-        for interface in Capabilities::interfaces() {
-            match self.ledger.held(interface).await {
-                Ok(held) => {
-                    effects.extend(held.into_iter().map(|held| Effect { interface, target: held.target }));
-                }
-                Err(_) => return,
-            }
-        }
-        let repaired = self.capabilities.repair(&effects).await;
-        self.world.note(|| format!("repaired: {repaired:?}"));
-    }
-
-    async fn settle_effects(&self, id: EntryId) {
-        let Ok(rows) = self.ledger.effects(id).await else { return };
-        let effects = rows.iter().filter_map(|row| Capabilities::recorded(&row.interface, &row.target));
-        drop(self.capabilities.settle(&effects.collect::<Vec<_>>()).await);
-    }
-}
-
-/// The file in which lines are kept.
-const FILE: &str = "/etc/simulated.deny";
-
-fn session(spec: &Spec, id: EntryId) -> Session {
-    let grants = Grants {
-        firewall: Some(FirewallGrant::default()),
-        routes: Some(RouteGrant::default()),
-        lines: vec![LinesGrant { file: FILE.into(), lines: vec![Pattern::new("*")] }],
-        ..Grants::default()
-    };
-    Session {
-        offence: 1,
-        command: spec.name.into(),
-        tenant: spec.tenant.into(),
-        entry: Some(id),
-        phase: Phase::Effects,
-        mode: Mode::Enforce,
-        grants: Arc::new(grants),
-        record: Recorder::default(),
-    }
-}
-
-fn new_entry(order: &Order, input: i64) -> NewEntry {
-    let spec = &SPECS[order.spec];
-    NewEntry {
-        tenant: spec.tenant.into(),
-        command: spec.name.into(),
-        response: Some(format!("{}#1", spec.name).into()),
-        location: "local",
-        agent: "000".into(),
-        keys: vec![order.address.clone()],
-        kind: spec.kind,
-        timeout: spec.timeout.map(Duration::from_secs),
-        offenders: spec.offenders.iter().map(|seconds| Duration::from_secs(*seconds)).collect(),
-        alert: "{}".into(),
-        alert_id: order.number.to_string().into(),
-        rule_id: "5712".into(),
-        definition: spec.name.into(),
-        digest: None,
-        mode: Mode::Enforce,
-        actor: Actor::Alert,
-        reason: None,
-        source: Some(Source { input, offset: u64::try_from(order.number).unwrap_or(0), ordinal: 0 }),
-        message: None,
-        program: spec.name.into(),
-        key: Way::Riposte,
-        offences: Way::Riposte,
-    }
-}
-
-/// The ledger as capabilities see it, and the oracle beside it.
-struct InLedger {
-    ledger: Ledger,
-    world: Arc<World>,
-    mutant: Option<Mutant>,
-    /// Claims that were not waited for.
-    early: Mutex<Vec<EarlyClaim>>,
-}
-
-type EarlyClaim = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
-
-impl InLedger {
-    async fn recorded(
-        ledger: Ledger,
-        entry: EntryId,
-        effect: Effect,
-        prior: Option<String>,
-    ) -> Result<riposte_ledger::Standing, LedgerError> {
-        ledger.claim(entry, effect.interface, &effect.target, prior.as_deref()).await
-    }
-}
-
-#[async_trait]
-impl Claims for InLedger {
-    async fn claim(
-        &self,
-        entry: EntryId,
-        effect: &Effect,
-        prior: Option<&str>,
-    ) -> Result<Standing, NotRecorded> {
-        self.world.point("before a claim").await;
-        let claim = Self::recorded(self.ledger.clone(), entry, effect.clone(), prior.map(str::to_owned));
-        if self.mutant == Some(Mutant::EffectBeforeIntent) {
-            let mut claim: EarlyClaim = Box::pin(async move { drop(claim.await) });
-            let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-            if claim.as_mut().poll(&mut context).is_pending() {
-                self.early.lock().unwrap_or_else(PoisonError::into_inner).push(claim);
-            }
-            return Ok(Standing::Free);
-        }
-        let claimed = claim.await;
-        self.world.note(|| format!("entry {entry} claims {effect}, before which {prior:?}: {claimed:?}"));
-        let before = claimed.map(standing).map_err(|error| NotRecorded(error.to_string()))?;
-        // What is for good twice under one key is claimed once.
-        let claims =
-            "SELECT 1 FROM effect WHERE entry = ?1 AND interface = ?2 AND target = ?3 AND NOT released";
-        let recorded = before != Standing::Permanent
-            || self.world.is_durable(claims, (entry.0, effect.interface, &effect.target));
-        if recorded {
-            self.world.with(|parts| parts.oracle.claimed(entry.0, &effect.to_string()));
-        }
-        self.world.point("between claim and effect").await;
-        Ok(before)
-    }
-
-    async fn release(&self, entry: EntryId, effect: &Effect) -> Result<Standing, NotRecorded> {
-        self.world.point("before a release").await;
-        let released = self.ledger.release(entry, effect.interface, &effect.target).await;
-        self.world.note(|| format!("entry {entry} lets go of {effect}: {released:?}"));
-        let after = released.map(standing).map_err(|error| NotRecorded(error.to_string()))?;
-        let wrong = self.world.with(|parts| match parts.failed_commit {
-            true => Vec::new(),
-            false => parts.oracle.released(entry.0, &effect.to_string()),
-        });
-        self.world.fail_all(wrong);
-        self.world.point("between release and restore").await;
-        Ok(after)
-    }
-
-    async fn prior(&self, entry: EntryId, effect: &Effect) -> Result<Option<String>, NotRecorded> {
-        let prior = self.ledger.prior(entry, effect.interface, &effect.target).await;
-        prior.map_err(|error| NotRecorded(error.to_string()))
-    }
-
-    fn standing(&self, effect: &Effect) -> Standing {
-        standing(self.ledger.standing(effect.interface, &effect.target))
-    }
-
-    fn others(&self, entry: EntryId, effect: &Effect) -> Standing {
-        standing(self.ledger.others(entry, effect.interface, &effect.target))
-    }
-}
-
-fn standing(standing: riposte_ledger::Standing) -> Standing {
-    match standing {
-        riposte_ledger::Standing::Free => Standing::Free,
-        riposte_ledger::Standing::For(left) => Standing::For(left),
-        riposte_ledger::Standing::Permanent => Standing::Permanent,
     }
 }
