@@ -391,7 +391,7 @@ mod tests {
         installed.put(&name, b"d", version(b"d")).unwrap();
         let one = installed.one(&name).unwrap().unwrap();
         assert_eq!(digests(&one), (hex(b"d"), vec![hex(b"b"), hex(b"c"), hex(b"a")]));
-        assert_eq!(installed.names().unwrap(), [name.clone()]);
+        assert_eq!(installed.names().unwrap(), std::slice::from_ref(&name));
         installed.remove(&name).unwrap();
         assert!(installed.one(&name).unwrap().is_none());
         assert!(!installed.kept(&name).exists());
