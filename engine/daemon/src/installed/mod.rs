@@ -9,7 +9,7 @@
 //! ([`crate::arm::versions`]).
 //!
 //! * [`apart`]: a component is examined and compiled in a limited process.
-//! * [`file`]: a file that is to be one is read, and told apart from what is none.
+//! * [`mod@file`]: a file that is to be one is read, and told apart from what is none.
 //! * [`Name`]: what a component may be called; [`Version`], [`record`]: what is known of each.
 //! * [`uses`]: commands that run one, and what they have in force.
 

@@ -33,7 +33,7 @@ pub struct Install {
     /// A component (.wasm), or a project's folder, which is built first
     #[arg(value_name = "FILE.wasm|DIR", default_value = ".")]
     pub what: PathBuf,
-    /// What it is called, and its <executable> [default: of the manifest or the file]
+    /// What it is called, and its executable [default: of the manifest or the file]
     #[arg(long, value_name = "NAME")]
     pub name: Option<Name>,
     /// Only if its SHA-256 is this

@@ -31,10 +31,10 @@ pub struct Run {
     /// What delete is given
     #[arg(long, value_name = "TEXT")]
     pub receipt: Option<String>,
-    /// A setting, as <config name="" value=""/> makes it; may be repeated
+    /// A setting, as `<config>` makes it; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     pub config: Vec<(String, String)>,
-    /// A secret, as <secret/> makes it; may be repeated
+    /// A secret, as `<secret>` makes it; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     pub secret: Vec<(String, String)>,
     /// Print one JSON object
