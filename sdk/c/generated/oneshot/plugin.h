@@ -92,8 +92,6 @@ typedef struct {
   } val;
 } wasi_io_streams_result_list_u8_stream_error_t;
 
-typedef wasi_io_poll_own_pollable_t wasi_io_streams_own_pollable_t;
-
 typedef struct {
   bool is_err;
   union {
@@ -101,6 +99,8 @@ typedef struct {
     wasi_io_streams_stream_error_t err;
   } val;
 } wasi_io_streams_result_u64_stream_error_t;
+
+typedef wasi_io_poll_own_pollable_t wasi_io_streams_own_pollable_t;
 
 typedef struct {
   bool is_err;
@@ -275,6 +275,14 @@ typedef struct wasi_http_types_borrow_fields_t {
   int32_t __handle;
 } wasi_http_types_borrow_fields_t;
 
+typedef struct wasi_http_types_own_incoming_request_t {
+  int32_t __handle;
+} wasi_http_types_own_incoming_request_t;
+
+typedef struct wasi_http_types_borrow_incoming_request_t {
+  int32_t __handle;
+} wasi_http_types_borrow_incoming_request_t;
+
 typedef struct wasi_http_types_own_outgoing_request_t {
   int32_t __handle;
 } wasi_http_types_own_outgoing_request_t;
@@ -290,6 +298,14 @@ typedef struct wasi_http_types_own_request_options_t {
 typedef struct wasi_http_types_borrow_request_options_t {
   int32_t __handle;
 } wasi_http_types_borrow_request_options_t;
+
+typedef struct wasi_http_types_own_response_outparam_t {
+  int32_t __handle;
+} wasi_http_types_own_response_outparam_t;
+
+typedef struct wasi_http_types_borrow_response_outparam_t {
+  int32_t __handle;
+} wasi_http_types_borrow_response_outparam_t;
 
 typedef uint16_t wasi_http_types_status_code_t;
 
@@ -308,6 +324,22 @@ typedef struct wasi_http_types_own_incoming_body_t {
 typedef struct wasi_http_types_borrow_incoming_body_t {
   int32_t __handle;
 } wasi_http_types_borrow_incoming_body_t;
+
+typedef struct wasi_http_types_own_future_trailers_t {
+  int32_t __handle;
+} wasi_http_types_own_future_trailers_t;
+
+typedef struct wasi_http_types_borrow_future_trailers_t {
+  int32_t __handle;
+} wasi_http_types_borrow_future_trailers_t;
+
+typedef struct wasi_http_types_own_outgoing_response_t {
+  int32_t __handle;
+} wasi_http_types_own_outgoing_response_t;
+
+typedef struct wasi_http_types_borrow_outgoing_response_t {
+  int32_t __handle;
+} wasi_http_types_borrow_outgoing_response_t;
 
 typedef struct wasi_http_types_own_outgoing_body_t {
   int32_t __handle;
@@ -355,7 +387,19 @@ typedef struct {
   } val;
 } wasi_http_types_result_void_header_error_t;
 
+typedef struct {
+  bool is_some;
+  wasi_http_types_scheme_t val;
+} wasi_http_types_option_scheme_t;
+
 typedef wasi_http_types_own_fields_t wasi_http_types_own_headers_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    wasi_http_types_own_incoming_body_t ok;
+  } val;
+} wasi_http_types_result_own_incoming_body_void_t;
 
 typedef struct {
   bool is_err;
@@ -370,20 +414,16 @@ typedef struct {
 
 typedef struct {
   bool is_some;
-  wasi_http_types_scheme_t val;
-} wasi_http_types_option_scheme_t;
-
-typedef struct {
-  bool is_some;
   wasi_http_types_duration_t val;
 } wasi_http_types_option_duration_t;
 
 typedef struct {
   bool is_err;
   union {
-    wasi_http_types_own_incoming_body_t ok;
+    wasi_http_types_own_outgoing_response_t ok;
+    wasi_http_types_error_code_t err;
   } val;
-} wasi_http_types_result_own_incoming_body_void_t;
+} wasi_http_types_result_own_outgoing_response_error_code_t;
 
 typedef wasi_io_streams_own_input_stream_t wasi_http_types_own_input_stream_t;
 
@@ -394,14 +434,7 @@ typedef struct {
   } val;
 } wasi_http_types_result_own_input_stream_void_t;
 
-typedef wasi_io_streams_own_output_stream_t wasi_http_types_own_output_stream_t;
-
-typedef struct {
-  bool is_err;
-  union {
-    wasi_http_types_own_output_stream_t ok;
-  } val;
-} wasi_http_types_result_own_output_stream_void_t;
+typedef wasi_io_poll_own_pollable_t wasi_http_types_own_pollable_t;
 
 typedef wasi_http_types_own_fields_t wasi_http_types_own_trailers_t;
 
@@ -413,11 +446,38 @@ typedef struct {
 typedef struct {
   bool is_err;
   union {
+    wasi_http_types_option_own_trailers_t ok;
+    wasi_http_types_error_code_t err;
+  } val;
+} wasi_http_types_result_option_own_trailers_error_code_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    wasi_http_types_result_option_own_trailers_error_code_t ok;
+  } val;
+} wasi_http_types_result_result_option_own_trailers_error_code_void_t;
+
+typedef struct {
+  bool is_some;
+  wasi_http_types_result_result_option_own_trailers_error_code_void_t val;
+} wasi_http_types_option_result_result_option_own_trailers_error_code_void_t;
+
+typedef wasi_io_streams_own_output_stream_t wasi_http_types_own_output_stream_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    wasi_http_types_own_output_stream_t ok;
+  } val;
+} wasi_http_types_result_own_output_stream_void_t;
+
+typedef struct {
+  bool is_err;
+  union {
     wasi_http_types_error_code_t err;
   } val;
 } wasi_http_types_result_void_error_code_t;
-
-typedef wasi_io_poll_own_pollable_t wasi_http_types_own_pollable_t;
 
 typedef struct {
   bool is_err;
@@ -531,6 +591,18 @@ typedef struct wasi_filesystem_types_descriptor_stat_t {
   wasi_filesystem_types_option_datetime_t   status_change_timestamp;
 } wasi_filesystem_types_descriptor_stat_t;
 
+// What a time of a file becomes.
+typedef struct wasi_filesystem_types_new_timestamp_t {
+  uint8_t tag;
+  union {
+    wasi_filesystem_types_datetime_t     timestamp;
+  } val;
+} wasi_filesystem_types_new_timestamp_t;
+
+#define WASI_FILESYSTEM_TYPES_NEW_TIMESTAMP_NO_CHANGE 0
+#define WASI_FILESYSTEM_TYPES_NEW_TIMESTAMP_NOW 1
+#define WASI_FILESYSTEM_TYPES_NEW_TIMESTAMP_TIMESTAMP 2
+
 // One name in a folder.
 typedef struct wasi_filesystem_types_directory_entry_t {
   wasi_filesystem_types_descriptor_type_t   type;
@@ -578,6 +650,22 @@ typedef uint8_t wasi_filesystem_types_error_code_t;
 #define WASI_FILESYSTEM_TYPES_ERROR_CODE_TEXT_FILE_BUSY 35
 #define WASI_FILESYSTEM_TYPES_ERROR_CODE_CROSS_DEVICE 36
 
+// How a file is about to be read.
+typedef uint8_t wasi_filesystem_types_advice_t;
+
+#define WASI_FILESYSTEM_TYPES_ADVICE_NORMAL 0
+#define WASI_FILESYSTEM_TYPES_ADVICE_SEQUENTIAL 1
+#define WASI_FILESYSTEM_TYPES_ADVICE_RANDOM 2
+#define WASI_FILESYSTEM_TYPES_ADVICE_WILL_NEED 3
+#define WASI_FILESYSTEM_TYPES_ADVICE_DONT_NEED 4
+#define WASI_FILESYSTEM_TYPES_ADVICE_NO_REUSE 5
+
+// Tells a file that has changed from one that has not.
+typedef struct wasi_filesystem_types_metadata_hash_value_t {
+  uint64_t   lower;
+  uint64_t   upper;
+} wasi_filesystem_types_metadata_hash_value_t;
+
 typedef struct wasi_filesystem_types_own_descriptor_t {
   int32_t __handle;
 } wasi_filesystem_types_own_descriptor_t;
@@ -615,6 +703,29 @@ typedef struct {
 } wasi_filesystem_types_result_own_output_stream_error_code_t;
 
 typedef struct {
+  bool is_err;
+  union {
+    wasi_filesystem_types_error_code_t err;
+  } val;
+} wasi_filesystem_types_result_void_error_code_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    wasi_filesystem_types_descriptor_flags_t ok;
+    wasi_filesystem_types_error_code_t err;
+  } val;
+} wasi_filesystem_types_result_descriptor_flags_error_code_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    wasi_filesystem_types_descriptor_type_t ok;
+    wasi_filesystem_types_error_code_t err;
+  } val;
+} wasi_filesystem_types_result_descriptor_type_error_code_t;
+
+typedef struct {
   plugin_list_u8_t f0;
   bool f1;
 } plugin_tuple2_list_u8_bool_t;
@@ -646,13 +757,6 @@ typedef struct {
 typedef struct {
   bool is_err;
   union {
-    wasi_filesystem_types_error_code_t err;
-  } val;
-} wasi_filesystem_types_result_void_error_code_t;
-
-typedef struct {
-  bool is_err;
-  union {
     wasi_filesystem_types_descriptor_stat_t ok;
     wasi_filesystem_types_error_code_t err;
   } val;
@@ -667,6 +771,22 @@ typedef struct {
 } wasi_filesystem_types_result_own_descriptor_error_code_t;
 
 typedef struct {
+  bool is_err;
+  union {
+    plugin_string_t ok;
+    wasi_filesystem_types_error_code_t err;
+  } val;
+} wasi_filesystem_types_result_string_error_code_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    wasi_filesystem_types_metadata_hash_value_t ok;
+    wasi_filesystem_types_error_code_t err;
+  } val;
+} wasi_filesystem_types_result_metadata_hash_value_error_code_t;
+
+typedef struct {
   bool is_some;
   wasi_filesystem_types_directory_entry_t val;
 } wasi_filesystem_types_option_directory_entry_t;
@@ -678,6 +798,13 @@ typedef struct {
     wasi_filesystem_types_error_code_t err;
   } val;
 } wasi_filesystem_types_result_option_directory_entry_error_code_t;
+
+typedef wasi_io_error_borrow_error_t wasi_filesystem_types_borrow_error_t;
+
+typedef struct {
+  bool is_some;
+  wasi_filesystem_types_error_code_t val;
+} wasi_filesystem_types_option_error_code_t;
 
 typedef wasi_filesystem_types_own_descriptor_t wasi_filesystem_preopens_own_descriptor_t;
 
@@ -941,6 +1068,10 @@ extern void wasi_io_poll_poll(wasi_io_poll_list_borrow_pollable_t *in, plugin_li
 // Imported Functions from `wasi:clocks/monotonic-clock@0.2.0`
 // This moment.
 extern wasi_clocks_monotonic_clock_instant_t wasi_clocks_monotonic_clock_now(void);
+// How fine it is.
+extern wasi_clocks_monotonic_clock_duration_t wasi_clocks_monotonic_clock_resolution(void);
+// Ready from this moment on.
+extern wasi_clocks_monotonic_clock_own_pollable_t wasi_clocks_monotonic_clock_subscribe_instant(wasi_clocks_monotonic_clock_instant_t when);
 // Ready after this long.
 extern wasi_clocks_monotonic_clock_own_pollable_t wasi_clocks_monotonic_clock_subscribe_duration(wasi_clocks_monotonic_clock_duration_t when);
 
@@ -953,6 +1084,10 @@ extern void wasi_io_error_method_error_to_debug_string(wasi_io_error_borrow_erro
 extern bool wasi_io_streams_method_input_stream_read(wasi_io_streams_borrow_input_stream_t self, uint64_t len, plugin_list_u8_t *ret, wasi_io_streams_stream_error_t *err);
 // At most `len` bytes, waiting for the first.
 extern bool wasi_io_streams_method_input_stream_blocking_read(wasi_io_streams_borrow_input_stream_t self, uint64_t len, plugin_list_u8_t *ret, wasi_io_streams_stream_error_t *err);
+// As `read`, and throws the bytes away. How many there were.
+extern bool wasi_io_streams_method_input_stream_skip(wasi_io_streams_borrow_input_stream_t self, uint64_t len, uint64_t *ret, wasi_io_streams_stream_error_t *err);
+// As `blocking-read`, and throws the bytes away.
+extern bool wasi_io_streams_method_input_stream_blocking_skip(wasi_io_streams_borrow_input_stream_t self, uint64_t len, uint64_t *ret, wasi_io_streams_stream_error_t *err);
 // Ready when there is something to read.
 extern wasi_io_streams_own_pollable_t wasi_io_streams_method_input_stream_subscribe(wasi_io_streams_borrow_input_stream_t self);
 // How many bytes `write` takes now.
@@ -967,30 +1102,65 @@ extern bool wasi_io_streams_method_output_stream_flush(wasi_io_streams_borrow_ou
 extern bool wasi_io_streams_method_output_stream_blocking_flush(wasi_io_streams_borrow_output_stream_t self, wasi_io_streams_stream_error_t *err);
 // Ready when there is room to write.
 extern wasi_io_streams_own_pollable_t wasi_io_streams_method_output_stream_subscribe(wasi_io_streams_borrow_output_stream_t self);
+// As `write`, of so many zeroes.
+extern bool wasi_io_streams_method_output_stream_write_zeroes(wasi_io_streams_borrow_output_stream_t self, uint64_t len, wasi_io_streams_stream_error_t *err);
+// As `blocking-write-and-flush`, of so many zeroes.
+extern bool wasi_io_streams_method_output_stream_blocking_write_zeroes_and_flush(wasi_io_streams_borrow_output_stream_t self, uint64_t len, wasi_io_streams_stream_error_t *err);
+// Writes what it reads from another stream. How much that was.
+extern bool wasi_io_streams_method_output_stream_splice(wasi_io_streams_borrow_output_stream_t self, wasi_io_streams_borrow_input_stream_t src, uint64_t len, uint64_t *ret, wasi_io_streams_stream_error_t *err);
+// As `splice`, waiting for both.
+extern bool wasi_io_streams_method_output_stream_blocking_splice(wasi_io_streams_borrow_output_stream_t self, wasi_io_streams_borrow_input_stream_t src, uint64_t len, uint64_t *ret, wasi_io_streams_stream_error_t *err);
 
 // Imported Functions from `wasi:http/types@0.2.0`
 extern wasi_http_types_own_fields_t wasi_http_types_constructor_fields(void);
 extern bool wasi_http_types_static_fields_from_list(wasi_http_types_list_tuple2_field_key_field_value_t *entries, wasi_http_types_own_fields_t *ret, wasi_http_types_header_error_t *err);
 extern void wasi_http_types_method_fields_get(wasi_http_types_borrow_fields_t self, wasi_http_types_field_key_t *name, wasi_http_types_list_field_value_t *ret);
+extern bool wasi_http_types_method_fields_has(wasi_http_types_borrow_fields_t self, wasi_http_types_field_key_t *name);
 extern bool wasi_http_types_method_fields_set(wasi_http_types_borrow_fields_t self, wasi_http_types_field_key_t *name, wasi_http_types_list_field_value_t *value, wasi_http_types_header_error_t *err);
+extern bool wasi_http_types_method_fields_delete(wasi_http_types_borrow_fields_t self, wasi_http_types_field_key_t *name, wasi_http_types_header_error_t *err);
 extern bool wasi_http_types_method_fields_append(wasi_http_types_borrow_fields_t self, wasi_http_types_field_key_t *name, wasi_http_types_field_value_t *value, wasi_http_types_header_error_t *err);
 extern void wasi_http_types_method_fields_entries(wasi_http_types_borrow_fields_t self, wasi_http_types_list_tuple2_field_key_field_value_t *ret);
+extern wasi_http_types_own_fields_t wasi_http_types_method_fields_clone(wasi_http_types_borrow_fields_t self);
+extern void wasi_http_types_method_incoming_request_method(wasi_http_types_borrow_incoming_request_t self, wasi_http_types_method_t *ret);
+extern bool wasi_http_types_method_incoming_request_path_with_query(wasi_http_types_borrow_incoming_request_t self, plugin_string_t *ret);
+extern bool wasi_http_types_method_incoming_request_scheme(wasi_http_types_borrow_incoming_request_t self, wasi_http_types_scheme_t *ret);
+extern bool wasi_http_types_method_incoming_request_authority(wasi_http_types_borrow_incoming_request_t self, plugin_string_t *ret);
+extern wasi_http_types_own_headers_t wasi_http_types_method_incoming_request_headers(wasi_http_types_borrow_incoming_request_t self);
+extern bool wasi_http_types_method_incoming_request_consume(wasi_http_types_borrow_incoming_request_t self, wasi_http_types_own_incoming_body_t *ret);
 extern wasi_http_types_own_outgoing_request_t wasi_http_types_constructor_outgoing_request(wasi_http_types_own_headers_t headers);
 // What it will carry; can be asked for once.
 extern bool wasi_http_types_method_outgoing_request_body(wasi_http_types_borrow_outgoing_request_t self, wasi_http_types_own_outgoing_body_t *ret);
+extern void wasi_http_types_method_outgoing_request_method(wasi_http_types_borrow_outgoing_request_t self, wasi_http_types_method_t *ret);
 extern bool wasi_http_types_method_outgoing_request_set_method(wasi_http_types_borrow_outgoing_request_t self, wasi_http_types_method_t *method);
+extern bool wasi_http_types_method_outgoing_request_path_with_query(wasi_http_types_borrow_outgoing_request_t self, plugin_string_t *ret);
 extern bool wasi_http_types_method_outgoing_request_set_path_with_query(wasi_http_types_borrow_outgoing_request_t self, plugin_string_t *maybe_path_with_query);
+extern bool wasi_http_types_method_outgoing_request_scheme(wasi_http_types_borrow_outgoing_request_t self, wasi_http_types_scheme_t *ret);
 extern bool wasi_http_types_method_outgoing_request_set_scheme(wasi_http_types_borrow_outgoing_request_t self, wasi_http_types_scheme_t *maybe_scheme);
+extern bool wasi_http_types_method_outgoing_request_authority(wasi_http_types_borrow_outgoing_request_t self, plugin_string_t *ret);
 extern bool wasi_http_types_method_outgoing_request_set_authority(wasi_http_types_borrow_outgoing_request_t self, plugin_string_t *maybe_authority);
+extern wasi_http_types_own_headers_t wasi_http_types_method_outgoing_request_headers(wasi_http_types_borrow_outgoing_request_t self);
 extern wasi_http_types_own_request_options_t wasi_http_types_constructor_request_options(void);
+extern bool wasi_http_types_method_request_options_connect_timeout(wasi_http_types_borrow_request_options_t self, wasi_http_types_duration_t *ret);
 extern bool wasi_http_types_method_request_options_set_connect_timeout(wasi_http_types_borrow_request_options_t self, wasi_http_types_duration_t *maybe_duration);
+extern bool wasi_http_types_method_request_options_first_byte_timeout(wasi_http_types_borrow_request_options_t self, wasi_http_types_duration_t *ret);
 extern bool wasi_http_types_method_request_options_set_first_byte_timeout(wasi_http_types_borrow_request_options_t self, wasi_http_types_duration_t *maybe_duration);
+extern bool wasi_http_types_method_request_options_between_bytes_timeout(wasi_http_types_borrow_request_options_t self, wasi_http_types_duration_t *ret);
 extern bool wasi_http_types_method_request_options_set_between_bytes_timeout(wasi_http_types_borrow_request_options_t self, wasi_http_types_duration_t *maybe_duration);
+extern void wasi_http_types_static_response_outparam_set(wasi_http_types_own_response_outparam_t param, wasi_http_types_result_own_outgoing_response_error_code_t *response);
 extern wasi_http_types_status_code_t wasi_http_types_method_incoming_response_status(wasi_http_types_borrow_incoming_response_t self);
 extern wasi_http_types_own_headers_t wasi_http_types_method_incoming_response_headers(wasi_http_types_borrow_incoming_response_t self);
 // What it carries; can be asked for once.
 extern bool wasi_http_types_method_incoming_response_consume(wasi_http_types_borrow_incoming_response_t self, wasi_http_types_own_incoming_body_t *ret);
 extern bool wasi_http_types_method_incoming_body_stream(wasi_http_types_borrow_incoming_body_t self, wasi_http_types_own_input_stream_t *ret);
+// Says that no more of it is wanted.
+extern wasi_http_types_own_future_trailers_t wasi_http_types_static_incoming_body_finish(wasi_http_types_own_incoming_body_t this_);
+extern wasi_http_types_own_pollable_t wasi_http_types_method_future_trailers_subscribe(wasi_http_types_borrow_future_trailers_t self);
+extern bool wasi_http_types_method_future_trailers_get(wasi_http_types_borrow_future_trailers_t self, wasi_http_types_result_result_option_own_trailers_error_code_void_t *ret);
+extern wasi_http_types_own_outgoing_response_t wasi_http_types_constructor_outgoing_response(wasi_http_types_own_headers_t headers);
+extern wasi_http_types_status_code_t wasi_http_types_method_outgoing_response_status_code(wasi_http_types_borrow_outgoing_response_t self);
+extern bool wasi_http_types_method_outgoing_response_set_status_code(wasi_http_types_borrow_outgoing_response_t self, wasi_http_types_status_code_t status_code);
+extern wasi_http_types_own_headers_t wasi_http_types_method_outgoing_response_headers(wasi_http_types_borrow_outgoing_response_t self);
+extern bool wasi_http_types_method_outgoing_response_body(wasi_http_types_borrow_outgoing_response_t self, wasi_http_types_own_outgoing_body_t *ret);
 extern bool wasi_http_types_method_outgoing_body_write(wasi_http_types_borrow_outgoing_body_t self, wasi_http_types_own_output_stream_t *ret);
 // Says that this was all. A body that is dropped without it is broken
 // off.
@@ -1009,6 +1179,8 @@ extern bool wasi_http_outgoing_handler_handle(wasi_http_outgoing_handler_own_out
 // Imported Functions from `wasi:clocks/wall-clock@0.2.0`
 // This moment. May jump.
 extern void wasi_clocks_wall_clock_now(wasi_clocks_wall_clock_datetime_t *ret);
+// How fine it is.
+extern void wasi_clocks_wall_clock_resolution(wasi_clocks_wall_clock_datetime_t *ret);
 
 // Imported Functions from `wasi:filesystem/types@0.2.0`
 // The bytes from this place on, as a stream.
@@ -1017,6 +1189,13 @@ extern bool wasi_filesystem_types_method_descriptor_read_via_stream(wasi_filesys
 extern bool wasi_filesystem_types_method_descriptor_write_via_stream(wasi_filesystem_types_borrow_descriptor_t self, wasi_filesystem_types_filesize_t offset, wasi_filesystem_types_own_output_stream_t *ret, wasi_filesystem_types_error_code_t *err);
 // A stream that writes at the end.
 extern bool wasi_filesystem_types_method_descriptor_append_via_stream(wasi_filesystem_types_borrow_descriptor_t self, wasi_filesystem_types_own_output_stream_t *ret, wasi_filesystem_types_error_code_t *err);
+extern bool wasi_filesystem_types_method_descriptor_advise(wasi_filesystem_types_borrow_descriptor_t self, wasi_filesystem_types_filesize_t offset, wasi_filesystem_types_filesize_t length, wasi_filesystem_types_advice_t advice, wasi_filesystem_types_error_code_t *err);
+// Puts the bytes written on the disk.
+extern bool wasi_filesystem_types_method_descriptor_sync_data(wasi_filesystem_types_borrow_descriptor_t self, wasi_filesystem_types_error_code_t *err);
+extern bool wasi_filesystem_types_method_descriptor_get_flags(wasi_filesystem_types_borrow_descriptor_t self, wasi_filesystem_types_descriptor_flags_t *ret, wasi_filesystem_types_error_code_t *err);
+extern bool wasi_filesystem_types_method_descriptor_get_type(wasi_filesystem_types_borrow_descriptor_t self, wasi_filesystem_types_descriptor_type_t *ret, wasi_filesystem_types_error_code_t *err);
+extern bool wasi_filesystem_types_method_descriptor_set_size(wasi_filesystem_types_borrow_descriptor_t self, wasi_filesystem_types_filesize_t size, wasi_filesystem_types_error_code_t *err);
+extern bool wasi_filesystem_types_method_descriptor_set_times(wasi_filesystem_types_borrow_descriptor_t self, wasi_filesystem_types_new_timestamp_t *data_access_timestamp, wasi_filesystem_types_new_timestamp_t *data_modification_timestamp, wasi_filesystem_types_error_code_t *err);
 // At most `length` bytes, and whether the file ends with them.
 extern bool wasi_filesystem_types_method_descriptor_read(wasi_filesystem_types_borrow_descriptor_t self, wasi_filesystem_types_filesize_t length, wasi_filesystem_types_filesize_t offset, plugin_tuple2_list_u8_bool_t *ret, wasi_filesystem_types_error_code_t *err);
 // Writes, and returns how much.
@@ -1030,13 +1209,23 @@ extern bool wasi_filesystem_types_method_descriptor_create_directory_at(wasi_fil
 extern bool wasi_filesystem_types_method_descriptor_stat(wasi_filesystem_types_borrow_descriptor_t self, wasi_filesystem_types_descriptor_stat_t *ret, wasi_filesystem_types_error_code_t *err);
 // What is known about a file beneath this folder.
 extern bool wasi_filesystem_types_method_descriptor_stat_at(wasi_filesystem_types_borrow_descriptor_t self, wasi_filesystem_types_path_flags_t path_flags, plugin_string_t *path, wasi_filesystem_types_descriptor_stat_t *ret, wasi_filesystem_types_error_code_t *err);
+extern bool wasi_filesystem_types_method_descriptor_set_times_at(wasi_filesystem_types_borrow_descriptor_t self, wasi_filesystem_types_path_flags_t path_flags, plugin_string_t *path, wasi_filesystem_types_new_timestamp_t *data_access_timestamp, wasi_filesystem_types_new_timestamp_t *data_modification_timestamp, wasi_filesystem_types_error_code_t *err);
+extern bool wasi_filesystem_types_method_descriptor_link_at(wasi_filesystem_types_borrow_descriptor_t self, wasi_filesystem_types_path_flags_t old_path_flags, plugin_string_t *old_path, wasi_filesystem_types_borrow_descriptor_t new_descriptor, plugin_string_t *new_path, wasi_filesystem_types_error_code_t *err);
 // Opens a file beneath this folder.
 extern bool wasi_filesystem_types_method_descriptor_open_at(wasi_filesystem_types_borrow_descriptor_t self, wasi_filesystem_types_path_flags_t path_flags, plugin_string_t *path, wasi_filesystem_types_open_flags_t open_flags, wasi_filesystem_types_descriptor_flags_t flags, wasi_filesystem_types_own_descriptor_t *ret, wasi_filesystem_types_error_code_t *err);
+// What a symbolic link says.
+extern bool wasi_filesystem_types_method_descriptor_readlink_at(wasi_filesystem_types_borrow_descriptor_t self, plugin_string_t *path, plugin_string_t *ret, wasi_filesystem_types_error_code_t *err);
 extern bool wasi_filesystem_types_method_descriptor_remove_directory_at(wasi_filesystem_types_borrow_descriptor_t self, plugin_string_t *path, wasi_filesystem_types_error_code_t *err);
 extern bool wasi_filesystem_types_method_descriptor_rename_at(wasi_filesystem_types_borrow_descriptor_t self, plugin_string_t *old_path, wasi_filesystem_types_borrow_descriptor_t new_descriptor, plugin_string_t *new_path, wasi_filesystem_types_error_code_t *err);
+extern bool wasi_filesystem_types_method_descriptor_symlink_at(wasi_filesystem_types_borrow_descriptor_t self, plugin_string_t *old_path, plugin_string_t *new_path, wasi_filesystem_types_error_code_t *err);
 extern bool wasi_filesystem_types_method_descriptor_unlink_file_at(wasi_filesystem_types_borrow_descriptor_t self, plugin_string_t *path, wasi_filesystem_types_error_code_t *err);
+extern bool wasi_filesystem_types_method_descriptor_is_same_object(wasi_filesystem_types_borrow_descriptor_t self, wasi_filesystem_types_borrow_descriptor_t other);
+extern bool wasi_filesystem_types_method_descriptor_metadata_hash(wasi_filesystem_types_borrow_descriptor_t self, wasi_filesystem_types_metadata_hash_value_t *ret, wasi_filesystem_types_error_code_t *err);
+extern bool wasi_filesystem_types_method_descriptor_metadata_hash_at(wasi_filesystem_types_borrow_descriptor_t self, wasi_filesystem_types_path_flags_t path_flags, plugin_string_t *path, wasi_filesystem_types_metadata_hash_value_t *ret, wasi_filesystem_types_error_code_t *err);
 // The next name; none at the end.
 extern bool wasi_filesystem_types_method_directory_entry_stream_read_directory_entry(wasi_filesystem_types_borrow_directory_entry_stream_t self, wasi_filesystem_types_option_directory_entry_t *ret, wasi_filesystem_types_error_code_t *err);
+// What an error of a stream over a file means.
+extern bool wasi_filesystem_types_filesystem_error_code(wasi_filesystem_types_borrow_error_t err_, wasi_filesystem_types_error_code_t *ret);
 
 // Imported Functions from `wasi:filesystem/preopens@0.2.0`
 // The granted folders, each under its path.
@@ -1287,6 +1476,12 @@ extern void wasi_http_types_fields_drop_borrow(wasi_http_types_borrow_fields_t h
 
 extern wasi_http_types_borrow_fields_t wasi_http_types_borrow_fields(wasi_http_types_own_fields_t handle);
 
+extern void wasi_http_types_incoming_request_drop_own(wasi_http_types_own_incoming_request_t handle);
+
+extern void wasi_http_types_incoming_request_drop_borrow(wasi_http_types_borrow_incoming_request_t handle);
+
+extern wasi_http_types_borrow_incoming_request_t wasi_http_types_borrow_incoming_request(wasi_http_types_own_incoming_request_t handle);
+
 extern void wasi_http_types_outgoing_request_drop_own(wasi_http_types_own_outgoing_request_t handle);
 
 extern void wasi_http_types_outgoing_request_drop_borrow(wasi_http_types_borrow_outgoing_request_t handle);
@@ -1299,6 +1494,12 @@ extern void wasi_http_types_request_options_drop_borrow(wasi_http_types_borrow_r
 
 extern wasi_http_types_borrow_request_options_t wasi_http_types_borrow_request_options(wasi_http_types_own_request_options_t handle);
 
+extern void wasi_http_types_response_outparam_drop_own(wasi_http_types_own_response_outparam_t handle);
+
+extern void wasi_http_types_response_outparam_drop_borrow(wasi_http_types_borrow_response_outparam_t handle);
+
+extern wasi_http_types_borrow_response_outparam_t wasi_http_types_borrow_response_outparam(wasi_http_types_own_response_outparam_t handle);
+
 extern void wasi_http_types_incoming_response_drop_own(wasi_http_types_own_incoming_response_t handle);
 
 extern void wasi_http_types_incoming_response_drop_borrow(wasi_http_types_borrow_incoming_response_t handle);
@@ -1310,6 +1511,18 @@ extern void wasi_http_types_incoming_body_drop_own(wasi_http_types_own_incoming_
 extern void wasi_http_types_incoming_body_drop_borrow(wasi_http_types_borrow_incoming_body_t handle);
 
 extern wasi_http_types_borrow_incoming_body_t wasi_http_types_borrow_incoming_body(wasi_http_types_own_incoming_body_t handle);
+
+extern void wasi_http_types_future_trailers_drop_own(wasi_http_types_own_future_trailers_t handle);
+
+extern void wasi_http_types_future_trailers_drop_borrow(wasi_http_types_borrow_future_trailers_t handle);
+
+extern wasi_http_types_borrow_future_trailers_t wasi_http_types_borrow_future_trailers(wasi_http_types_own_future_trailers_t handle);
+
+extern void wasi_http_types_outgoing_response_drop_own(wasi_http_types_own_outgoing_response_t handle);
+
+extern void wasi_http_types_outgoing_response_drop_borrow(wasi_http_types_borrow_outgoing_response_t handle);
+
+extern wasi_http_types_borrow_outgoing_response_t wasi_http_types_borrow_outgoing_response(wasi_http_types_own_outgoing_response_t handle);
 
 extern void wasi_http_types_outgoing_body_drop_own(wasi_http_types_own_outgoing_body_t handle);
 
@@ -1333,21 +1546,29 @@ void wasi_http_types_list_field_value_free(wasi_http_types_list_field_value_t *p
 
 void wasi_http_types_result_void_header_error_free(wasi_http_types_result_void_header_error_t *ptr);
 
+void wasi_http_types_option_scheme_free(wasi_http_types_option_scheme_t *ptr);
+
+void wasi_http_types_result_own_incoming_body_void_free(wasi_http_types_result_own_incoming_body_void_t *ptr);
+
 void wasi_http_types_result_own_outgoing_body_void_free(wasi_http_types_result_own_outgoing_body_void_t *ptr);
 
 void wasi_http_types_result_void_void_free(wasi_http_types_result_void_void_t *ptr);
 
-void wasi_http_types_option_scheme_free(wasi_http_types_option_scheme_t *ptr);
-
 void wasi_http_types_option_duration_free(wasi_http_types_option_duration_t *ptr);
 
-void wasi_http_types_result_own_incoming_body_void_free(wasi_http_types_result_own_incoming_body_void_t *ptr);
+void wasi_http_types_result_own_outgoing_response_error_code_free(wasi_http_types_result_own_outgoing_response_error_code_t *ptr);
 
 void wasi_http_types_result_own_input_stream_void_free(wasi_http_types_result_own_input_stream_void_t *ptr);
 
-void wasi_http_types_result_own_output_stream_void_free(wasi_http_types_result_own_output_stream_void_t *ptr);
-
 void wasi_http_types_option_own_trailers_free(wasi_http_types_option_own_trailers_t *ptr);
+
+void wasi_http_types_result_option_own_trailers_error_code_free(wasi_http_types_result_option_own_trailers_error_code_t *ptr);
+
+void wasi_http_types_result_result_option_own_trailers_error_code_void_free(wasi_http_types_result_result_option_own_trailers_error_code_void_t *ptr);
+
+void wasi_http_types_option_result_result_option_own_trailers_error_code_void_free(wasi_http_types_option_result_result_option_own_trailers_error_code_void_t *ptr);
+
+void wasi_http_types_result_own_output_stream_void_free(wasi_http_types_result_own_output_stream_void_t *ptr);
 
 void wasi_http_types_result_void_error_code_free(wasi_http_types_result_void_error_code_t *ptr);
 
@@ -1369,6 +1590,8 @@ void wasi_filesystem_types_option_datetime_free(wasi_filesystem_types_option_dat
 
 void wasi_filesystem_types_descriptor_stat_free(wasi_filesystem_types_descriptor_stat_t *ptr);
 
+void wasi_filesystem_types_new_timestamp_free(wasi_filesystem_types_new_timestamp_t *ptr);
+
 void wasi_filesystem_types_directory_entry_free(wasi_filesystem_types_directory_entry_t *ptr);
 
 extern void wasi_filesystem_types_descriptor_drop_own(wasi_filesystem_types_own_descriptor_t handle);
@@ -1387,21 +1610,31 @@ void wasi_filesystem_types_result_own_input_stream_error_code_free(wasi_filesyst
 
 void wasi_filesystem_types_result_own_output_stream_error_code_free(wasi_filesystem_types_result_own_output_stream_error_code_t *ptr);
 
+void wasi_filesystem_types_result_void_error_code_free(wasi_filesystem_types_result_void_error_code_t *ptr);
+
+void wasi_filesystem_types_result_descriptor_flags_error_code_free(wasi_filesystem_types_result_descriptor_flags_error_code_t *ptr);
+
+void wasi_filesystem_types_result_descriptor_type_error_code_free(wasi_filesystem_types_result_descriptor_type_error_code_t *ptr);
+
 void wasi_filesystem_types_result_tuple2_list_u8_bool_error_code_free(wasi_filesystem_types_result_tuple2_list_u8_bool_error_code_t *ptr);
 
 void wasi_filesystem_types_result_filesize_error_code_free(wasi_filesystem_types_result_filesize_error_code_t *ptr);
 
 void wasi_filesystem_types_result_own_directory_entry_stream_error_code_free(wasi_filesystem_types_result_own_directory_entry_stream_error_code_t *ptr);
 
-void wasi_filesystem_types_result_void_error_code_free(wasi_filesystem_types_result_void_error_code_t *ptr);
-
 void wasi_filesystem_types_result_descriptor_stat_error_code_free(wasi_filesystem_types_result_descriptor_stat_error_code_t *ptr);
 
 void wasi_filesystem_types_result_own_descriptor_error_code_free(wasi_filesystem_types_result_own_descriptor_error_code_t *ptr);
 
+void wasi_filesystem_types_result_string_error_code_free(wasi_filesystem_types_result_string_error_code_t *ptr);
+
+void wasi_filesystem_types_result_metadata_hash_value_error_code_free(wasi_filesystem_types_result_metadata_hash_value_error_code_t *ptr);
+
 void wasi_filesystem_types_option_directory_entry_free(wasi_filesystem_types_option_directory_entry_t *ptr);
 
 void wasi_filesystem_types_result_option_directory_entry_error_code_free(wasi_filesystem_types_result_option_directory_entry_error_code_t *ptr);
+
+void wasi_filesystem_types_option_error_code_free(wasi_filesystem_types_option_error_code_t *ptr);
 
 void wasi_filesystem_preopens_tuple2_own_descriptor_string_free(wasi_filesystem_preopens_tuple2_own_descriptor_string_t *ptr);
 
