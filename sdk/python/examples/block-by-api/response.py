@@ -10,6 +10,10 @@ from riposte_sdk import Alert, Error, config, http, invocation, log, reversible,
 
 @reversible
 class BlockByApi:
+    def keys(self, alert: Alert) -> list[str]:
+        # One address, one key, however the alert spells it.
+        return [str(alert.address)]
+
     def add(self, alert: Alert) -> bytes:
         address = str(alert.address)
         # It ends there by itself too, should this engine never come back.
