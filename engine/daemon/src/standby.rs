@@ -102,7 +102,12 @@ async fn keep(
     let is_due = |recovery| matches!(recovery, Recovery::UndoAgain | Recovery::Overdue);
     let overdue = opened.recovery.iter().filter(|entry| is_due(entry.recovery())).map(|entry| (entry.id, 0));
     let later = opened.pending.iter().map(|pending| (pending.id, pending.due_boot_ms));
-    let mut left: Vec<(EntryId, i64)> = overdue.chain(later).collect();
+    // What was made and not yet written down as made has no due time: its whole
+    // length from now on, which is as long as it would last after any other start.
+    let now_ms = clock.now().boot_ms;
+    let intended = opened.recovery.iter().filter(|entry| entry.recovery() == Recovery::AddAgain);
+    let intended = intended.filter_map(|entry| Some((entry.id, now_ms.saturating_add(entry.timeout_ms?))));
+    let mut left: Vec<(EntryId, i64)> = overdue.chain(later).chain(intended).collect();
     tracing::error!(
         in_force = left.len(),
         "the ledger {} is on a file system that is read-only: what is due is undone, nothing new is done; \

@@ -137,6 +137,7 @@ impl Rehearsal {
     }
 
     /// What stands in the place of the component's folders.
+    #[cfg(target_os = "linux")]
     pub(crate) fn folders(&self) -> Vec<(String, PathBuf)> {
         self.played().scene.folders.clone()
     }
