@@ -32,11 +32,12 @@ while :; do sleep 1000; done
 "#;
 
 /// How long after the due time the kernel drops a block by itself, in
-/// The engine goes by the clock that counts since the machine was started, and
-/// the audit writes that of the wall; each is cut to whole milliseconds.
-const CLOCKS: i128 = 1;
 /// milliseconds.
 const GRACE: i128 = 2_000;
+/// How much too early a due undo may seem, in milliseconds: the engine goes by
+/// the clock that counts since the machine was started, the audit writes that of
+/// the wall, and each is cut to whole milliseconds.
+const CLOCKS: i128 = 1;
 
 /// How many may be undone before one that was due earlier: four times as many as
 /// are undone at a time.
