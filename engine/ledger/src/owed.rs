@@ -5,6 +5,9 @@
 //! the index follows at once, and the tables as soon as they can be written.
 //! After a crash before that, the tables still show the entry: it is overdue,
 //! and undone once more, which every undo is made for.
+//!
+//! So it is with what was answered before its commit, which then failed: whoever
+//! was told that nobody holds an effect any more has acted on that.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,9 +17,10 @@ use crate::entry::{Cause, State};
 use crate::index::Index;
 
 /// One entry whose undo is owed to the tables.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Debt {
-    pub(crate) cause: Cause,
+    /// Why it is undone; `None`: it only let go of something.
+    pub(crate) cause: Option<Cause>,
     /// What it let go of: interface and target.
     pub(crate) released: BTreeSet<(String, String)>,
     /// Whether all of it is undone.
@@ -35,11 +39,30 @@ impl Owed {
 
     /// An undo begins, or begins once more: the first cause stays.
     pub(crate) fn begin(&mut self, id: EntryId, cause: &Cause) -> &mut Debt {
-        self.0.entry(id).or_insert_with(|| Debt {
-            cause: cause.clone(),
-            released: BTreeSet::new(),
-            is_over: false,
-        })
+        let debt = self.0.entry(id).or_default();
+        debt.cause.get_or_insert_with(|| cause.clone());
+        debt
+    }
+
+    /// An entry lets go of an effect.
+    pub(crate) fn release(&mut self, id: EntryId, interface: &str, target: &str) {
+        let debt = self.0.entry(id).or_default();
+        debt.released.insert((interface.to_owned(), target.to_owned()));
+    }
+
+    /// Takes over what another has, which came later.
+    pub(crate) fn adopt(&mut self, other: Self) {
+        for (id, Debt { cause, released, is_over }) in other.0 {
+            let debt = self.0.entry(id).or_default();
+            debt.cause = debt.cause.take().or(cause);
+            debt.released.extend(released);
+            debt.is_over |= is_over;
+        }
+    }
+
+    /// Forgets all.
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
     }
 
     /// A copy, to be written.
@@ -63,7 +86,9 @@ impl Owed {
                 index.remove(*id);
                 continue;
             }
-            index.set_state(*id, State::Undoing);
+            if debt.cause.is_some() {
+                index.set_state(*id, State::Undoing);
+            }
             for (interface, target) in &debt.released {
                 let print = index.target(interface, target);
                 index.release(*id, print);

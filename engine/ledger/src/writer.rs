@@ -263,6 +263,7 @@ impl Desk {
         let written = self.write(&mut taken);
         if let Err(error) = &written {
             tracing::debug!(requests = taken.len(), "a commit failed and was undone: {error}");
+            self.books.owe_answered();
             let healed = self.books.heal(error);
             let rolled_back = healed.and_then(|()| self.books.roll_back(error)).and_then(|()| self.refresh());
             if let Err(again) = rolled_back {

@@ -98,6 +98,7 @@ impl Books {
                 (id.0, interface, target),
             )?;
             self.index().release(id, print);
+            self.answered.release(id, interface, target);
         }
         let boot_ms = self.now().boot_ms;
         Ok(self.index().standing(print, None, boot_ms))

@@ -15,6 +15,7 @@ use crate::entry::{Entry, State, mode_of};
 use crate::error::LedgerError;
 use crate::index::{Index, Term};
 use crate::ledger::{Pending, Settings};
+use crate::owed::Owed;
 use crate::reader;
 use crate::store::Store;
 use crate::{backup, salvage};
@@ -42,6 +43,7 @@ impl Books {
             index: Arc::new(Mutex::new(Index::new())),
             condition,
             settling: Vec::new(),
+            answered: Owed::default(),
             heal_after_ms: i64::MIN,
             settings,
             redact: Vec::new(),

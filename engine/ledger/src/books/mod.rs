@@ -36,7 +36,7 @@ use crate::error::LedgerError;
 use crate::health::Health;
 use crate::index::{Index, Live};
 use crate::ledger::{Ledger, Settings};
-use crate::owed::Debt;
+use crate::owed::{Debt, Owed};
 use crate::store::{self, Store};
 
 use clock::{due, due_at, offset_ms};
@@ -57,6 +57,8 @@ pub(crate) struct Books {
     pub(crate) condition: Shared,
     /// What is owed and in the commit under way.
     settling: Vec<(EntryId, Debt)>,
+    /// What undos were answered in the commit under way, before it is durable.
+    answered: Owed,
     /// When a damaged database may be salvaged again, in boot time.
     heal_after_ms: i64,
     pub(crate) settings: Settings,
@@ -109,6 +111,7 @@ impl Books {
         // Only now: what was not committed is to be followed again.
         self.offset_ms = offset_ms;
         self.numbers.committed();
+        self.answered.clear();
         let settled = std::mem::take(&mut self.settling);
         self.condition.lock().owed.settled(&settled);
         if self.store.is_short() {

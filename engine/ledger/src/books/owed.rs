@@ -25,6 +25,14 @@ impl Books {
         Ok(())
     }
 
+    /// The commit failed: what was answered before it is owed from now on. Read
+    /// from the tables alone, a released effect would be held again, and be put
+    /// back on the host.
+    pub(crate) fn owe_answered(&mut self) {
+        let answered = std::mem::take(&mut self.answered);
+        self.condition.lock().owed.adopt(answered);
+    }
+
     /// Whether something is owed, or space is to be looked for again: then a
     /// commit is tried although nobody asks.
     pub(crate) fn is_owing(&self) -> bool {
@@ -93,14 +101,14 @@ impl Books {
             .map_err(|error| self.failed(&error))?;
         let Some((state, cause)) = found else { return Ok(()) };
         let Some(state) = State::of(&state).filter(|state| state.is_open()) else { return Ok(()) };
-        if state != State::Undoing {
-            let (by, why) = match &debt.cause {
+        if let Some(cause) = debt.cause.as_ref().filter(|_| state != State::Undoing) {
+            let (by, why) = match cause {
                 Cause::Asked { actor, reason } => (actor.to_string(), reason.as_deref()),
                 Cause::Due | Cause::Failed | Cause::Recovery => (Actor::Engine.to_string(), None),
             };
             self.execute(
                 "UPDATE entry SET state = 'undoing', cause = ?2, ended_by = ?3, end_reason = ?4 WHERE id = ?1",
-                (id.0, debt.cause.as_str(), by, why),
+                (id.0, cause.as_str(), by, why),
             )?;
         }
         for (interface, target) in &debt.released {
@@ -113,8 +121,8 @@ impl Books {
             return Ok(());
         }
         self.execute("UPDATE effect SET released = 1 WHERE entry = ?1 AND NOT released", [id.0])?;
-        let cause = cause.unwrap_or_else(|| debt.cause.as_str().to_owned());
-        let failed = cause == Cause::Failed.as_str();
+        let cause = cause.as_deref().or(debt.cause.as_ref().map(Cause::as_str));
+        let failed = cause == Some(Cause::Failed.as_str());
         self.close(id, if failed { State::Failed } else { State::Closed }, None)
     }
 }

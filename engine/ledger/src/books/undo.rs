@@ -86,7 +86,11 @@ impl Books {
         self.index().set_state(id, State::Undoing);
         let entry = reader::entry(self.conn(), id).map_err(|error| self.failed(&error))?;
         let entry = entry.ok_or(LedgerError::NoSuchEntry(id))?;
-        Ok(Undo { entry, effects: self.effects(id)? })
+        let undo = Undo { entry, effects: self.effects(id)? };
+        if cause.is_answered_at_once() {
+            self.answered.begin(id, cause);
+        }
+        Ok(undo)
     }
 
     /// The same for all of these that are due and hold effects of these
@@ -96,6 +100,17 @@ impl Books {
         ids: &[EntryId],
         interfaces: &[&str],
     ) -> Result<Vec<Undo>, LedgerError> {
+        let before = std::mem::take(&mut self.answered);
+        let begun = self.begin_each(ids, interfaces);
+        let answered = std::mem::replace(&mut self.answered, before);
+        // All of them are answered, or none.
+        if begun.is_ok() {
+            self.answered.adopt(answered);
+        }
+        begun
+    }
+
+    fn begin_each(&mut self, ids: &[EntryId], interfaces: &[&str]) -> Result<Vec<Undo>, LedgerError> {
         let theirs = |row: &EffectRow| !row.released && interfaces.contains(&row.interface.as_str());
         let mut begun = Vec::with_capacity(ids.len());
         for id in ids.iter().copied() {

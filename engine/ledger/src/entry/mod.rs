@@ -263,6 +263,12 @@ impl Cause {
             Self::Recovery => "recovery",
         }
     }
+
+    /// Whether an undo may begin before that is durable: after a crash, a due
+    /// time that has passed tells of it, or what was recorded before.
+    pub(crate) fn is_answered_at_once(&self) -> bool {
+        matches!(self, Self::Due | Self::Recovery)
+    }
 }
 
 pub(crate) fn mode_str(mode: Mode) -> &'static str {

@@ -283,10 +283,7 @@ impl Ledger {
     /// in the meantime; [`LedgerError::HandedOver`] when its undo is an agent's
     /// own business; and when it is not open, or it could not be recorded.
     pub async fn begin_undo(&self, id: EntryId, cause: Cause) -> Result<Undo, LedgerError> {
-        let wait = match cause {
-            Cause::Due | Cause::Recovery => Wait::Applied,
-            Cause::Failed | Cause::Asked { .. } => Wait::Durable,
-        };
+        let wait = if cause.is_answered_at_once() { Wait::Applied } else { Wait::Durable };
         self.ask_first(wait, move |books| books.begin_undo(id, &cause)).await
     }
 

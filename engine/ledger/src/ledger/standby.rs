@@ -80,8 +80,8 @@ impl Ledger {
         let mut index = self.index();
         let print = index.target(interface, target);
         if index.holds(id, print) {
-            let debt = condition.owed.begin(id, &Cause::Failed);
-            debt.released.insert((interface.to_owned(), target.to_owned()));
+            condition.owed.begin(id, &Cause::Failed);
+            condition.owed.release(id, interface, target);
             index.set_state(id, State::Undoing);
             index.release(id, print);
         }

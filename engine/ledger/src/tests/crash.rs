@@ -137,7 +137,7 @@ async fn a_full_disk_refuses_what_is_new_and_goes_on_with_what_is_there() {
 }
 
 /// A commit that fails takes with it all that was done in it, also what was
-/// answered already, and nothing else.
+/// answered already, unless that was an undo; and nothing else.
 #[tokio::test]
 async fn a_failed_commit_is_undone_in_memory_too() {
     let machine = Machine::new();
@@ -179,7 +179,7 @@ async fn the_number_of_a_lost_entry_is_not_given_again() {
 }
 
 /// Makes every commit fail that does `what`, until the trigger is dropped.
-fn sabotage_commits(other: &Connection, what: &str) {
+pub(super) fn sabotage_commits(other: &Connection, what: &str) {
     other
         .execute_batch(&format!(
             "CREATE TABLE never (number INTEGER PRIMARY KEY);

@@ -130,3 +130,35 @@ fn positions_wait_for_a_commit_or_for_their_time() {
     assert_eq!(driven.write_marks(), Turn::Idle);
     assert_eq!(drive(&mut driven, ledger.inputs("a")).unwrap()[0].offset, 10);
 }
+
+/// Whoever is told that nobody holds an effect any more takes it off the host:
+/// it must not be held again because the commit that was to tell of it failed.
+#[test]
+fn what_an_undo_was_told_stays_so_when_the_commit_fails() {
+    let machine = Machine::new();
+    let (opened, mut driven) = open(&machine);
+    let ledger = opened.ledger;
+    let entered = drive(&mut driven, ledger.admit(block("192.0.2.1"), Wait::Durable));
+    let Ok(Admitted::New { id, .. }) = entered else { panic!("{entered:?}") };
+    assert!(drive(&mut driven, ledger.claim(id, "firewall", "x", None)).is_ok());
+    assert!(drive(&mut driven, ledger.added(id, None)).is_ok());
+    machine.clock.advance(11 * super::MINUTE);
+    let other = rusqlite::Connection::open(machine.path()).unwrap();
+    super::crash::sabotage_commits(&other, "UPDATE OF released ON effect");
+    let mut begun = std::pin::pin!(ledger.begin_undo(id, Cause::Due));
+    let mut released = std::pin::pin!(ledger.release(id, "firewall", "x"));
+    assert!(look(begun.as_mut()).is_pending() && look(released.as_mut()).is_pending());
+    assert_eq!(driven.turn(), Turn::Failed);
+    assert!(matches!(look(begun), Poll::Ready(Ok(_))));
+    assert_eq!(look(released), Poll::Ready(Ok(Standing::Free)));
+    assert_eq!((ledger.standing("firewall", "x"), ledger.owed()), (Standing::Free, 1));
+    other.execute_batch("DROP TRIGGER sabotage").unwrap();
+    // Nobody extends what is being taken off the host.
+    let again = drive(&mut driven, ledger.admit(block("192.0.2.1"), Wait::Durable));
+    assert_eq!(again, Ok(Admitted::Undoing { id }));
+    assert_eq!(ledger.owed(), 0);
+    assert!(drive(&mut driven, ledger.effects(id)).unwrap().iter().all(|effect| effect.released));
+    assert_eq!(drive(&mut driven, ledger.undone(id)), Ok(()));
+    let over = drive(&mut driven, ledger.entry(id)).unwrap().unwrap();
+    assert_eq!((over.state, over.cause.as_deref()), (State::Closed, Some("due")));
+}
