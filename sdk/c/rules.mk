@@ -11,6 +11,8 @@ KIND := $(shell sed -n 's/^kind *= *"\([^"]*\)".*/\1/p' plugin.toml)
 CLANG ?= $(firstword $(shell command -v clang-16 clang 2>/dev/null))
 CLANGXX ?= $(firstword $(shell command -v clang++-16 clang++ 2>/dev/null))
 WASM_LD ?= $(firstword $(shell command -v wasm-ld-16 wasm-ld 2>/dev/null))
+# clang takes a linker that it does not know by its full path alone.
+LINKER = $(shell command -v $(WASM_LD) 2>/dev/null)
 
 GENERATED := $(SDK)/generated/$(KIND)
 # Of each kind by itself: what one has compiled is of no use to the other.
@@ -36,7 +38,7 @@ all: $(NAME).wasm
 APT := on Debian and Ubuntu: apt install clang-16 lld-16 wasi-libc libclang-rt-16-dev-wasm32
 tools:
 	@test -n "$(CLANG)" || { echo "clang is not there; $(APT)"; exit 1; }
-	@test -n "$(WASM_LD)" || { echo "wasm-ld is not there; $(APT)"; exit 1; }
+	@test -n "$(LINKER)" || { echo "$(or $(WASM_LD),wasm-ld) is not there; $(APT)"; exit 1; }
 	@test -e /usr/include/wasm32-wasi/stdlib.h -o -n "$(WASI_SYSROOT)" || { echo "the C library for WebAssembly is not there; $(APT) (or WASI_SYSROOT=folder)"; exit 1; }
 ifneq ($(HAS_CPP),)
 	@test -n "$(CLANGXX)" -a -e /usr/include/wasm32-wasi/c++/v1/string -o -n "$(WASI_SYSROOT)" || { echo "the C++ library for WebAssembly is not there; $(APT) libc++-16-dev-wasm32 libc++abi-16-dev-wasm32"; exit 1; }
@@ -50,7 +52,7 @@ endif
 # import.
 $(NAME).wasm: $(OBJECTS)
 	$(if $(HAS_CPP),$(CLANGXX) -stdlib=libc++,$(CLANG)) $(filter --target=% --sysroot=%,$(WASM_FLAGS)) \
-	  -mexec-model=reactor -fuse-ld=$(WASM_LD) -Wl,--strip-all \
+	  -mexec-model=reactor -fuse-ld=$(LINKER) -Wl,--strip-all \
 	  $^ $(GENERATED)/plugin_component_type.o -o $@
 
 $(BUILD)/wasm/sdk/plugin.o: $(GENERATED)/plugin.c | tools

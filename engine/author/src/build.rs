@@ -46,7 +46,7 @@ pub struct Built {
 /// [`Error`], which says what to do.
 pub fn build(project: &Path, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Built, Error> {
     let manifest = Manifest::read(project)?;
-    let tools = Tools::of(project, manifest.language)?;
+    let tools = Tools::of(project)?;
     tools.check(manifest.language)?;
     for program in manifest.steps.iter().filter_map(|step| step.first()) {
         tools.require(program)?;
@@ -119,7 +119,7 @@ pub fn native_tests(
     if manifest.test.is_empty() {
         return Ok(());
     }
-    let tools = Tools::of(project, manifest.language)?;
+    let tools = Tools::of(project)?;
     // What links them is not named in a step.
     let linker = matches!(manifest.language, Language::Rust | Language::C | Language::Cpp).then_some("cc");
     let programs = manifest.test.iter().filter_map(|step| step.first().map(String::as_str));

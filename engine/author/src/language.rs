@@ -141,11 +141,11 @@ const TOOLS: &[(&[&str], &str)] = &[
     (&["componentize-qjs", "esbuild", "tsc"], "run `npm install` in the project's folder"),
     (
         &["node", "npm", "npx"],
-        "install Node.js 20 or newer, on Debian and Ubuntu with `apt install nodejs npm`",
+        "install Node.js 18 or newer, on Debian and Ubuntu with `apt install nodejs npm`",
     ),
     (
         &["clang-16", "clang++-16", "clang", "clang++", "wasm-ld-16", "wasm-ld"],
-        "it compiles C for WebAssembly; on Debian and Ubuntu run `apt install clang-16 lld-16 wasi-libc \
+        "it compiles C for WebAssembly; on Debian and Ubuntu run `apt install make gcc g++ clang-16 lld-16 wasi-libc \
          libclang-rt-16-dev-wasm32 libc++-16-dev-wasm32 libc++abi-16-dev-wasm32`",
     ),
     (
@@ -160,7 +160,7 @@ const TOOLS: &[(&[&str], &str)] = &[
     ),
     (
         &["zig"],
-        "run `python3 -m venv .venv && .venv/bin/pip install ziglang` and `ln -s ../lib/python3*/site-packages/ziglang/zig .venv/bin/zig` \
+        "run `python3 -m venv .venv && .venv/bin/pip install ziglang==0.17.0` and `ln -s ../lib/python3*/site-packages/ziglang/zig .venv/bin/zig` \
          in the project's folder, or get it from https://ziglang.org/download",
     ),
     (&["go"], "install Go 1.24 or newer from https://go.dev/dl"),

@@ -22,9 +22,8 @@ pub(crate) struct Tools {
 }
 
 impl Tools {
-    /// The project's own tools first, then those of `PATH`; for languages that
-    /// are linked by it, Rust's component linker last.
-    pub(crate) fn of(project: &Path, language: Language) -> Result<Self, Error> {
+    /// The project's own tools first, then those of `PATH`.
+    pub(crate) fn of(project: &Path) -> Result<Self, Error> {
         let project = project.canonicalize().map_err(|error| Error::File {
             path: project.to_owned(),
             why: format!("cannot find it: {error}"),
@@ -33,15 +32,7 @@ impl Tools {
         if let Some(path) = std::env::var_os("PATH") {
             places.extend(std::env::split_paths(&path));
         }
-        let mut tools = Self { project, path: OsString::new() };
-        tools.path = std::env::join_paths(&places).unwrap_or_default();
-        if matches!(language, Language::C | Language::Cpp | Language::Zig)
-            && let Some(linker) = tools.rust_linkers()
-        {
-            places.push(linker);
-            tools.path = std::env::join_paths(&places).unwrap_or_default();
-        }
-        Ok(tools)
+        Ok(Self { project, path: std::env::join_paths(&places).unwrap_or_default() })
     }
 
     /// Where a program is.
@@ -119,15 +110,6 @@ impl Tools {
         }
     }
 
-    /// The folder of the linkers that came with Rust, of which one makes
-    /// components of what any language compiles.
-    fn rust_linkers(&self) -> Option<PathBuf> {
-        let root = PathBuf::from(self.asked("rustc", &["--print", "sysroot"])?);
-        let version = self.asked("rustc", &["-vV"])?;
-        let host = version.lines().find_map(|line| line.strip_prefix("host: "))?;
-        Some(root.join("lib/rustlib").join(host).join("bin")).filter(|folder| folder.is_dir())
-    }
-
     /// What a program answers on its standard output.
     fn asked(&self, program: &str, arguments: &[&str]) -> Option<String> {
         let output = self.command(&self.find(program)?).args(arguments).stdin(Stdio::null()).output().ok()?;
@@ -167,7 +149,7 @@ mod tests {
 
     fn run(step: &[&str]) -> (Result<(), Error>, Vec<String>) {
         let folder = tempfile::tempdir().unwrap();
-        let tools = Tools::of(folder.path(), Language::Python).unwrap();
+        let tools = Tools::of(folder.path()).unwrap();
         let mut lines = Vec::new();
         let step: Vec<_> = step.iter().map(|word| (*word).to_owned()).collect();
         let result = tools.run(&step, &mut |line| lines.push(line.to_owned()));
@@ -197,7 +179,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let own = folder.path().join("node_modules/.bin/echo");
         crate::folder::write(&own, b"").unwrap();
-        let tools = Tools::of(folder.path(), Language::JavaScript).unwrap();
+        let tools = Tools::of(folder.path()).unwrap();
         assert_eq!(tools.find("echo"), Some(own.canonicalize().unwrap()));
     }
 }

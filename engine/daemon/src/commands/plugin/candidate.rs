@@ -88,7 +88,7 @@ impl Candidate {
     /// When it is no plugin, or cannot run on this engine whatever it is granted.
     pub(super) fn examined(&self, places: &Places, quiet: bool) -> Result<Inspection, String> {
         if !quiet {
-            say_progress(&format!("compiling {} ({})", self.name, super::inspect::human(self.wasm.len())));
+            say_progress(&format!("compiling {}, {}", self.name, super::inspect::human(self.wasm.len())));
         }
         let cache = apart::cache(places.compiled());
         let refused = |error: &dyn std::fmt::Display| format!("{}: {error}", self.file.display());

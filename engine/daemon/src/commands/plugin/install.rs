@@ -154,7 +154,7 @@ impl Told<'_> {
         }
         let how = if *fresh { "is installed" } else { "was installed already" };
         let mut text = format!(
-            "{name} {how}: {} ({}, {kind})\nsha256 {}\n",
+            "{name} {how}: {}, {}, {kind}\nsha256 {}\n",
             path.display(),
             human(size),
             inspection.digest

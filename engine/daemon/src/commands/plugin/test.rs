@@ -136,7 +136,11 @@ pub fn subject(stage: &Stage, file: &Path, bytes: Vec<u8>) -> Result<Subject, St
     /// From this size on compiling is felt.
     const LARGE: usize = 1 << 20;
     if bytes.len() > LARGE && !stage.knows(&bytes) {
-        eprintln!("riposte: compiling {} MiB; the next run finds it compiled", bytes.len() >> 20);
+        // A build in Python or JavaScript makes other bytes each time.
+        eprintln!(
+            "riposte: compiling {} MiB, once for these bytes: `riposte plugin test --no-build` finds them compiled",
+            bytes.len() >> 20
+        );
     }
     let size = bytes.len();
     stage
