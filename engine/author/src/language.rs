@@ -92,8 +92,13 @@ impl Language {
         match self {
             Self::Python => Some("python3 -m venv .venv && .venv/bin/pip install -r requirements.txt"),
             Self::Rust => Some("rustup target add wasm32-unknown-unknown"),
+            Self::C => Some("apt install make gcc clang-16 lld-16 wasi-libc libclang-rt-16-dev-wasm32"),
+            Self::Cpp => Some(
+                "apt install make gcc g++ clang-16 lld-16 wasi-libc libclang-rt-16-dev-wasm32 \
+                 libc++-16-dev-wasm32 libc++abi-16-dev-wasm32",
+            ),
             // The first build of the two runs `npm install` by itself.
-            Self::JavaScript | Self::TypeScript | Self::C | Self::Cpp | Self::Zig | Self::Go => None,
+            Self::JavaScript | Self::TypeScript | Self::Zig | Self::Go => None,
         }
     }
 

@@ -89,8 +89,11 @@ fn worlds(resolve: &Resolve, package: PackageId) -> Vec<String> {
     package.map(|package| package.worlds.keys().cloned().collect()).unwrap_or_default()
 }
 
-/// Whether the module carries its world, as a linker wrote it.
-pub(crate) fn describes_itself(module: &[u8]) -> bool {
+/// Whether the module carries its world, as a linker wrote it. Another one
+/// beside it would not fit: it is narrowed to what is declared, and not to what
+/// is called.
+#[must_use]
+pub fn describes_itself(module: &[u8]) -> bool {
     contains(module, b"component-type")
 }
 

@@ -87,7 +87,10 @@ impl<'a> Report<'a> {
             warnings.push("it imports wasi:sockets, which is there and reaches nothing".to_owned());
         }
         if size > LARGE {
-            warnings.push(format!("it has {}, and is compiled at every start of a new host", human(size)));
+            warnings.push(format!(
+                "it has {}, and compiling it takes a while: `riposte plugin install` does so before an alert needs it",
+                human(size)
+            ));
         }
         Self {
             file,

@@ -25,7 +25,7 @@ pub struct Wrap {
     /// The core module, a .wasm file
     #[arg(value_name = "CORE.wasm")]
     pub file: PathBuf,
-    /// The WIT of its world: a folder with the package, or a file [default: riposte/world, when it is there, or what the module carries]
+    /// The WIT of its world: a folder with the package, or a file [default: what the module carries, or riposte/world]
     #[arg(long, value_name = "DIR")]
     pub wit: Option<PathBuf>,
     /// The world in it [default: the only one]
@@ -68,8 +68,10 @@ fn wrapped(args: &Wrap) -> Result<(PathBuf, usize), String> {
         files::read_at_most(path, LARGEST).map_err(|error| format!("cannot read {}: {error}", path.display()))
     };
     let module = read(&args.file)?;
+    let of_project =
+        || Some(PathBuf::from(WORLD)).filter(|world| !wrap::describes_itself(&module) && world.is_dir());
     let wrap = wrap::Wrap {
-        wit: args.wit.clone().or_else(|| Some(PathBuf::from(WORLD)).filter(|world| world.is_dir())),
+        wit: args.wit.clone().or_else(of_project),
         world: args.world.clone(),
         adapter: args.adapter.as_deref().map(read).transpose()?,
         realloc_via_memory_grow: args.realloc_via_memory_grow,
