@@ -147,6 +147,51 @@ fn what_is_needed_stays_and_what_is_in_force_is_undone_first() {
 }
 
 #[test]
+fn what_another_of_the_same_bytes_has_in_force_is_left_alone() {
+    let host = Host::new();
+    host.configure("");
+    host.write("block.wasm", riposte_hostile::component("ungranted"));
+    let command = installed(&host, "block.wasm", &[])["command"].as_str().unwrap().to_owned();
+    installed(&host, "block.wasm", &["--name", "spare"]);
+    configure(&host, &command);
+    let engine = host.start(&[]);
+    host.alerts(&[sshd(1, "198.18.0.1")]);
+    until("it is in force", || host.count("in-force") == 1);
+    let removed = host.riposte(&["plugin", "remove", "spare", "--undo"]);
+    assert!(removed.code == 0 && !removed.out.contains("undone"), "{removed:?}");
+    assert_eq!(host.count("in-force"), 1);
+    engine.stop();
+}
+
+#[test]
+fn what_cannot_be_known_is_said_and_stays() {
+    let host = Host::new();
+    host.configure("");
+    host.write("block.wasm", riposte_hostile::component("ungranted"));
+    installed(&host, "block.wasm", &[]);
+    // Which commands run it cannot be told.
+    let folder = host.path("etc.d");
+    fs::create_dir(&folder).unwrap();
+    std::os::unix::fs::symlink("/nonexistent", folder.join("a.conf")).unwrap();
+    let config = folder.display().to_string();
+    let remove = |more: &[&str]| {
+        let (binary, home) = (riposte_tests::binary(), host.path(""));
+        let mut command = host.command(binary);
+        command.args(["plugin", "remove", "block", "--config", &config, "--home"]).arg(home).args(more);
+        command.output().unwrap()
+    };
+    let refused = remove(&[]);
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && said.contains("is not known"), "{said}");
+    // One that cannot be read hides no other.
+    fs::create_dir(host.path("state/plugins/broken.wasm")).unwrap();
+    let list = host.riposte(&["plugin", "list", "--json"]);
+    assert!(list.code == 1 && list.err.contains("broken.wasm"), "{list:?}");
+    assert_eq!(list.json()[0]["name"], "block");
+    assert!(remove(&["--force"]).status.success());
+}
+
+#[test]
 fn a_name_that_is_taken_is_refused_with_the_way_out() {
     let host = Host::new();
     host.configure("");

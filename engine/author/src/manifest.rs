@@ -70,6 +70,10 @@ impl Manifest {
         if !is_name(name) {
             return Err(error(raw.name.span(), Error::Name(name.clone()).to_string()));
         }
+        if !is_version(raw.version.get_ref()) {
+            let what = "version is 1 to 64 letters, digits and signs without blanks, such as \"0.1.0\"";
+            return Err(error(raw.version.span(), what.to_owned()));
+        }
         let language = Language::named(raw.language.get_ref()).ok_or_else(|| {
             let known: Vec<_> = Language::ALL.iter().map(|language| language.as_str()).collect();
             let what = format!(
@@ -114,7 +118,7 @@ impl Manifest {
         let plain = |steps: Vec<Spanned<Vec<String>>>| steps.into_iter().map(Spanned::into_inner).collect();
         Ok(Self {
             name: name.clone(),
-            version: raw.version,
+            version: raw.version.into_inner(),
             language,
             kind,
             capabilities,
@@ -138,6 +142,12 @@ pub fn is_name(name: &str) -> bool {
     (1..=64).contains(&name.len())
         && name.bytes().all(plain)
         && name.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric)
+}
+
+/// Whether a version may be written so: it is kept with what is installed, and
+/// shown on terminals.
+fn is_version(version: &str) -> bool {
+    (1..=64).contains(&version.len()) && version.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// Something that a response can be granted: an interface of the WIT, or `http`
@@ -211,7 +221,7 @@ impl Eq for Capability {}
 struct Raw {
     name: Spanned<String>,
     #[serde(default = "first_version")]
-    version: String,
+    version: Spanned<String>,
     language: Spanned<String>,
     kind: Spanned<String>,
     #[serde(default)]
@@ -228,8 +238,8 @@ struct RawBuild {
     test: Vec<Spanned<Vec<String>>>,
 }
 
-fn first_version() -> String {
-    "0.1.0".to_owned()
+fn first_version() -> Spanned<String> {
+    Spanned::new(0..0, "0.1.0".to_owned())
 }
 
 /// The parser's words, with an example for what is most often missing.
@@ -302,6 +312,9 @@ test = [["cargo", "test"]]
             ("target/block.wasm", "block.o", 9, "a .wasm file"),
             ("test = ", "tests = ", 10, "unknown field `tests`"),
             ("version = \"1.2.3\"", "version =", 2, "string"),
+            ("1.2.3", "1\\u001b[2J", 2, "such as \"0.1.0\""),
+            ("1.2.3", "1\\nmore", 2, "such as \"0.1.0\""),
+            ("1.2.3", &"1".repeat(70_000), 2, "such as \"0.1.0\""),
         ] {
             let text = GOOD.replacen(from, to, 1);
             let Err(Error::Manifest { line: found, what, .. }) = parse(&text) else {

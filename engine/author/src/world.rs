@@ -55,6 +55,7 @@ pub fn text(kind: Kind, capabilities: &[Capability]) -> String {
 /// [`Error::File`], or [`Error::World`], which no manifest should lead to.
 pub fn write(project: &Path, manifest: &Manifest) -> Result<(), Error> {
     let at = project.join(FOLDER);
+    folder::no_link(project, &Path::new(FOLDER).join("deps"))?;
     let packages = packages(&manifest.capabilities);
     for (path, bytes) in sources::beneath("wit").filter(|(path, _)| has_extension(path)) {
         let place = match path.strip_prefix("deps/") {
@@ -64,7 +65,9 @@ pub fn write(project: &Path, manifest: &Manifest) -> Result<(), Error> {
             Some(_) => continue,
             None => format!("active-response/{path}"),
         };
-        folder::write(&at.join("deps").join(place), bytes)?;
+        let place = Path::new("deps").join(place);
+        folder::no_link(&at, &place)?;
+        folder::write(&at.join(place), bytes)?;
     }
     // What an earlier manifest needed.
     for held in folder::names(&at.join("deps")) {
@@ -72,6 +75,7 @@ pub fn write(project: &Path, manifest: &Manifest) -> Result<(), Error> {
             folder::remove(&at.join("deps").join(held))?;
         }
     }
+    folder::no_link(&at, Path::new("world.wit"))?;
     folder::write(&at.join("world.wit"), text(manifest.kind, &manifest.capabilities).as_bytes())?;
     read(&at).map(|_| ())
 }
@@ -138,6 +142,28 @@ mod tests {
                 assert!(imports.iter().any(|import| import.contains(wanted)), "{wanted}: {imports:?}");
             }
             write(folder.path(), &manifest(kind, &Capability::all().collect::<Vec<_>>())).unwrap();
+        }
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test makes links")]
+    fn nothing_is_removed_or_written_through_a_link() {
+        for link in ["riposte", "riposte/world", "riposte/world/deps", "riposte/world/world.wit"] {
+            let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+            let kept = elsewhere.path().join("deps/mine/kept.wit");
+            let also = elsewhere.path().join("mine/kept.wit");
+            for path in [&kept, &also] {
+                folder::write(path, b"mine").unwrap();
+            }
+            let link = folder.path().join(link);
+            std::fs::create_dir_all(link.parent().unwrap()).unwrap();
+            let to = if link.ends_with("world.wit") { also.clone() } else { elsewhere.path().to_owned() };
+            std::os::unix::fs::symlink(to, &link).unwrap();
+            let error = write(folder.path(), &manifest(Kind::Oneshot, &[])).unwrap_err();
+            assert!(error.to_string().contains("it is a link"), "{error}");
+            for path in [&kept, &also] {
+                assert_eq!(folder::read(path, 10).unwrap(), b"mine", "{}", path.display());
+            }
         }
     }
 

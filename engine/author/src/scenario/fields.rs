@@ -1,6 +1,7 @@
 //! JSON whose every value knows where it stands, so that what is wrong can be
 //! said with file, line, scenario and field.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::Path;
 use std::rc::Rc;
@@ -115,10 +116,11 @@ impl<'a> Field<'a> {
     pub(super) fn members(&self) -> Result<Vec<(String, Self)>> {
         let Members(found) = self.as_a("an object: {...}")?;
         let mut members: Vec<(String, Self)> = Vec::new();
+        let mut known = HashSet::new();
         for (name, raw) in found {
             let within = if self.name.is_empty() { name.clone() } else { format!("{}.{name}", self.name) };
             let field = Self { raw: raw.get(), name: within, ..self.clone() };
-            if members.iter().any(|(known, _)| *known == name) {
+            if !known.insert(name.clone()) {
                 return Err(field.wrong("it stands here twice: leave one"));
             }
             members.push((name, field));

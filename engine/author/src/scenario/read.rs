@@ -1,6 +1,6 @@
 //! From files to scenarios.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -57,9 +57,10 @@ pub(super) fn parse(file: &Path, text: &str) -> Result<Vec<Scenario>> {
     let whole = Field::whole(file, text)?;
     let listed = whole.object(&["scenarios"])?;
     let mut scenarios: Vec<Scenario> = Vec::new();
+    let mut known = HashSet::new();
     for field in listed.need("scenarios")?.list()? {
         let scenario = scenario(file, &field)?;
-        if scenarios.iter().any(|known| known.name == scenario.name) {
+        if !known.insert(scenario.name.clone()) {
             return Err(field
                 .of(&scenario.name)
                 .wrong("another scenario of this file has this name: change one"));

@@ -1,6 +1,7 @@
 //! Requests to a network that is only played.
 
 use std::fmt;
+use std::pin::pin;
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body as HttpBody, Bytes};
@@ -64,13 +65,22 @@ impl Rehearsal {
     where
         B: HttpBody<Data = Bytes, Error = Failed> + Send,
     {
-        let body = body.collect().await?.to_bytes().to_vec();
+        let denied = |refusal| Failed { cause: Cause::Denied, refusal };
+        let mut body = pin!(body);
+        let mut bytes = Vec::new();
+        self.keep(0).map_err(denied)?;
+        while let Some(frame) = body.frame().await {
+            if let Ok(data) = frame?.into_data() {
+                self.keep(data.len()).map_err(denied)?;
+                bytes.extend_from_slice(&data);
+            }
+        }
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
         let line = format!("{} {place}{path}", parts.method);
         let headers = parts.headers.iter().filter(|(name, _)| *name != LENGTH).map(|(name, value)| {
             (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
         });
-        let request = Request { line, headers: headers.collect(), body };
+        let request = Request { line, headers: headers.collect(), body: bytes };
         let arranged = {
             let mut played = self.played();
             let short = format!("{SEND} {}", request.line);

@@ -76,6 +76,12 @@ impl Called {
     }
 }
 
+/// Most that is kept of what a component asks, in bytes: one that asks without
+/// end would else take the memory of this machine.
+const KEPT: usize = 64 << 20;
+/// What keeping any call takes beside its text.
+const EACH: usize = 128;
+
 /// The played host.
 #[derive(Default)]
 pub struct Rehearsal {
@@ -89,6 +95,8 @@ struct Played {
     /// How often each arranged answer was given.
     given: BTreeMap<String, usize>,
     calls: Vec<Called>,
+    /// How many bytes are kept of this scene.
+    kept: usize,
     /// What is held, by interface and target.
     held: BTreeSet<(String, Vec<u8>)>,
     values: BTreeMap<String, Vec<u8>>,
@@ -112,6 +120,7 @@ impl Rehearsal {
     ///
     /// What was arranged, or what every host would say to such a call.
     pub fn call<T: Value>(&self, session: &Session, name: &str, arguments: &[&[u8]]) -> Result<T, Said> {
+        self.keep(arguments.iter().map(|argument| argument.len()).sum())?;
         let mut text = name.to_owned();
         for argument in arguments {
             text.push(' ');
@@ -134,6 +143,20 @@ impl Rehearsal {
                 T::of(self.usual(name, arguments)?).ok_or_else(|| unfit(name))
             }
         }
+    }
+
+    /// Makes sure that so many bytes more may be kept.
+    fn keep(&self, bytes: usize) -> Result<(), Refusal> {
+        let mut played = self.played();
+        // A value is kept beside the call that set it.
+        played.kept = played.kept.saturating_add(EACH).saturating_add(bytes.saturating_mul(2));
+        if played.kept <= KEPT {
+            return Ok(());
+        }
+        Err(Refusal::denied(format!(
+            "more than {} MiB were asked of the host in this scenario: ask for less",
+            KEPT >> 20
+        )))
     }
 
     /// What stands in the place of the component's folders.

@@ -113,3 +113,21 @@ fn every_function_has_its_kind() {
         assert_eq!(super::function(function.name).unwrap().kind, function.kind);
     }
 }
+
+#[test]
+fn what_is_asked_without_end_takes_no_memory_without_end() {
+    let (host, session) = (Rehearsal::default(), session(Phase::Effects));
+    let large = vec![b'x'; 1 << 20];
+    let set = || host.call::<()>(&session, "state.set", &[b"k", &large]);
+    let refused = (0..200).find_map(|_| set().err()).expect("200 MiB were kept");
+    assert_eq!(refused.kind, "denied");
+    assert!(refused.message.contains("64 MiB"), "{refused}");
+    assert!(texts(&host).iter().map(String::len).sum::<usize>() <= KEPT);
+    // Neither do many that are small.
+    host.begin(Scene::default());
+    let blocked = || host.call::<bool>(&session, "firewall.blocked", &[b"192.0.2.7"]);
+    assert!((0..1_000_000).any(|_| blocked().is_err()));
+    // The next scene has its own.
+    host.begin(Scene::default());
+    assert_eq!(set(), Ok(()));
+}

@@ -124,7 +124,8 @@ impl Installed {
         let plugins = places.plugins();
         let versions = plugins.join(VERSIONS);
         folder(&versions)?;
-        let path = versions.join("lock");
+        // No component can be called so.
+        let path = versions.join(".lock");
         #[expect(clippy::disallowed_methods, reason = "this module owns the installed components")]
         let lock =
             std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
@@ -413,6 +414,17 @@ mod tests {
         let refused = installed.switch(&one, &one.earlier[0]).unwrap_err().to_string();
         assert!(refused.contains("was changed"), "{refused}");
         assert_eq!(std::fs::read(installed.path(&name)).unwrap(), b"by hand");
+    }
+
+    #[test]
+    fn every_name_has_its_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let installed = Installed::to_change(&Places::new(Some(dir.path()), None, &[])).unwrap();
+        for name in ["lock", "versions", "record.json", "a.b"] {
+            let name: Name = name.parse().unwrap();
+            installed.put(&name, b"a", version(b"a")).unwrap();
+            assert_eq!(installed.one(&name).unwrap().unwrap().name, name);
+        }
     }
 
     #[test]

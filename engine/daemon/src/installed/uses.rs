@@ -83,14 +83,20 @@ impl InForce {
     }
 
     /// The entries that a component made: by the executable of their command,
-    /// or by one of these versions.
+    /// since the same bytes may be installed under two names; where that cannot
+    /// be told, by one of these versions.
     pub fn of<'a>(&'a self, name: &'a Name, versions: &'a [&str]) -> impl Iterator<Item = &'a Entry> {
         self.entries.iter().filter(move |entry| {
-            entry.digest.as_deref().is_some_and(|digest| versions.contains(&digest))
-                || Command::from_stored(&entry.definition)
-                    .is_ok_and(|command| command.executable.strip_suffix(".wasm").unwrap_or(&command.executable) == name.as_str())
-                    // A built-in of that name made it before this was installed.
-                    && !entry.digest.as_deref().is_some_and(is_built_in)
+            let digest = entry.digest.as_deref();
+            let of_version = digest.is_some_and(|digest| versions.contains(&digest));
+            match Command::from_stored(&entry.definition) {
+                Ok(command) => {
+                    let named = command.executable.strip_suffix(".wasm").unwrap_or(&command.executable);
+                    // Or a built-in of that name made it before this was installed.
+                    named == name.as_str() && (of_version || !digest.is_some_and(is_built_in))
+                }
+                Err(_) => of_version,
+            }
         })
     }
 }

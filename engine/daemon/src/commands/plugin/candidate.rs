@@ -1,6 +1,5 @@
 //! What is to be installed: a file, or what a project's folder builds.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use riposte_author::Manifest;
@@ -8,6 +7,7 @@ use riposte_policy::grant::Digest;
 use riposte_runtime::Inspection;
 
 use super::{build, say_progress};
+use crate::files;
 use crate::installed::{Name, NotAName, Version, apart, file};
 use crate::places::Places;
 
@@ -63,8 +63,8 @@ impl Candidate {
                 let artifact = folder.join(&manifest.artifact);
                 if !artifact.is_file() {
                     return Err(format!(
-                        "{} is another user's, whose build does not run as root: run `riposte plugin build` as that \
-                         user, then this again",
+                        "{} is another user's, or others may write to it or its plugin.toml, and such a build does not run \
+                         as root: run `riposte plugin build` as its user, then this again",
                         folder.display()
                     ));
                 }
@@ -116,6 +116,36 @@ impl Candidate {
 /// Whether this is root, and the project somebody else's: its build would run
 /// with more rights than who wrote it has.
 fn of_another(folder: &Path) -> bool {
-    let owner = std::fs::metadata(folder).map_or(0, |found| found.uid());
-    rustix::process::geteuid().is_root() && owner != 0
+    rustix::process::geteuid().is_root() && others_write(folder)
+}
+
+/// Whether somebody else says what is built there. In a folder of everybody's,
+/// such as `/tmp`, the manifest may be anybody's, whoever owns the folder.
+fn others_write(folder: &Path) -> bool {
+    let manifest = folder.join(riposte_author::manifest::FILE);
+    [folder, &manifest].into_iter().any(|path| files::doubt_of_any(path, files::OTHERS).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test plays the other user")]
+    fn what_others_may_write_is_theirs() {
+        let folder = tempfile::tempdir().unwrap();
+        let manifest = folder.path().join("plugin.toml");
+        std::fs::write(&manifest, "").unwrap();
+        let others_write = |folder_mode: u32, manifest_mode: u32| {
+            for (path, mode) in [(folder.path(), folder_mode), (&manifest, manifest_mode)] {
+                std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+            }
+            super::others_write(folder.path())
+        };
+        assert!(!others_write(0o755, 0o644));
+        assert!(others_write(0o1777, 0o644));
+        assert!(others_write(0o755, 0o666));
+        assert!(others_write(0o775, 0o644));
+    }
 }

@@ -28,20 +28,26 @@ pub struct List {
 /// Lists them.
 pub fn list(args: &List) -> Exit {
     match listed(args) {
-        Ok(all) if args.json => ask::say(&Value::Array(all.iter().map(Row::json).collect())),
-        Ok(all) if all.is_empty() => {
-            ask::say_text("no component is installed; `riposte plugin install` installs one");
+        Ok((all, unread)) => {
+            if args.json {
+                ask::say(&Value::Array(all.iter().map(Row::json).collect()));
+            } else if all.is_empty() && unread.is_empty() {
+                ask::say_text("no component is installed; `riposte plugin install` installs one");
+            } else if !all.is_empty() {
+                ask::say_text(all.iter().map(Row::text).collect::<Vec<_>>().join("\n").trim_end());
+            }
+            unread.iter().for_each(|error| eprintln!("riposte: {error}"));
+            if unread.is_empty() { Exit::Done } else { Exit::Failed }
         }
-        Ok(all) => ask::say_text(all.iter().map(Row::text).collect::<Vec<_>>().join("\n").trim_end()),
         Err(error) => {
             ask::complain(args.json, &error);
-            return Exit::Failed;
+            Exit::Failed
         }
     }
-    Exit::Done
 }
 
-fn listed(args: &List) -> Result<Vec<Row>, String> {
+/// All that can be read, and what is wrong with the others.
+fn listed(args: &List) -> Result<(Vec<Row>, Vec<String>), String> {
     let (places, configs) = args.at.locate();
     let installed = Installed::to_read(&places);
     let uses = Uses::read(&places, &configs);
@@ -49,15 +55,22 @@ fn listed(args: &List) -> Result<Vec<Row>, String> {
         eprintln!("riposte: which commands use them is not known: {unread}");
     }
     let in_force = InForce::read(&places)?;
-    let mut all = Vec::new();
+    let (mut all, mut unread) = (Vec::new(), Vec::new());
     for name in installed.names().map_err(|error| error.to_string())? {
-        let Some(one) = installed.one(&name).map_err(|error| error.to_string())? else { continue };
+        let one = match installed.one(&name) {
+            Ok(Some(one)) => one,
+            Ok(None) => continue,
+            Err(error) => {
+                unread.push(error.to_string());
+                continue;
+            }
+        };
         let commands = uses.of(&name).map(|command| command.name.to_string()).collect();
         let count = |version: &Version| in_force.count(&version.sha256);
         let (now, earlier) = (count(&one.now), one.earlier.iter().map(count).collect());
         all.push(Row { one, commands, now, earlier });
     }
-    Ok(all)
+    Ok((all, unread))
 }
 
 /// One component.

@@ -88,6 +88,12 @@ fn prepared(
     let installed = Installed::to_change(places).map_err(|error| error.to_string())?;
     let one = there(&installed, &args.name)?;
     let uses = Uses::read(places, configs);
+    if let Some(unread) = uses.unread.as_ref().filter(|_| !args.force) {
+        return Err(Stays::Needed(format!(
+            "whether a command runs {} is not known, and it stays: {unread}; or add --force",
+            one.name
+        )));
+    }
     let named: Vec<_> =
         uses.of(&one.name).map(|command| format!("{} ({})", command.name, command.place)).collect();
     if !named.is_empty() && !args.force {

@@ -14,7 +14,7 @@ pub struct Rollback {
     /// What it is called
     pub name: Name,
     /// To this version: its SHA-256, or how that begins [default: the one that ran before]
-    #[arg(long, value_name = "DIGEST")]
+    #[arg(long, value_name = "DIGEST", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub to: Option<String>,
     #[command(flatten)]
     pub how: How,
@@ -30,7 +30,7 @@ fn rolled(args: &Rollback) -> Result<(), String> {
     let installed = Installed::to_change(&places).map_err(|error| error.to_string())?;
     let one = there(&installed, &args.name)?;
     let exchange = Exchange { installed: &installed, one: &one, places: &places };
-    if args.to.as_ref().is_some_and(|to| one.now.sha256.starts_with(&to.to_ascii_lowercase())) {
+    if args.to.as_deref().is_some_and(|to| begins(&one.now, to)) {
         return exchange.same(&args.how);
     }
     let to = chosen(&one, args.to.as_deref())?;
@@ -52,8 +52,7 @@ fn chosen<'a>(one: &'a One, to: Option<&str>) -> Result<&'a Version, String> {
             format!("{name} has no other version; `riposte plugin update` installs one from its file")
         });
     };
-    let to = to.to_ascii_lowercase();
-    let mut meant = one.earlier.iter().filter(|version| version.sha256.starts_with(&to));
+    let mut meant = one.earlier.iter().filter(|version| begins(version, to));
     match (meant.next(), meant.next()) {
         (Some(version), None) => Ok(version),
         (found, _) => {
@@ -67,6 +66,10 @@ fn chosen<'a>(one: &'a One, to: Option<&str>) -> Result<&'a Version, String> {
             Err(format!("{why}; of {name} are kept: {kept}"))
         }
     }
+}
+
+fn begins(version: &Version, to: &str) -> bool {
+    version.sha256.starts_with(&to.to_ascii_lowercase())
 }
 
 /// It was a plugin when it was installed, of the engine of that time.
