@@ -42,7 +42,8 @@ pub(crate) fn no_link(project: &Path, below: &Path) -> Result<(), Error> {
     for part in below {
         path.push(part);
         if path.is_symlink() {
-            let why = "it is a link, and this program writes and removes what is here: remove the link".to_owned();
+            let why =
+                "it is a link, and this program writes and removes what is here: remove the link".to_owned();
             return Err(Error::File { path, why });
         }
     }
