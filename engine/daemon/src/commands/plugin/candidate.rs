@@ -128,7 +128,6 @@ fn others_write(folder: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::os::unix::fs::PermissionsExt;
 
     #[test]
