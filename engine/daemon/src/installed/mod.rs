@@ -191,10 +191,11 @@ impl Installed {
         let kept = self.kept(name);
         folder(&kept)?;
         let mut order = vec![version];
-        if let Some(before) = self.one(name)? {
-            self.keep_by_hand(&before)?;
-            order.push(before.now);
-            order.extend(before.earlier);
+        let before = self.one(name)?;
+        if let Some(before) = &before {
+            self.keep_by_hand(before)?;
+            order.push(before.now.clone());
+            order.extend(before.earlier.iter().cloned());
         }
         let mut seen = std::collections::HashSet::new();
         order.retain(|version| seen.insert(version.sha256.clone()));
@@ -202,8 +203,17 @@ impl Installed {
         if let Some(version) = order.first() {
             write(&self.version(name, version), wasm)?;
         }
-        Record { versions: order }.write(&kept)?;
+        // The record comes last: a crash before it leaves what ran until then as
+        // the one to go back to, never a version that has not run.
         write(&self.path(name), wasm)?;
+        if let Err(error) = (Record { versions: order }).write(&kept) {
+            // What ran is to run on, as the error says.
+            match &before {
+                Some(one) => write(&self.path(name), &self.kept_bytes(one, &one.now)?)?,
+                None => drop(rustix::fs::unlink(self.path(name))),
+            }
+            return Err(error);
+        }
         for version in dropped {
             // What stays lies there unused.
             let _ = rustix::fs::unlink(self.version(name, &version));
@@ -414,6 +424,29 @@ mod tests {
         let refused = installed.switch(&one, &one.earlier[0]).unwrap_err().to_string();
         assert!(refused.contains("was changed"), "{refused}");
         assert_eq!(std::fs::read(installed.path(&name)).unwrap(), b"by hand");
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test plays the crash, and the disk")]
+    fn what_did_not_get_its_record_is_nothing_to_go_back_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let installed = Installed::to_change(&Places::new(Some(dir.path()), None, &[])).unwrap();
+        let name: Name = "block".parse().unwrap();
+        let hex = |wasm: &[u8]| digest(wasm).to_string();
+        for wasm in [b"a", b"b"] {
+            installed.put(&name, wasm, version(wasm)).unwrap();
+        }
+        // Killed before the record was written.
+        std::fs::write(installed.path(&name), b"c").unwrap();
+        let one = installed.one(&name).unwrap().unwrap();
+        assert_eq!(digests(&one), (hex(b"c"), vec![hex(b"b"), hex(b"a")]));
+        installed.switch(&one, &one.earlier[0]).unwrap();
+        // No record can be written: a folder stands in its place.
+        let record = installed.kept(&name).join("record.json");
+        std::fs::remove_file(&record).unwrap();
+        std::fs::create_dir_all(record.join("x")).unwrap();
+        assert!(installed.put(&name, b"d", version(b"d")).is_err());
+        assert_eq!(std::fs::read(installed.path(&name)).unwrap(), b"b", "what ran still does");
     }
 
     #[test]
