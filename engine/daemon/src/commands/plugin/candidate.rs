@@ -1,5 +1,6 @@
 //! What is to be installed: a file, or what a project's folder builds.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use riposte_author::Manifest;
@@ -63,7 +64,7 @@ impl Candidate {
                 let artifact = folder.join(&manifest.artifact);
                 if !artifact.is_file() {
                     return Err(format!(
-                        "{} is another user's, or others may write to it or its plugin.toml, and such a build does not run \
+                        "{} or something in it is another user's, or others may write to it, and such a build does not run \
                          as root: run `riposte plugin build` as its user, then this again",
                         folder.display()
                     ));
@@ -119,11 +120,33 @@ fn of_another(folder: &Path) -> bool {
     rustix::process::geteuid().is_root() && others_write(folder)
 }
 
-/// Whether somebody else says what is built there. In a folder of everybody's,
-/// such as `/tmp`, the manifest may be anybody's, whoever owns the folder.
+/// Whether somebody else says what is built there: who owns or may write the
+/// folder, anything in it (a build runs its sources, tools and scripts too), or a
+/// folder above it, where another could be put in its place.
 fn others_write(folder: &Path) -> bool {
-    let manifest = folder.join(riposte_author::manifest::FILE);
-    [folder, &manifest].into_iter().any(|path| files::doubt_of_any(path, files::OTHERS).is_some())
+    let Ok(folder) = folder.canonicalize() else { return true };
+    let doubt = |path: &Path| files::doubt_of_any(path, files::OTHERS).is_some();
+    // In a folder of everybody's with the sticky bit, such as `/tmp`, each is
+    // renamed by its owner only.
+    let sticky = |path: &Path| {
+        std::fs::metadata(path).is_ok_and(|found| found.uid() == 0 && found.mode() & 0o1000 != 0)
+    };
+    if folder.ancestors().skip(1).any(|above| doubt(above) && !sticky(above)) {
+        return true;
+    }
+    let mut left = vec![folder];
+    while let Some(path) = left.pop() {
+        // A link is as good as what it leads to, and is not followed further.
+        if doubt(&path) {
+            return true;
+        }
+        let is_folder = path.symlink_metadata().is_ok_and(|found| found.is_dir());
+        if is_folder {
+            let Ok(held) = std::fs::read_dir(&path) else { return true };
+            left.extend(held.flatten().map(|held| held.path()));
+        }
+    }
+    false
 }
 
 #[cfg(test)]
@@ -146,5 +169,17 @@ mod tests {
         assert!(others_write(0o1777, 0o644));
         assert!(others_write(0o755, 0o666));
         assert!(others_write(0o775, 0o644));
+        // What a build runs besides.
+        let script = folder.path().join("riposte/sdk/build.mjs");
+        std::fs::create_dir_all(script.parent().unwrap()).unwrap();
+        std::fs::write(&script, "").unwrap();
+        assert!(!others_write(0o755, 0o644));
+        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o666)).unwrap();
+        assert!(others_write(0o755, 0o644));
+        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o644)).unwrap();
+        // Where another could be put in its place.
+        let inner = folder.path().join("riposte");
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(super::others_write(&inner));
     }
 }
