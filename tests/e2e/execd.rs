@@ -185,23 +185,35 @@ fn what_a_killed_engine_left_is_undone() {
 
 #[test]
 fn the_end_undoes_everything_in_order_and_is_wazuhs() {
-    let host =
-        agent("firewall-drop600 - firewall-drop - 600\nnote600 - note.sh - 600\nnote0 - note.sh - 0\n");
+    let host = agent(
+        "firewall-drop600 - firewall-drop - 600\nnote600 - note.sh - 600\nthen600 - then.sh - 600\nnote0 - note.sh - 0\n",
+    );
     host.program("note.sh", NOTE);
+    host.program("then.sh", NOTE);
     let engine = host.execd(&[]);
-    send(&host, &message("note600", "198.18.0.1"));
-    until("the first is in force", || host.count("in-force") == 1);
-    send(&host, &message("firewall-drop600", "198.18.0.2"));
-    until("the second is in force", || host.count("in-force") == 2);
-    send(&host, &message("note600", "198.18.0.3"));
-    until("the third is in force", || host.count("in-force") == 3);
+    let added = [
+        ("note600", "198.18.0.1"),
+        ("firewall-drop600", "198.18.0.2"),
+        ("note600", "198.18.0.3"),
+        ("then600", "198.18.0.1"),
+    ];
+    for (index, (command, srcip)) in added.into_iter().enumerate() {
+        send(&host, &message(command, srcip));
+        until("it is in force", || host.count("in-force") == index + 1);
+    }
     assert_eq!(engine.end("TERM"), Some(1));
     assert!(host.elements("drop4").is_empty());
-    assert_eq!(host.count("closed"), 3);
+    assert_eq!(host.count("closed"), 4);
     let told = host.read("told");
-    let deleted: Vec<_> = told.lines().filter(|line| line.contains(r#""command":"delete""#)).collect();
-    assert_eq!(deleted.len(), 2);
-    assert!(deleted[0].contains("198.18.0.1") && deleted[1].contains("198.18.0.3"), "{told}");
+    let deleted = |srcip: &str| -> Vec<_> {
+        told.lines()
+            .filter(|line| line.contains(r#""command":"delete""#) && line.contains(srcip))
+            .map(|line| if line.contains("bin/then.sh") { "then" } else { "note" })
+            .collect()
+    };
+    // What is on one target ends in its order; different targets at a time.
+    assert_eq!(deleted("198.18.0.1"), ["note", "then"], "{told}");
+    assert_eq!(deleted("198.18.0.3"), ["note"], "{told}");
     let lines = log(&host);
     let at = |text: &str| lines.iter().position(|line| line.starts_with(text)).unwrap();
     let begun = at("INFO: (1314): Shutdown received. Deleting responses.");
