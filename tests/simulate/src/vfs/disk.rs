@@ -248,16 +248,13 @@ impl State {
 
     // Contents.
 
-    /// How much of `into` was read; the rest is zeros.
-    pub(super) fn read(&mut self, inode: Inode, at: usize, into: &mut [u8]) -> Result<usize, c_int> {
+    /// What there is of so many bytes.
+    pub(super) fn read(&mut self, inode: Inode, at: usize, bytes: usize) -> Result<&[u8], c_int> {
         if self.dead || self.random_fault(self.faults.read) {
             return Err(ffi::SQLITE_IOERR_READ);
         }
         let there = self.files[inode].data().get(at..).unwrap_or_default();
-        let len = there.len().min(into.len());
-        into[..len].copy_from_slice(&there[..len]);
-        into[len..].fill(0);
-        Ok(len)
+        Ok(&there[..there.len().min(bytes)])
     }
 
     pub(super) fn write(&mut self, inode: Inode, at: usize, data: &[u8]) -> Result<(), c_int> {

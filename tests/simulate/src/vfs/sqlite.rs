@@ -333,17 +333,20 @@ unsafe extern "C" fn read(
     at: ffi::sqlite3_int64,
 ) -> c_int {
     let bytes = size(i64::from(bytes));
-    // SAFETY: an open file, and `bytes` of room, which may be uninitialised:
-    // they are written before they are seen as bytes.
-    let (handle, into) = unsafe {
-        std::ptr::write_bytes(into.cast::<u8>(), 0, bytes);
-        (handle(file), std::slice::from_raw_parts_mut(into.cast::<u8>(), bytes))
+    // SAFETY: an open file.
+    let handle = unsafe { handle(file) };
+    let mut state = handle.state();
+    let there = match state.read(handle.inode, size(at), bytes) {
+        Ok(there) => there,
+        Err(code) => return code,
     };
-    match handle.state().read(handle.inode, size(at), into) {
-        Ok(read) if read == bytes => ffi::SQLITE_OK,
-        Ok(_) => ffi::SQLITE_IOERR_SHORT_READ,
-        Err(code) => code,
+    // SAFETY: `bytes` of room, which nobody else has, and no more is written:
+    // what is there, and zeros after it.
+    unsafe {
+        std::ptr::copy_nonoverlapping(there.as_ptr(), into.cast::<u8>(), there.len());
+        std::ptr::write_bytes(into.cast::<u8>().add(there.len()), 0, bytes - there.len());
     }
+    if there.len() == bytes { ffi::SQLITE_OK } else { ffi::SQLITE_IOERR_SHORT_READ }
 }
 
 unsafe extern "C" fn write(
