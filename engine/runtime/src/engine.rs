@@ -13,6 +13,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::state::Memory;
+use crate::swap;
 
 /// How often a running component is interrupted: the longest that one holds a
 /// thread of the async runtime, and the grain of the processor limit.
@@ -84,13 +85,19 @@ fn config(concurrency: u32) -> Config {
         .max_memory_size(LONGEST_MEMORY)
         .linear_memory_keep_resident(KEEP_RESIDENT)
         .table_keep_resident(4 << 10);
-    if PoolingAllocationConfig::is_pagemap_scan_available() {
-        pool.pagemap_scan(Enabled::Yes);
-    } else {
+    let slow = match (PoolingAllocationConfig::is_pagemap_scan_available(), swap::never()) {
+        (true, true) => None,
+        (false, _) => Some("this kernel has no PAGEMAP_SCAN (Linux 6.7)"),
+        (true, false) => Some(
+            "this machine swaps, and memory of a component that was swapped out would not be wiped by PAGEMAP_SCAN: \
+             run the engine with MemorySwapMax=0, as its unit does",
+        ),
+    };
+    if let Some(why) = slow {
         pool.decommit_batch_size(DECOMMIT);
-        tracing::info!(
-            "this kernel has no PAGEMAP_SCAN (Linux 6.7): components start about half as fast as they could"
-        );
+        tracing::info!("components start about half as fast as they could: {why}");
+    } else {
+        pool.pagemap_scan(Enabled::Yes);
     }
 
     let mut config = Config::new();
