@@ -23,6 +23,9 @@ const TICK: Duration = Duration::from_millis(1);
 const QUIET: u32 = 1_000;
 /// Memory of an instance that stays with its slot of the pool.
 const KEEP_RESIDENT: usize = 256 << 10;
+/// Bytes of a table that stay with its slot. Where a language's runtime is made
+/// of several modules, every call writes all of it: 45 KiB in Python.
+const KEEP_TABLE: usize = 64 << 10;
 /// Slots of the pool given back to the kernel at a time, where there is no
 /// page map scan.
 const DECOMMIT: usize = 32;
@@ -84,7 +87,7 @@ fn config(concurrency: u32) -> Config {
         .table_elements(Memory::ELEMENTS)
         .max_memory_size(LONGEST_MEMORY)
         .linear_memory_keep_resident(KEEP_RESIDENT)
-        .table_keep_resident(4 << 10);
+        .table_keep_resident(KEEP_TABLE);
     let slow = match (PoolingAllocationConfig::is_pagemap_scan_available(), swap::never()) {
         (true, true) => None,
         (false, _) => Some("this kernel has no PAGEMAP_SCAN (Linux 6.7)"),
