@@ -61,6 +61,8 @@ sdk: ## Build every example of every SDK with its real tools, and play the scena
 
 bench: ## Ratios against what users run today, measured in one run
 	@tests/make/tools bench
+	@tests/make/tools sdk
+	@$(STAGE) "sdk (tools)" tests/make/sdk tools
 	@$(STAGE) "build (release)" cargo build --release --locked -p riposte -p riposte-bench
 	@tests/bench/run $(BUILT)/release
 
