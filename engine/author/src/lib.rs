@@ -14,6 +14,7 @@
 //!   manifest says.
 //! * [`scenario`]: what it is to do with an alert, tried without a host.
 //! * `artifact`: that check.
+//! * [`sameness`]: whether a project is the one that it was.
 //! * [`wrap`]: a component of a core module.
 //! * `tool`, `folder`: the only modules that start programs, and that touch files.
 #![forbid(unsafe_code)]
@@ -25,6 +26,7 @@ mod folder;
 pub mod language;
 pub mod manifest;
 pub mod project;
+pub mod sameness;
 pub mod scenario;
 pub mod sources;
 mod tool;
