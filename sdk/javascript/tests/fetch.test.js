@@ -23,7 +23,7 @@ test('a request is recorded and answered', async () => {
 test('without anything it is a GET, answered by 200', async () => {
   const answer = await fetch(new URL('http://[2001:db8::7]:81/'));
   assert.deepEqual([answer.status, await answer.text()], [200, '']);
-  assert.deepEqual(calls(), ['http.send GET http://[2001:db8::7]:81/ ']);
+  assert.deepEqual(calls(), ['http.send GET http://[2001:db8::7]:81/']);
 });
 
 test('what cannot be sent', async () => {

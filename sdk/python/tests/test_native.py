@@ -171,7 +171,7 @@ class Capabilities(Native):
                 "quarantine.put /tmp/a",
                 "isolation.isolate host",
                 "mail.send subject text",
-                "http.send GET https://example.com/x?y ",
+                "http.send GET https://example.com/x?y",
                 'http.send POST https://example.com Content-Type: application/json X-Key: k {"ä":[1]}',
                 "log Warn careful",
             ],
