@@ -22,11 +22,10 @@ impl Claims for InLedger {
         effect: &Effect,
         prior: Option<&str>,
     ) -> Result<Standing, NotRecorded> {
-        let before = self.0.claim(entry, effect.interface, &effect.target, prior).await;
-        if before.is_ok() {
-            self.1.claimed(entry, effect, prior);
-        }
-        before.map(standing).map_err(not_recorded)
+        let claimed = self.0.claim_telling(entry, effect.interface, &effect.target, prior).await;
+        let claimed = claimed.map_err(not_recorded)?;
+        self.1.claimed(entry, effect, claimed.prior);
+        Ok(standing(claimed.before))
     }
 
     async fn release(&self, entry: EntryId, effect: &Effect) -> Result<Standing, NotRecorded> {

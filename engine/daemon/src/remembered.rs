@@ -22,8 +22,6 @@ pub struct Remembered(Mutex<Book>);
 struct Book {
     by_entry: HashMap<EntryId, Vec<(Effect, Option<String>)>>,
     effects: usize,
-    /// What was there before an effect, and how many entries remember it.
-    priors: HashMap<Effect, (String, usize)>,
     /// Undone from memory, and when, in Unix milliseconds: the audit is to have
     /// a line of each.
     undone: Vec<(EntryId, i64)>,
@@ -42,23 +40,19 @@ impl Remembered {
         std::mem::take(&mut self.book().undone)
     }
 
-    /// An entry claims an effect. `prior`: what was there before, where this
-    /// entry was the first to know it.
-    pub fn claimed(&self, entry: EntryId, effect: &Effect, prior: Option<&str>) {
+    /// An entry claims an effect. `prior`: what was there before, as the ledger
+    /// has it, whoever was the first to know it.
+    pub fn claimed(&self, entry: EntryId, effect: &Effect, prior: Option<String>) {
         let mut book = self.book();
-        if book.effects >= MOST {
+        let full = book.effects >= MOST;
+        if let Some(held) = book.by_entry.get_mut(&entry)
+            && let Some((_, known)) = held.iter_mut().find(|(known, _)| known == effect)
+        {
+            *known = prior.or(known.take());
             return;
         }
-        let held = book.by_entry.entry(entry).or_default();
-        if held.iter().any(|(known, _)| known == effect) {
+        if full {
             return;
-        }
-        // Who joins restores what the first has found, as the ledger has it.
-        let inherited = book.priors.get(effect).map(|(prior, _)| prior.clone());
-        let prior = inherited.or_else(|| prior.map(str::to_owned));
-        if let Some(prior) = &prior {
-            let known = book.priors.entry(effect.clone()).or_insert_with(|| (prior.clone(), 0));
-            known.1 = known.1.saturating_add(1);
         }
         book.by_entry.entry(entry).or_default().push((effect.clone(), prior));
         book.effects = book.effects.saturating_add(1);
@@ -69,19 +63,12 @@ impl Remembered {
         let mut book = self.book();
         let Some(held) = book.by_entry.get_mut(&entry) else { return };
         let before = held.len();
-        let had = held.iter().any(|(known, prior)| known == effect && prior.is_some());
         held.retain(|(known, _)| known != effect);
         let gone = before.saturating_sub(held.len());
         if held.is_empty() {
             book.by_entry.remove(&entry);
         }
         book.effects = book.effects.saturating_sub(gone);
-        if had && let Some(known) = book.priors.get_mut(effect) {
-            known.1 = known.1.saturating_sub(1);
-            if known.1 == 0 {
-                book.priors.remove(effect);
-            }
-        }
     }
 
     /// The effects of an entry; `None` when none is remembered.
@@ -116,14 +103,13 @@ mod tests {
         let remembered = Remembered::default();
         let effect = |target: &str| Effect { interface: "routes", target: target.to_owned() };
         let (first, second) = (EntryId(1), EntryId(2));
-        remembered.claimed(first, &effect("a"), Some("before"));
+        remembered.claimed(first, &effect("a"), Some("before".to_owned()));
         remembered.claimed(first, &effect("a"), None);
         remembered.claimed(second, &effect("b"), None);
         assert_eq!(remembered.of(first).unwrap(), [effect("a")]);
         assert_eq!(remembered.prior(first, &effect("a")), Some(Some("before".to_owned())));
         assert_eq!(remembered.prior(second, &effect("a")), None);
-        remembered.claimed(second, &effect("a"), None);
-        assert_eq!(remembered.prior(second, &effect("a")), Some(Some("before".to_owned())), "of the first");
+        remembered.claimed(second, &effect("a"), Some("before".to_owned()));
         remembered.released(second, &effect("a"));
         remembered.released(first, &effect("a"));
         assert_eq!(remembered.of(first), None);

@@ -5,7 +5,7 @@ use riposte_policy::order::EntryId;
 use rusqlite::OptionalExtension;
 
 use super::{Books, due, due_at};
-use crate::entry::{EffectRow, Standing, State};
+use crate::entry::{Claimed, EffectRow, Standing, State};
 use crate::error::LedgerError;
 use crate::index::{Live, Term};
 
@@ -19,7 +19,7 @@ impl Books {
         interface: &str,
         target: &str,
         prior: Option<&str>,
-    ) -> Result<Standing, LedgerError> {
+    ) -> Result<Claimed, LedgerError> {
         let live = self.live_that_may(id, State::InForce)?;
         let now = self.now();
         let (print, standing, other, held) = {
@@ -27,7 +27,7 @@ impl Books {
             let print = index.target(interface, target);
             let standing = index.standing(print, Some(id), now.boot_ms);
             if live.term == Term::Never && index.is_held_for_good(live.key, print, id) {
-                return Ok(Standing::Permanent);
+                return Ok(Claimed { before: Standing::Permanent, prior: None });
             }
             let other = index.holders(print).map(|other| other.id).find(|other| *other != id);
             (print, standing, other, index.holds(id, print))
@@ -37,7 +37,11 @@ impl Books {
         // one before, so any of them tells.
         let inherited = match other {
             Some(other) => self.prior(other, interface, target)?,
-            None => prior.map(str::to_owned),
+            // What it recorded before a crash, or before it let go for a while, stands.
+            None => match prior {
+                Some(prior) => Some(prior.to_owned()),
+                None => self.prior(id, interface, target)?,
+            },
         };
         // The due time of an entry begins with its first effect. It stands
         // with the effect until the entry is in force: one row to write, not
@@ -58,7 +62,7 @@ impl Books {
                     id.0,
                     interface,
                     target,
-                    inherited,
+                    &inherited,
                     live.mode == Mode::Shadow,
                     live.holds(),
                     due.map(|due| due.wall_ms),
@@ -67,14 +71,15 @@ impl Books {
                 ),
             )?;
         }
+        let claimed = Claimed { before: standing, prior: inherited };
         if live.mode == Mode::Shadow {
-            return Ok(standing);
+            return Ok(claimed);
         }
         if let (Term::After(_), Some(due)) = (live.term, due) {
             self.index().set_term(id, Term::At(due.boot_ms));
         }
         self.index().hold(id, print);
-        Ok(standing)
+        Ok(claimed)
     }
 
     /// Records that an entry no longer holds an effect; returns how long it is

@@ -209,6 +209,15 @@ pub enum Rekeyed {
     },
 }
 
+/// What a claim found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claimed {
+    /// How long the effect stands by all others' claims.
+    pub before: Standing,
+    /// What there was before the first of all claims on the target.
+    pub prior: Option<String>,
+}
+
 /// How long an effect is to stay, over all entries that hold it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]

@@ -22,7 +22,7 @@ use crate::books::Books;
 use crate::clock::Clock;
 use crate::condition::Shared;
 use crate::entry::{
-    Admitted, Cause, Entry, Handed, NewEntry, Rekeyed, Settled, Standing, Undo, WouldBe, length_ms,
+    Admitted, Cause, Claimed, Entry, Handed, NewEntry, Rekeyed, Settled, Standing, Undo, WouldBe, length_ms,
 };
 use crate::error::LedgerError;
 use crate::index::Index;
@@ -242,6 +242,22 @@ impl Ledger {
         target: &str,
         prior: Option<&str>,
     ) -> Result<Standing, LedgerError> {
+        Ok(self.claim_telling(id, interface, target, prior).await?.before)
+    }
+
+    /// The same, and what there was before the first of all claims on the target,
+    /// whoever made it: what this entry restores if it is the last to let go.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ledger::claim`].
+    pub async fn claim_telling(
+        &self,
+        id: EntryId,
+        interface: &str,
+        target: &str,
+        prior: Option<&str>,
+    ) -> Result<Claimed, LedgerError> {
         let (interface, target) = (interface.to_owned(), target.to_owned());
         let prior = prior.map(str::to_owned);
         self.ask(Wait::Durable, move |books| books.claim(id, &interface, &target, prior.as_deref())).await

@@ -109,6 +109,22 @@ async fn the_state_to_restore_is_that_before_the_first_of_all_claims() {
 }
 
 #[tokio::test]
+async fn a_claim_tells_what_was_there_before_whoever_found_it() {
+    let machine = Machine::new();
+    let ledger = machine.ledger();
+    let first = enter(&ledger, by("a", "eve", Some(MINUTE))).await;
+    let _ = ledger.claim(first, "accounts", "lock eve", Some("open")).await.unwrap();
+    drop(ledger);
+    // The next process finds it made: nobody reads what was there before.
+    let ledger = machine.ledger();
+    let second = enter(&ledger, by("b", "eve", Some(MINUTE))).await;
+    for id in [second, first] {
+        let claimed = ledger.claim_telling(id, "accounts", "lock eve", None).await.unwrap();
+        assert_eq!(claimed.prior.as_deref(), Some("open"), "{id}");
+    }
+}
+
+#[tokio::test]
 async fn the_same_ban_again_holds_nothing_of_its_own() {
     let machine = Machine::new();
     let ledger = machine.ledger();
