@@ -67,6 +67,12 @@ impl Language {
         Self::ALL.into_iter().find(|language| language.as_str() == word)
     }
 
+    /// Whether two builds of the same sources make other bytes.
+    #[must_use]
+    pub fn builds_differ(self) -> bool {
+        matches!(self, Self::Python | Self::JavaScript | Self::TypeScript)
+    }
+
     /// The folder of `sdk/` whose sources a project gets.
     #[must_use]
     pub fn sdk(self) -> &'static str {
@@ -165,7 +171,7 @@ const TOOLS: &[(&[&str], &str)] = &[
     ),
     (
         &["zig"],
-        "run `python3 -m venv .venv && .venv/bin/pip install ziglang==0.17.0` and `ln -s ../lib/python3*/site-packages/ziglang/zig .venv/bin/zig` \
+        "run `python3 -m venv .venv && .venv/bin/pip install ziglang==0.17.0` and `ln -s \"$PWD\"/.venv/lib/python3*/site-packages/ziglang/zig .venv/bin/` \
          in the project's folder, or get it from https://ziglang.org/download",
     ),
     (&["go"], "install Go 1.24 or newer from https://go.dev/dl"),

@@ -48,10 +48,20 @@ pub fn new(parent: &Path, new: &New<'_>) -> Result<PathBuf, Error> {
     }
     let template = template(new)?;
     let at = parent.join(new.name);
-    if at.symlink_metadata().is_ok() {
-        return Err(Error::Exists(at));
+    folder::create(&at)?;
+    match fill(&at, &template, new) {
+        Ok(()) => Ok(at),
+        Err(error) => {
+            // A part of a project would be in the way of the whole one.
+            folder::remove(&at)?;
+            Err(error)
+        }
     }
-    let files: Vec<_> = sources::beneath(&template).collect();
+}
+
+/// Writes all files of a project into its folder.
+fn fill(at: &Path, template: &str, new: &New<'_>) -> Result<(), Error> {
+    let files: Vec<_> = sources::beneath(template).collect();
     for &(path, bytes) in &files {
         let replaced =
             new.registry && files.iter().any(|(other, _)| other.strip_suffix(REGISTRY) == Some(path));
@@ -60,6 +70,10 @@ pub fn new(parent: &Path, new: &New<'_>) -> Result<PathBuf, Error> {
             None if !replaced => path,
             _ => continue,
         };
+        // It locks the sources that are not there.
+        if new.registry && path == "package-lock.json" {
+            continue;
+        }
         let place = filled(path, new);
         // Under its own name it would be in force in this repository.
         let place = if place == "gitignore" { ".gitignore".to_owned() } else { place };
@@ -79,7 +93,7 @@ pub fn new(parent: &Path, new: &New<'_>) -> Result<PathBuf, Error> {
     for (path, bytes) in sources::beneath("wit") {
         folder::write(&at.join("riposte/wit").join(path), bytes)?;
     }
-    Ok(at)
+    Ok(())
 }
 
 /// The folder of the template: `rust`, or `rust-oneshot` where there is one of
@@ -111,7 +125,10 @@ fn template(new: &New<'_>) -> Result<String, Error> {
 
 /// A text of the template with the names of the project in it.
 fn filled(text: &str, new: &New<'_>) -> String {
+    let brought =
+        if new.registry { "the WIT; the SDK is of a registry" } else { "the sources of the SDK and the WIT" };
     text.replace("{{name}}", new.name)
+        .replace("{{brought}}", brought)
         .replace("{{ident}}", &identifier(new.name))
         .replace("{{type}}", &type_name(new.name))
         .replace("{{version}}", env!("CARGO_PKG_VERSION"))
@@ -141,13 +158,78 @@ fn declared(manifest: &str, new: &New<'_>) -> String {
     text
 }
 
-/// Words that some language keeps for itself, or that name a part of its library.
-const RESERVED: [&str; 41] = [
-    "abstract", "as", "async", "await", "break", "case", "class", "const", "continue", "core", "default",
-    "do", "else", "enum", "extern", "false", "fn", "for", "if", "impl", "import", "in", "json", "let",
-    "loop", "match", "mod", "none", "package", "pub", "return", "self", "static", "std", "struct", "test",
-    "true", "type", "use", "while", "with",
+/// Words that a language keeps for itself, or that name a part of its library.
+const RESERVED: [&str; 65] = [
+    "abstract",
+    "alloc",
+    "as",
+    "async",
+    "await",
+    "become",
+    "box",
+    "break",
+    "case",
+    "class",
+    "const",
+    "continue",
+    "core",
+    "crate",
+    "default",
+    "do",
+    "dyn",
+    "else",
+    "enum",
+    "extern",
+    "false",
+    "final",
+    "fn",
+    "for",
+    "gen",
+    "if",
+    "impl",
+    "import",
+    "in",
+    "json",
+    "let",
+    "loop",
+    "macro",
+    "match",
+    "mod",
+    "move",
+    "mut",
+    "none",
+    "override",
+    "package",
+    "priv",
+    "proc_macro",
+    "pub",
+    "ref",
+    "return",
+    "riposte_sdk",
+    "self",
+    "static",
+    "std",
+    "struct",
+    "super",
+    "test",
+    "trait",
+    "true",
+    "try",
+    "type",
+    "typeof",
+    "unsafe",
+    "unsized",
+    "use",
+    "virtual",
+    "where",
+    "while",
+    "with",
+    "yield",
 ];
+
+/// Types that the source of a template uses under their own names.
+const TYPES: [&str; 10] =
+    ["Alert", "Err", "Error", "Ok", "Oneshot", "Option", "Result", "Reversible", "Some", "Vec"];
 
 /// The name as an identifier of every language, in small letters: `block_ip`.
 fn identifier(name: &str) -> String {
@@ -170,6 +252,9 @@ fn type_name(name: &str) -> String {
         words.extend(letters.next().map(|first| first.to_ascii_uppercase()));
         words.push_str(letters.as_str());
     }
+    if TYPES.contains(&words.as_str()) {
+        words.push_str("Response");
+    }
     words
 }
 
@@ -190,6 +275,8 @@ mod tests {
             ("block-ip.v2", "block_ip_v2", "BlockIpV2"),
             ("7zip", "response_7zip", "Response7zip"),
             ("test", "test_response", "TestResponse"),
+            ("alert", "alert", "AlertResponse"),
+            ("riposte-sdk", "riposte_sdk_response", "RiposteSdkResponse"),
         ] {
             assert_eq!((identifier(name).as_str(), type_name(name).as_str()), (ident, type_name_));
         }
@@ -259,6 +346,19 @@ mod tests {
 
         let zig = New { language: Language::Zig, registry: true, ..rust("other") };
         assert!(matches!(new(parent.path(), &zig), Err(Error::NotOffered(_))));
+    }
+
+    #[test]
+    fn a_project_that_cannot_be_written_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        // So deep that its folder fits, and not all that is to be in it.
+        let mut parent = dir.path().to_owned();
+        while parent.as_os_str().len() < 4_060 {
+            parent.push("x".repeat((4_060 - parent.as_os_str().len()).min(200)));
+        }
+        folder::write(&parent.join("x"), b"").unwrap();
+        assert!(matches!(new(&parent, &rust("block")), Err(Error::File { .. })));
+        assert_eq!(folder::names(&parent), ["x"]);
     }
 
     #[test]
