@@ -140,6 +140,12 @@ impl Engine {
     pub fn recover(self: &Rc<Self>, found: Vec<Entry>, pending: Vec<Pending>) {
         let engine = Rc::clone(self);
         self.spawn(async move {
+            // For the day the ledger cannot be read: what was there before, too.
+            for (id, row) in engine.ledger.open_effects(u32::MAX).await.unwrap_or_default() {
+                if let Some(effect) = Capabilities::recorded(&row.interface, &row.target) {
+                    engine.remembered.claimed(id, &effect, row.prior.as_deref());
+                }
+            }
             let mut intended = Vec::new();
             for entry in found {
                 let cause = match entry.recovery() {
