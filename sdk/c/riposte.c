@@ -316,7 +316,36 @@ void riposte_warn(const char *format, ...) {
     riposte_log(RIPOSTE_WARN, message);
 }
 
-/* ---- URLs ---- */
+/* ---- HTTP ---- */
+
+static char small(char c) { return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c; }
+
+const char *riposte_small(const char *text) {
+    char *copy = (char *)riposte_copy(text, strlen(text)).data;
+    for (char *at = copy; *at; at++) *at = small(*at);
+    return copy;
+}
+
+const char *riposte_response_header(const struct riposte_response *response, const char *name) {
+    const char *wanted = riposte_small(name);
+    for (size_t i = 0; i < response->header_count; i++) {
+        if (strcmp(response->headers[i].name, wanted) == 0) return response->headers[i].value;
+    }
+    return NULL;
+}
+
+riposte_result riposte_request_checked(const struct riposte_request *request) {
+    if (!request->url || !riposte_is_utf8(request->url) || (request->method && !riposte_is_utf8(request->method))) {
+        return riposte_invalid("the URL or the method is NULL or not UTF-8");
+    }
+    for (size_t i = 0; i < request->header_count; i++) {
+        const struct riposte_header *header = &request->headers[i];
+        if (!header->name || !header->value || !riposte_is_utf8(header->name)) {
+            return riposte_invalid("the name or the value of a header is NULL, or the name is not UTF-8");
+        }
+    }
+    return RIPOSTE_OK;
+}
 
 riposte_result riposte_url_parts(const char *url, struct riposte_url *parts) {
     const char *rest;

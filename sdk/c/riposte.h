@@ -276,11 +276,18 @@ struct riposte_request {
 struct riposte_response {
     uint16_t status;
     riposte_bytes body;
+    /* What came before the body, in order; names are in small letters. */
+    const struct riposte_header *headers;
+    size_t header_count;
 };
 /* Sends one request and waits for the whole answer. Any status is an answer. */
 riposte_result riposte_http_send(const struct riposte_request *request, struct riposte_response *response);
+/* The first header of this name, in whatever case: Retry-After. NULL when there is none. */
+const char *riposte_response_header(const struct riposte_response *response, const char *name);
 
-/* <folder/>: the whole of a file, by its absolute path on the host. */
+/* <folder/>: the whole of a file, by its absolute path on the host. A last name
+ * that is a symbolic link is not followed: who can write into the folder would
+ * choose what is read. */
 riposte_result riposte_read_file(const char *path, riposte_bytes *content);
 
 #ifdef __cplusplus

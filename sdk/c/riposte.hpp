@@ -122,6 +122,12 @@ inline const char *c(std::string_view text) {
     return copy;
 }
 
+// A text without zero bytes as JSON, without its quotes.
+inline std::string unquoted(std::string_view text) {
+    std::string json = riposte_json_string(c(text));
+    return json.substr(1, json.size() - 2);
+}
+
 inline Error zero() { return {"invalid-input", "an argument of a host call holds a zero byte", false}; }
 
 using Changes = riposte_result (*)(const char *, bool *);
@@ -245,8 +251,12 @@ inline Result<std::string_view> secret(const char *name) {
 }
 
 inline std::string json_string(std::string_view text) {
-    const char *c = detail::c(text);
-    return c ? riposte_json_string(c) : std::string("null");
+    // C's ends at a zero byte, which JSON can hold: what is between them, one by one.
+    std::string json = "\"";
+    for (std::size_t zero; (zero = text.find('\0')) != text.npos; text.remove_prefix(zero + 1)) {
+        json += detail::unquoted(text.substr(0, zero)) + "\\u0000";
+    }
+    return json + detail::unquoted(text) + "\"";
 }
 
 // ---- Capabilities: each needs its element in the command's <capabilities> ----
@@ -390,17 +400,36 @@ struct Request {
 struct Response {
     std::uint16_t status = 0;
     std::string body;
+    // What came before the body, in order; names are in small letters.
+    std::vector<std::pair<std::string, std::string>> headers = {};
+    // The first header of this name, in whatever case: Retry-After.
+    std::optional<std::string_view> header(std::string_view name) const {
+        std::string wanted(name);
+        for (char &c : wanted) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+        for (auto &[known, value] : headers) {
+            if (known == wanted) return value;
+        }
+        return std::nullopt;
+    }
     bool is_success() const { return status >= 200 && status < 300; }
 };
 // Sends one request and waits for the whole answer. Any status is an answer.
 inline Result<Response> send(const Request &request) {
     std::vector<riposte_header> headers;
-    for (auto &[name, value] : request.headers) headers.push_back({name.c_str(), value.c_str()});
-    riposte_request sent = {request.method.c_str(), request.url.c_str(), headers.data(), headers.size(),
-                            detail::bytes(request.body)};
+    for (auto &[name, value] : request.headers) headers.push_back({detail::c(name), detail::c(value)});
+    for (auto &header : headers) {
+        if (!header.name || !header.value) return detail::zero();
+    }
+    const char *method = detail::c(request.method), *url = detail::c(request.url);
+    if (!method || !url) return detail::zero();
+    riposte_request sent = {method, url, headers.data(), headers.size(), detail::bytes(request.body)};
     riposte_response answer;
     if (auto refused = riposte_http_send(&sent, &answer)) return detail::error(refused);
-    return Response{answer.status, detail::string(answer.body)};
+    Response response = {answer.status, detail::string(answer.body)};
+    for (std::size_t i = 0; i < answer.header_count; i++) {
+        response.headers.emplace_back(answer.headers[i].name, answer.headers[i].value);
+    }
+    return response;
 }
 } // namespace http
 

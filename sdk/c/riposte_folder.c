@@ -6,14 +6,14 @@
 
 enum { READ = 64 << 10 };
 
-/* The path beneath a folder; NULL when it lies elsewhere. */
+/* The path beneath a folder, `.` for the folder itself; NULL when it lies elsewhere. */
 static const char *beneath(const char *path, plugin_string_t folder) {
     size_t length = folder.len;
     while (length > 0 && folder.ptr[length - 1] == '/') length--;
-    if (strlen(path) <= length || memcmp(path, folder.ptr, length) != 0 || path[length] != '/') return NULL;
+    if (strncmp(path, (const char *)folder.ptr, length) != 0 || (path[length] != '/' && path[length] != 0)) return NULL;
     path += length;
     while (*path == '/') path++;
-    return *path ? path : NULL;
+    return *path ? path : ".";
 }
 
 static riposte_result refused(const char *path, wasi_filesystem_types_error_code_t code) {
@@ -31,6 +31,13 @@ static riposte_result refused(const char *path, wasi_filesystem_types_error_code
 }
 
 static riposte_result read_all(const char *path, wasi_filesystem_types_own_descriptor_t file, riposte_bytes *content) {
+    wasi_filesystem_types_descriptor_stat_t found;
+    wasi_filesystem_types_error_code_t wrong;
+    if (!wasi_filesystem_types_method_descriptor_stat(wasi_filesystem_types_borrow_descriptor(file), &found, &wrong)) {
+        return refused(path, wrong);
+    }
+    /* A pipe would be waited for until the time of the call is over. */
+    if (found.type != WASI_FILESYSTEM_TYPES_DESCRIPTOR_TYPE_REGULAR_FILE) return riposte_failed("%s is no file", path);
     uint8_t *bytes = riposte_alloc(1);
     size_t length = 0, room = 1;
     for (bool end = false; !end;) {
@@ -62,20 +69,26 @@ riposte_result riposte_read_file(const char *path, riposte_bytes *content) {
     RIPOSTE_TRY(riposte_argument(path, &lent));
     wasi_filesystem_preopens_list_tuple2_own_descriptor_string_t folders;
     wasi_filesystem_preopens_get_directories(&folders);
+    /* The longest that it lies in. */
+    const char *rest = NULL;
+    size_t best = 0;
     for (size_t i = 0; i < folders.len; i++) {
-        const char *rest = beneath(path, folders.ptr[i].f1);
-        if (!rest) continue;
-        plugin_string_t below = riposte_lent(rest);
-        wasi_filesystem_types_own_descriptor_t file;
-        wasi_filesystem_types_error_code_t code;
-        if (!wasi_filesystem_types_method_descriptor_open_at(
-                wasi_filesystem_types_borrow_descriptor(folders.ptr[i].f0), WASI_FILESYSTEM_TYPES_PATH_FLAGS_SYMLINK_FOLLOW,
-                &below, 0, WASI_FILESYSTEM_TYPES_DESCRIPTOR_FLAGS_READ, &file, &code)) {
-            return refused(path, code);
-        }
-        riposte_result result = read_all(path, file, content);
-        wasi_filesystem_types_descriptor_drop_own(file);
-        return result;
+        const char *below = beneath(path, folders.ptr[i].f1);
+        if (!below || (rest && folders.ptr[i].f1.len <= folders.ptr[best].f1.len)) continue;
+        rest = below;
+        best = i;
     }
-    return riposte_error_of("denied", riposte_format("%s is in no folder that the command's <folder/> grants", path), false);
+    if (!rest) {
+        return riposte_error_of("denied", riposte_format("%s is in no folder that the command's <folder/> grants", path), false);
+    }
+    plugin_string_t below = riposte_lent(rest);
+    wasi_filesystem_types_own_descriptor_t file;
+    wasi_filesystem_types_error_code_t code;
+    if (!wasi_filesystem_types_method_descriptor_open_at(wasi_filesystem_types_borrow_descriptor(folders.ptr[best].f0), 0, &below, 0,
+                                                         WASI_FILESYSTEM_TYPES_DESCRIPTOR_FLAGS_READ, &file, &code)) {
+        return refused(path, code);
+    }
+    riposte_result result = read_all(path, file, content);
+    wasi_filesystem_types_descriptor_drop_own(file);
+    return result;
 }

@@ -89,9 +89,7 @@ static riposte_result broken_off(wasi_io_streams_own_error_t error) {
     return riposte_unavailable("the answer of the server broke off");
 }
 
-static riposte_result read_body(wasi_http_types_own_incoming_body_t body, riposte_bytes *all) {
-    wasi_http_types_own_input_stream_t stream;
-    if (!wasi_http_types_method_incoming_body_stream(wasi_http_types_borrow_incoming_body(body), &stream)) return fault();
+static riposte_result read_stream(wasi_http_types_own_input_stream_t stream, riposte_bytes *all) {
     uint8_t *bytes = riposte_alloc(1);
     size_t length = 0, room = 1;
     for (;;) {
@@ -117,12 +115,52 @@ static riposte_result read_body(wasi_http_types_own_incoming_body_t body, ripost
     return RIPOSTE_OK;
 }
 
+static riposte_result read_body(wasi_http_types_own_incoming_body_t body, riposte_bytes *all) {
+    wasi_http_types_own_input_stream_t stream;
+    if (!wasi_http_types_method_incoming_body_stream(wasi_http_types_borrow_incoming_body(body), &stream)) return fault();
+    riposte_result result = read_stream(stream, all);
+    wasi_io_streams_input_stream_drop_own(stream);
+    return result;
+}
+
+static void read_headers(wasi_http_types_borrow_incoming_response_t incoming, struct riposte_response *response) {
+    wasi_http_types_own_headers_t fields = wasi_http_types_method_incoming_response_headers(incoming);
+    wasi_http_types_list_tuple2_field_key_field_value_t entries;
+    wasi_http_types_method_fields_entries(wasi_http_types_borrow_fields(fields), &entries);
+    struct riposte_header *headers = riposte_alloc(entries.len * sizeof *headers);
+    for (size_t i = 0; i < entries.len; i++) {
+        riposte_bytes name = riposte_copy(entries.ptr[i].f0.ptr, entries.ptr[i].f0.len);
+        riposte_bytes value = riposte_copy(entries.ptr[i].f1.ptr, entries.ptr[i].f1.len);
+        headers[i] = (struct riposte_header){riposte_small((const char *)name.data),
+                                             riposte_readable((const char *)value.data)};
+    }
+    response->headers = headers;
+    response->header_count = entries.len;
+    wasi_http_types_fields_drop_own(fields);
+}
+
+/* Takes the answer apart, which then belongs to nobody. */
+static riposte_result read_response(wasi_http_types_own_incoming_response_t own, bool written,
+                                    struct riposte_response *response) {
+    wasi_http_types_borrow_incoming_response_t incoming = wasi_http_types_borrow_incoming_response(own);
+    response->status = wasi_http_types_method_incoming_response_status(incoming);
+    if (!written && response->status >= 200 && response->status < 300) {
+        return riposte_unavailable("the server ended the connection before it had the whole request");
+    }
+    read_headers(incoming, response);
+    wasi_http_types_own_incoming_body_t content;
+    if (!wasi_http_types_method_incoming_response_consume(incoming, &content)) return fault();
+    riposte_result result = read_body(content, &response->body);
+    wasi_http_types_incoming_body_drop_own(content);
+    return result;
+}
+
 static riposte_result outgoing(const struct riposte_request *request, const struct riposte_url *url,
                                wasi_http_types_own_outgoing_request_t *made) {
     wasi_http_types_own_fields_t fields = wasi_http_types_constructor_fields();
     for (size_t i = 0; i < request->header_count; i++) {
         const struct riposte_header *header = &request->headers[i];
-        if (!riposte_is_utf8(header->name) || !append(fields, header->name, header->value)) {
+        if (!append(fields, header->name, header->value)) {
             return riposte_invalid("the header %s or its value cannot be sent", header->name);
         }
     }
@@ -144,9 +182,7 @@ static riposte_result outgoing(const struct riposte_request *request, const stru
 
 riposte_result riposte_http_send(const struct riposte_request *request, struct riposte_response *response) {
     struct riposte_url url;
-    if (!riposte_is_utf8(request->url) || (request->method && !riposte_is_utf8(request->method))) {
-        return riposte_invalid("the URL or the method is not UTF-8");
-    }
+    RIPOSTE_TRY(riposte_request_checked(request));
     RIPOSTE_TRY(riposte_url_parts(request->url, &url));
     wasi_http_types_own_outgoing_request_t made;
     RIPOSTE_TRY(outgoing(request, &url, &made));
@@ -170,13 +206,13 @@ riposte_result riposte_http_send(const struct riposte_request *request, struct r
         || came.is_err) {
         return fault();
     }
-    if (came.val.ok.is_err) return refused(&came.val.ok.val.err);
-    wasi_http_types_borrow_incoming_response_t incoming = wasi_http_types_borrow_incoming_response(came.val.ok.val.ok);
-    response->status = wasi_http_types_method_incoming_response_status(incoming);
-    if (!written && response->status >= 200 && response->status < 300) {
-        return riposte_unavailable("the server ended the connection before it had the whole request");
+    if (came.val.ok.is_err) {
+        wasi_http_types_future_incoming_response_drop_own(answer);
+        return refused(&came.val.ok.val.err);
     }
-    wasi_http_types_own_incoming_body_t content;
-    if (!wasi_http_types_method_incoming_response_consume(incoming, &content)) return fault();
-    return read_body(content, &response->body);
+    /* A call may send more than it may have open at a time: nothing stays open. */
+    riposte_result result = read_response(came.val.ok.val.ok, written, response);
+    wasi_http_types_incoming_response_drop_own(came.val.ok.val.ok);
+    wasi_http_types_future_incoming_response_drop_own(answer);
+    return result;
 }

@@ -26,6 +26,12 @@ riposte_list riposte_keys_told(void);
 riposte_bytes riposte_receipt_told(void);
 void riposte_forget_told(void);
 
+/* A copy in small letters. */
+const char *riposte_small(const char *text);
+
+/* Whether the host can be given all of it. */
+riposte_result riposte_request_checked(const struct riposte_request *request);
+
 struct riposte_url {
     bool tls;
     const char *authority, *path;

@@ -23,7 +23,7 @@ struct answer {
 
 static struct {
     const char *alert;
-    struct texts calls, log, held, config, files;
+    struct texts calls, log, held, config, files, headers;
     size_t calls_seen;
     struct answer *answers, *refusals;
     struct riposte_mock_invocation invocation;
@@ -146,6 +146,11 @@ void riposte_mock_answer_http(uint16_t status, const char *body) {
     answer->text = riposte_format("%s", body);
 }
 
+void riposte_mock_answer_http_header(const char *name, const char *value) {
+    add(&host.headers, riposte_small(name));
+    add(&host.headers, value);
+}
+
 void riposte_mock_config(const char *name, const char *value) {
     add(&host.config, name);
     add(&host.config, value);
@@ -246,8 +251,8 @@ static riposte_bytes bytes_or_none(const char *text) {
 riposte_result riposte_exec_run(const char *program, const char *const *arguments, riposte_bytes input,
                                 struct riposte_output *output) {
     (void)input;
-    const char *call = riposte_format("%s ", program);
-    for (size_t i = 0; arguments && arguments[i]; i++) call = riposte_format(i ? "%s %s" : "%s%s", call, arguments[i]);
+    const char *call = program;
+    for (size_t i = 0; arguments && arguments[i]; i++) call = riposte_format("%s %s", call, arguments[i]);
     RIPOSTE_TRY(called("exec.run", call));
     const struct answer *answer = answer_of(host.answers, "exec.run");
     *output = (struct riposte_output){answer ? (int32_t)answer->number : 0, bytes_or_none(answer ? answer->text : NULL),
@@ -285,15 +290,25 @@ riposte_result riposte_mail_send(const char *subject, const char *text) {
 
 riposte_result riposte_http_send(const struct riposte_request *request, struct riposte_response *response) {
     struct riposte_url url;
+    RIPOSTE_TRY(riposte_request_checked(request));
     RIPOSTE_TRY(riposte_url_parts(request->url, &url));
     const char *call = riposte_format("%s %s://%s%s", request->method ? request->method : "GET",
                                       url.tls ? "https" : "http", url.authority, url.path);
     for (size_t i = 0; i < request->header_count; i++) {
         call = riposte_format("%s %s: %s", call, request->headers[i].name, request->headers[i].value);
     }
-    RIPOSTE_TRY(called("http.send", riposte_format("%s %s", call, riposte_copy(request->body.data, request->body.length).data)));
+    if (request->body.length > 0) {
+        call = riposte_format("%s %s", call, riposte_copy(request->body.data, request->body.length).data);
+    }
+    RIPOSTE_TRY(called("http.send", call));
     const struct answer *answer = answer_of(host.answers, "http.send");
-    *response = (struct riposte_response){answer ? (uint16_t)answer->number : 200, bytes_or_none(answer ? answer->text : NULL)};
+    size_t count = host.headers.count / 2;
+    struct riposte_header *headers = riposte_alloc(count * sizeof *headers);
+    for (size_t i = 0; i < count; i++) {
+        headers[i] = (struct riposte_header){host.headers.items[2 * i], host.headers.items[2 * i + 1]};
+    }
+    *response = (struct riposte_response){answer ? (uint16_t)answer->number : 200,
+                                          bytes_or_none(answer ? answer->text : NULL), headers, count};
     return RIPOSTE_OK;
 }
 

@@ -45,6 +45,8 @@ void riposte_mock_answer(const char *function, const char *text);
 void riposte_mock_answer_number(const char *function, uint32_t number);
 void riposte_mock_answer_exec(int32_t status, const char *standard_output, const char *standard_error);
 void riposte_mock_answer_http(uint16_t status, const char *body);
+/* With one more header than so far. */
+void riposte_mock_answer_http_header(const char *name, const char *value);
 /* A value of the configuration; the content of a file in a granted folder. */
 void riposte_mock_config(const char *name, const char *value);
 void riposte_mock_file(const char *path, const char *content);

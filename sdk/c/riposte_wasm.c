@@ -17,6 +17,17 @@ plugin_string_t riposte_lent(const char *text) {
     return (plugin_string_t){(uint8_t *)text, strlen(text)};
 }
 
+/* Its first bytes, and no part of a letter: what is too long to be handed over
+ * would end the call as a crash. */
+static plugin_string_t lent_beginning(const char *text, size_t most) {
+    plugin_string_t lent = riposte_lent(text);
+    if (lent.len > most) {
+        for (lent.len = most; lent.len > 0 && (lent.ptr[lent.len] & 0xc0) == 0x80; lent.len--) {
+        }
+    }
+    return lent;
+}
+
 static const char *taken(plugin_string_t text) {
     return (const char *)riposte_copy(text.ptr, text.len).data;
 }
@@ -45,8 +56,11 @@ plugin_string_t riposte_given(const char *text) {
 }
 
 active_response_plugin_types_error_t riposte_error_given(riposte_result error) {
-    return (active_response_plugin_types_error_t){riposte_given(error->kind), riposte_given(error->message),
-                                                  error->retry};
+    /* It may quote an alert of any length; the engine keeps as much. */
+    plugin_string_t message = lent_beginning(riposte_readable(error->message), 4096);
+    riposte_bytes copy = riposte_copy(message.ptr, message.len);
+    return (active_response_plugin_types_error_t){
+        riposte_given(error->kind), {(uint8_t *)copy.data, copy.length}, error->retry};
 }
 
 /* ---- Context ---- */
@@ -102,7 +116,8 @@ bool riposte_invocation_timeout(uint64_t *seconds) {
 }
 
 void riposte_log(enum riposte_level level, const char *message) {
-    plugin_string_t line = riposte_lent(riposte_readable(message));
+    /* Twice what a call may write: so the engine sees that there was more. */
+    plugin_string_t line = lent_beginning(riposte_readable(message), 16 << 10);
     active_response_plugin_log_log((active_response_plugin_log_level_t)level, &line);
 }
 

@@ -3,7 +3,9 @@
 package riposte
 
 import (
+	"encoding/binary"
 	"strings"
+	"unicode/utf8"
 	"unsafe"
 )
 
@@ -84,6 +86,33 @@ func logLog(level uint32, message unsafe.Pointer, length uint32)
 //go:wasmimport active-response:plugin/config@0.1.0 get
 func configGet(name unsafe.Pointer, length uint32, out unsafe.Pointer)
 
+//go:wasmimport active-response:plugin/invocation@0.1.0 command
+func invocationCommand(out unsafe.Pointer)
+
+//go:wasmimport active-response:plugin/invocation@0.1.0 id
+func invocationID(out unsafe.Pointer)
+
+//go:wasmimport active-response:plugin/invocation@0.1.0 attempt
+func invocationAttempt() uint32
+
+//go:wasmimport active-response:plugin/invocation@0.1.0 timeout
+func invocationTimeout(out unsafe.Pointer)
+
+//go:wasmimport active-response:plugin/invocation@0.1.0 offence
+func invocationOffence() uint32
+
+//go:wasmimport active-response:plugin/invocation@0.1.0 tenant
+func invocationTenant(out unsafe.Pointer)
+
+//go:wasmimport active-response:plugin/invocation@0.1.0 location
+func invocationLocation(out unsafe.Pointer)
+
+//go:wasmimport active-response:plugin/invocation@0.1.0 arguments
+func invocationArguments(out unsafe.Pointer)
+
+//go:wasmimport active-response:plugin/invocation@0.1.0 keys
+func invocationKeys(out unsafe.Pointer)
+
 //go:wasmimport active-response:plugin/firewall@0.1.0 block
 func firewallBlock(target unsafe.Pointer, length uint32, out unsafe.Pointer)
 
@@ -101,6 +130,41 @@ func quarantinePut(target unsafe.Pointer, length uint32, out unsafe.Pointer)
 
 //go:wasmimport active-response:plugin/quarantine@0.1.0 restore
 func quarantineRestore(target unsafe.Pointer, length uint32, out unsafe.Pointer)
+
+// A list or a text: where it lies, and how long it is.
+type span struct{ at, length uint32 }
+
+func (s *span) text() string { return textAt(s.at, s.length) }
+
+func (s *span) texts() []string {
+	texts := make([]string, s.length)
+	for i := range texts {
+		pair := bytesAt(s.at+8*uint32(i), 8)
+		texts[i] = textAt(binary.LittleEndian.Uint32(pair), binary.LittleEndian.Uint32(pair[4:]))
+	}
+	return texts
+}
+
+// Invoked tells what is known of the call.
+func Invoked() Invocation {
+	var command, id, tenant, location, arguments, keys span
+	var timeout maybeNumber
+	invocationCommand(unsafe.Pointer(&command))
+	invocationID(unsafe.Pointer(&id))
+	invocationTimeout(unsafe.Pointer(&timeout))
+	invocationTenant(unsafe.Pointer(&tenant))
+	invocationLocation(unsafe.Pointer(&location))
+	invocationArguments(unsafe.Pointer(&arguments))
+	invocationKeys(unsafe.Pointer(&keys))
+	invoked := Invocation{
+		Command: command.text(), ID: id.text(), Attempt: invocationAttempt(), Offence: invocationOffence(),
+		Tenant: tenant.text(), Location: location.text(), Arguments: arguments.texts(), Keys: keys.texts(),
+	}
+	if timeout.there&0xff != 0 {
+		invoked.Timeout = uint64(timeout.number)
+	}
+	return invoked
+}
 
 // Text returns the text at a JSON Pointer such as /data/srcip; numbers and
 // booleans as they are written.
@@ -123,9 +187,22 @@ func Number(pointer string) (int64, bool) {
 	return out.number, out.there&0xff != 0
 }
 
+// Its first bytes, and no part of a letter: what is too long to be handed over
+// would end the call as a crash.
+func beginning(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	for most > 0 && !utf8.RuneStart(text[most]) {
+		most--
+	}
+	return text[:most]
+}
+
 // Log writes one line to the engine's log.
 func Log(level Level, message string) {
-	at, length, _ := lent(message)
+	// Twice what a call may write: so the engine sees that there was more.
+	at, length, _ := lent(beginning(message, 16<<10))
 	logLog(uint32(level), at, length)
 }
 

@@ -59,7 +59,8 @@ func Refused(err error) unsafe.Pointer {
 	}
 	returned.refused = 1
 	returned.first, returned.second = address(ours.Kind)
-	returned.message, returned.messageLength = address(ours.Message)
+	// It may quote an alert of any length; the engine keeps as much.
+	returned.message, returned.messageLength = address(beginning(ours.Message, 4096))
 	returned.retry = 0
 	if ours.Retry {
 		returned.retry = 1

@@ -12,19 +12,30 @@ import (
 	"strings"
 )
 
-var host struct {
+var host = fresh()
+
+type recording struct {
 	alert    any
 	calls    []string
 	logged   []string
 	held     map[string]bool
 	refusals map[string]*Error
 	config   map[string]string
+	invoked  Invocation
+}
+
+func fresh() recording {
+	return recording{
+		held: map[string]bool{}, refusals: map[string]*Error{}, config: map[string]string{},
+		invoked: Invocation{
+			Command: "test", ID: "1", Attempt: 1, Timeout: 600, Offence: 1, Tenant: "default", Location: "local",
+		},
+	}
 }
 
 // AlertIs makes a new host, and the alert that the response is called for.
 func AlertIs(text string) {
-	host.calls, host.logged = nil, nil
-	host.held, host.refusals, host.config = map[string]bool{}, map[string]*Error{}, map[string]string{}
+	host = fresh()
 	reader := json.NewDecoder(strings.NewReader(text))
 	reader.UseNumber()
 	if err := reader.Decode(&host.alert); err != nil {
@@ -37,6 +48,12 @@ func Refuse(function string, err *Error) { host.refusals[function] = err }
 
 // ConfigIs sets a value of the configuration.
 func ConfigIs(name, value string) { host.config[name] = value }
+
+// Invoked tells what is known of the call.
+func Invoked() Invocation { return host.invoked }
+
+// InvocationIs sets what Invoked tells.
+func InvocationIs(invoked Invocation) { host.invoked = invoked }
 
 // Calls returns every call since the alert, or since the last question.
 func Calls() []string {

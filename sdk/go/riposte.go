@@ -41,6 +41,27 @@ func Unavailable(format string, arguments ...any) error {
 	return &Error{Kind: "unavailable", Message: fmt.Sprintf(format, arguments...), Retry: true}
 }
 
+// Invocation is what is known of the call beside the alert.
+type Invocation struct {
+	// Command is the name of the <command>.
+	Command string
+	// ID is the same for Keys, Add and Delete, also after a restart.
+	ID string
+	// Attempt counts from 1. From the second on, Add may find its own earlier work.
+	Attempt uint32
+	// Timeout is the seconds until Delete is due; 0 when the response is not undone.
+	Timeout uint64
+	// Offence says which offence of this target it is, from 1; always 1 during Keys.
+	Offence uint32
+	Tenant  string
+	// Location is local, server, defined-agent or all.
+	Location string
+	// Arguments are the words of <extra_args>.
+	Arguments []string
+	// Keys is what the operator's <keys> found in the alert; empty when there are none.
+	Keys []string
+}
+
 // Reversible is a response that is undone when its time is over.
 type Reversible interface {
 	// Add makes the effect and returns what Delete needs and the alert does not

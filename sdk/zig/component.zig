@@ -224,7 +224,9 @@ const log_wit = struct {
 
 pub fn log(level: u8, message: []const u8) void {
     const line = if (std.unicode.utf8ValidateSlice(message)) message else "a line of the log was not UTF-8";
-    log_wit.log(level, line.ptr, line.len);
+    // Twice what a call may write: so the engine sees that there was more.
+    const begin = beginning(line, 16 << 10);
+    log_wit.log(level, begin.ptr, begin.len);
 }
 
 // ---- Exports ----
@@ -244,8 +246,19 @@ var returned: Out = undefined;
 fn refusal() *Out {
     const why = riposte.failure;
     const message = if (std.unicode.utf8ValidateSlice(why.message)) why.message else "the message was not UTF-8";
-    returned = .{ .refused = true, .out = .{ .failure = .{ .kind = lent(why.kind), .message = lent(message), .retry = why.retry } } };
+    // It may quote an alert of any length; the engine keeps as much.
+    const begin = lent(beginning(message, 4096));
+    returned = .{ .refused = true, .out = .{ .failure = .{ .kind = lent(why.kind), .message = begin, .retry = why.retry } } };
     return &returned;
+}
+
+/// Its first bytes, and no part of a letter: what is too long to be handed over
+/// would end the call as a crash.
+fn beginning(text: []const u8, most: usize) []const u8 {
+    if (text.len <= most) return text;
+    var end = most;
+    while (end > 0 and text[end] & 0xc0 == 0x80) end -= 1;
+    return text[0..end];
 }
 
 pub fn exportReversible(comptime T: type, comptime keysFunction: fn () riposte.Error![]const []const u8) void {
@@ -253,7 +266,13 @@ pub fn exportReversible(comptime T: type, comptime keysFunction: fn () riposte.E
         fn keys(_: [*]const u8, _: usize) callconv(.c) *Out {
             const told = keysFunction() catch return refusal();
             const list = allocator.alloc(Text, told.len) catch @trap();
-            for (list, told) |*item, key| item.* = lent(key);
+            for (list, told) |*item, key| {
+                if (!std.unicode.utf8ValidateSlice(key)) {
+                    riposte.failure = .{ .kind = "invalid-input", .message = "a key is not UTF-8" };
+                    return refusal();
+                }
+                item.* = lent(key);
+            }
             returned = .{ .refused = false, .out = .{ .list = .{ .bytes = @ptrCast(list.ptr), .length = list.len } } };
             return &returned;
         }

@@ -242,3 +242,61 @@ fn a_leftover_of_this_ledger_is_taken_away() {
     until("it is gone", || shown(&host) == ALL[1..]);
     assert!(host.events("orphan").is_empty());
 }
+
+/// Two homes, each with an engine and a ledger of its own, that count alike and
+/// block the same address in the one table.
+#[test]
+fn what_another_home_blocks_longer_stays_when_ours_ends() {
+    const X: &str = "198.18.0.1";
+    let host = Host::new();
+    host.configure(DROP);
+    let other = host.path("other");
+    let home = other.display().to_string();
+    let alerts = other.join("alerts.json").display().to_string();
+    let conf = DROP.replace("<timeout>600<", "<timeout>3600<");
+    host.write("other/etc/ossec.conf", format!("<ossec_config>\n{conf}\n</ossec_config>\n"));
+    host.write("other/alerts.json", "");
+    let theirs = || {
+        riposte_tests::Engine::start(
+            host.riposte_command(&["run", "--home", &home, "--alerts", &alerts, "--log", "debug"]),
+        )
+    };
+    let ours = host.start(&[]);
+    host.alerts(&[sshd(1, X)]);
+    until("ours is in force", || host.count("in-force") == 1);
+    let b = theirs();
+    host.write("other/alerts.json", sshd(1, X) + "\n");
+    until("theirs is, for longer", || left(&host, X).is_some_and(|left| left > 3_000));
+    until("ours has seen it", || ours.log().contains("another ledger's engine blocks"));
+
+    // Nobody is there who would put it back.
+    b.stop();
+    assert_eq!(host.riposte(&["undo", X]).code, 0);
+    assert_eq!(host.count("in-force"), 0);
+    assert!(left(&host, X).is_some_and(|left| left > 3_000), "{:?}", left(&host, X));
+    // Neither does a shorter one of ours make it shorter, nor the next start.
+    host.alerts(&[sshd(2, X)]);
+    until("ours is in force again", || host.count("in-force") == 1);
+    ours.stop();
+    let ours = host.start(&[]);
+    until("the start has compared", || ours.log().contains("another ledger's engine blocks"));
+    assert!(left(&host, X).is_some_and(|left| left > 3_000), "{:?}", left(&host, X));
+    assert!(host.riposte(&["list", "--orphans", "--json"]).json().as_array().unwrap().is_empty());
+
+    // Theirs ends first, and what is ours is there.
+    let _b = theirs();
+    assert_eq!(host.riposte(&["undo", X, "--home", &home]).code, 0);
+    until("ours stands alone", || left(&host, X).is_some_and(|left| left <= 602));
+    assert_eq!(host.riposte(&["undo", X]).code, 0);
+    assert_eq!(left(&host, X), None);
+}
+
+/// For how many seconds the kernel keeps an address blocked.
+fn left(host: &Host, address: &str) -> Option<i64> {
+    let output =
+        host.command("nft").args(["-j", "list", "set", "inet", "riposte", "drop4"]).output().unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).ok()?;
+    let elements = json["nftables"].as_array()?.iter().find_map(|object| object["set"]["elem"].as_array())?;
+    let found = elements.iter().find(|element| element["elem"]["val"] == address)?;
+    found["elem"]["expires"].as_i64()
+}

@@ -350,7 +350,9 @@ pub struct Engine {
 }
 
 impl Engine {
-    fn start(command: Command) -> Self {
+    /// Starts it and waits until it says that it is ready.
+    #[must_use]
+    pub fn start(command: Command) -> Self {
         Self::start_when(command, || false)
     }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::tool::Tools;
 use crate::wrap::{self, Wrap};
-use crate::{Error, Language, Manifest, artifact, folder, world};
+use crate::{Error, Language, Manifest, artifact, folder, registry, world};
 
 /// Largest artifact that is read: as much as an engine takes.
 const LARGEST: u64 = 128 << 20;
@@ -52,7 +52,19 @@ pub fn build(project: &Path, progress: &mut dyn FnMut(Progress<'_>)) -> Result<B
         tools.require(program)?;
     }
     world::write(project, &manifest)?;
-    run(&tools, &manifest.steps, progress)?;
+    let mut without_sdk = false;
+    let mut hear = |told: Progress<'_>| {
+        without_sdk |= matches!(told, Progress::Line(line) if registry::is_missing_in(line));
+        progress(told);
+    };
+    match run(&tools, &manifest.steps, &mut hear) {
+        Err(Error::Step { step, .. })
+            if without_sdk && registry::names_a_version(project, manifest.language) =>
+        {
+            return Err(Error::NotInRegistry { step });
+        }
+        ran => ran?,
+    }
     taken(project, manifest, progress)
 }
 
@@ -205,6 +217,17 @@ mod tests {
         let at = project(&strange, "[[\"cp\", \"in.wasm\", \"out.wasm\"]]");
         let error = build(at.path(), &mut |_| {}).unwrap_err().to_string();
         assert!(error.contains("does not fit its world"), "{error}");
+    }
+
+    #[test]
+    fn an_sdk_that_no_registry_has_is_named() {
+        let steps = r#"[["sh", "-c", "echo No module named \"'riposte_sdk'\"; exit 1"]]"#;
+        let at = project(b"", steps);
+        let failed = build(at.path(), &mut |_| {}).unwrap_err().to_string();
+        assert!(failed.contains("ended with exit status: 1"), "{failed}");
+        folder::write(&at.path().join("requirements.txt"), b"riposte-sdk==0.1.0\n").unwrap();
+        let failed = build(at.path(), &mut |_| {}).unwrap_err().to_string();
+        assert!(failed.contains("without --registry"), "{failed}");
     }
 
     #[test]

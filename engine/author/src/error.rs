@@ -46,6 +46,11 @@ pub enum Error {
         /// How it ended.
         ended: String,
     },
+    /// A program of a step did not find the SDK that the project names a version of.
+    NotInRegistry {
+        /// The words of the step.
+        step: String,
+    },
     /// The narrowed world is not valid: a fault of this program.
     World(String),
     /// What was built is not what the manifest says.
@@ -80,6 +85,12 @@ impl fmt::Display for Error {
                 write!(f, "{program} is not there, and the build needs it: {install}")
             }
             Self::Step { step, ended } => write!(f, "`{step}` {ended}"),
+            Self::NotInRegistry { step } => write!(
+                f,
+                "`{step}` did not find riposte-sdk, of which this project names a version: no release of it is published. \
+                 Make the project anew without --registry, which writes the SDK beside it, or publish the SDK in a registry \
+                 of your own that this tool asks"
+            ),
             Self::World(why) => write!(f, "the world of the project is not valid, a fault of Riposte: {why}"),
             Self::Artifact { path, what } => write!(f, "{}: {what}", path.display()),
         }

@@ -171,7 +171,7 @@ const TOOLS: &[(&[&str], &str)] = &[
     ),
     (
         &["zig"],
-        "run `python3 -m venv .venv && .venv/bin/pip install ziglang==0.17.0` and `ln -s ../lib/python3*/site-packages/ziglang/zig .venv/bin/zig` \
+        "run `python3 -m venv .venv && .venv/bin/pip install ziglang==0.17.0` and `ln -s \"$PWD\"/.venv/lib/python3*/site-packages/ziglang/zig .venv/bin/` \
          in the project's folder, or get it from https://ziglang.org/download",
     ),
     (&["go"], "install Go 1.24 or newer from https://go.dev/dl"),

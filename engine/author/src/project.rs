@@ -70,6 +70,10 @@ fn fill(at: &Path, template: &str, new: &New<'_>) -> Result<(), Error> {
             None if !replaced => path,
             _ => continue,
         };
+        // It locks the sources that are not there.
+        if new.registry && path == "package-lock.json" {
+            continue;
+        }
         let place = filled(path, new);
         // Under its own name it would be in force in this repository.
         let place = if place == "gitignore" { ".gitignore".to_owned() } else { place };
@@ -121,7 +125,10 @@ fn template(new: &New<'_>) -> Result<String, Error> {
 
 /// A text of the template with the names of the project in it.
 fn filled(text: &str, new: &New<'_>) -> String {
+    let brought =
+        if new.registry { "the WIT; the SDK is of a registry" } else { "the sources of the SDK and the WIT" };
     text.replace("{{name}}", new.name)
+        .replace("{{brought}}", brought)
         .replace("{{ident}}", &identifier(new.name))
         .replace("{{type}}", &type_name(new.name))
         .replace("{{version}}", env!("CARGO_PKG_VERSION"))
@@ -151,13 +158,78 @@ fn declared(manifest: &str, new: &New<'_>) -> String {
     text
 }
 
-/// Words that some language keeps for itself, or that name a part of its library.
-const RESERVED: [&str; 41] = [
-    "abstract", "as", "async", "await", "break", "case", "class", "const", "continue", "core", "default",
-    "do", "else", "enum", "extern", "false", "fn", "for", "if", "impl", "import", "in", "json", "let",
-    "loop", "match", "mod", "none", "package", "pub", "return", "self", "static", "std", "struct", "test",
-    "true", "type", "use", "while", "with",
+/// Words that a language keeps for itself, or that name a part of its library.
+const RESERVED: [&str; 65] = [
+    "abstract",
+    "alloc",
+    "as",
+    "async",
+    "await",
+    "become",
+    "box",
+    "break",
+    "case",
+    "class",
+    "const",
+    "continue",
+    "core",
+    "crate",
+    "default",
+    "do",
+    "dyn",
+    "else",
+    "enum",
+    "extern",
+    "false",
+    "final",
+    "fn",
+    "for",
+    "gen",
+    "if",
+    "impl",
+    "import",
+    "in",
+    "json",
+    "let",
+    "loop",
+    "macro",
+    "match",
+    "mod",
+    "move",
+    "mut",
+    "none",
+    "override",
+    "package",
+    "priv",
+    "proc_macro",
+    "pub",
+    "ref",
+    "return",
+    "riposte_sdk",
+    "self",
+    "static",
+    "std",
+    "struct",
+    "super",
+    "test",
+    "trait",
+    "true",
+    "try",
+    "type",
+    "typeof",
+    "unsafe",
+    "unsized",
+    "use",
+    "virtual",
+    "where",
+    "while",
+    "with",
+    "yield",
 ];
+
+/// Types that the source of a template uses under their own names.
+const TYPES: [&str; 10] =
+    ["Alert", "Err", "Error", "Ok", "Oneshot", "Option", "Result", "Reversible", "Some", "Vec"];
 
 /// The name as an identifier of every language, in small letters: `block_ip`.
 fn identifier(name: &str) -> String {
@@ -180,6 +252,9 @@ fn type_name(name: &str) -> String {
         words.extend(letters.next().map(|first| first.to_ascii_uppercase()));
         words.push_str(letters.as_str());
     }
+    if TYPES.contains(&words.as_str()) {
+        words.push_str("Response");
+    }
     words
 }
 
@@ -200,6 +275,8 @@ mod tests {
             ("block-ip.v2", "block_ip_v2", "BlockIpV2"),
             ("7zip", "response_7zip", "Response7zip"),
             ("test", "test_response", "TestResponse"),
+            ("alert", "alert", "AlertResponse"),
+            ("riposte-sdk", "riposte_sdk_response", "RiposteSdkResponse"),
         ] {
             assert_eq!((identifier(name).as_str(), type_name(name).as_str()), (ident, type_name_));
         }

@@ -1,6 +1,8 @@
 //! What the host shows as this engine's own.
 
 use std::fmt;
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use riposte_policy::order::EntryId;
@@ -60,6 +62,29 @@ pub(crate) enum Comment {
 /// Before the number of the entry, wherever a text is the mark.
 const WORD: &str = "entry ";
 
+/// Between the number of an entry and whose entry it is.
+#[cfg(target_os = "linux")]
+const OF: &str = " of ";
+
+/// The entry of a mark that another ledger's engine has made: none of this one's
+/// has such a number.
+pub const OTHERS: EntryId = EntryId(-1);
+
+/// Which ledger this process marks for; 0: it does not say.
+static LEDGER: AtomicU32 = AtomicU32::new(0);
+
+/// From now on marks tell that they are of the ledger in this folder. Two
+/// engines, each with a folder of its own, may block in one table, and count
+/// their entries alike.
+pub fn of_ledger_in(folder: &Path) {
+    // FNV-1a: whoever could choose a folder's name to collide can write marks.
+    let mut hash = 0x811c_9dc5_u32;
+    for byte in folder.as_os_str().as_encoded_bytes() {
+        hash = (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
+    }
+    LEDGER.store(hash.max(1), Ordering::Relaxed);
+}
+
 /// `NFTNL_UDATA_SET_ELEM_COMMENT`: what nft writes behind `comment`.
 #[cfg(target_os = "linux")]
 const COMMENT: u8 = 0;
@@ -93,12 +118,26 @@ impl Comment {
         number.map_or(Self::Foreign, |number| Self::Of(EntryId(number)))
     }
 
+    /// The same, where it may tell whose entry that is.
+    #[cfg(target_os = "linux")]
+    fn of_some_ledger(text: &str, own: u32) -> Self {
+        let Some((comment, ledger)) = text.split_once(OF) else { return Self::parse(text) };
+        match (Self::parse(comment), u32::from_str_radix(ledger, 16)) {
+            (Self::Of(entry), Ok(ledger)) if ledger == own => Self::Of(entry),
+            (Self::Of(_), Ok(_)) => Self::Of(OTHERS),
+            _ => Self::Foreign,
+        }
+    }
+
     /// As nftables keeps it with an element: type, length, text with a zero
     /// byte at its end. Empty for none.
     #[cfg(target_os = "linux")]
     pub(crate) fn as_userdata(self) -> Vec<u8> {
         let Self::Of(entry) = self else { return Vec::new() };
-        let text = format!("{WORD}{entry}\0");
+        let text = match LEDGER.load(Ordering::Relaxed) {
+            0 => format!("{WORD}{entry}\0"),
+            ledger => format!("{WORD}{entry}{OF}{ledger:08x}\0"),
+        };
         // A number of 64 bits is far from 255 bytes.
         let length = u8::try_from(text.len()).unwrap_or(u8::MAX);
         [&[COMMENT, length], text.as_bytes()].concat()
@@ -111,7 +150,9 @@ impl Comment {
             let Some((value, rest)) = rest.split_at_checked(usize::from(length)) else { return Self::None };
             if kind == COMMENT {
                 let text = std::str::from_utf8(value.strip_suffix(&[0]).unwrap_or(value));
-                return text.map_or(Self::Foreign, Self::parse);
+                return text.map_or(Self::Foreign, |text| {
+                    Self::of_some_ledger(text, LEDGER.load(Ordering::Relaxed))
+                });
             }
             data = rest;
         }
@@ -131,6 +172,17 @@ mod tests {
         }
         assert_eq!(Comment::of(EntryId(5)).as_userdata(), b"\x00\x08entry 5\0");
         assert_eq!(Comment::None.as_userdata(), b"");
+    }
+
+    #[test]
+    fn another_ledgers_entry_is_not_one_of_this() {
+        let read = |text: &str| Comment::of_some_ledger(text, 0x1a2b);
+        assert_eq!(read("entry 5 of 00001a2b"), Comment::of(EntryId(5)));
+        assert_eq!(read("entry 5 of 00001a2c"), Comment::of(OTHERS));
+        assert_eq!(read("entry 5"), Comment::of(EntryId(5)), "from before marks told that");
+        for theirs in ["entry 5 of mine", "ticket of 00001a2b", "entry of 00001a2b"] {
+            assert_eq!(read(theirs), Comment::Foreign, "{theirs}");
+        }
     }
 
     #[test]

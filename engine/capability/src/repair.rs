@@ -236,7 +236,7 @@ impl Capabilities {
         match self.held(effect.interface) {
             Some(holding) => holding.remove_unclaimed(&effect).await?,
             // Nobody claims it, so to agree is to remove.
-            None => self.backends.firewall.sync(vec![target_of(&effect)?]).await?,
+            None => self.backends.firewall.take_from_others(target_of(&effect)?).await?,
         }
         self.orphans.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
         Ok(true)
@@ -325,8 +325,13 @@ impl Capabilities {
 
     async fn repair_firewall(&self, effects: &[Effect], mended: &mut Mended) -> Result<(), Refusal> {
         self.owe_blocks();
-        self.repair_blocks(effects, mended).await?;
-        self.owes_blocks.store(false, Ordering::Release);
+        match self.repair_blocks(effects, mended).await {
+            Ok(()) => self.owes_blocks.store(false, Ordering::Release),
+            // Nothing is claimed, so nothing is missing: a host without a packet
+            // filter is as it should be. It is looked at again all the same.
+            Err(_) if targets_of(effects).is_empty() => {}
+            Err(refusal) => return Err(refusal),
+        }
         Ok(())
     }
 
@@ -337,15 +342,20 @@ impl Capabilities {
         firewall.used(&kinds.into_iter().collect::<Vec<_>>());
         let listed = firewall.list().await?;
         let mut correct = HashSet::new();
-        let mut unclaimed = Vec::new();
+        let (mut unclaimed, mut differing) = (Vec::new(), Vec::new());
         for element in listed {
             let standing = self.claims.standing(element.target.effect());
             if standing == Standing::Free {
                 unclaimed.push(element);
             } else if firewall::agrees(element.target.backend(), standing, element.remaining) {
                 correct.insert(element.target);
+            } else {
+                differing.push(element);
             }
         }
+        let others: Vec<Target> = differing.iter().map(|element| element.target.clone()).collect();
+        let wrong: HashSet<Target> = self.not_kept_by_others(differing).await.into_iter().collect();
+        correct.extend(others.into_iter().filter(|target| !wrong.contains(target)));
         let (leftovers, mut wrong) = self.unclaimed_blocks(unclaimed, mended).await;
         for target in targets {
             if !correct.contains(&target) {

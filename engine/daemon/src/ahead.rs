@@ -157,8 +157,6 @@ pub fn of_a_crowd(engine: Arc<Engine>, ids: Vec<EntryId>) -> impl Future<Output 
 }
 
 async fn take_back(engine: &Engine, ids: Vec<EntryId>) {
-    // A later end has to be written first, which the undo does.
-    let ids: Vec<EntryId> = ids.into_iter().filter(|id| engine.repeats.end_of(*id).is_none()).collect();
     let begun = match engine.ledger.begin_ahead(ids, &BLOCKS).await {
         Ok(begun) => begun,
         Err(error) => return tracing::debug!(%error, "nothing is taken back ahead"),

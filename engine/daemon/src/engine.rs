@@ -466,3 +466,6 @@ impl Engine {
 pub fn location(word: &str) -> &'static str {
     ["local", "server", "defined-agent", "all"].into_iter().find(|known| *known == word).unwrap_or("local")
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use riposte_capability::firewall::{Backend, Firewalls};
 use riposte_capability::{Backends, Claims, Guard, Refusal};
-use riposte_capability::{exec, held, isolation, lines, quarantine, routes, secret, state};
+use riposte_capability::{exec, held, isolation, lines, mark, quarantine, routes, secret, state};
 use riposte_policy::grant::FirewallBackend;
 
 use crate::places::Places;
@@ -22,6 +22,7 @@ pub fn backends(
     shadow: bool,
     wanted: Option<FirewallBackend>,
 ) -> Backends {
+    mark::of_ledger_in(&places.state);
     let secrets = Arc::new(secret::Files::of_this_service());
     let state = Arc::new(state::Files::new(places.values()));
     if shadow {

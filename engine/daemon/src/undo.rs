@@ -43,30 +43,12 @@ pub enum Undone {
 /// Undoes an entry now. The timekeeper learns how it went.
 pub async fn undo(engine: &Arc<Engine>, id: EntryId, cause: Cause) -> Undone {
     let taken_back = engine.taken_back.take(id).await;
-    if cause == Cause::Due
-        && let Some(later) = engine.repeats.end_of(id)
-        && let Err(error) = engine.ledger.extend(vec![later]).await
-    {
-        match later.due_boot_ms > engine.now().boot_ms {
-            // It holds without being written, as long as this engine runs.
-            true if error.is_storage() => {
-                engine.timekeeper.extended(id, later.due_boot_ms);
-                return Undone::Nothing;
-            }
-            // That it could not be written is no reason to stay longer.
-            false if error.is_storage() => {}
-            _ => return retry_later(engine, id, &error.to_string()).await,
-        }
-    }
     let begun = match Begun::of(engine.ledger.begin_undo(id, cause.clone()).await) {
         Begun::Undo(begun) => begun,
         Begun::Failed(error) if error.is_storage() => {
             return unrecorded(engine, id, &cause, &error.to_string()).await;
         }
-        Begun::NotDue { due_boot_ms } => {
-            engine.timekeeper.extended(id, due_boot_ms);
-            return Undone::Nothing;
-        }
+        Begun::NotDue { due_boot_ms } => return not_due(engine, id, due_boot_ms).await,
         Begun::Gone => {
             engine.timekeeper.gone(id);
             return Undone::Nothing;
@@ -107,16 +89,21 @@ pub async fn undo(engine: &Arc<Engine>, id: EntryId, cause: Cause) -> Undone {
     }
 }
 
+/// It ends later than was thought, which may not even be written yet: the host
+/// learns it now, before the kernel's own timeout is up.
+async fn not_due(engine: &Arc<Engine>, id: EntryId, due_boot_ms: i64) -> Undone {
+    engine.timekeeper.extended(id, due_boot_ms);
+    engine.settle_effects(id).await;
+    Undone::Nothing
+}
+
 /// The same, when the ledger cannot record that it begins. Whatever fails of it
 /// the engine does itself, at once: there is no counting of attempts.
 async fn unrecorded(engine: &Arc<Engine>, id: EntryId, cause: &Cause, ledger: &str) -> Undone {
     let begun = match engine.ledger.begin_unrecorded(id, cause).await {
         Ok(Some(begun)) => begun,
         Ok(None) => return from_memory(engine, id, cause, ledger).await,
-        Err(LedgerError::NotDue { due_boot_ms, .. }) => {
-            engine.timekeeper.extended(id, due_boot_ms);
-            return Undone::Nothing;
-        }
+        Err(LedgerError::NotDue { due_boot_ms, .. }) => return not_due(engine, id, due_boot_ms).await,
         Err(_) => {
             engine.timekeeper.gone(id);
             return Undone::Nothing;

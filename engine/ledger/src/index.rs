@@ -7,6 +7,8 @@
 //! secrets that are drawn at each start: whoever chooses the keys, an attacker
 //! too, cannot choose two that collide.
 
+mod later;
+
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::Arc;
@@ -18,6 +20,8 @@ use slab::Slab;
 
 use crate::entry::{Standing, State, duration};
 use crate::error::LedgerError;
+
+pub(crate) use later::Later;
 
 /// A key or a target, as short as it can be told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -114,6 +118,7 @@ pub(crate) struct Index {
     /// Per file of alerts: the last place from which one was admitted before
     /// the position that was stored. Up to there, alerts are met again.
     replayed: HashMap<i64, u64>,
+    later: Later,
 }
 
 impl Index {
@@ -129,6 +134,7 @@ impl Index {
             open: Vec::new(),
             total: 0,
             replayed: HashMap::new(),
+            later: Later::new(),
         }
     }
 

@@ -40,6 +40,7 @@ pub mod salvage;
 pub mod scheduler;
 pub mod verify;
 
+mod aging;
 mod books;
 mod condition;
 mod index;

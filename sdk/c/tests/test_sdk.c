@@ -103,7 +103,24 @@ static void http(void) {
     EXPECT_CALLS("http.send POST https://example.com/x Content-Type: application/json {}");
     riposte_mock_answer_http(404, "no");
     EXPECT_OK(riposte_http_send(&request, &response));
-    EXPECT(response.status == 404 && response.body.length == 2);
+    EXPECT(response.status == 404 && response.body.length == 2 && response.header_count == 0);
+    EXPECT(riposte_response_header(&response, "retry-after") == NULL);
+    riposte_mock_answer_http_header("Retry-After", "7");
+    riposte_mock_answer_http_header("retry-after", "8");
+    EXPECT_OK(riposte_http_send(&request, &response));
+    IS(riposte_response_header(&response, "RETRY-after"), "7");
+    EXPECT(response.header_count == 2);
+    request = (struct riposte_request){.url = "https://example.com/"};
+    EXPECT_OK(riposte_http_send(&request, &response));
+    EXPECT_CALLS("http.send POST https://example.com/x Content-Type: application/json {}",
+                 "http.send POST https://example.com/x Content-Type: application/json {}",
+                 "http.send GET https://example.com/");
+    request.headers = &(struct riposte_header){"x", NULL};
+    request.header_count = 1;
+    EXPECT_ERROR(riposte_http_send(&request, &response), "invalid-input");
+    request = (struct riposte_request){.url = NULL};
+    EXPECT_ERROR(riposte_http_send(&request, &response), "invalid-input");
+    EXPECT_NO_CALLS();
     request.url = "file:///etc/passwd";
     EXPECT_ERROR(riposte_http_send(&request, &response), "invalid-input");
 }

@@ -10,7 +10,7 @@ export function send({ method, tls, authority, path, headers, body }) {
     method,
     url,
     ...headers.map(([name, value]) => `${name}: ${value}`),
-    body,
+    ...(body.length > 0 ? [body] : []),
   );
   return { status, headers: answered, body: bytes(text, 'the body of the answer') };
 }

@@ -83,7 +83,8 @@ def request(
         return Response(answer.status, answer.body, answer.headers)
     said = [method, f"{'https' if secure else 'http'}://{authority}{path}"]
     said += [f"{name}: {value}" for name, value in lines.items()]
-    said.append(content.decode("utf-8", "replace"))
+    if content:
+        said.append(content.decode("utf-8", "replace"))
     return host.answer("http.send", " ".join(said), Response())
 
 

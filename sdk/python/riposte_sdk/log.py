@@ -12,6 +12,11 @@ from typing import Any
 from . import _border, host
 
 
+# What is too long to be handed over would end the call as a crash. More than may be
+# written, so that the engine sees that there was more.
+LONGEST = 16 << 10
+
+
 class Level(Enum):
     """How much a line matters."""
 
@@ -25,7 +30,7 @@ class Level(Enum):
 def log(level: Level, message: str) -> None:
     """Writes one line."""
     if _border.SANDBOXED:
-        _border.getter("log.log", _LEVELS[level], _border.clean(message))
+        _border.getter("log.log", _LEVELS[level], _border.clean(message[:LONGEST]))
     else:
         host.say(level.name.capitalize(), message)
 

@@ -54,6 +54,7 @@ class Alerts(Native):
             ("/rule/mail", "true"),
             ("/rule/share", "1.50"),
             ("/data/list/1/b", "c"),
+            ("data.list.1.b", "c"),
             ("/a~1b/~0", "odd"),
         ):
             self.assertEqual(alert.text(pointer), text, pointer)
@@ -170,7 +171,7 @@ class Capabilities(Native):
                 "quarantine.put /tmp/a",
                 "isolation.isolate host",
                 "mail.send subject text",
-                "http.send GET https://example.com/x?y ",
+                "http.send GET https://example.com/x?y",
                 'http.send POST https://example.com Content-Type: application/json X-Key: k {"ä":[1]}',
                 "log Warn careful",
             ],

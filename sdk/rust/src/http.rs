@@ -88,6 +88,9 @@ impl std::fmt::Debug for Request {
 pub struct Response {
     /// Its status: 200.
     pub status: u16,
+    /// What it sent before the body, in order; names are in small letters, and what
+    /// is not UTF-8 in a value is replaced.
+    pub headers: Vec<(String, String)>,
     /// What it sent, as much as the grant allows.
     pub body: Vec<u8>,
 }
@@ -95,7 +98,7 @@ pub struct Response {
 /// A host of native tests, like a run in shadow, answers 200 and nothing else.
 impl Default for Response {
     fn default() -> Self {
-        Self { status: 200, body: Vec::new() }
+        Self { status: 200, headers: Vec::new(), body: Vec::new() }
     }
 }
 
@@ -104,6 +107,13 @@ impl Response {
     #[must_use]
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
+    }
+
+    /// The first header of this name, in whatever case: `Retry-After`.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
     }
 
     /// The body as text; what is not UTF-8 in it is replaced.
@@ -197,8 +207,15 @@ mod wasi {
                 "the server ended the connection before it had the whole request",
             ));
         }
+        let headers = response.headers().entries().into_iter().map(received).collect();
         let body = response.consume().map_err(|()| fault())?;
-        Ok(Response { status, body: read(&body)? })
+        Ok(Response { status, headers, body: read(&body)? })
+    }
+
+    fn received((mut name, value): (String, Vec<u8>)) -> (String, String) {
+        name.make_ascii_lowercase();
+        let value = String::from_utf8(value);
+        (name, value.unwrap_or_else(|wrong| String::from_utf8_lossy(wrong.as_bytes()).into_owned()))
     }
 
     fn method(name: &str) -> Method {
@@ -307,8 +324,11 @@ mod tests {
         let request = Request::post_json("https://example.com/x", "{}");
         assert_eq!(send(&request).unwrap(), Response::default());
         assert_eq!(host::calls(), ["http.send POST https://example.com/x Content-Type: application/json {}"]);
-        host::answer_with("http.send", Response { status: 404, body: Vec::new() });
-        assert!(!send(&request).unwrap().is_success());
+        let headers = vec![("retry-after".to_owned(), "7".to_owned())];
+        host::answer_with("http.send", Response { status: 429, headers, body: Vec::new() });
+        let response = send(&request).unwrap();
+        assert!(!response.is_success());
+        assert_eq!((response.header("Retry-After"), response.header("etag")), (Some("7"), None));
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //!
 //! # Layout
 //!
-//! * [`Reversible`], [`Oneshot`]: what a plugin is; [`export_reversible!`] and
-//!   [`export_oneshot!`] make a component of it.
+//! * [`Reversible`], [`Oneshot`]: what a plugin is; [`export!`] makes a component of
+//!   it.
 //! * [`Alert`]: what it answers.
 //! * [`Error`]: why it could not.
 //! * [`log`], [`invocation`], [`config`]: what it may always call.

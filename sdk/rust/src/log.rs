@@ -21,6 +21,9 @@ pub fn log(level: Level, message: impl AsRef<str>) {
     #[cfg(target_arch = "wasm32")]
     {
         use crate::bindings::log as host;
+        // What is too long to be handed over would end the call as a crash. Twice
+        // what may be written, so that the engine sees that there was more.
+        let message = message.get(..message.floor_char_boundary(16 << 10)).unwrap_or_default();
         let level = match level {
             Level::Trace => host::Level::Trace,
             Level::Debug => host::Level::Debug,

@@ -6,6 +6,10 @@ use crate::{Alert, Error};
 ///
 /// Every call runs in a fresh instance: nothing stays in memory between `add`
 /// and `delete` but what the receipt holds.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no `Reversible` response",
+    note = "`export!({Self})` needs `impl Reversible for {Self}`; a response that happens once is exported with `export!({Self}: Oneshot)`"
+)]
 pub trait Reversible {
     /// What this response would act on, in one spelling for one target. Called
     /// first, with every effect refused. The engine does not answer a target
@@ -40,6 +44,10 @@ pub trait Reversible {
 }
 
 /// A response that happens once and is never undone.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no `Oneshot` response",
+    note = "`export!({Self}: Oneshot)` needs `impl Oneshot for {Self}`; a response that is undone is exported with `export!({Self})`"
+)]
 pub trait Oneshot {
     /// Makes the effect.
     ///
@@ -49,36 +57,67 @@ pub trait Oneshot {
     fn run(alert: &Alert) -> Result<(), Error>;
 }
 
-/// Makes the component export `$plugin`, a type that is [`Reversible`].
+/// Makes the component export a type that is [`Reversible`]: `export!(Block)`, or
+/// one that is [`Oneshot`]: `export!(Tell: Oneshot)`.
+///
+/// A component is of one kind, and a macro cannot ask a type which of the traits it
+/// has: so the second kind is named.
 #[macro_export]
-macro_rules! export_reversible {
+macro_rules! export {
     ($plugin:ty) => {
+        $crate::export!($plugin: Reversible);
+    };
+    ($plugin:ty: Reversible) => {
+        const _: () = {
+            const fn is_reversible<T: $crate::Reversible>() {}
+            is_reversible::<$plugin>();
+        };
         #[cfg(target_arch = "wasm32")]
         const _: () = {
             type Exported = $crate::bindings::Exported<$plugin>;
             $crate::bindings::reversible::__export_reversible!(Exported with_types_in $crate::bindings::reversible);
         };
-        #[cfg(not(target_arch = "wasm32"))]
-        const _: () = {
-            const fn is_reversible<T: $crate::Reversible>() {}
-            is_reversible::<$plugin>();
-        };
     };
-}
-
-/// Makes the component export `$plugin`, a type that is [`Oneshot`].
-#[macro_export]
-macro_rules! export_oneshot {
-    ($plugin:ty) => {
-        #[cfg(target_arch = "wasm32")]
-        const _: () = {
-            type Exported = $crate::bindings::Exported<$plugin>;
-    $crate::bindings::oneshot::__export_oneshot!(Exported with_types_in $crate::bindings::oneshot);
-        };
-        #[cfg(not(target_arch = "wasm32"))]
+    ($plugin:ty: Oneshot) => {
         const _: () = {
             const fn is_oneshot<T: $crate::Oneshot>() {}
             is_oneshot::<$plugin>();
         };
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            type Exported = $crate::bindings::Exported<$plugin>;
+            $crate::bindings::oneshot::__export_oneshot!(Exported with_types_in $crate::bindings::oneshot);
+        };
     };
+    ($plugin:ty: $other:tt) => {
+        compile_error!("a response is exported with `export!(Type)`, which is `export!(Type: Reversible)`, or with `export!(Type: Oneshot)`");
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Both;
+
+    impl Reversible for Both {
+        fn add(_: &Alert) -> Result<Vec<u8>, Error> {
+            Ok(Vec::new())
+        }
+
+        fn delete(_: &Alert, _: Option<&[u8]>) -> Result<(), Error> {
+            Ok(())
+        }
+    }
+
+    impl Oneshot for Both {
+        fn run(_: &Alert) -> Result<(), Error> {
+            Ok(())
+        }
+    }
+
+    // Natively they only check the type, so that they may stand side by side.
+    crate::export!(Both);
+    crate::export!(Both: Reversible);
+    crate::export!(Both: Oneshot);
 }

@@ -141,9 +141,10 @@ impl Reader<'_> {
                     self.next();
                 }
                 let number = self.text.get(start..self.at).unwrap_or_default();
-                match number.parse::<f64>() {
-                    Ok(_) => Ok(Value::Number(number.to_owned())),
-                    Err(_) => Err(self.wrong("a number")),
+                if is_number(number) {
+                    Ok(Value::Number(number.to_owned()))
+                } else {
+                    Err(self.wrong("a number"))
                 }
             }
             _ => Err(self.wrong("a value")),
@@ -180,7 +181,7 @@ impl Reader<'_> {
             match self.next() {
                 Some('"') => return Ok(text),
                 Some('\\') => text.push(self.escaped()?),
-                Some(c) if !c.is_control() || c == '\u{7f}' => text.push(c),
+                Some(c) if c >= ' ' => text.push(c),
                 _ => return Err(self.wrong("the end of a text")),
             }
         }
@@ -249,6 +250,18 @@ impl Reader<'_> {
     }
 }
 
+/// `-12.5e+3`: no zero before other digits, and a digit on each side of a point.
+fn is_number(text: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let text = text.strip_prefix('-').unwrap_or(text);
+    let (text, exponent) = text.split_once(['e', 'E']).map_or((text, None), |(text, e)| (text, Some(e)));
+    let (whole, fraction) = text.split_once('.').map_or((text, None), |(whole, part)| (whole, Some(part)));
+    digits(whole)
+        && (whole == "0" || !whole.starts_with('0'))
+        && fraction.is_none_or(digits)
+        && exponent.is_none_or(|e| digits(e.strip_prefix(['+', '-']).unwrap_or(e)))
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 mod tests {
@@ -269,6 +282,11 @@ mod tests {
         assert_eq!((value.at("/d"), value.at("/a/3"), value.at("/x")), (None, None, None));
         assert_eq!((value.elements("a").len(), value.elements("/d").len()), (3, 0));
         assert_eq!(value.at("e"), Some(&Value::Object(vec![])));
+        for number in ["0", "-0.5", "10", "1E5", "12.25e-3"] {
+            assert_eq!(parse(number), Ok(Value::Number(number.to_owned())));
+        }
+        // Only what is below the blank has to be escaped.
+        assert_eq!(parse("\"\u{7f}\u{85}\""), Ok(Value::String("\u{7f}\u{85}".to_owned())));
     }
 
     #[test]
@@ -283,6 +301,12 @@ mod tests {
             "\"\\u12",
             "\"\\u+123\"",
             "01x",
+            "01",
+            "1.",
+            "-.5",
+            "1e",
+            "1e+",
+            "1.5.5",
             "-",
             "\"\n\"",
             "tru",

@@ -1,4 +1,4 @@
-//! {{type}}s the source address of the alert.
+//! Blocks the source address of an alert until the time of the response is over.
 
 const std = @import("std");
 const riposte = @import("riposte");

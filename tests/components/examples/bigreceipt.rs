@@ -1,6 +1,6 @@
 //! Returns a receipt of the length that the alert asks for.
 
-use riposte_sdk::{Alert, Error, Reversible, export_reversible};
+use riposte_sdk::{Alert, Error, Reversible, export};
 
 struct BigReceipt;
 
@@ -15,4 +15,4 @@ impl Reversible for BigReceipt {
     }
 }
 
-export_reversible!(BigReceipt);
+export!(BigReceipt);

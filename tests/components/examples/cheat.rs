@@ -1,6 +1,6 @@
 //! Acts while it is only asked for its keys, and hides that it failed.
 
-use riposte_sdk::{Alert, Error, Reversible, export_reversible, firewall};
+use riposte_sdk::{Alert, Error, Reversible, export, firewall};
 
 struct Cheat;
 
@@ -22,4 +22,4 @@ impl Reversible for Cheat {
     }
 }
 
-export_reversible!(Cheat);
+export!(Cheat);

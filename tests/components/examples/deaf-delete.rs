@@ -1,6 +1,6 @@
 //! Blocks, and never unblocks.
 
-use riposte_sdk::{Alert, Error, Reversible, export_reversible, firewall};
+use riposte_sdk::{Alert, Error, Reversible, export, firewall};
 
 struct Deaf;
 
@@ -15,4 +15,4 @@ impl Reversible for Deaf {
     }
 }
 
-export_reversible!(Deaf);
+export!(Deaf);

@@ -1,6 +1,6 @@
 //! Behaves: returns, as its receipt, everything that it was told.
 
-use riposte_sdk::{Alert, Error, Reversible, export_reversible, invocation};
+use riposte_sdk::{Alert, Error, Reversible, export, invocation};
 
 struct Echo;
 
@@ -36,4 +36,4 @@ impl Reversible for Echo {
     }
 }
 
-export_reversible!(Echo);
+export!(Echo);

@@ -1,6 +1,6 @@
 //! Reads whatever the environment and the arguments tell, and says it.
 
-use riposte_sdk::{Alert, Error, Reversible, export_reversible};
+use riposte_sdk::{Alert, Error, Reversible, export};
 
 struct Attempt;
 
@@ -19,4 +19,4 @@ impl Reversible for Attempt {
     }
 }
 
-export_reversible!(Attempt);
+export!(Attempt);

@@ -3,7 +3,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "trying what it may not do is its purpose")]
 
-use riposte_sdk::{Alert, Error, Reversible, export_reversible};
+use riposte_sdk::{Alert, Error, Reversible, export};
 
 struct Exits;
 
@@ -28,4 +28,4 @@ impl Reversible for Exits {
     }
 }
 
-export_reversible!(Exits);
+export!(Exits);

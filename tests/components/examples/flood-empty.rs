@@ -1,6 +1,6 @@
 //! Writes single bytes to its standard output without end, none of which ends a line.
 
-use riposte_sdk::{Alert, Error, Reversible, export_reversible};
+use riposte_sdk::{Alert, Error, Reversible, export};
 
 struct Attempt;
 
@@ -21,4 +21,4 @@ impl Reversible for Attempt {
     }
 }
 
-export_reversible!(Attempt);
+export!(Attempt);

@@ -1,6 +1,6 @@
 //! Writes to its standard output and error without end.
 
-use riposte_sdk::{Alert, Error, Reversible, export_reversible};
+use riposte_sdk::{Alert, Error, Reversible, export};
 
 struct Attempt;
 
@@ -21,4 +21,4 @@ impl Reversible for Attempt {
     }
 }
 
-export_reversible!(Attempt);
+export!(Attempt);

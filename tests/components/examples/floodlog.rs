@@ -1,6 +1,6 @@
 //! Logs without measure, and tries to forge a line.
 
-use riposte_sdk::{Alert, Error, Reversible, export_reversible, log};
+use riposte_sdk::{Alert, Error, Reversible, export, log};
 
 struct FloodLog;
 
@@ -18,4 +18,4 @@ impl Reversible for FloodLog {
     }
 }
 
-export_reversible!(FloodLog);
+export!(FloodLog);

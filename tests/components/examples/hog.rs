@@ -1,6 +1,6 @@
 //! Allocates without end.
 
-use riposte_sdk::{Alert, Error, Reversible, export_reversible};
+use riposte_sdk::{Alert, Error, Reversible, export};
 
 struct Hog;
 
@@ -17,4 +17,4 @@ impl Reversible for Hog {
     }
 }
 
-export_reversible!(Hog);
+export!(Hog);

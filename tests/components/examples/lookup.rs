@@ -1,6 +1,6 @@
 //! Asks for the address of a name, which tells the name to others.
 
-use riposte_sdk::{Alert, Error, Reversible, export_reversible};
+use riposte_sdk::{Alert, Error, Reversible, export};
 
 struct Attempt;
 
@@ -22,4 +22,4 @@ impl Reversible for Attempt {
     }
 }
 
-export_reversible!(Attempt);
+export!(Attempt);

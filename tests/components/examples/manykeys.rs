@@ -1,7 +1,7 @@
 //! Returns as many keys as `/count` says, each as long as `/length` says, or
 //! `/key` as it is.
 
-use riposte_sdk::{Alert, Error, Reversible, export_reversible};
+use riposte_sdk::{Alert, Error, Reversible, export};
 
 struct ManyKeys;
 
@@ -23,4 +23,4 @@ impl Reversible for ManyKeys {
     }
 }
 
-export_reversible!(ManyKeys);
+export!(ManyKeys);

@@ -1,7 +1,7 @@
 //! Sleeps for an hour in `run`: something that happens once, and takes long.
 //! Built with WASI.
 
-use riposte_sdk::{Alert, Error, Oneshot, export_oneshot};
+use riposte_sdk::{Alert, Error, Oneshot, export};
 
 struct OnceAsleep;
 
@@ -12,4 +12,4 @@ impl Oneshot for OnceAsleep {
     }
 }
 
-export_oneshot!(OnceAsleep);
+export!(OnceAsleep: Oneshot);

@@ -1,6 +1,6 @@
 //! Behaves: says what it was asked, once.
 
-use riposte_sdk::{Alert, Error, Oneshot, export_oneshot, invocation, log};
+use riposte_sdk::{Alert, Error, Oneshot, export, invocation, log};
 
 struct Says;
 
@@ -12,4 +12,4 @@ impl Oneshot for Says {
     }
 }
 
-export_oneshot!(Says);
+export!(Says: Oneshot);

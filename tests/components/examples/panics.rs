@@ -1,6 +1,6 @@
 //! Panics.
 
-use riposte_sdk::{Alert, Error, Reversible, export_reversible};
+use riposte_sdk::{Alert, Error, Reversible, export};
 
 struct Panics;
 
@@ -14,4 +14,4 @@ impl Reversible for Panics {
     }
 }
 
-export_reversible!(Panics);
+export!(Panics);

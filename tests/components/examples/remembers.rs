@@ -1,6 +1,6 @@
 //! Keeps what it saw in one call for the next.
 
-use riposte_sdk::{Alert, Error, Reversible, export_reversible};
+use riposte_sdk::{Alert, Error, Reversible, export};
 
 struct Attempt;
 
@@ -20,4 +20,4 @@ impl Reversible for Attempt {
     }
 }
 
-export_reversible!(Attempt);
+export!(Attempt);

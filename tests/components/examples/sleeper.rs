@@ -1,7 +1,7 @@
 //! Sleeps for an hour in `add`: within a call to the host, where it uses no
 //! processor time. Built with WASI. Also writes to its standard error.
 
-use riposte_sdk::{Alert, Error, Reversible, export_reversible};
+use riposte_sdk::{Alert, Error, Reversible, export};
 
 struct Sleeper;
 
@@ -18,4 +18,4 @@ impl Reversible for Sleeper {
     }
 }
 
-export_reversible!(Sleeper);
+export!(Sleeper);

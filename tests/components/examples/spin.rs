@@ -1,6 +1,6 @@
 //! Never ends: neither in `add` nor, when the alert says so, in `keys`.
 
-use riposte_sdk::{Alert, Error, Reversible, export_reversible};
+use riposte_sdk::{Alert, Error, Reversible, export};
 
 struct Spin;
 
@@ -27,4 +27,4 @@ fn forever() -> ! {
     }
 }
 
-export_reversible!(Spin);
+export!(Spin);

@@ -1,6 +1,6 @@
 //! Says a secret wherever it can be said: in its log, and in its error.
 
-use riposte_sdk::{Alert, Error, Oneshot, export_oneshot, log, secret};
+use riposte_sdk::{Alert, Error, Oneshot, export, log, secret};
 
 struct TellsSecret;
 
@@ -13,4 +13,4 @@ impl Oneshot for TellsSecret {
     }
 }
 
-export_oneshot!(TellsSecret);
+export!(TellsSecret: Oneshot);

@@ -1,6 +1,6 @@
 //! Calls the firewall, whatever it was granted.
 
-use riposte_sdk::{Alert, Error, Reversible, export_reversible, firewall};
+use riposte_sdk::{Alert, Error, Reversible, export, firewall};
 
 struct Ungranted;
 
@@ -16,4 +16,4 @@ impl Reversible for Ungranted {
     }
 }
 
-export_reversible!(Ungranted);
+export!(Ungranted);

@@ -44,6 +44,6 @@ macro_rules! ask {
             }
         }
 
-        $crate::riposte_sdk::export_reversible!(Asks);
+        $crate::riposte_sdk::export!(Asks);
     };
 }

@@ -1,6 +1,7 @@
 //! Every example of every SDK, built with the real tools of its language and
 //! played in the real sandbox: the `block` of each language against one set of
-//! scenarios, its `probe` against another, and all of them against their own.
+//! scenarios, its `probe` and, where the language has HTTP and files, its `reach`
+//! against others, and all of them against their own.
 //!
 //! `cargo test -p riposte-conformance --test sdks -- python block` does those
 //! whose path holds one of these words. A language whose tools are not there is
@@ -9,7 +10,7 @@
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "it shows seconds, and is told by the environment where it runs"
+    reason = "it shows seconds, writes a file of scenarios, and is told by the environment where it runs"
 )]
 
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use std::time::Instant;
 
 use riposte_author::scenario::{self, End, Scenario, Stage, show};
 use riposte_author::{Built, Error, Language, Manifest, Progress};
+use serde_json::json;
 
 /// Languages whose tools may be missing anywhere.
 const EXPERIMENTAL: [Language; 2] = [Language::Zig, Language::Go];
@@ -25,16 +27,21 @@ const EXPERIMENTAL: [Language; 2] = [Language::Zig, Language::Go];
 /// left from which an error could be returned.
 const TRAPS: [Language; 5] = [Language::Rust, Language::C, Language::Cpp, Language::Zig, Language::Go];
 /// What there must be: no SDK without a subject.
-const REQUIRED: [&str; 9] = [
+const REQUIRED: [&str; 14] = [
     "rust/examples/block",
     "rust/examples/probe",
+    "rust/examples/reach",
     "python/examples/block",
     "python/examples/probe",
+    "python/examples/reach",
     "javascript/examples/block",
     "javascript/examples/probe",
+    "javascript/examples/reach",
     "c/examples/block",
     "c/examples/block-cpp",
     "c/examples/probe",
+    "c/examples/reach",
+    "c/examples/reach-cpp",
 ];
 
 /// How one example went.
@@ -165,6 +172,7 @@ fn scenarios(example: &Path, manifest: &Manifest) -> Result<Vec<Scenario>, Strin
     let only_firewall = manifest.capabilities.iter().map(|one| one.name()).eq(["firewall"]);
     let mut files = match folder {
         "probe" => vec![shared.join("probe.json")],
+        "reach" | "reach-cpp" => vec![shared.join("reach.json"), large()?],
         _ if folder.starts_with("block") && only_firewall => vec![shared.join("block.json")],
         _ => Vec::new(),
     };
@@ -183,4 +191,29 @@ fn scenarios(example: &Path, manifest: &Manifest) -> Result<Vec<Scenario>, Strin
         }
     }
     Ok(scenarios)
+}
+
+/// What comes and goes in more than one piece, in a file that nobody has to read.
+fn large() -> Result<PathBuf, String> {
+    let text = "0123456789".repeat(20_000);
+    let url = "https://example.com/";
+    let scenarios = json!({"scenarios": [
+        {
+            "name": "a large body, and a larger answer", "call": "run",
+            "alert": {"data": {"url": url, "method": "POST", "body": text}},
+            "host": {"http.send": {"body": text.repeat(2)}},
+            "expect": {
+                "result": "ok", "calls": [format!("http.send POST {url} {text}")],
+                "log": ["info: answered 200, none, 400000 bytes"],
+            },
+        },
+        {
+            "name": "a large file", "call": "run", "alert": {"data": {"read": "/srv/in/large"}},
+            "folders": {"/srv/in": {"large": text}},
+            "expect": {"result": "ok", "log": ["info: read 200000 bytes"]},
+        },
+    ]});
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("large.json");
+    std::fs::write(&file, scenarios.to_string()).map_err(|error| error.to_string())?;
+    Ok(file)
 }

@@ -37,8 +37,10 @@ struct Known {
     may_end: bool,
     /// What it claims, by effect.
     effects: BTreeSet<String>,
-    /// When it is due, in this start of the machine.
+    /// When it is due, in this start of the machine, also after a crash.
     due_boot_ms: Option<i64>,
+    /// When it is due as long as the process runs, where that is later.
+    prolonged_boot_ms: Option<i64>,
     /// The longest that may be left of it; `None`: it lasts for good.
     length_ms: Option<i64>,
 }
@@ -86,6 +88,7 @@ impl Oracle {
             may_end: false,
             effects: BTreeSet::new(),
             due_boot_ms: None,
+            prolonged_boot_ms: None,
             length_ms: length.map(|length| i64::try_from(length.as_millis()).unwrap_or(i64::MAX)),
         };
         self.entries.insert(id, known);
@@ -158,6 +161,19 @@ impl Oracle {
         }
     }
 
+    /// An alert for what is in force was answered from memory: as long as the
+    /// process runs, it does not end before.
+    pub fn prolonged(&mut self, id: i64, due_boot_ms: i64) {
+        if let Some(known) = self.entries.get_mut(&id) {
+            known.prolonged_boot_ms = known.prolonged_boot_ms.max(Some(due_boot_ms));
+        }
+    }
+
+    /// The process has ended, and with it what only its memory knew.
+    pub fn ended(&mut self) {
+        self.entries.values_mut().for_each(|known| known.prolonged_boot_ms = None);
+    }
+
     /// What an entry holds.
     pub fn effects(&self, id: i64) -> Vec<String> {
         self.entries.get(&id).map(|known| known.effects.iter().cloned().collect()).unwrap_or_default()
@@ -166,10 +182,10 @@ impl Oracle {
     /// The ledger lets an entry be undone.
     pub fn undo_begun(&mut self, id: i64, cause: &Cause, boot_ms: i64) -> Vec<String> {
         let Some(known) = self.entries.get_mut(&id) else { return Vec::new() };
-        let early = known.phase == Phase::InForce && known.due_boot_ms.is_none_or(|due| due > boot_ms);
+        let early = known.phase == Phase::InForce && known.lasts(boot_ms);
         let wrong = match cause {
             Cause::Due if early => {
-                vec![format!("entry {id} is due at {:?}, and is undone at {boot_ms}", known.due_boot_ms)]
+                vec![format!("entry {id} is due at {:?}, and is undone at {boot_ms}", known.due())]
             }
             Cause::Recovery if known.phase == Phase::InForce => {
                 vec![format!("entry {id} was in force, and a start found it half undone")]
@@ -229,9 +245,7 @@ impl Oracle {
     /// The kernel dropped an effect by itself.
     pub fn expired(&self, key: &str, boot_ms: i64) -> Vec<String> {
         let needs = |known: &&Known| {
-            known.phase == Phase::InForce
-                && known.effects.contains(key)
-                && known.due_boot_ms.is_none_or(|due| due > boot_ms)
+            known.phase == Phase::InForce && known.effects.contains(key) && known.lasts(boot_ms)
         };
         let needing = self.entries.iter().filter(|(_, known)| needs(known));
         needing
@@ -242,9 +256,8 @@ impl Oracle {
     /// Effects that must be on the host by now.
     #[must_use]
     pub fn needed(&self, boot_ms: i64) -> BTreeSet<String> {
-        let in_force = self.entries.values().filter(|known| {
-            known.phase == Phase::InForce && known.due_boot_ms.is_none_or(|due| due > boot_ms)
-        });
+        let in_force =
+            self.entries.values().filter(|known| known.phase == Phase::InForce && known.lasts(boot_ms));
         in_force.flat_map(|known| known.effects.iter().cloned()).collect()
     }
 
@@ -289,6 +302,7 @@ impl Oracle {
                 may_end: false,
                 effects: BTreeSet::new(),
                 due_boot_ms: None,
+                prolonged_boot_ms: None,
                 length_ms: None,
             });
             known.adopt(row, found);
@@ -299,6 +313,16 @@ impl Oracle {
 }
 
 impl Known {
+    /// When it is due; `None`: never.
+    fn due(&self) -> Option<i64> {
+        self.due_boot_ms.map(|due| due.max(self.prolonged_boot_ms.unwrap_or(due)))
+    }
+
+    /// Whether it is not due yet.
+    fn lasts(&self, boot_ms: i64) -> bool {
+        self.due().is_none_or(|due| due > boot_ms)
+    }
+
     fn ends(&mut self) {
         self.phase = self.phase.max(Phase::Ending);
         self.presumed = false;
@@ -365,7 +389,7 @@ impl Known {
             _ => Phase::Over,
         };
         (self.may_end, self.presumed) = (false, false);
-        self.due_boot_ms = row.due_boot;
+        (self.due_boot_ms, self.prolonged_boot_ms) = (row.due_boot, None);
         self.length_ms = row.length;
         self.effects =
             found.holds.iter().filter(|(id, _)| *id == row.id).map(|(_, key)| key.clone()).collect();

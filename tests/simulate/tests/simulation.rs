@@ -67,6 +67,13 @@ fn an_undo_that_takes_no_notice_of_failures_is_noticed() {
     assert!(words.iter().any(|words| failure.what.contains(words)), "{failure}");
 }
 
+#[test]
+fn a_repeat_that_is_answered_and_forgotten_is_noticed() {
+    let failure = noticed(Mutant::ForgetsRepeats);
+    let words = ["is due at", "the kernel dropped", "and not on the host"];
+    assert!(words.iter().any(|words| failure.what.contains(words)), "{failure}");
+}
+
 /// The first failure of runs with something made wrong.
 fn noticed(mutant: Mutant) -> Failure {
     let run = |seed| Run { mutant: Some(mutant), ..Run::of(seed) }.go().err();

@@ -144,6 +144,16 @@ pub trait Backend: Send + Sync {
         Ok(listed)
     }
 
+    /// The same as [`Backend::sync`] for one target, also where another ledger's
+    /// engine has blocked it and its block would stay else: an operator says so.
+    ///
+    /// # Errors
+    ///
+    /// As [`Backend::sync`].
+    async fn take_from_others(&self, target: Target) -> Result<(), Refusal> {
+        self.sync(vec![target]).await
+    }
+
     /// The numbers of the sockets by which the kernel names this backend where
     /// it tells who changed something.
     fn ports(&self) -> Vec<u32> {

@@ -4,7 +4,8 @@
 //! and goes there, whatever the settings say now. A backend that nothing names
 //! is never touched: `iptables -S` alone loads modules into some kernels.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use async_trait::async_trait;
@@ -34,6 +35,10 @@ const KINDS: &[FirewallBackend] = &[
     FirewallBackend::Aix,
     FirewallBackend::Netsh,
 ];
+
+/// Where nothing works, it is tried out again what does as often as this goes
+/// into how often it is listed: about once a minute.
+const SELDOM: u32 = 12;
 
 /// Which of them are chosen without being asked for. Firewalld is not: where
 /// it runs, one of the others works too, and knows a network from an address.
@@ -78,11 +83,24 @@ pub struct PassedOver {
 /// Every backend of this host; one of them is chosen where a grant names none.
 pub struct Firewalls {
     claims: Arc<dyn Claims>,
-    chosen: FirewallBackend,
-    passed_over: Vec<PassedOver>,
+    choice: Mutex<Choice>,
     slots: Vec<Slot>,
     /// Those that have been written to, now or by an earlier engine.
     used: Mutex<BTreeSet<FirewallBackend>>,
+    /// Why what some of them block could not be read last: said once.
+    unread: Mutex<BTreeMap<FirewallBackend, String>>,
+    /// How often none could be, while none is known to work.
+    in_vain: AtomicU32,
+}
+
+/// Which backend blocks where a grant names none.
+#[derive(Clone)]
+struct Choice {
+    chosen: FirewallBackend,
+    passed_over: Vec<PassedOver>,
+    /// Nothing worked when it was chosen, and nobody asked for it: whatever works
+    /// first takes its place.
+    is_open: bool,
 }
 
 struct Slot {
@@ -101,22 +119,24 @@ impl Firewalls {
         let first = KINDS.first().copied().unwrap_or(FirewallBackend::Nftables);
         let mut firewalls = Self::with(claims, wanted.unwrap_or(first), Vec::new());
         if let Some(wanted) = wanted {
-            firewalls.passed_over = firewalls.others(&[], wanted, "the settings name another");
+            let passed_over = firewalls.others(&[], wanted, "the settings name another");
+            firewalls.choice = Mutex::new(Choice { chosen: wanted, passed_over, is_open: false });
             return firewalls;
         }
         let mut tried = Vec::new();
+        let mut found = None;
         for kind in KINDS.iter().copied().filter(|kind| picked_by_itself(*kind)) {
             match firewalls.works(kind) {
                 Ok(()) => {
-                    firewalls.choose(kind);
+                    found = Some(kind);
                     break;
                 }
                 Err(refusal) => tried.push(PassedOver { backend: kind, why: refusal.message }),
             }
         }
-        let chosen = firewalls.chosen;
-        tried.retain(|other| other.backend != chosen);
-        firewalls.passed_over = firewalls.others(&tried, chosen, "another works and comes before it");
+        firewalls.choose(found, tried);
+        // What was only tried out is not looked at again.
+        *firewalls.used_set() = [firewalls.chosen()].into();
         firewalls
     }
 
@@ -134,7 +154,14 @@ impl Firewalls {
             slots.retain(|slot| slot.kind != kind);
             slots.push(Slot { kind, backend: OnceLock::from(backend) });
         }
-        Self { claims, chosen, passed_over: Vec::new(), slots, used: Mutex::new([chosen].into()) }
+        Self {
+            claims,
+            choice: Mutex::new(Choice { chosen, passed_over: Vec::new(), is_open: false }),
+            slots,
+            used: Mutex::new([chosen].into()),
+            unread: Mutex::default(),
+            in_vain: AtomicU32::new(1),
+        }
     }
 
     /// Whether the chosen one is there.
@@ -143,7 +170,7 @@ impl Firewalls {
     ///
     /// What is missing, and what to do about it.
     pub fn there(&self) -> Result<(), Refusal> {
-        self.slot(self.chosen).map(drop)
+        self.slot(self.chosen()).map(drop)
     }
 
     /// Opens it and tries it out.
@@ -162,9 +189,70 @@ impl Firewalls {
         probing.join().unwrap_or_else(|_| Err(Refusal::failed("its probe ended unexpectedly")))
     }
 
-    fn choose(&mut self, kind: FirewallBackend) {
-        self.chosen = kind;
-        self.used = Mutex::new([kind].into());
+    /// Settles what blocks; `None`: nothing works, and the choice stays open.
+    fn choose(&self, found: Option<FirewallBackend>, mut tried: Vec<PassedOver>) {
+        let chosen = found.unwrap_or_else(|| self.chosen());
+        tried.retain(|other| other.backend != chosen);
+        let passed_over = self.others(&tried, chosen, "another works and comes before it");
+        *self.choice() = Choice { chosen, passed_over, is_open: found.is_none() };
+        self.used_set().insert(chosen);
+    }
+
+    /// Looks once more for one that works, when none did. What lists them is
+    /// asked every few seconds, and some have to be tried out by starting a
+    /// program: not each time.
+    async fn choose_again(&self) -> Option<FirewallBackend> {
+        if !self.choice().is_open || !self.in_vain.fetch_add(1, Ordering::Relaxed).is_multiple_of(SELDOM) {
+            return None;
+        }
+        let mut tried = Vec::new();
+        for kind in KINDS.iter().copied().filter(|kind| picked_by_itself(*kind)) {
+            let probed = match self.slot(kind) {
+                Ok(backend) => backend.probe().await,
+                Err(refusal) => Err(refusal),
+            };
+            match probed {
+                Ok(()) => {
+                    self.choose(Some(kind), tried);
+                    tracing::info!(
+                        backend = kind.as_str(),
+                        "a packet filter works now, and blocks from now on"
+                    );
+                    return Some(kind);
+                }
+                Err(refusal) => tried.push(PassedOver { backend: kind, why: refusal.message }),
+            }
+        }
+        None
+    }
+
+    /// What one of them blocks. That it cannot be read is said once, and so is
+    /// that it can be again.
+    async fn list_of(&self, kind: FirewallBackend) -> Result<Vec<Element>, Refusal> {
+        let found = match self.slot(kind) {
+            Ok(backend) => backend.list().await,
+            Err(refusal) => Err(refusal),
+        };
+        let mut unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner);
+        match &found {
+            Ok(_) => {
+                if unread.remove(&kind).is_some() {
+                    tracing::info!(backend = kind.as_str(), "what it blocks can be read now");
+                }
+                let mut choice = self.choice();
+                choice.is_open &= choice.chosen != kind;
+            }
+            Err(why) => {
+                if unread.insert(kind, why.message.clone()).as_deref() != Some(why.message.as_str()) {
+                    tracing::warn!(
+                        backend = kind.as_str(),
+                        %why,
+                        "what it blocks cannot be read; it is tried again every few seconds, and not said again"
+                    );
+                }
+            }
+        }
+        found
     }
 
     /// What there is besides `chosen`: why it did not work when it was `tried`,
@@ -198,6 +286,10 @@ impl Firewalls {
         self.used_set().iter().copied().collect()
     }
 
+    fn choice(&self) -> MutexGuard<'_, Choice> {
+        self.choice.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn used_set(&self) -> MutexGuard<'_, BTreeSet<FirewallBackend>> {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -205,7 +297,7 @@ impl Firewalls {
     /// All of these targets by one backend.
     async fn by(&self, kind: FirewallBackend, targets: Vec<Target>) -> Result<(), Refusal> {
         let backend = self.slot(kind)?;
-        if kind != self.chosen {
+        if kind != self.chosen() {
             self.used_set().insert(kind);
         }
         backend.sync(targets).await
@@ -235,20 +327,16 @@ impl Backend for Firewalls {
         let mut refusal = None;
         let mut listed = false;
         for kind in self.in_use() {
-            let found = match self.slot(kind) {
-                Ok(backend) => backend.list().await,
-                Err(refusal) => Err(refusal),
-            };
-            match found {
+            match self.list_of(kind).await {
                 Ok(found) => {
                     listed = true;
                     elements.extend(found);
                 }
-                Err(why) => {
-                    tracing::warn!(backend = kind.as_str(), %why, "what it blocks cannot be read");
-                    refusal = Some(why);
-                }
+                Err(why) => refusal = Some(why),
             }
+        }
+        if !listed && let Some(kind) = self.choose_again().await {
+            return self.list_of(kind).await;
         }
         match refusal {
             Some(refusal) if !listed => Err(refusal),
@@ -258,7 +346,8 @@ impl Backend for Firewalls {
 
     /// Of the chosen one; the others are looked at too, and only logged.
     async fn probe(&self) -> Result<(), Refusal> {
-        for kind in self.in_use().into_iter().filter(|kind| *kind != self.chosen) {
+        let chosen = self.chosen();
+        for kind in self.in_use().into_iter().filter(|kind| *kind != chosen) {
             let probed = match self.slot(kind) {
                 Ok(backend) => backend.probe().await,
                 Err(refusal) => Err(refusal),
@@ -267,10 +356,11 @@ impl Backend for Firewalls {
                 tracing::debug!(backend = kind.as_str(), %refusal, "it cannot be looked at");
             }
         }
-        self.slot(self.chosen)?.probe().await
+        self.slot(chosen)?.probe().await
     }
 
     async fn lost(&self, look: Look) -> Result<Lost, Refusal> {
+        let chosen = self.chosen();
         let mut all = Lost::default();
         let mut refusal = None;
         for kind in self.in_use() {
@@ -286,7 +376,7 @@ impl Backend for Firewalls {
                     all.missing.extend(missing);
                     all.astray.extend(astray);
                 }
-                Err(why) if kind == self.chosen => refusal = Some(why),
+                Err(why) if kind == chosen => refusal = Some(why),
                 Err(why) => tracing::debug!(backend = kind.as_str(), %why, "it cannot be looked at"),
             }
         }
@@ -306,6 +396,10 @@ impl Backend for Firewalls {
         Ok(elements)
     }
 
+    async fn take_from_others(&self, target: Target) -> Result<(), Refusal> {
+        self.slot(target.backend())?.take_from_others(target).await
+    }
+
     fn ports(&self) -> Vec<u32> {
         let open = self.slots.iter().filter_map(|slot| slot.backend.get());
         open.flat_map(|backend| backend.ports()).collect()
@@ -317,7 +411,7 @@ impl Backend for Firewalls {
     }
 
     fn chosen(&self) -> FirewallBackend {
-        self.chosen
+        self.choice().chosen
     }
 
     fn kinds(&self) -> &[FirewallBackend] {
@@ -333,7 +427,7 @@ impl Backend for Firewalls {
     }
 
     fn passed_over(&self) -> Vec<PassedOver> {
-        self.passed_over.clone()
+        self.choice().passed_over.clone()
     }
 
     async fn cut(&self, prefix: Prefix) -> Result<(), Refusal> {

@@ -12,7 +12,7 @@ use hyper::http::uri::{PathAndQuery, Scheme};
 use hyper::{HeaderMap, Method, Request, Response, Uri, header};
 use riposte_policy::config::Mode;
 use riposte_policy::grant::{Host, HostPattern, HttpGrant};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::limited::{Limited, Side, late};
@@ -106,17 +106,13 @@ impl Http {
         let (mut parts, body) = request.into_parts();
         let Target { tls, host, port, path } = self.target(&parts.uri, &parts.headers)?;
         if let Some(rehearsal) = &self.rehearsal {
+            let turn = self.turn()?;
             parts.uri = Uri::from(path);
-            return rehearsal.send(&place_of(tls, &host, port), parts, body).await;
+            let answer = rehearsal.send(&place_of(tls, &host, port), parts, body).await?;
+            return Ok(answer.held(turn));
         }
         let grant = granted(&self.session.grants.http, &parts.method, tls, &host, port)?.clone();
-        self.count()?;
-        let turn = Arc::clone(&self.turns).try_acquire_owned().map_err(|_| {
-            let message = format!(
-                "a run sends at most {CONCURRENT} requests at a time: read one answer to its end, then send the next"
-            );
-            Failed::new(Cause::TooMany, Refusal::denied(message))
-        })?;
+        let turn = self.turn()?;
 
         let now = Instant::now();
         let deadline = now + grant.time;
@@ -143,11 +139,21 @@ impl Http {
         let request = Request::from_parts(parts, body);
         let approved = Approved { tls, host, port, grant, deadline, request };
         let answer = tokio::time::timeout_at(begun, self.backend.send(approved)).await;
-        let Answer { response, connection } = answer.unwrap_or_else(|_elapsed| Err(late()))?;
-        let status = response.status().as_u16();
+        let answer = answer.unwrap_or_else(|_elapsed| Err(late()))?;
+        let status = answer.response.status().as_u16();
         tracing::debug!(command = &*self.session.command, request = place, status, "request answered");
-        let response = response.map(|body| Held { body, _turn: turn }.boxed_unsync());
-        Ok(Answer { response, connection })
+        Ok(answer.held(turn))
+    }
+
+    /// One more request of this run, and of those at a time.
+    fn turn(&self) -> Result<OwnedSemaphorePermit, Failed> {
+        self.count()?;
+        Arc::clone(&self.turns).try_acquire_owned().map_err(|_| {
+            let message = format!(
+                "a run sends at most {CONCURRENT} requests at a time: read one answer to its end, then send the next"
+            );
+            Failed::new(Cause::TooMany, Refusal::denied(message))
+        })
     }
 
     /// Where it goes, if it may go anywhere at all.
@@ -325,13 +331,21 @@ fn empty() -> Answer {
     Answer { response: Response::new(body), connection: Box::pin(std::future::ready(())) }
 }
 
-/// A body that keeps its turn until it is dropped.
-struct Held<H> {
-    body: Body,
-    _turn: H,
+impl Answer {
+    /// With a turn that goes when the body has been read, or is dropped.
+    fn held(self, turn: OwnedSemaphorePermit) -> Self {
+        let response = self.response.map(|body| Held { body, turn: Some(turn) }.boxed_unsync());
+        Self { response, connection: self.connection }
+    }
 }
 
-impl<H: Unpin> HttpBody for Held<H> {
+/// A body that keeps its turn until it has been read or is dropped.
+struct Held {
+    body: Body,
+    turn: Option<OwnedSemaphorePermit>,
+}
+
+impl HttpBody for Held {
     type Data = Bytes;
     type Error = Failed;
 
@@ -339,7 +353,12 @@ impl<H: Unpin> HttpBody for Held<H> {
         mut self: std::pin::Pin<&mut Self>,
         context: &mut std::task::Context<'_>,
     ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, Failed>>> {
-        std::pin::Pin::new(&mut self.body).poll_frame(context)
+        let polled = std::pin::Pin::new(&mut self.body).poll_frame(context);
+        // Its reader may keep what is left of it for as long as the run goes on.
+        if matches!(polled, std::task::Poll::Ready(None | Some(Err(_)))) || self.body.is_end_stream() {
+            drop(self.turn.take());
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

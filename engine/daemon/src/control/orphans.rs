@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use riposte_capability::Mark;
+use riposte_capability::mark::OTHERS;
 use riposte_policy::diagnostic::shown;
 use serde_json::{Value, json};
 
@@ -47,7 +48,7 @@ fn object(orphan: &Mark) -> Value {
         "effect": orphan.effect.to_string(),
         "interface": orphan.effect.interface,
         "target": orphan.effect.target,
-        "entry": orphan.entry.map(|entry| entry.0),
+        "entry": orphan.entry.filter(|entry| *entry != OTHERS).map(|entry| entry.0),
         "remaining_s": orphan.remaining.map(|left| left.as_secs()),
         "undo": command(orphan),
     })

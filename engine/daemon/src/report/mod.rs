@@ -14,6 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use riposte_capability::mark::OTHERS;
 use riposte_capability::{Effect, Mended, Repaired, Witness};
 use riposte_ledger::audit::{Audit, Event, Health};
 use riposte_ledger::clock::Clock;
@@ -368,7 +369,11 @@ impl Report {
             || "stays until it is undone".to_owned(),
             |left| format!("goes by itself in {} s", left.as_secs()),
         );
-        let entry = entry.map_or_else(String::new, |entry| format!(", of entry {entry} of another ledger"));
+        let entry = match entry {
+            None => String::new(),
+            Some(OTHERS) => ", of another ledger".to_owned(),
+            Some(entry) => format!(", of entry {entry} of another ledger"),
+        };
         let detail = format!("{effect}{entry}: {until}; riposte undo --orphan '{effect}' undoes it");
         tracing::warn!("an orphan: {detail}");
         self.event(Event { detail: Some(detail), ..self.plain("orphan") });

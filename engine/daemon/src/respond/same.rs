@@ -3,14 +3,17 @@
 //! Most of a flood is the same few targets again. Such an order costs no task,
 //! no run of a component and no commit: it is found in the ledger's memory, and
 //! later ends are written many at a time. It is decided so only where the long
-//! way would decide the same: every rule before the ledger is asked first.
+//! way would decide the same: every rule before the ledger is asked first. And
+//! only while no undo has begun, which the ledger decides: from the answer on,
+//! none begins at the old time.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use riposte_ledger::ledger::{Extension, Same};
+use riposte_ledger::Ledger;
+use riposte_ledger::ledger::{Extension, Prolonged, Same};
 use riposte_policy::config::Way;
 use riposte_policy::grant::Digest;
 use riposte_policy::keys::{self, Derived, Pointer};
@@ -40,19 +43,9 @@ pub struct Repeats {
     secrets: [RandomState; 2],
     /// By component and by all that it looks at: the keys that it named.
     names: Mutex<HashMap<[u64; 2], Arc<[String]>>>,
-    later: Mutex<Later>,
+    /// Of the alerts that moved an end: handled once that is written.
+    receipts: Mutex<Vec<Receipt>>,
     told: Notify,
-}
-
-/// Ends that are moved.
-#[derive(Default)]
-struct Later {
-    /// To be written.
-    ends: HashMap<EntryId, Extension>,
-    /// Being written.
-    writing: HashMap<EntryId, Extension>,
-    /// Of the alerts that moved them: handled once that is written.
-    receipts: Vec<Receipt>,
 }
 
 impl Default for Repeats {
@@ -60,7 +53,7 @@ impl Default for Repeats {
         Self {
             secrets: [RandomState::new(), RandomState::new()],
             names: Mutex::default(),
-            later: Mutex::default(),
+            receipts: Mutex::default(),
             told: Notify::new(),
         }
     }
@@ -82,7 +75,7 @@ pub fn again(engine: &Engine, order: &Order, receipt: Receipt) -> Result<(), Rec
     }
     let Some((id, extension)) = known(engine, order) else { return Err(receipt) };
     match extension {
-        Some(extension) => engine.repeats.later(extension, receipt)?,
+        Some(extension) => engine.repeats.prolong(&engine.ledger, extension, receipt)?,
         None => receipt.decided(),
     }
     settled(engine, order, &[], &Outcome::Already(id));
@@ -191,47 +184,25 @@ impl Repeats {
         )
     }
 
-    /// Notes a later end. The receipt comes back when too many wait.
-    fn later(&self, extension: Extension, receipt: Receipt) -> Result<(), Receipt> {
-        let mut later = self.lock();
-        if later.receipts.len() >= RECEIPTS {
+    /// Moves an end to a later time. The receipt comes back when the entry is
+    /// ending, and when too many wait.
+    fn prolong(&self, ledger: &Ledger, extension: Extension, receipt: Receipt) -> Result<(), Receipt> {
+        // Held from before the end is noted: who takes the receipts writes it.
+        let mut receipts = self.lock();
+        if receipts.len() >= RECEIPTS || ledger.prolong(extension) == Prolonged::Over {
             return Err(receipt);
         }
-        later.receipts.push(receipt);
-        let half = later.receipts.len() == RECEIPTS / 2;
-        let end = later.ends.entry(extension.id).or_insert(extension);
-        if end.due_boot_ms < extension.due_boot_ms {
-            *end = extension;
-        }
-        drop(later);
+        receipts.push(receipt);
+        let half = receipts.len() == RECEIPTS / 2;
+        drop(receipts);
         if half {
             self.told.notify_one();
         }
         Ok(())
     }
 
-    /// A later end of an entry that may not be written yet: before it is undone
-    /// for its time, this has to be.
-    pub fn end_of(&self, id: EntryId) -> Option<Extension> {
-        let later = self.lock();
-        let both = [later.ends.get(&id), later.writing.get(&id)];
-        both.into_iter().flatten().max_by_key(|extension| extension.due_boot_ms).copied()
-    }
-
-    /// What could not be written. Unsigned receipts have their alerts read
-    /// again after a restart.
-    fn put_back(&self, receipts: Vec<Receipt>) {
-        let mut later = self.lock();
-        let writing = std::mem::take(&mut later.writing);
-        for (id, extension) in writing {
-            let end = later.ends.entry(id).or_insert(extension);
-            end.due_boot_ms = end.due_boot_ms.max(extension.due_boot_ms);
-        }
-        later.receipts.extend(receipts);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Later> {
-        self.later.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Vec<Receipt>> {
+        self.receipts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -249,22 +220,13 @@ pub async fn keep(engine: Weak<Engine>) {
 
 /// Writes the later ends that were noted, and has the host follow.
 pub async fn write(engine: &Arc<Engine>) {
-    let (ends, receipts) = {
-        let mut later = engine.repeats.lock();
-        later.writing = std::mem::take(&mut later.ends);
-        (later.writing.values().copied().collect::<Vec<_>>(), std::mem::take(&mut later.receipts))
-    };
-    if ends.is_empty() && receipts.is_empty() {
-        return;
-    }
-    let moved = match engine.ledger.extend(ends).await {
-        Ok(moved) => {
-            engine.repeats.lock().writing.clear();
-            moved
-        }
+    let receipts = std::mem::take(&mut *engine.repeats.lock());
+    let moved = match engine.ledger.write_later().await {
+        Ok(moved) => moved,
         Err(error) => {
             tracing::error!(%error, "later ends cannot be written, it is tried again");
-            return engine.repeats.put_back(receipts);
+            // Unsigned, they have their alerts read again after a restart.
+            return engine.repeats.lock().extend(receipts);
         }
     };
     receipts.into_iter().for_each(riposte_transport::Sign::decided);

@@ -12,6 +12,7 @@ use super::scan::{Window, scan};
 use super::signed::{PublicKey, SigningKey};
 use super::verify::{Against, Kind, Verified, verify, verify_files};
 use super::*;
+use crate::aging::Aging;
 use crate::clock::ManualClock;
 
 mod obstacles;
@@ -22,6 +23,7 @@ struct Place {
     dir: TempDir,
     clock: Arc<ManualClock>,
     known: Option<Head>,
+    aging: Arc<Mutex<Option<Aging>>>,
     settings: Settings,
 }
 
@@ -31,6 +33,7 @@ impl Place {
             dir: tempfile::tempdir().unwrap(),
             clock: Arc::new(ManualClock::new()),
             known: None,
+            aging: Arc::default(),
             settings: Settings::default(),
         }
     }
@@ -40,7 +43,7 @@ impl Place {
     }
 
     fn open(&self) -> (Audit, Heads) {
-        let heads = Heads::new(self.known, Arc::default());
+        let heads = Heads::new(self.known, Arc::default(), Arc::clone(&self.aging));
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as _;
         (Audit::open(&self.path(), clock, heads.clone(), self.settings.clone()).unwrap(), heads)
     }

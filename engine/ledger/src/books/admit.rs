@@ -147,7 +147,9 @@ impl Books {
     /// When `live` ends, once it is asked for again to last `length` from now.
     fn ends_then(&self, asked: &Asked<'_>, live: &Live, length: i64) -> Ends {
         let now = self.now();
-        let at = |due: Due, before: i64| Ends::At { due, moved: due.boot_ms != before };
+        // Also what only the memory knows: who is answered relies on it.
+        let unwritten = self.index().later().contains_key(&live.id);
+        let at = |due: Due, before: i64| Ends::At { due, moved: unwritten || due.boot_ms != before };
         match (asked.key, live.term) {
             (_, Term::Never) => Ends::AsItWas,
             // The later of the two; also of what is under way, or the longer
@@ -187,7 +189,11 @@ impl Books {
                     "UPDATE entry SET due = ?2, due_boot = ?3, boot = ?4, length = ?5 WHERE id = ?1"
                 }
             };
-            self.execute(sql, (repeat.id.0, due.wall_ms, due.boot_ms, self.boot, repeat.length))?;
+            // What only the memory knows is written with it.
+            let later = self.index().later().get(&repeat.id).copied();
+            let length = repeat.length.max(later.map_or(0, |later| later.length_ms));
+            self.execute(sql, (repeat.id.0, due.wall_ms, due.boot_ms, self.boot, length))?;
+            self.extending.extend(later);
             self.index().set_term(repeat.id, Term::At(due.boot_ms));
         }
         Ok(match repeat.ends {

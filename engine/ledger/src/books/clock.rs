@@ -3,6 +3,11 @@
 //! Within one start of the machine the boot-time clock, which nobody can set;
 //! over a restart of it the wall clock, and never for more than was given.
 
+use std::sync::PoisonError;
+
+use rusqlite::OptionalExtension;
+
+use crate::aging::Aging;
 use crate::clock::Now;
 use crate::entry::Due;
 use crate::error::LedgerError;
@@ -108,28 +113,67 @@ impl Books {
         now.wall_ms.min(self.opened.wall_ms.saturating_add(passed))
     }
 
-    /// The same for what is deleted: not further than the time that has passed
-    /// since the last that the tables told of when the ledger was opened, so that
-    /// a clock that was set before the start deletes nothing either.
+    /// The same for what is deleted, over all starts: see [`crate::aging`].
     pub(super) fn surely_wall_ms(&self) -> i64 {
-        let passed = self.now().boot_ms.saturating_sub(self.opened.boot_ms);
-        self.aged_wall_ms().min(self.told_ms.saturating_add(passed))
+        let now = self.now();
+        let mut aging = self.aging.lock().unwrap_or_else(PoisonError::into_inner);
+        let surely = aging.as_mut().map_or(i64::MIN, |aging| aging.wall_ms(&now));
+        surely.min(self.aged_wall_ms())
     }
 
-    /// Looks for that, before anything is written.
-    pub(super) fn find_last_told(&mut self) -> Result<(), LedgerError> {
-        let last: Option<i64> = self
-            .statement(
-                "SELECT max(at) FROM (SELECT max(closed) AS at FROM entry
-                     UNION ALL SELECT since FROM entry WHERE id = (SELECT max(id) FROM entry)
-                     UNION ALL SELECT max(updated) FROM input)",
-            )?
-            .query_row((), |row| row.get(0))
+    /// Finds out by what something is old, before anything is written: as it was
+    /// left, else from the last that the tables tell of. What is known stays so
+    /// when the file is replaced by another.
+    pub(super) fn find_age(&self) -> Result<(), LedgerError> {
+        let mut aging = self.aging.lock().unwrap_or_else(PoisonError::into_inner);
+        if aging.is_some() {
+            return Ok(());
+        }
+        let left: Option<(i64, Option<i64>)> = self
+            .statement("SELECT time, backup FROM salvage WHERE number = 0")?
+            .query_row((), |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()
             .map_err(|error| self.failed(&error))?;
-        self.told_ms = last.map_or(self.opened.wall_ms, |last| last.min(self.opened.wall_ms));
+        let (sure_ms, stood_ms) = match left {
+            Some((sure_ms, stood_ms)) => (sure_ms, stood_ms.unwrap_or(0)),
+            None => {
+                let last: Option<i64> = self
+                    .statement(
+                        "SELECT max(at) FROM (SELECT max(closed) AS at FROM entry
+                             UNION ALL SELECT since FROM entry WHERE id = (SELECT max(id) FROM entry)
+                             UNION ALL SELECT max(updated) FROM input)",
+                    )?
+                    .query_row((), |row| row.get(0))
+                    .map_err(|error| self.failed(&error))?;
+                (last.map_or(self.opened.wall_ms, |last| last.min(self.opened.wall_ms)), 0)
+            }
+        };
+        *aging = Some(Aging::from(sure_ms, stood_ms, &self.opened));
         Ok(())
     }
+
+    /// Writes it down for the next start, in the row that every ledger has.
+    pub(super) fn keep_age(&self) -> Result<(), LedgerError> {
+        let _ = self.surely_wall_ms();
+        let aging = *self.aging.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((sure_ms, stood_ms)) = aging.map(|aging| aging.left()) else { return Ok(()) };
+        self.execute("UPDATE salvage SET time = ?1, backup = ?2 WHERE number = 0", (sure_ms, stood_ms))
+            .map(drop)
+    }
+
+    /// The same, but not so often that a ledger in which nothing happens changes.
+    pub(super) fn keep_age_at_times(&mut self) -> Result<(), LedgerError> {
+        let boot_ms = self.now().boot_ms;
+        if boot_ms.saturating_sub(self.aging_kept_ms) < KEPT_MS {
+            return Ok(());
+        }
+        self.aging_kept_ms = boot_ms;
+        self.keep_age()
+    }
 }
+
+/// How much of it a process that is killed may lose.
+const KEPT_MS: i64 = 3_600_000;
 
 /// How far the clocks may drift apart before the wall times are written anew.
 const TOLERATED_MS: u64 = 2_000;

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use riposte_policy::config::Mode;
 use riposte_policy::order::EntryId;
 
 use super::numbers::Numbers;
 use super::{Books, offset_ms};
+use crate::aging::Aging;
 use crate::clock::Clock;
 use crate::condition::Shared;
 use crate::entry::{Entry, State, mode_of};
@@ -43,13 +44,15 @@ impl Books {
             index: Arc::new(Mutex::new(Index::new())),
             condition,
             settling: Vec::new(),
+            extending: Vec::new(),
             answered: Owed::default(),
             heal_after_ms: i64::MIN,
             settings,
             redact: Vec::new(),
             boot: 0,
             offset_ms: offset_ms(&opened),
-            told_ms: opened.wall_ms,
+            aging: Arc::default(),
+            aging_kept_ms: opened.boot_ms,
             opened,
             numbers: Numbers::new(),
             definitions: HashMap::new(),
@@ -76,7 +79,7 @@ impl Books {
     /// What a file needs before it is used, now or once it is another.
     pub(super) fn start(&mut self) -> Result<(), LedgerError> {
         self.execute("BEGIN IMMEDIATE", ())?;
-        self.find_last_told()?;
+        self.find_age()?;
         self.enter_boot()?;
         // What a killed process left may be in the system's memory alone, when
         // syncing had failed. Whatever is done now is done because of it: this
@@ -84,6 +87,7 @@ impl Books {
         let version = self.conn().pragma_update(None, "user_version", crate::schema::VERSION);
         version.map_err(|error| self.failed(&error))?;
         self.take_first_numbers()?;
+        self.keep_age()?;
         self.execute("COMMIT", ())?;
         self.numbers.committed();
         if self.store.hold_log().is_err() || self.store.is_short() {
@@ -92,6 +96,11 @@ impl Books {
             self.stands(&LedgerError::NoRoom { path: self.path.to_path_buf() });
         }
         Ok(())
+    }
+
+    /// By what something is old enough to be deleted.
+    pub(crate) fn share_aging(&self) -> Arc<Mutex<Option<Aging>>> {
+        Arc::clone(&self.aging)
     }
 
     pub(crate) fn share_index(&self) -> Arc<Mutex<Index>> {
@@ -106,7 +115,10 @@ impl Books {
         index.replay(handled.iter().filter_map(|(input, above)| Some((*input, last(above)?))));
         let condition = self.condition.lock();
         condition.owed.apply(&mut index);
-        *self.index.lock().unwrap_or_else(PoisonError::into_inner) = index;
+        let mut known = self.index();
+        index.adopt_later(known.later());
+        *known = index;
+        drop(known);
         drop(condition);
         self.handled = handled;
         self.definitions.clear();
@@ -118,7 +130,9 @@ impl Books {
         let mut read = self.read_index()?;
         let condition = self.condition.lock();
         condition.owed.apply(&mut read);
-        Ok(self.index().differences(&read))
+        let index = self.index();
+        read.adopt_later(index.later());
+        Ok(index.differences(&read))
     }
 
     fn read_index(&self) -> Result<Index, LedgerError> {

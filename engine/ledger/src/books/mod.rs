@@ -29,13 +29,14 @@ use riposte_policy::keys::Pointer;
 use riposte_policy::order::EntryId;
 use rusqlite::{CachedStatement, Connection, Params};
 
+use crate::aging::Aging;
 use crate::clock::{Clock, Now};
 use crate::condition::Shared;
 use crate::entry::State;
 use crate::error::LedgerError;
 use crate::health::Health;
 use crate::index::{Index, Live};
-use crate::ledger::{Ledger, Settings};
+use crate::ledger::{Extension, Ledger, Settings};
 use crate::owed::{Debt, Owed};
 use crate::store::{self, Store};
 
@@ -57,6 +58,8 @@ pub(crate) struct Books {
     pub(crate) condition: Shared,
     /// What is owed and in the commit under way.
     settling: Vec<(EntryId, Debt)>,
+    /// Later ends that are in the commit under way.
+    extending: Vec<Extension>,
     /// What undos were answered in the commit under way, before it is durable.
     answered: Owed,
     /// When a damaged database may be salvaged again, in boot time.
@@ -70,8 +73,10 @@ pub(crate) struct Books {
     offset_ms: i64,
     /// When these books were opened.
     opened: Now,
-    /// When the tables told of something last, when they were opened.
-    told_ms: i64,
+    /// By what something is old enough to be deleted; shared with the audit.
+    aging: Arc<Mutex<Option<Aging>>>,
+    /// When that was last written down, in boot time.
+    aging_kept_ms: i64,
     numbers: Numbers,
     /// Definitions that are in the tables, by their number.
     definitions: HashMap<(Arc<str>, Option<Arc<str>>), i64>,
@@ -90,6 +95,7 @@ impl Books {
     }
 
     pub(crate) fn begin(&mut self) -> Result<(), LedgerError> {
+        self.extending.clear();
         self.look_at_suspicion()?;
         self.execute("BEGIN IMMEDIATE", ())?;
         self.take_numbers()?;
@@ -114,6 +120,8 @@ impl Books {
         self.answered.clear();
         let settled = std::mem::take(&mut self.settling);
         self.condition.lock().owed.settled(&settled);
+        let extended = std::mem::take(&mut self.extending);
+        self.index().forget_later(&extended);
         if self.store.is_short() {
             // What fails here is tried again with the next commit.
             let _ = self.store.empty_log();

@@ -110,6 +110,7 @@ impl Books {
     pub(crate) fn give_numbers_back(&mut self) -> Result<(), LedgerError> {
         let next = self.numbers.next;
         self.hold_numbers(next)?;
+        self.keep_age()?;
         self.numbers = Numbers { next, taken: next, taking: next, step: 0 };
         Ok(())
     }

@@ -195,9 +195,10 @@ impl Books {
         // A clock that is wrong when the machine starts is set right soon after:
         // what it calls old stays until then, though it does not count.
         if self.now().boot_ms >= SETTLED_MS {
+            let surely = self.surely_wall_ms().saturating_sub(length_ms(self.settings.offence_quiet));
             forgotten += self.execute(
                 "DELETE FROM offence WHERE boot <> ?1 AND (ends < ?2 OR ?3)",
-                (self.boot, quiet.since_wall_ms, quiet.since_boot_ms > 0),
+                (self.boot, surely.min(quiet.since_wall_ms), quiet.since_boot_ms > 0),
             )?;
         }
         Ok(forgotten)

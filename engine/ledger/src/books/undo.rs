@@ -67,7 +67,9 @@ impl Books {
     pub(crate) fn begin_undo(&mut self, id: EntryId, cause: &Cause) -> Result<Undo, LedgerError> {
         let live = self.live(id).or_else(|error| Err(self.handed_to(id)?.unwrap_or(error)))?;
         if *cause == Cause::Due {
-            live.refuse_unless_due(self.now().boot_ms)?;
+            // Looked at and ended under one lock: a repeat that comes now is
+            // answered from memory, and either moved the end or hears of this.
+            self.index().end_if_due(id, self.now().boot_ms)?;
         }
         let (by, why) = match cause {
             Cause::Asked { actor, reason } => (actor.to_string(), reason.as_deref()),
@@ -203,6 +205,7 @@ impl Books {
     /// number is given twice.
     pub(crate) fn prune(&mut self, keep_ms: i64, most: u32) -> Result<usize, LedgerError> {
         let before = self.surely_wall_ms().saturating_sub(keep_ms);
+        self.keep_age_at_times()?;
         self.prune_offences()?;
         self.prune_rules()?;
         let old = "SELECT id FROM entry WHERE closed < ?1 AND id < (SELECT max(id) FROM entry)

@@ -58,9 +58,9 @@ impl Ledger {
             Books::open(Arc::clone(&path), store, Arc::clone(&clock), settings, condition.clone())?;
         let index = books.share_index();
         let (reader, answers) = Reader::driven(&path, disk.as_ref(), condition.clone())?;
-        let known = books.head()?;
+        let (known, aging) = (books.head()?, books.share_aging());
         let (writer, desk) = Writer::driven(books);
-        let heads = Heads::new(known, writer.head());
+        let heads = Heads::new(known, writer.head(), aging);
         let ledger = Self(Arc::new(Inner { reader, writer, index, condition, path, clock, heads }));
         let opened = Opened { ledger, recovery: left.recovery, pending: left.pending, salvaged: None };
         Ok((opened, Driven { answers, desk }))

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::Ledger;
+use crate::aging::Aging;
 use crate::audit::chain::{Hash, Head};
+use crate::clock::Now;
 use crate::error::LedgerError;
 use crate::store;
 
@@ -16,11 +18,22 @@ use crate::store;
 pub struct Heads {
     known: Option<Head>,
     noted: Arc<Mutex<Option<Head>>>,
+    aging: Arc<Mutex<Option<Aging>>>,
 }
 
 impl Heads {
-    pub(crate) fn new(known: Option<Head>, noted: Arc<Mutex<Option<Head>>>) -> Self {
-        Self { known, noted }
+    pub(crate) fn new(
+        known: Option<Head>,
+        noted: Arc<Mutex<Option<Head>>>,
+        aging: Arc<Mutex<Option<Aging>>>,
+    ) -> Self {
+        Self { known, noted, aging }
+    }
+
+    /// The time by which something may be deleted; `None`: no ledger knows.
+    pub(crate) fn surely_wall_ms(&self, now: &Now) -> Option<i64> {
+        let mut aging = self.aging.lock().unwrap_or_else(PoisonError::into_inner);
+        aging.as_mut().map(|aging| aging.wall_ms(now))
     }
 
     /// The head that was known at the start.

@@ -36,7 +36,7 @@ pub(crate) use self::heads::read as read_head;
 pub use driven::{Driven, Turn};
 pub use hold::Hold;
 pub use reading::Named;
-pub use repeat::{Extended, Extension, Known, Same};
+pub use repeat::{Extended, Extension, Known, Prolonged, Same};
 
 /// The ledger. Clones share it; it is closed when the last one goes.
 ///
@@ -166,10 +166,10 @@ impl Ledger {
             Books::open(Arc::clone(&path), store, Arc::clone(clock), settings.clone(), condition.clone())?;
         let index = books.share_index();
         let reader = Reader::start(&path, disk.as_ref(), condition.clone())?;
-        let known = books.head()?;
+        let (known, aging) = (books.head()?, books.share_aging());
         let writer = Writer::start(books)
             .map_err(|error| LedgerError::Io { path: path.to_path_buf(), detail: error.to_string() })?;
-        let heads = Heads::new(known, writer.head());
+        let heads = Heads::new(known, writer.head(), aging);
         let clock = Arc::clone(clock);
         let ledger = Self(Arc::new(Inner { reader, writer, index, condition, path, clock, heads }));
         Ok(Opened { ledger, recovery: left.recovery, pending: left.pending, salvaged: None })

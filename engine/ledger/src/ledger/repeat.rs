@@ -56,6 +56,17 @@ pub struct Extension {
     pub length_ms: i64,
 }
 
+/// What became of a later end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Prolonged {
+    /// The entry ends then, or later still: no undo begins before, whatever the
+    /// tables say. They say it after [`Ledger::write_later`].
+    Stands,
+    /// The entry is ending, or it takes more than that: [`Ledger::admit`] knows.
+    Over,
+}
+
 /// An entry whose end was moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extended {
@@ -88,16 +99,25 @@ impl Ledger {
         Some(Known { id: live.id, ends_boot_ms })
     }
 
-    /// Moves the end of entries to the later of the two, in a few commits: those
-    /// that were moved; durable, since nothing that follows would notice that it
-    /// was lost. What is over is passed over.
+    /// Moves the end of an entry to the later of the two, at once and in memory.
+    /// An undo that has begun is not stopped by it, and one that has not, does
+    /// not begin at the old time: there is nothing in between.
+    pub fn prolong(&self, extension: Extension) -> Prolonged {
+        self.index().prolong(extension)
+    }
+
+    /// Writes all later ends that [`Ledger::prolong`] noted before, in a few
+    /// commits: those that were moved; durable, since nothing that follows would
+    /// notice that it was lost.
     ///
     /// # Errors
     ///
-    /// When it could not be recorded, or not all of it: that may be asked again.
-    pub async fn extend(&self, extensions: Vec<Extension>) -> Result<Vec<Extended>, LedgerError> {
+    /// When it could not be recorded, or not all of it: that may be asked again,
+    /// and holds meanwhile as long as this ledger is open.
+    pub async fn write_later(&self) -> Result<Vec<Extended>, LedgerError> {
+        let noted: Vec<EntryId> = self.index().later().keys().copied().collect();
         let mut moved = Vec::new();
-        for few in extensions.chunks(FEW) {
+        for few in noted.chunks(FEW) {
             let few = few.to_vec();
             moved.extend(self.ask_first(Wait::Durable, move |books| books.extend(&few)).await?);
         }

@@ -210,11 +210,13 @@ pub(crate) fn never_again(conn: &Connection, id: EntryId, now_ms: i64) -> rusqli
     .map(drop)
 }
 
-/// Notes, in a row of its own, which number the next entry of another process gets.
+/// Notes, in a row of its own, which number the next entry of another process
+/// gets. Its other columns are [`crate::aging`]'s.
 pub(crate) fn hold_numbers(conn: &Connection, next: i64, now_ms: i64) -> rusqlite::Result<()> {
     conn.prepare_cached(
-        "INSERT OR REPLACE INTO salvage (number, time, why, aside, next, counts)
-         VALUES (0, ?1, 'numbers that are taken', '', ?2, '{}')",
+        "INSERT INTO salvage (number, time, why, aside, next, counts)
+         VALUES (0, ?1, 'numbers that are taken', '', ?2, '{}')
+         ON CONFLICT DO UPDATE SET next = excluded.next",
     )?
     .execute((now_ms, next))
     .map(drop)

@@ -244,6 +244,39 @@ async fn a_clock_set_forward_ages_nothing_that_is_over() {
 }
 
 #[tokio::test]
+async fn a_clock_that_stays_set_forward_ages_nothing_at_the_next_start_either() {
+    let machine = Machine::new();
+    let ledger = machine.ledger();
+    assert_eq!(offend(&ledger).await, 1);
+    assert_eq!(offend(&ledger).await, 2);
+    drop(ledger);
+    machine.clock.step_wall(YEARS_MS);
+    for start in 0..4 {
+        drop(ledger_at(&machine, start).await);
+    }
+    // Set right again, it ages as before.
+    machine.clock.step_wall(-YEARS_MS);
+    let ledger = machine.ledger();
+    machine.clock.advance(91 * DAY);
+    assert!(ledger.prune(90 * DAY, 100).await.unwrap() > 0);
+}
+
+/// Another start under a wrong clock, which is written down with all that is new.
+async fn ledger_at(machine: &Machine, start: u32) -> Ledger {
+    if start % 2 == 0 {
+        machine.clock.reboot(&format!("boot-{start}"), MINUTE);
+    }
+    let ledger = machine.ledger();
+    let before = ledger.entries(crate::entry::Filter::default()).await.unwrap().len();
+    assert_eq!(ledger.prune(90 * DAY, 100).await, Ok(0), "start {start}");
+    machine.clock.advance(DAY);
+    assert_eq!(ledger.prune(90 * DAY, 100).await, Ok(0), "start {start}");
+    let _ = offend(&ledger).await;
+    assert_eq!(ledger.entries(crate::entry::Filter::default()).await.unwrap().len(), before + 1);
+    ledger
+}
+
+#[tokio::test]
 async fn what_is_under_way_keeps_its_end_over_a_step_and_a_start_of_the_machine() {
     let machine = Machine::new();
     let ledger = machine.ledger();

@@ -399,9 +399,7 @@ async fn what_was_closed_long_ago_is_forgotten() {
     drop(ledger);
     let ledger = machine.ledger();
     assert!(enter(&ledger, block("192.0.2.4")).await > recent);
-    assert_eq!(ledger.prune(30 * MINUTE, 100).await, Ok(0), "the clock may have been set while none ran");
-    machine.clock.advance(60 * MINUTE);
-    assert_eq!(ledger.prune(30 * MINUTE, 100).await, Ok(1));
+    assert_eq!(ledger.prune(30 * MINUTE, 100).await, Ok(1), "the time that has passed is kept");
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Locks the account that an alert names, or that the command's `<keys>`
 //! names, and restores it. Ends its sessions too when it is told to.
 
-use riposte_sdk::{Alert, Error, Reversible, accounts, config, export_reversible, invocation, log};
+use riposte_sdk::{Alert, Error, Reversible, accounts, config, export, invocation, log};
 
 struct DisableAccount;
 
@@ -62,7 +62,7 @@ fn sessions_end() -> Result<bool, Error> {
     }
 }
 
-export_reversible!(DisableAccount);
+export!(DisableAccount);
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,7 @@
 //! Drops all packets from the source address of an alert, or from the address
 //! that the command's `<keys>` names.
 
-use riposte_sdk::{Alert, Error, Reversible, export_reversible, firewall, log};
+use riposte_sdk::{Alert, Error, Reversible, export, firewall, log};
 
 struct FirewallDrop;
 
@@ -30,7 +30,7 @@ impl Reversible for FirewallDrop {
     }
 }
 
-export_reversible!(FirewallDrop);
+export!(FirewallDrop);
 
 #[cfg(test)]
 mod tests {

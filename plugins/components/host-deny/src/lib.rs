@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 
-use riposte_sdk::{Alert, Error, Reversible, config, export_reversible, lines, log};
+use riposte_sdk::{Alert, Error, Reversible, config, export, lines, log};
 
 struct HostDeny;
 
@@ -50,7 +50,7 @@ fn place(alert: &Alert) -> Result<(String, String), Error> {
     Ok((file, line))
 }
 
-export_reversible!(HostDeny);
+export!(HostDeny);
 
 #[cfg(test)]
 mod tests {

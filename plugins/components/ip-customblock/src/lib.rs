@@ -5,7 +5,7 @@
 //! `<config name="folder">` names another folder. The file holds the address,
 //! as one line.
 
-use riposte_sdk::{Alert, Error, Reversible, config, export_reversible, lines, log};
+use riposte_sdk::{Alert, Error, Reversible, config, export, lines, log};
 
 struct IpCustomblock;
 
@@ -40,7 +40,7 @@ fn file(address: &str) -> String {
     format!("{}/{address}", folder.trim_end_matches('/'))
 }
 
-export_reversible!(IpCustomblock);
+export!(IpCustomblock);
 
 #[cfg(test)]
 mod tests {

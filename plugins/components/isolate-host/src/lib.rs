@@ -1,7 +1,7 @@
 //! Cuts this host off from the network, all but its manager and what the grant
 //! allows, whatever the alert is about.
 
-use riposte_sdk::{Alert, Error, Reversible, export_reversible, isolation, log};
+use riposte_sdk::{Alert, Error, Reversible, export, isolation, log};
 
 struct IsolateHost;
 
@@ -30,7 +30,7 @@ impl Reversible for IsolateHost {
     }
 }
 
-export_reversible!(IsolateHost);
+export!(IsolateHost);
 
 #[cfg(test)]
 mod tests {

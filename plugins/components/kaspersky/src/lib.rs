@@ -3,7 +3,7 @@
 //! them. What needs another grant than those of the definition, such as an
 //! action of its own, says so.
 
-use riposte_sdk::{Alert, Error, Oneshot, config, exec, export_oneshot, invocation, log};
+use riposte_sdk::{Alert, Error, Oneshot, config, exec, export, invocation, log};
 
 /// The control program, when `<config name="program"/>` names no other.
 const PROGRAM: &str = "/opt/kaspersky/kesl/bin/kesl-control";
@@ -136,7 +136,7 @@ fn plain(text: String) -> Result<String, Error> {
     Err(Error::invalid(format!("{text:?} is no task and no action: use letters, digits and _")))
 }
 
-export_oneshot!(Kaspersky);
+export!(Kaspersky: Oneshot);
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,7 @@
 //! Ends the process that an alert names, by its number and the program that it
 //! runs; without a number, all processes that run the program.
 
-use riposte_sdk::{Alert, Error, Oneshot, export_oneshot, invocation, log, processes};
+use riposte_sdk::{Alert, Error, Oneshot, export, invocation, log, processes};
 
 /// Where the number and the program stand: auditd, Sysmon on Windows and on
 /// Linux, osquery, Wazuh 5 and other writers of ECS.
@@ -82,7 +82,7 @@ fn number(text: &str) -> Option<u32> {
     }
 }
 
-export_oneshot!(KillProcess);
+export!(KillProcess: Oneshot);
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,7 @@
 //! Sends an alert by mail: level and description as the subject, its facts as
 //! the text. Server, sender and recipients are the grant's.
 
-use riposte_sdk::{Alert, Error, Oneshot, export_oneshot, log, mail};
+use riposte_sdk::{Alert, Error, Oneshot, export, log, mail};
 
 /// Longest subject, in bytes: half of what the engine takes.
 const SUBJECT: usize = 256;
@@ -69,7 +69,7 @@ fn cut(text: &str, most: usize) -> &str {
     text.get(..end).unwrap_or_default()
 }
 
-export_oneshot!(Mail);
+export!(Mail: Oneshot);
 
 #[cfg(test)]
 mod tests {

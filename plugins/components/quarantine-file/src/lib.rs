@@ -1,7 +1,7 @@
 //! Moves the file that an alert is about into the engine's quarantine: the one
 //! that `<keys>` names, that VirusTotal called malicious, or that syscheck saw.
 
-use riposte_sdk::{Alert, Error, Reversible, export_reversible, invocation, log, quarantine};
+use riposte_sdk::{Alert, Error, Reversible, export, invocation, log, quarantine};
 
 /// Where the path stands: in what the VirusTotal integration of Wazuh says, in
 /// an alert of syscheck, in ECS (Wazuh 5).
@@ -48,7 +48,7 @@ fn path(alert: &Alert) -> Result<String, Error> {
     Ok(path)
 }
 
-export_reversible!(QuarantineFile);
+export!(QuarantineFile);
 
 #[cfg(test)]
 mod tests {

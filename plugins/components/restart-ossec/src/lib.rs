@@ -1,6 +1,6 @@
 //! Restarts OSSEC on this host, or the Wazuh that has taken its place.
 
-use riposte_sdk::{Alert, Error, Oneshot, export_oneshot, log, services};
+use riposte_sdk::{Alert, Error, Oneshot, export, log, services};
 
 /// OSSEC's names, then those of Wazuh, whose configurations still say
 /// `restart-ossec`.
@@ -34,7 +34,7 @@ fn restart(unit: &str) -> Result<(), Error> {
     Ok(())
 }
 
-export_oneshot!(RestartOssec);
+export!(RestartOssec: Oneshot);
 
 #[cfg(test)]
 mod tests {

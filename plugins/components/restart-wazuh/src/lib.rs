@@ -1,6 +1,6 @@
 //! Restarts the Wazuh manager or agent of this host, whichever runs.
 
-use riposte_sdk::{Alert, Error, Oneshot, export_oneshot, log, services};
+use riposte_sdk::{Alert, Error, Oneshot, export, log, services};
 
 /// One host has one of them.
 const UNITS: [&str; 2] = ["wazuh-manager.service", "wazuh-agent.service"];
@@ -32,7 +32,7 @@ fn restart(unit: &str) -> Result<(), Error> {
     Ok(())
 }
 
-export_oneshot!(RestartWazuh);
+export!(RestartWazuh: Oneshot);
 
 #[cfg(test)]
 mod tests {

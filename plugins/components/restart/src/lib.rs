@@ -1,6 +1,6 @@
 //! Restarts the unit that the operator names, never one that an alert names.
 
-use riposte_sdk::{Alert, Error, Oneshot, config, export_oneshot, invocation, log, services};
+use riposte_sdk::{Alert, Error, Oneshot, config, export, invocation, log, services};
 
 struct Restart;
 
@@ -25,7 +25,7 @@ fn unit() -> Result<String, Error> {
     Ok(if unit.contains('.') { unit } else { format!("{unit}.service") })
 }
 
-export_oneshot!(Restart);
+export!(Restart: Oneshot);
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,7 @@
 //! Sends nowhere what this host would send to the source address of an alert,
 //! or to the address that the command's `<keys>` names.
 
-use riposte_sdk::{Alert, Error, Reversible, export_reversible, log, routes};
+use riposte_sdk::{Alert, Error, Reversible, export, log, routes};
 
 struct RouteNull;
 
@@ -30,7 +30,7 @@ impl Reversible for RouteNull {
     }
 }
 
-export_reversible!(RouteNull);
+export!(RouteNull);
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,7 @@
 
 use riposte_sdk::http::{self, Request};
 use riposte_sdk::json::{array, object, string};
-use riposte_sdk::{Alert, Error, Oneshot, export_oneshot, invocation, log, secret};
+use riposte_sdk::{Alert, Error, Oneshot, export, invocation, log, secret};
 
 /// Longest text of one field of the message, in characters. Slack cuts what is
 /// longer, and refuses what is much longer.
@@ -81,7 +81,7 @@ fn shown(text: &str) -> String {
     shown.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-export_oneshot!(Slack);
+export!(Slack: Oneshot);
 
 #[cfg(test)]
 mod tests {
@@ -144,7 +144,7 @@ mod tests {
             [(200, None), (404, Some(false)), (302, Some(false)), (429, Some(true)), (503, Some(true))]
         {
             host::reset();
-            host::answer_with("http.send", http::Response { status, body: Vec::new() });
+            host::answer_with("http.send", http::Response { status, ..Default::default() });
             host::answer_with("secret.get", "https://hooks.slack.com/x".to_owned());
             let outcome = Slack::run(&"{}".parse().unwrap());
             assert_eq!(outcome.err().map(|error| error.retry), retry, "{status}");

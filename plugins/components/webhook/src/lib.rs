@@ -1,7 +1,7 @@
 //! Posts an alert, as it is, to a URL that the operator sets.
 
 use riposte_sdk::http::{self, Request};
-use riposte_sdk::{Alert, Error, Oneshot, config, export_oneshot, log, secret};
+use riposte_sdk::{Alert, Error, Oneshot, config, export, log, secret};
 
 struct Webhook;
 
@@ -39,7 +39,7 @@ fn token() -> Result<Option<String>, Error> {
     }
 }
 
-export_oneshot!(Webhook);
+export!(Webhook: Oneshot);
 
 #[cfg(test)]
 mod tests {

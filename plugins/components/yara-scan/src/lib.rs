@@ -1,7 +1,7 @@
 //! Scans the file of an alert with YARA, and logs each rule that matches in the
 //! words that Wazuh's guide for YARA decodes.
 
-use riposte_sdk::{Alert, Error, Oneshot, config, exec, export_oneshot, invocation, log};
+use riposte_sdk::{Alert, Error, Oneshot, config, exec, export, invocation, log};
 
 /// The scanner, when `<config name="program"/>` names no other.
 const PROGRAM: &str = "/usr/bin/yara";
@@ -65,7 +65,7 @@ fn rule<'l>(line: &'l str, file: &str) -> Option<&'l str> {
     (named && scanned == file).then_some(rule)
 }
 
-export_oneshot!(YaraScan);
+export!(YaraScan: Oneshot);
 
 #[cfg(test)]
 mod tests {

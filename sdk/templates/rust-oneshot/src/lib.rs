@@ -1,6 +1,6 @@
 //! Writes a line about an alert. What it does is not undone.
 
-use riposte_sdk::{Alert, Error, Oneshot, export_oneshot, log};
+use riposte_sdk::{Alert, Error, Oneshot, export, log};
 
 struct {{type}};
 
@@ -12,7 +12,7 @@ impl Oneshot for {{type}} {
     }
 }
 
-export_oneshot!({{type}});
+export!({{type}}: Oneshot);
 
 /// Run by `cargo test` on a host that records every call and does nothing.
 #[cfg(test)]

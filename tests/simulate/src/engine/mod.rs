@@ -4,6 +4,7 @@
 //! would do is in [`Part`]s.
 
 mod repair;
+mod same;
 mod undo;
 mod watched;
 
@@ -45,6 +46,8 @@ pub struct Engine {
     decided: Rc<RefCell<Vec<bool>>>,
     /// What is in force, for when the ledger cannot be read.
     remembered: Arc<Remembered>,
+    /// Orders that moved an end which is not written yet.
+    later: RefCell<Vec<Order>>,
     mutant: Option<Mutant>,
 }
 
@@ -82,6 +85,7 @@ impl Engine {
             spawned: RefCell::default(),
             decided: Rc::clone(decided),
             remembered,
+            later: RefCell::default(),
             mutant,
         })
     }
@@ -178,6 +182,10 @@ impl Engine {
 
     async fn respond_to(self: &Rc<Self>, order: &Order) {
         let spec = &SPECS[order.spec];
+        // Most of a flood; and the long way has to be gone too.
+        if self.world.with(|parts| parts.random.percent(60)) && self.again(order).await {
+            return;
+        }
         // A few are signed when they are admitted, when many are under way.
         let early = self.world.with(|parts| parts.random.percent(10));
         while let Some((id, timed)) = self.admitted(order).await {

@@ -44,6 +44,12 @@ impl Engine {
         Some(effects)
     }
 
+    /// The same, when nobody else says that they do not yet.
+    pub(super) async fn follow(&self, id: EntryId) {
+        self.world.with(|parts| parts.host.unsettle(parts.oracle.effects(id.0)));
+        self.settle_effects(id).await;
+    }
+
     /// A due time has moved: the kernel's timeouts follow.
     pub(super) async fn settle_effects(&self, id: EntryId) {
         let Ok(rows) = self.ledger.effects(id).await else { return };

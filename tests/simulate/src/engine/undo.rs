@@ -38,7 +38,7 @@ impl Engine {
             Begun::Failed(error) if error.is_storage() => {
                 return self.unrecorded(id, &cause, &error.to_string()).await;
             }
-            Begun::NotDue { due_boot_ms } => return self.not_due(id, due_boot_ms),
+            Begun::NotDue { due_boot_ms } => return self.not_due(id, due_boot_ms).await,
             Begun::Gone => return self.gone(id),
             Begun::Failed(error) => return self.retry_later(id, &error.to_string()).await,
         };
@@ -84,7 +84,7 @@ impl Engine {
                 self.begun(id, cause).await;
                 return self.undo_remembered(id, cause, ledger).await;
             }
-            Err(LedgerError::NotDue { due_boot_ms, .. }) => return self.not_due(id, due_boot_ms),
+            Err(LedgerError::NotDue { due_boot_ms, .. }) => return self.not_due(id, due_boot_ms).await,
             Err(_) => return self.gone(id),
         };
         self.begun(id, cause).await;
@@ -134,9 +134,10 @@ impl Engine {
         self.world.point("undo begun").await;
     }
 
-    fn not_due(&self, id: EntryId, due_boot_ms: i64) -> Undone {
+    async fn not_due(&self, id: EntryId, due_boot_ms: i64) -> Undone {
         self.world.with(|parts| parts.oracle.may_end(id.0, false));
         self.tell(Event::Extended { id, due_boot_ms });
+        self.follow(id).await;
         Undone::Nothing
     }
 

@@ -34,6 +34,8 @@ pub enum Mutant {
     EffectBeforeIntent,
     /// An undo that takes no notice of failures.
     IgnoresFailedUndos,
+    /// A repeat that is answered while an undo may begin.
+    ForgetsRepeats,
 }
 
 /// What did not hold.

@@ -66,11 +66,15 @@ impl Machine {
         drop(engine);
         driven.close();
         let offset = self.world.clocks.offset_ms();
-        self.world.with(|parts| parts.oracle.committed(offset, false));
+        self.world.with(|parts| {
+            parts.oracle.committed(offset, false);
+            parts.oracle.ended();
+        });
     }
 
     pub(super) fn stop_at_once(&mut self) {
         self.world.disk.die();
+        self.world.with(|parts| parts.oracle.ended());
         if let Some(mut process) = self.process.take() {
             process.executor.clear();
             process.engine.clear();

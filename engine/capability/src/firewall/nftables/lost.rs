@@ -16,6 +16,7 @@ use super::writer::{Seen, Writer};
 use super::{dump, refusal};
 use crate::claim::Standing;
 use crate::firewall::{Element, Look, Lost, Target, agrees};
+use crate::mark::OTHERS;
 use crate::refusal::Refusal;
 
 /// How often everything is looked at when others keep changing tables and the
@@ -118,6 +119,7 @@ impl Writer {
                     }
                 }
             }
+            self.notice_others(item.as_ref().is_some_and(|item| item.entry == Some(OTHERS)));
             found.extend(item.map(|item| Element {
                 target: target.clone(),
                 remaining: item.timeout,

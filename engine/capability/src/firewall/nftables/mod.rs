@@ -62,6 +62,7 @@ enum Request {
     Probe(oneshot::Sender<Result<(), Refusal>>),
     Lost(Look, oneshot::Sender<Result<Lost, Refusal>>),
     Look(Vec<Target>, oneshot::Sender<Result<Vec<Element>, Refusal>>),
+    TakeFromOthers(Target, oneshot::Sender<Result<(), Refusal>>),
 }
 
 struct Sync {
@@ -133,6 +134,10 @@ impl Backend for Nftables {
         self.ask(|done| Request::Look(targets, done)).await
     }
 
+    async fn take_from_others(&self, target: Target) -> Result<(), Refusal> {
+        self.ask(|done| Request::TakeFromOthers(target, done)).await
+    }
+
     fn ports(&self) -> Vec<u32> {
         self.port.into_iter().collect()
     }
@@ -167,6 +172,10 @@ fn serve(writer: &mut Writer, requests: &Receiver<Request>) {
                 }
                 Request::Look(targets, done) => {
                     let _ = done.send(writer.look(&targets));
+                    None
+                }
+                Request::TakeFromOthers(target, done) => {
+                    let _ = done.send(writer.take_from_others(&target));
                     None
                 }
             };

@@ -24,6 +24,7 @@ use super::transaction::{Failed, Item, Label, PER_ADDRESS, Transaction};
 use super::{LARGEST, dump, refusal};
 use crate::claim::{Claims, Standing};
 use crate::firewall::{Element, GRACE, Target};
+use crate::mark::OTHERS;
 use crate::netlink::Socket;
 use crate::refusal::Refusal;
 
@@ -39,6 +40,8 @@ pub(super) struct Writer {
     /// What is in the kernel, as far as is known.
     pub(super) sets: BTreeMap<SetName, Seen>,
     transaction: Transaction,
+    /// Whether another ledger's engine was seen to block in the same table.
+    pub(super) others: bool,
     /// How often this writer has changed the tables.
     pub(super) commits: u32,
     pub(super) known: Known,
@@ -64,6 +67,7 @@ impl Writer {
             rebuilt,
             sets: BTreeMap::new(),
             transaction: Transaction::default(),
+            others: false,
             commits: 0,
             known: Known::default(),
         }
@@ -90,6 +94,9 @@ impl Writer {
         let mut networks: BTreeMap<&SetName, Vec<(usize, Prefix)>> = BTreeMap::new();
         for (group, first) in same.iter().enumerate().filter_map(|(at, g)| Some((at, *g.first()?))) {
             let Some(target) = targets.get(first) else { continue };
+            if self.leave_to_others(target) {
+                continue;
+            }
             if target.prefix().single().is_none() {
                 networks.entry(target.set()).or_default().push((group, target.prefix()));
             } else {
@@ -111,6 +118,54 @@ impl Writer {
             }
         }
         outcomes
+    }
+
+    /// Makes the kernel agree with the claims on a target, whoever has made what
+    /// is there.
+    pub(super) fn take_from_others(&mut self, target: &Target) -> Result<(), Refusal> {
+        let others = std::mem::take(&mut self.others);
+        let outcome = self.sync(&[target]).into_iter().collect();
+        self.others = others;
+        outcome
+    }
+
+    /// Others are remembered: from now on it costs a look to leave them alone.
+    pub(super) fn notice_others(&mut self, shown: bool) {
+        if shown && !self.others {
+            tracing::info!(
+                "another ledger's engine blocks in the table `inet {}` too; what it keeps longer is left to it",
+                schema::TABLE
+            );
+        }
+        self.others |= shown;
+    }
+
+    /// Whether an address is to stay as it is, since another ledger's engine keeps
+    /// it blocked, and for longer than it is claimed here. Its own undo ends it;
+    /// whoever is not running cannot put back what was taken away from under it.
+    fn leave_to_others(&mut self, target: &Target) -> bool {
+        if !self.others || target.prefix().single().is_none() {
+            return false;
+        }
+        // Where it cannot be read, the write says what is wrong.
+        let Ok(Some(item)) = dump::address(&mut self.socket, target.set(), target.prefix()) else {
+            return false;
+        };
+        let standing = self.claims.standing(target.effect());
+        let wanted = if standing == Standing::Free { Some(Duration::ZERO) } else { timeout(standing) };
+        let longer = wanted.is_some_and(|wanted| item.timeout.is_none_or(|left| left >= wanted));
+        if item.entry != Some(OTHERS) || !longer {
+            return false;
+        }
+        if let Some(seen) = self.sets.get_mut(target.set()) {
+            seen.gone.remove(target.prefix());
+            if standing == Standing::Free {
+                seen.addresses.remove(target.prefix());
+            } else {
+                seen.addresses.insert(target.prefix());
+            }
+        }
+        true
     }
 
     /// Everything in the engine's sets.
@@ -145,6 +200,7 @@ impl Writer {
                 shown.extend(items.map_err(|errno| refusal(errno, "list"))?);
             }
         }
+        self.notice_others(shown.values().flatten().any(|item| item.entry == Some(OTHERS)));
         for (set, items) in &shown {
             let seen = self.sets.entry(set.clone()).or_default();
             let (addresses, networks): (Vec<Prefix>, Vec<Prefix>) =

@@ -120,6 +120,90 @@ async fn a_backend_that_cannot_be_read_does_not_hide_the_others() {
 }
 
 #[tokio::test]
+async fn a_host_without_any_says_so_once_and_the_first_that_works_blocks() {
+    let bench = Bench::new();
+    let (claims, ipset) =
+        (Arc::clone(&bench.claims) as Arc<dyn Claims>, Fake::new(Arc::clone(&bench.claims) as _));
+    let [nftables, iptables] = bench.fakes.clone();
+    let all = [Arc::clone(&nftables), Arc::new(ipset), Arc::clone(&iptables)];
+    let gone = Refusal::unavailable("it is not in this kernel");
+    all.iter().for_each(|fake| fake.refuse(Some(gone.clone())));
+    let kinds = [FirewallBackend::Nftables, FirewallBackend::Ipset, FirewallBackend::Iptables];
+    let given = kinds.into_iter().zip(all).map(|(kind, fake)| (kind, fake as Arc<dyn Backend>)).collect();
+    let firewalls = Arc::new(Firewalls::with(Arc::clone(&claims), FirewallBackend::Nftables, given));
+    firewalls.choice().is_open = true;
+    let backends = Backends::only_firewall(Arc::clone(&firewalls) as Arc<dyn Backend>);
+    let caps = Capabilities::new(claims, backends, Arc::new(Guard::new()));
+    let said = Arc::<Said>::default();
+    let _quiet = tracing::subscriber::set_default(Arc::clone(&said));
+
+    // Nothing is claimed: nothing is wrong, whatever cannot be read.
+    for _ in 0..3 {
+        assert_eq!(caps.repair(&[]).await, Ok(Repaired::default()));
+        assert!(caps.owes_blocks(), "it is looked at again");
+    }
+    assert_eq!(said.warnings(), 1);
+    assert_eq!(firewalls.probe().await.unwrap_err().message, gone.message, "what `status` shows");
+
+    // Another one than was taken for granted appears, and is found within a minute.
+    iptables.refuse(None);
+    for _ in 0..SELDOM {
+        let _ = caps.repair(&[]).await;
+    }
+    assert_eq!((firewalls.chosen(), caps.owes_blocks()), (FirewallBackend::Iptables, false));
+    firewalls.probe().await.unwrap();
+    assert_eq!(firewalls.passed_over()[0].why, gone.message);
+    caps.firewall().block(&session(2, FirewallGrant::default()), "192.0.2.8").await.unwrap();
+    assert_eq!(bench.blocked()[1], ["iptables:drop 192.0.2.8"]);
+    assert_eq!(said.warnings(), 1);
+
+    // It goes for a while, which is news, and so is when it goes once more.
+    for again in 1..3 {
+        iptables.refuse(Some(gone.clone()));
+        for _ in 0..3 {
+            assert!(caps.repair(&bench.claims.held()).await.is_err());
+        }
+        assert_eq!(said.warnings(), 1 + again);
+        iptables.refuse(None);
+        assert!(caps.repair(&bench.claims.held()).await.is_ok() && !caps.owes_blocks());
+    }
+}
+
+/// Counts warnings.
+#[derive(Default)]
+struct Said(AtomicU32);
+
+impl Said {
+    fn warnings(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl tracing::Subscriber for Said {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        if *event.metadata().level() == tracing::Level::WARN {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[tokio::test]
 async fn a_cut_follows_a_block_where_the_grant_says_so() {
     let bench = Bench::new();
     let caps = Capabilities::new(

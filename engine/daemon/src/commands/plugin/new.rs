@@ -29,7 +29,7 @@ pub struct New {
     /// What it may ask the host for beside what the template does, such as `http,secret`
     #[arg(long, value_delimiter = ',', value_parser = Capability::named)]
     pub capabilities: Option<Vec<Capability>>,
-    /// Name a version of the SDK in a registry, in place of carrying its sources
+    /// Name a version of the SDK in a registry of your own, in place of carrying its sources; none is published
     #[arg(long)]
     pub registry: bool,
     /// Print one JSON object
@@ -52,7 +52,7 @@ pub fn new(args: &New) -> Exit {
             Exit::Done
         }
         Ok(folder) => {
-            ask::say_text(&next(&folder, args.language));
+            ask::say_text(&next(&folder, args));
             Exit::Done
         }
         Err(error) => {
@@ -62,8 +62,15 @@ pub fn new(args: &New) -> Exit {
     }
 }
 
-fn next(folder: &Path, language: Language) -> String {
+fn next(folder: &Path, args: &New) -> String {
+    let language = args.language;
     let shown = folder.display();
+    let unpublished = if args.registry {
+        "\n\nIts SDK, riposte-sdk, has to be in a registry that your tools ask: no release of it is published. Without \
+         --registry its sources are written into the project."
+    } else {
+        ""
+    };
     let once = language.prepare().map(|line| format!("{line}    # once\n  ")).unwrap_or_default();
     format!(
         "{shown}/ holds a response in {language}. From here:\n\n  \
@@ -71,7 +78,7 @@ fn next(folder: &Path, language: Language) -> String {
          {once}\
          riposte plugin test       # builds it and tries its scenarios in the sandbox\n  \
          riposte plugin install    # puts it where the engine finds it\n\n\
-         {shown}/README.md says what is where; {} says the rest.",
+         {shown}/README.md says what is where; {} says the rest.{unpublished}",
         language.page()
     )
 }

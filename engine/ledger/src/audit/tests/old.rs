@@ -70,3 +70,27 @@ fn a_clock_that_is_set_forward_removes_nothing() {
         assert_eq!(place.verify().first, Some(1), "{before_the_start}");
     }
 }
+
+#[test]
+fn a_clock_that_stays_set_forward_removes_nothing_at_the_next_start_either() {
+    const YEARS_MS: i64 = 10 * 365 * 86_400_000;
+    let mut place = Place::new();
+    place.settings.full_bytes = 1;
+    let now = place.clock.now();
+    *place.aging.lock().unwrap() = Some(Aging::from(now.wall_ms, 0, &now));
+    place.live(2);
+    place.clock.step_wall(YEARS_MS);
+    // Each start finds lines that the one before wrote by the wrong clock.
+    for _ in 0..3 {
+        place.live(2);
+        place.clock.advance(Duration::from_secs(86_400));
+    }
+    assert!(place.events("audit-pruned").is_empty());
+    assert_eq!(place.verify().first, Some(1));
+    // It is right, and time passes.
+    place.clock.step_wall(-YEARS_MS);
+    place.clock.advance(Duration::from_secs(91 * 86_400));
+    place.live(1);
+    place.live(1);
+    assert!(!place.events("audit-pruned").is_empty());
+}

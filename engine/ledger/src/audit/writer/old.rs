@@ -8,9 +8,10 @@ use crate::audit::event::{About, Event, PRUNED};
 use crate::audit::files::{self, Part};
 use crate::clock::Now;
 
-/// By what files are old: the wall clock, but not further than the time that has
-/// passed since the last line that was there at the start. A clock that is set
-/// forward by years, before the start or after, makes nothing old.
+/// By what files are old, where no ledger knows: the wall clock, but not further
+/// than the time that has passed since the last line that was there at the
+/// start. A clock that is set forward by years, before the start or after, makes
+/// nothing old.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Age {
     last_wall_ms: i64,
@@ -40,7 +41,9 @@ impl Writing {
     /// so is on the disk before a file goes.
     pub(super) fn prune(&mut self, now: &Now) {
         let keep = i64::try_from(self.settings.keep.as_millis()).unwrap_or(i64::MAX);
-        let before = self.age.wall_ms(now).saturating_sub(keep);
+        // The files may tell of a clock that was wrong when they were written.
+        let surely = self.heads.surely_wall_ms(now).unwrap_or(i64::MAX);
+        let before = self.age.wall_ms(now).min(surely).saturating_sub(keep);
         if let Err(error) = self.prune_before(before) {
             let path = self.path.display();
             tracing::warn!(%path, %error, "old files of the audit cannot be removed");

@@ -5,7 +5,7 @@
 //! where it is, `<secret name="token"/>` what it is asked with.
 
 use riposte_sdk::http::{Request, Response};
-use riposte_sdk::{Alert, Error, Reversible, config, export_reversible, invocation, json, log, secret};
+use riposte_sdk::{Alert, Error, Reversible, config, export, invocation, json, log, secret};
 
 struct BlockByApi;
 
@@ -65,7 +65,7 @@ fn ask(method: &str, path: &str, body: Option<String>) -> Result<Response, Error
     }
 }
 
-export_reversible!(BlockByApi);
+export!(BlockByApi);
 
 #[cfg(test)]
 mod tests {
@@ -77,7 +77,7 @@ mod tests {
         host::reset();
         host::set_config("url", "https://firewall.example.com/api");
         host::set_secret("token", "t0ken");
-        host::answer_with("http.send", Response { status: 201, body: br#"{"id":42}"#.to_vec() });
+        host::answer_with("http.send", Response { status: 201, body: br#"{"id":42}"#.to_vec(), ..Response::default() });
         let alert: Alert = r#"{"data":{"srcip":"192.0.2.7"}}"#.parse().unwrap();
         assert_eq!(BlockByApi::add(&alert).unwrap(), b"42");
         let _ = host::calls();

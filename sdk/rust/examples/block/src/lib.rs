@@ -1,6 +1,6 @@
 //! Blocks the source address of an alert until the time of the response is over.
 
-use riposte_sdk::{Alert, Error, Reversible, export_reversible, firewall, log};
+use riposte_sdk::{Alert, Error, Reversible, export, firewall, log};
 
 struct Block;
 
@@ -18,7 +18,7 @@ impl Reversible for Block {
     }
 }
 
-export_reversible!(Block);
+export!(Block);
 
 /// Run by `cargo test` on a host that records every call and does nothing.
 #[cfg(test)]

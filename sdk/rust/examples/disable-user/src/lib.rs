@@ -1,6 +1,6 @@
 //! Locks the user of an alert out, and ends what the user runs.
 
-use riposte_sdk::{Alert, Error, Reversible, accounts, export_reversible, invocation, log};
+use riposte_sdk::{Alert, Error, Reversible, accounts, export, invocation, log};
 
 struct DisableUser;
 
@@ -28,7 +28,7 @@ fn user(alert: &Alert) -> Result<String, Error> {
     invocation::keys().into_iter().next().map_or_else(|| alert.user(), Ok)
 }
 
-export_reversible!(DisableUser);
+export!(DisableUser);
 
 #[cfg(test)]
 mod tests {

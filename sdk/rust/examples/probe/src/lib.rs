@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use riposte_sdk::{Alert, Error, Oneshot, export_oneshot, log};
+use riposte_sdk::{Alert, Error, Oneshot, export, log};
 
 /// Calls that this instance has served.
 static CALLS: AtomicU32 = AtomicU32::new(0);
@@ -35,4 +35,4 @@ impl Oneshot for Probe {
     }
 }
 
-export_oneshot!(Probe);
+export!(Probe: Oneshot);

@@ -4,7 +4,7 @@
 //! The file is looked at where `<folder path="..." access="read"/>` grants it, and
 //! taken by the engine where `<quarantine/>` grants it.
 
-use riposte_sdk::{Alert, Error, Reversible, export_reversible, folder, log, quarantine};
+use riposte_sdk::{Alert, Error, Reversible, export, folder, log, quarantine};
 
 /// Where the path stands: VirusTotal's integration, file integrity.
 const PATH: [&str; 2] = ["/data/virustotal/source/file", "/syscheck/path"];
@@ -44,7 +44,7 @@ fn path(alert: &Alert) -> Result<String, Error> {
     found.next().ok_or_else(|| Error::no_key("the alert has no file (syscheck.path)"))
 }
 
-export_reversible!(RemoveThreat);
+export!(RemoveThreat);
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,7 @@
 //! `<exec program="/usr/bin/yara" arguments="-w -N ** *"/>` grants it, and
 //! `<config name="rules" value="/etc/riposte/yara.rules"/>` names the rules.
 
-use riposte_sdk::{Alert, Error, Oneshot, config, exec, export_oneshot, log};
+use riposte_sdk::{Alert, Error, Oneshot, config, exec, export, log};
 
 const YARA: &str = "/usr/bin/yara";
 
@@ -41,7 +41,7 @@ impl Oneshot for Yara {
     }
 }
 
-export_oneshot!(Yara);
+export!(Yara: Oneshot);
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,7 @@
 
 use riposte_sdk::http::Request;
 use riposte_sdk::{
-    Alert, Error, Oneshot, accounts, config, exec, export_oneshot, firewall, folder, invocation, isolation,
+    Alert, Error, Oneshot, accounts, config, exec, export, firewall, folder, invocation, isolation,
     lines, log, mail, processes, quarantine, routes, secret, services, state,
 };
 
@@ -72,4 +72,4 @@ impl Oneshot for Everything {
     }
 }
 
-export_oneshot!(Everything);
+export!(Everything: Oneshot);

@@ -10,11 +10,11 @@ import (
 
 func TestItBlocksAndUnblocksTheSourceAddress(t *testing.T) {
 	riposte.AlertIs(`{"data":{"srcip":"192.0.2.7"}}`)
-	receipt, err := {{ident}}{}.Add()
+	receipt, err := response{}.Add()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := ({{ident}}{}).Delete(receipt); err != nil {
+	if err := (response{}).Delete(receipt); err != nil {
 		t.Fatal(err)
 	}
 	if calls := riposte.Calls(); !slices.Equal(calls, []string{"firewall.block 192.0.2.7", "firewall.unblock 192.0.2.7"}) {
@@ -24,7 +24,7 @@ func TestItBlocksAndUnblocksTheSourceAddress(t *testing.T) {
 
 func TestAnAlertWithoutAnAddressIsNotForIt(t *testing.T) {
 	riposte.AlertIs(`{"data":{"srcip":"-"}}`)
-	_, err := {{ident}}{}.Add()
+	_, err := response{}.Add()
 	var refused *riposte.Error
 	if !errors.As(err, &refused) || refused.Kind != "no-key" || len(riposte.Calls()) != 0 {
 		t.Fatal(err)

@@ -1,5 +1,4 @@
-// {{type}} blocks the source address of an alert until the time of the response
-// is over.
+// Blocks the source address of an alert until the time of the response is over.
 package main
 
 import (
@@ -7,9 +6,9 @@ import (
 	"riposte.local/sdk/reversible"
 )
 
-type {{ident}} struct{}
+type response struct{}
 
-func ({{ident}}) Add() ([]byte, error) {
+func (response) Add() ([]byte, error) {
 	address, err := riposte.Srcip()
 	if err != nil {
 		return nil, err
@@ -21,7 +20,7 @@ func ({{ident}}) Add() ([]byte, error) {
 	return nil, nil
 }
 
-func ({{ident}}) Delete(receipt []byte) error {
+func (response) Delete(receipt []byte) error {
 	address, err := riposte.Srcip()
 	if err != nil {
 		return err
@@ -30,6 +29,6 @@ func ({{ident}}) Delete(receipt []byte) error {
 	return err
 }
 
-func init() { reversible.Export({{ident}}{}) }
+func init() { reversible.Export(response{}) }
 
 func main() {}
