@@ -105,8 +105,8 @@ fn bomb() -> Vec<u8> {
     let changes: String =
         (0..LOCALS).map(|n| format!("(local.set {n} (i64.add (local.get {n}) (i64.const 1)))\n")).collect();
     let text = format!(
-        "(component (core module (func {}\n{}{changes}{})))",
-        format!("(local {})", "i64 ".repeat(LOCALS)),
+        "(component (core module (func (local {})\n{}{changes}{})))",
+        "i64 ".repeat(LOCALS),
         "loop\n".repeat(LOOPS),
         "i32.const 1 br_if 0 end\n".repeat(LOOPS),
     );

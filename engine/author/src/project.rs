@@ -349,19 +349,6 @@ mod tests {
     }
 
     #[test]
-    fn a_project_that_cannot_be_written_leaves_nothing() {
-        let dir = tempfile::tempdir().unwrap();
-        // So deep that its folder fits, and not all that is to be in it.
-        let mut parent = dir.path().to_owned();
-        while parent.as_os_str().len() < 4_060 {
-            parent.push("x".repeat((4_060 - parent.as_os_str().len()).min(200)));
-        }
-        folder::write(&parent.join("x"), b"").unwrap();
-        assert!(matches!(new(&parent, &rust("block")), Err(Error::File { .. })));
-        assert_eq!(folder::names(&parent), ["x"]);
-    }
-
-    #[test]
     fn a_name_leaves_no_folder() {
         let parent = tempfile::tempdir().unwrap();
         for name in ["", "..", ".hidden", "a/b", "-x", "ä", &"x".repeat(65)] {

@@ -45,36 +45,3 @@ pub fn sources(project: &Path, manifest: &Manifest) -> Result<String, Error> {
     lines.sort_unstable();
     Ok(riposte_runtime::digest(lines.concat().as_bytes()).to_string())
 }
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_build_makes_is_no_source() {
-        let at = tempfile::tempdir().unwrap();
-        let write = |path: &str, text: &str| folder::write(&at.path().join(path), text.as_bytes()).unwrap();
-        let text = "name = \"x\"\nversion = \"1\"\nlanguage = \"python\"\nkind = \"oneshot\"\n\
-                    [build]\nsteps = []\nartifact = \"./x.wasm\"\n";
-        write("plugin.toml", text);
-        write("response.py", "a");
-        write("riposte/sdk/python/riposte_sdk/__init__.py", "b");
-        let manifest = Manifest::read(at.path()).unwrap();
-        let now = || sources(at.path(), &manifest).unwrap();
-        let before = now();
-        for made in
-            ["x.wasm", "__pycache__/x.pyc", "build/x.js", "riposte/world/world.wit", ".venv/bin/python"]
-        {
-            write(made, "made");
-            assert_eq!(now(), before, "{made}");
-        }
-        let mut seen = vec![before];
-        for source in ["response.py", "plugin.toml", "riposte/sdk/python/riposte_sdk/__init__.py", "more.py"]
-        {
-            write(source, "changed");
-            assert!(!seen.contains(&now()), "{source}");
-            seen.push(now());
-        }
-    }
-}
