@@ -40,10 +40,9 @@ test: ## Everything CI runs
 	@$(STAGE) "check (FreeBSD)" tests/make/elsewhere x86_64-unknown-freebsd
 	@$(STAGE) "check (Windows)" tests/make/elsewhere x86_64-pc-windows-gnu
 	@RUSTDOCFLAGS="-D warnings" $(STAGE) "docs" cargo doc --workspace --no-deps --locked --document-private-items
-	@$(STAGE) "tests" cargo test --workspace --exclude riposte-conformance --locked --no-fail-fast
 	@$(STAGE) "sdk (tools)" tests/make/sdk tools
 	@$(STAGE) "sdk (native tests)" tests/make/sdk native
-	@$(STAGE) "sdk (conformance)" tests/make/sdk conformance
+	@$(STAGE) "tests" tests/make/sdk with cargo test --workspace --locked --no-fail-fast
 	@CARGO_TARGET_DIR=$(CURDIR)/target/components $(STAGE) "clippy (components)" tests/make/components clippy --all-targets --locked -- -D warnings
 	@CARGO_TARGET_DIR=$(CURDIR)/target/components $(STAGE) "tests (components)" tests/make/components test --locked
 	@$(STAGE) "deny (bans, licences, sources)" cargo deny --log-level error check bans licenses sources
@@ -61,6 +60,8 @@ sdk: ## Build every example of every SDK with its real tools, and play the scena
 
 bench: ## Ratios against what users run today, measured in one run
 	@tests/make/tools bench
+	@tests/make/tools sdk
+	@$(STAGE) "sdk (tools)" tests/make/sdk tools
 	@$(STAGE) "build (release)" cargo build --release --locked -p riposte -p riposte-bench
 	@tests/bench/run $(BUILT)/release
 

@@ -57,7 +57,7 @@ export class Alert {
 
   srcip() {
     // A number is no address: Wazuh passes over it too.
-    const found = this.#first(SOURCE_ADDRESS.filter((pointer) => this.number(pointer) === undefined));
+    const found = this.#first(SOURCE_ADDRESS, (pointer) => this.number(pointer) === undefined);
     return found ?? this.#missing('source address (data.srcip)');
   }
 
@@ -74,11 +74,11 @@ export class Alert {
     return this.#first(USER) ?? this.#missing('user (data.dstuser)');
   }
 
-  // The first text there is; `-` and the empty text stand for absence.
-  #first(pointers) {
+  // The first text there is that fits; `-` and the empty text stand for absence.
+  #first(pointers, fits = () => true) {
     for (const pointer of pointers) {
       const found = this.text(pointer);
-      if (found !== undefined && found !== '' && found !== '-') return found;
+      if (found !== undefined && found !== '' && found !== '-' && fits(pointer)) return found;
     }
     return undefined;
   }

@@ -77,7 +77,7 @@ export class TextDecoder {
   }
 
   decode(bytes = new Uint8Array(0)) {
-    const text = decode(bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes.buffer ?? bytes));
+    const text = decode(ArrayBuffer.isView(bytes) ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength) : new Uint8Array(bytes));
     return text.startsWith('\ufeff') ? text.slice(1) : text;
   }
 }

@@ -183,8 +183,21 @@ fn a_file_that_is_too_large_is_not_read() {
     let file = home.path().join("huge.wasm");
     // A hole: no disk is used.
     fs::File::create(&file).unwrap().set_len(200 << 20).unwrap();
-    for words in [&["inspect"][..], &["install", "--home", "."]] {
-        let ended = riposte(home.path(), &[&["plugin"], words, &["huge.wasm"]].concat());
+    fs::write(home.path().join("alert.json"), sshd(1, "198.18.0.1")).unwrap();
+    fs::write(
+        home.path().join("plugin.toml"),
+        "name = \"huge\"\nlanguage = \"c\"\nkind = \"oneshot\"\n[build]\nsteps = []\nartifact = \"huge.wasm\"\n",
+    )
+    .unwrap();
+    for words in [
+        &["inspect", "huge.wasm"][..],
+        &["install", "huge.wasm", "--home", "."],
+        &["run", "huge.wasm", "alert.json"],
+        &["test", "huge.wasm"],
+        &["build"],
+        &["test"],
+    ] {
+        let ended = riposte(home.path(), &[&["plugin"], words].concat());
         assert!(ended.code == 1 && ended.err.contains("it has 200 MiB, more than the 128 MiB"), "{ended:?}");
     }
 }

@@ -96,3 +96,46 @@ fn one_call_is_shown() {
     let script = riposte(at.path(), &["plugin", "run", "alert.json", "alert.json"]);
     assert!(script.code == 1 && script.err.contains("alert.json: "), "{script:?}");
 }
+
+/// A small file whose compilation takes a hundred thousand times its size: every
+/// local is carried through every loop.
+fn bomb() -> Vec<u8> {
+    const LOCALS: usize = 8_000;
+    const LOOPS: usize = 2_000;
+    let changes: String =
+        (0..LOCALS).map(|n| format!("(local.set {n} (i64.add (local.get {n}) (i64.const 1)))\n")).collect();
+    let text = format!(
+        "(component (core module (func {}\n{}{changes}{})))",
+        format!("(local {})", "i64 ".repeat(LOCALS)),
+        "loop\n".repeat(LOOPS),
+        "i32.const 1 br_if 0 end\n".repeat(LOOPS),
+    );
+    wat::parse_str(text).unwrap()
+}
+
+#[test]
+fn what_a_compiler_would_choke_on_ends_with_an_error() {
+    let at = project();
+    fs::write(at.path().join("bomb.wasm"), bomb()).unwrap();
+    assert!(fs::metadata(at.path().join("bomb.wasm")).unwrap().len() < 200_000);
+    for words in [
+        &["inspect", "bomb.wasm"][..],
+        &["run", "bomb.wasm", "alert.json"],
+        &["test", "bomb.wasm", "--scenarios", "scenarios"],
+    ] {
+        // Where less is allowed it ends sooner. Who asked for it lives on and tells.
+        let mut command = Command::new("prlimit");
+        command.arg("--data=500000000").arg(binary()).arg("plugin").args(words);
+        command.env("XDG_CACHE_HOME", at.path().join("cache")).current_dir(at.path()).stdin(Stdio::null());
+        let ended = Ended::from(command.output().unwrap());
+        assert_eq!(ended.code, 1, "{words:?}: {ended:?}");
+        assert!(
+            ended.err.contains("bomb.wasm: compiling it takes more than the 4 GiB"),
+            "{words:?}: {ended:?}"
+        );
+        assert!(ended.err.contains("leave out code"), "{words:?}: {ended:?}");
+    }
+    // Nothing of it is left, and what was there is still found.
+    let names = fs::read_dir(at.path().join("cache/riposte")).unwrap();
+    assert_eq!(names.count(), 1, "the key alone");
+}

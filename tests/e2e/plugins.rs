@@ -7,6 +7,7 @@
     reason = "a test that cannot go on has failed; it plays the operator"
 )]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -270,4 +271,188 @@ fn a_project_is_built_and_installed_under_its_name() {
     let folder = host.path("it").display().to_string();
     let refused = host.riposte(&["plugin", "update", &folder]);
     assert!(refused.code == 1 && refused.err.contains("kind = \"reversible\""), "{refused:?}");
+}
+
+#[test]
+fn of_several_at_once_each_is_done_or_told_to_wait() {
+    let host = Host::new();
+    host.configure("");
+    let (files, digests) = versions(&host, 6);
+    host.write("first.wasm", riposte_hostile::component("ungranted"));
+    installed(&host, "first.wasm", &["--name", "block"]);
+    let ended: Vec<_> = std::thread::scope(|scope| {
+        let running: Vec<_> = files
+            .iter()
+            .map(|file| {
+                let mut command =
+                    host.riposte_command(&["plugin", "update", file, "--name", "block", "--yes"]);
+                scope.spawn(move || riposte_tests::Ended::from(command.output().unwrap()))
+            })
+            .collect();
+        running.into_iter().map(|running| running.join().unwrap()).collect()
+    });
+    let done: Vec<_> = (0..files.len()).filter(|n| ended[*n].code == 0).collect();
+    assert!(!done.is_empty(), "{ended:?}");
+    for refused in ended.iter().filter(|ended| ended.code != 0) {
+        assert!(refused.code == 1 && refused.err.contains("another `riposte plugin`"), "{refused:?}");
+    }
+    // Each that was done ran in the place of the one before it.
+    let list = listed(&host);
+    let all: BTreeSet<_> = sha256s(&list[0]).into_iter().collect();
+    assert_eq!(all.len(), (done.len() + 1).min(5), "{list}");
+    assert!(done.len() > 4 || done.iter().all(|n| all.contains(&digests[*n])), "{list}");
+    let again = host.riposte(&["plugin", "update", &files[0], "--name", "block", "--yes"]);
+    assert!(again.code == 0 && !again.err.contains("ended in the middle"), "{again:?}");
+}
+
+/// Files with so many versions of one component, and their digests.
+fn versions(host: &Host, count: u8) -> (Vec<String>, Vec<String>) {
+    let base = riposte_hostile::component("ungranted");
+    let file = |n| {
+        let file = format!("block-{n}.wasm");
+        host.write(&file, [base, &[0, 3, 1, b'n', n]].concat());
+        host.path(&file).display().to_string()
+    };
+    let files: Vec<_> = (0..count).map(file).collect();
+    let digests = files.iter().map(|file| digest_of(host, file)).collect();
+    (files, digests)
+}
+
+/// The versions of one that is listed, the one that runs first.
+fn sha256s(one: &Value) -> Vec<String> {
+    let all = [one].into_iter().chain(one["earlier"].as_array().unwrap());
+    all.map(|one| one["sha256"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_version_whose_file_is_gone_is_named_and_not_skipped() {
+    let host = Host::new();
+    host.configure("");
+    let (files, digests) = versions(&host, 3);
+    installed(&host, "block-0.wasm", &["--name", "block"]);
+    for file in &files[1..] {
+        assert_eq!(host.riposte(&["plugin", "update", file, "--name", "block"]).code, 0);
+    }
+    fs::remove_file(host.path(&format!("state/plugins/.versions/block/{}.wasm", digests[1]))).unwrap();
+    let list = listed(&host);
+    assert_eq!(
+        (&list[0]["earlier"][0]["kept"], &list[0]["earlier"][1]["kept"]),
+        (&false.into(), &true.into())
+    );
+    for to in [&[][..], &["--to", &digests[1]]] {
+        let refused = host.riposte(&[&["plugin", "rollback", "block"], to].concat());
+        assert!(refused.code == 1 && refused.err.contains(&format!("{} is gone", digests[1])), "{refused:?}");
+        assert!(refused.err.contains(&format!("are kept: {}:", digests[0])), "{refused:?}");
+    }
+    assert_eq!(listed(&host)[0]["sha256"], digests[2]);
+    assert_eq!(host.riposte(&["plugin", "rollback", "block", "--to", &digests[0]]).code, 0);
+    assert_eq!(listed(&host)[0]["sha256"], digests[0]);
+}
+
+#[test]
+fn a_folder_whose_builds_differ_is_installed_once() {
+    let host = Host::new();
+    host.configure("");
+    host.write("it/in.wasm", riposte_hostile::component("ungranted"));
+    host.write("it/response.py", "one");
+    // A section with other content each time.
+    host.write(
+        "it/build.sh",
+        "n=$(od -An -N4 -tx1 /dev/urandom | tr -d ' \\n')\n{ cat in.wasm; printf '\\000\\014\\003not%s' \"$n\"; } > out.wasm\n",
+    );
+    host.write(
+        "it/plugin.toml",
+        "name = \"mine\"\nversion = \"1\"\nlanguage = \"python\"\nkind = \"reversible\"\ncapabilities = [\"firewall\"]\n\
+         [build]\nsteps = [[\"sh\", \"build.sh\"]]\nartifact = \"out.wasm\"\n",
+    );
+    let folder = host.path("it").display().to_string();
+    let install = || host.riposte(&["plugin", "install", &folder]);
+    let first = install();
+    assert!(first.code == 0 && first.out.contains("mine is installed"), "{first:?}");
+    let sha256 = listed(&host)[0]["sha256"].clone();
+    let second = install();
+    assert!(second.code == 0 && second.out.contains("was installed already"), "{second:?}");
+    assert!(second.err.contains("nothing is built") && second.err.contains("plugin update"), "{second:?}");
+    assert_eq!(listed(&host)[0]["sha256"], sha256);
+    // Another source is another version.
+    host.write("it/response.py", "two");
+    let changed = install();
+    assert!(changed.code == 1 && changed.err.contains("in another version"), "{changed:?}");
+    assert_eq!(host.riposte(&["plugin", "update", &folder]).code, 0);
+    assert_ne!(listed(&host)[0]["sha256"], sha256);
+    let same = install();
+    assert!(same.code == 0 && same.err.contains("nothing is built"), "{same:?}");
+    // Of one that came as a file the sources are not known.
+    let file = host.path("it/out.wasm").display().to_string();
+    assert_eq!(host.riposte(&["plugin", "install", &file, "--name", "other"]).code, 0);
+    let unknown = host.riposte(&["plugin", "install", &folder, "--name", "other"]);
+    assert!(unknown.code == 1 && unknown.err.contains("its sources may be the same"), "{unknown:?}");
+}
+
+/// Alerts go on while versions come and go: each entry ends with the version
+/// that made it, also when an engine starts in between.
+#[test]
+fn versions_come_and_go_under_alerts() {
+    let host = Host::new();
+    host.configure("");
+    let (files, digests) = versions(&host, 3);
+    let command = installed(&host, "block-0.wasm", &["--name", "block"]);
+    let command = command["command"].as_str().unwrap().replace(&digests[0], &digests.join(" "));
+    configure(&host, &command);
+    let mut engine = host.start(&[]);
+    let mut sent = 0_u32;
+    let mut alert = |count: u32| {
+        let alerts: Vec<_> = (sent + 1..=sent + count).map(|n| sshd(n, &riposte_tests::address(n))).collect();
+        sent += count;
+        host.alerts(&alerts);
+        sent as usize
+    };
+    let done = |words: &[&str]| {
+        let ended = host.riposte(&[&["plugin"], words, &["--yes"]].concat());
+        assert_eq!(ended.code, 0, "{words:?}: {ended:?}");
+    };
+    for round in 0..4 {
+        let all = alert(5);
+        done(&["update", &files[(round + 1) % 3], "--name", "block", "--reload"]);
+        if round % 2 == 1 {
+            done(&["rollback", "block", "--reload"]);
+        }
+        until("all are in force", || host.count("in-force") == all);
+        if round == 2 {
+            // The next engine begins with what was put in place while none ran.
+            engine.kill();
+            done(&["update", &files[1], "--name", "block"]);
+            engine = host.start(&[]);
+        }
+    }
+    let all = alert(5);
+    until("all are in force", || host.count("in-force") == all);
+    let list = listed(&host);
+    let versions = [&list[0]].into_iter().chain(list[0]["earlier"].as_array().unwrap());
+    let holding: Vec<_> = versions.filter(|one| one["in_force"] != 0).collect();
+    let in_force: u64 = holding.iter().map(|one| one["in_force"].as_u64().unwrap()).sum();
+    assert!(holding.len() > 1 && in_force == all as u64, "{list}");
+    for one in holding {
+        let sha256 = one["sha256"].as_str().unwrap();
+        let kept = host.path(&format!("state/versions/{sha256}.wasm")).display().to_string();
+        assert_eq!(digest_of(&host, &kept), sha256);
+    }
+
+    // Removed while alerts go on: the engine learns of it before the undoing.
+    host.configure("");
+    alert(20);
+    until("it is removed", || {
+        let removed = host.riposte(&["plugin", "remove", "block", "--undo", "--reload"]);
+        // Some may have been on their way when it looked.
+        let on_their_way = removed.code == 1 && removed.err.contains("still being undone");
+        assert!(removed.code == 0 || on_their_way, "{removed:?}");
+        removed.code == 0
+    });
+    until("nothing is in force", || {
+        let _ = host.riposte(&["undo", "--all"]);
+        host.count("in-force") == 0
+    });
+    assert!(host.elements("drop4").is_empty(), "{:?}", host.elements("drop4"));
+    assert!(host.events("reversed-by-engine").is_empty(), "each was undone by what made it");
+    engine.stop();
 }

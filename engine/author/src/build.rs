@@ -86,6 +86,17 @@ fn taken(project: &Path, manifest: Manifest, progress: &mut dyn FnMut(Progress<'
                 .to_owned(),
         });
     }
+    if let Some(size) = artifact.metadata().ok().map(|found| found.len()).filter(|size| *size > LARGEST) {
+        return Err(Error::Artifact {
+            path: artifact,
+            what: format!(
+                "it has {} MiB, more than the {} MiB that a component may have; leave out debug information, and data \
+                 and code that it does not need",
+                size.div_ceil(1 << 20),
+                LARGEST >> 20
+            ),
+        });
+    }
     let mut bytes = folder::read(&artifact, LARGEST)?;
     if is_core_module(&bytes) {
         bytes = wrapped(project, &manifest, &artifact, &bytes)?;

@@ -35,6 +35,15 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     folder.and_then(|()| std::fs::write(path, bytes)).map_err(|error| failed(path, "cannot write it", &error))
 }
 
+/// Makes a folder where nothing is.
+pub(crate) fn create(path: &Path) -> Result<(), Error> {
+    match std::fs::create_dir(path) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(Error::Exists(path.to_owned())),
+        Err(error) => Err(failed(path, "cannot make it", &error)),
+    }
+}
+
 /// Refuses a path below a project of which a part is a link: what is written
 /// or removed there would lie elsewhere.
 pub(crate) fn no_link(project: &Path, below: &Path) -> Result<(), Error> {

@@ -67,6 +67,12 @@ impl Language {
         Self::ALL.into_iter().find(|language| language.as_str() == word)
     }
 
+    /// Whether two builds of the same sources make other bytes.
+    #[must_use]
+    pub fn builds_differ(self) -> bool {
+        matches!(self, Self::Python | Self::JavaScript | Self::TypeScript)
+    }
+
     /// The folder of `sdk/` whose sources a project gets.
     #[must_use]
     pub fn sdk(self) -> &'static str {

@@ -15,6 +15,7 @@
 //! * [`scenario`]: what it is to do with an alert, tried without a host.
 //! * `artifact`: that check.
 //! * `registry`: a project that takes its SDK from a registry.
+//! * [`sameness`]: whether a project is the one that it was.
 //! * [`wrap`]: a component of a core module.
 //! * `tool`, `folder`: the only modules that start programs, and that touch files.
 #![forbid(unsafe_code)]
@@ -27,6 +28,7 @@ pub mod language;
 pub mod manifest;
 pub mod project;
 mod registry;
+pub mod sameness;
 pub mod scenario;
 pub mod sources;
 mod tool;

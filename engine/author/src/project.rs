@@ -48,10 +48,20 @@ pub fn new(parent: &Path, new: &New<'_>) -> Result<PathBuf, Error> {
     }
     let template = template(new)?;
     let at = parent.join(new.name);
-    if at.symlink_metadata().is_ok() {
-        return Err(Error::Exists(at));
+    folder::create(&at)?;
+    match fill(&at, &template, new) {
+        Ok(()) => Ok(at),
+        Err(error) => {
+            // A part of a project would be in the way of the whole one.
+            folder::remove(&at)?;
+            Err(error)
+        }
     }
-    let files: Vec<_> = sources::beneath(&template).collect();
+}
+
+/// Writes all files of a project into its folder.
+fn fill(at: &Path, template: &str, new: &New<'_>) -> Result<(), Error> {
+    let files: Vec<_> = sources::beneath(template).collect();
     for &(path, bytes) in &files {
         let replaced =
             new.registry && files.iter().any(|(other, _)| other.strip_suffix(REGISTRY) == Some(path));
@@ -83,7 +93,7 @@ pub fn new(parent: &Path, new: &New<'_>) -> Result<PathBuf, Error> {
     for (path, bytes) in sources::beneath("wit") {
         folder::write(&at.join("riposte/wit").join(path), bytes)?;
     }
-    Ok(at)
+    Ok(())
 }
 
 /// The folder of the template: `rust`, or `rust-oneshot` where there is one of
@@ -336,6 +346,19 @@ mod tests {
 
         let zig = New { language: Language::Zig, registry: true, ..rust("other") };
         assert!(matches!(new(parent.path(), &zig), Err(Error::NotOffered(_))));
+    }
+
+    #[test]
+    fn a_project_that_cannot_be_written_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        // So deep that its folder fits, and not all that is to be in it.
+        let mut parent = dir.path().to_owned();
+        while parent.as_os_str().len() < 4_060 {
+            parent.push("x".repeat((4_060 - parent.as_os_str().len()).min(200)));
+        }
+        folder::write(&parent.join("x"), b"").unwrap();
+        assert!(matches!(new(&parent, &rust("block")), Err(Error::File { .. })));
+        assert_eq!(folder::names(&parent), ["x"]);
     }
 
     #[test]

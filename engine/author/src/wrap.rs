@@ -94,11 +94,41 @@ fn worlds(resolve: &Resolve, package: PackageId) -> Vec<String> {
 /// is called.
 #[must_use]
 pub fn describes_itself(module: &[u8]) -> bool {
-    contains(module, b"component-type")
+    let mut rest = module.get(8..).unwrap_or_default();
+    // By the names of its sections: its own data may hold any text.
+    while let Some((id, section, after)) = section(rest) {
+        if id == 0 && custom(section).is_some_and(|name| name.starts_with(b"component-type")) {
+            return true;
+        }
+        rest = after;
+    }
+    false
 }
 
-fn contains(bytes: &[u8], part: &[u8]) -> bool {
-    bytes.windows(part.len()).any(|window| window == part)
+/// The first section of what is left of a module, and what follows it.
+fn section(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (id, bytes) = bytes.split_first()?;
+    let (size, bytes) = number(bytes)?;
+    let (section, after) = bytes.split_at_checked(size)?;
+    Some((*id, section, after))
+}
+
+/// The name of a custom section.
+fn custom(section: &[u8]) -> Option<&[u8]> {
+    let (size, bytes) = number(section)?;
+    bytes.get(..size)
+}
+
+/// A number of at most 32 bits in LEB128.
+fn number(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let mut number = 0_u64;
+    for (n, byte) in bytes.iter().enumerate().take(5) {
+        number |= u64::from(byte & 0x7f) << (7 * n);
+        if byte & 0x80 == 0 {
+            return Some((usize::try_from(number).ok()?, bytes.get(n + 1..)?));
+        }
+    }
+    None
 }
 
 /// Why a module is no component.

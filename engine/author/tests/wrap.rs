@@ -88,3 +88,17 @@ fn what_does_not_fit_says_what_to_do() {
         assert!(error.contains(says), "{says}: {error}");
     }
 }
+
+#[test]
+fn a_module_describes_itself_by_a_section_and_not_by_a_word() {
+    let says = riposte_author::wrap::describes_itself;
+    assert!(!says(&module("(data \"component-type\")")));
+    assert!(!says(&module("(@custom \"name-of-component-type\" \"\")")));
+    let described = module("(@custom \"component-type:x\" \"\")");
+    assert!(says(&described));
+    for cut in 0..described.len() {
+        // Whatever is cut off, it ends.
+        let _ = says(&described[..cut]);
+    }
+    assert!(!says(b"\0asm\x01\0\0\0\0\xff\xff\xff\xff\xff\xff"));
+}

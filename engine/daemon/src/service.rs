@@ -440,6 +440,7 @@ async fn prune(engine: &Engine) {
     let current = armed.all().filter_map(|ready| ready.runner.digest()).map(|digest| digest.to_string());
     let used = current.chain(open.into_iter().filter_map(|entry| entry.digest)).collect();
     arm::versions::prune(&engine.places, &used);
+    arm::versions::prune_code(&engine.places, &used);
 }
 
 /// What the engine says on standard error.

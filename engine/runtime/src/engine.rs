@@ -13,6 +13,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::state::Memory;
+use crate::swap;
 
 /// How often a running component is interrupted: the longest that one holds a
 /// thread of the async runtime, and the grain of the processor limit.
@@ -22,6 +23,9 @@ const TICK: Duration = Duration::from_millis(1);
 const QUIET: u32 = 1_000;
 /// Memory of an instance that stays with its slot of the pool.
 const KEEP_RESIDENT: usize = 256 << 10;
+/// Bytes of a table that stay with its slot. Where a language's runtime is made
+/// of several modules, every call writes all of it: 45 KiB in Python.
+const KEEP_TABLE: usize = 64 << 10;
 /// Slots of the pool given back to the kernel at a time, where there is no
 /// page map scan.
 const DECOMMIT: usize = 32;
@@ -83,14 +87,20 @@ fn config(concurrency: u32) -> Config {
         .table_elements(Memory::ELEMENTS)
         .max_memory_size(LONGEST_MEMORY)
         .linear_memory_keep_resident(KEEP_RESIDENT)
-        .table_keep_resident(4 << 10);
-    if PoolingAllocationConfig::is_pagemap_scan_available() {
-        pool.pagemap_scan(Enabled::Yes);
-    } else {
+        .table_keep_resident(KEEP_TABLE);
+    let slow = match (PoolingAllocationConfig::is_pagemap_scan_available(), swap::never()) {
+        (true, true) => None,
+        (false, _) => Some("this kernel has no PAGEMAP_SCAN (Linux 6.7)"),
+        (true, false) => Some(
+            "this machine swaps, and memory of a component that was swapped out would not be wiped by PAGEMAP_SCAN: \
+             run the engine with MemorySwapMax=0, as its unit does",
+        ),
+    };
+    if let Some(why) = slow {
         pool.decommit_batch_size(DECOMMIT);
-        tracing::info!(
-            "this kernel has no PAGEMAP_SCAN (Linux 6.7): components start about half as fast as they could"
-        );
+        tracing::info!("components start about half as fast as they could: {why}");
+    } else {
+        pool.pagemap_scan(Enabled::Yes);
     }
 
     let mut config = Config::new();

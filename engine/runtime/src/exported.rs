@@ -2,8 +2,6 @@
 //! wasmtime looks at types only when a function is called, and nobody wants to
 //! hear of it from an alert.
 
-use std::fmt::Write as _;
-
 use wasmtime::component::Component;
 use wasmtime::component::types::{ComponentFunc, ComponentItem, Type};
 
@@ -58,7 +56,7 @@ pub(crate) fn check(component: &Component, kind: Kind) -> Result<(), String> {
 
 fn signature(function: &ComponentFunc) -> String {
     let mut text = String::from("(");
-    for (n, (_, ty)) in function.params().enumerate() {
+    for (n, (_, ty)) in function.params().take(WIDTH).enumerate() {
         text.push_str(if n > 0 { ", " } else { "" });
         describe(&ty, &mut text, DEPTH);
     }
@@ -70,36 +68,59 @@ fn signature(function: &ComponentFunc) -> String {
     text
 }
 
-/// Types may be deeper than anybody wants to read.
+/// Types may be deeper, wider and longer than anybody wants to read; each bound
+/// is more than the types of a plugin have.
 const DEPTH: u32 = 8;
+const WIDTH: usize = 8;
+const LENGTH: usize = 512;
 
 fn describe(ty: &Type, text: &mut String, depth: u32) {
-    let Some(depth) = depth.checked_sub(1) else { return text.push_str("...") };
-    let inner = |ty: Option<Type>| {
-        let mut text = String::new();
-        match ty {
-            Some(ty) => describe(&ty, &mut text, depth),
-            None => text.push('_'),
-        }
-        text
+    let Some(depth) = depth.checked_sub(1).filter(|_| text.len() < LENGTH) else {
+        return text.push_str("...");
     };
-    // Writing to a string does not fail.
-    let _ = match ty {
-        Type::Bool => write!(text, "bool"),
-        Type::U8 => write!(text, "u8"),
-        Type::U32 => write!(text, "u32"),
-        Type::U64 => write!(text, "u64"),
-        Type::String => write!(text, "string"),
-        Type::List(list) => write!(text, "list<{}>", inner(Some(list.ty()))),
-        Type::Option(option) => write!(text, "option<{}>", inner(Some(option.ty()))),
-        Type::Result(result) => write!(text, "result<{}, {}>", inner(result.ok()), inner(result.err())),
+    let or_nothing = |ty: Option<Type>, text: &mut String| match ty {
+        Some(ty) => describe(&ty, text, depth),
+        None => text.push('_'),
+    };
+    match ty {
+        Type::Bool => text.push_str("bool"),
+        Type::U8 => text.push_str("u8"),
+        Type::U32 => text.push_str("u32"),
+        Type::U64 => text.push_str("u64"),
+        Type::String => text.push_str("string"),
+        Type::List(list) => {
+            text.push_str("list<");
+            describe(&list.ty(), text, depth);
+            text.push('>');
+        }
+        Type::Option(option) => {
+            text.push_str("option<");
+            describe(&option.ty(), text, depth);
+            text.push('>');
+        }
+        Type::Result(result) => {
+            text.push_str("result<");
+            or_nothing(result.ok(), text);
+            text.push_str(", ");
+            or_nothing(result.err(), text);
+            text.push('>');
+        }
         Type::Record(record) => {
-            let fields =
-                record.fields().take(8).map(|field| format!("{}: {}", field.name, inner(Some(field.ty))));
-            let record = format!("record {{ {} }}", fields.collect::<Vec<_>>().join(", "));
-            write!(text, "{}", if record == ERROR { "error" } else { &record })
+            let begin = text.len();
+            text.push_str("record { ");
+            for (n, field) in record.fields().take(WIDTH).enumerate() {
+                text.push_str(if n > 0 { ", " } else { "" });
+                text.extend(field.name.chars().take(LENGTH));
+                text.push_str(": ");
+                describe(&field.ty, text, depth);
+            }
+            text.push_str(" }");
+            if text.get(begin..) == Some(ERROR) {
+                text.truncate(begin);
+                text.push_str("error");
+            }
         }
         // Nothing that a plugin exports has others.
-        _ => write!(text, "another"),
-    };
+        _ => text.push_str("another"),
+    }
 }

@@ -17,6 +17,7 @@
 //! * `state`: what one call owns: session, limits, log.
 //! * `meter`: processor time spent in a call.
 //! * `engine`: wasmtime's settings, and the clock that interrupts.
+//! * `swap`: whether memory may be swapped out, which decides how it is wiped.
 //! * `compiled`: compiled code kept on disk. The only unsafe code.
 //! * [`native`]: native programs.
 
@@ -36,6 +37,7 @@ mod meter;
 pub mod native;
 pub mod outcome;
 mod state;
+mod swap;
 #[cfg(target_os = "linux")]
 mod waits;
 

@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
@@ -136,4 +137,46 @@ impl Claims for Nobody {
     fn others(&self, _: EntryId, _: &Effect) -> Standing {
         Standing::Free
     }
+}
+
+/// Why a component is refused that exports `reversible` with one function.
+fn refused(name: &str, types: &str, ty: &str) -> String {
+    let text = format!(
+        r#"(component
+            (core module $core
+                (memory (export "memory") 1)
+                (func (export "f") (param i32 i32) (result i32) i32.const 0)
+                (func (export "realloc") (param i32 i32 i32 i32) (result i32) i32.const 0))
+            (core instance $core (instantiate $core))
+            (alias core export $core "memory" (core memory $memory))
+            (alias core export $core "realloc" (core func $realloc))
+            {types}
+            (func $f (param "alert" string) (result {ty})
+                (canon lift (core func $core "f") (memory $memory) (realloc $realloc)))
+            (instance $plugin (export "{name}" (func $f)))
+            (export "active-response:plugin/reversible@0.1.0" (instance $plugin)))"#
+    );
+    let error = Machine::new().components.inspect(&wat::parse_str(text).unwrap()).unwrap_err();
+    let LoadError::Mismatch(why) = error else { panic!("{error}") };
+    why
+}
+
+#[test]
+fn a_function_of_another_type_is_told_with_both() {
+    let why = refused("keys", "", "(result (list string) (error string))");
+    let is = "(string) -> result<list<string>, string>";
+    let wanted = "(string) -> result<list<string>, error>";
+    assert_eq!(why, format!("its reversible.keys is of the type {is}, not {wanted}"));
+    assert_eq!(refused("other", "", "(list u8)"), "its reversible has no function keys");
+}
+
+#[test]
+fn a_type_of_any_size_is_told_in_a_line() {
+    let mut types = String::from("(type $t0 (result string (error string)))");
+    for n in 1..12 {
+        let last = n - 1;
+        write!(types, "(type $t{n} (result $t{last} (error $t{last})))").unwrap();
+    }
+    let why = refused("keys", &types, "$t11");
+    assert!(why.len() < 1_200 && why.contains("..."), "{} bytes: {why}", why.len());
 }

@@ -7,8 +7,9 @@ export function text(pointer, json) {
 
 export function number(pointer, json) {
   const value = at(pointer, json);
-  if (typeof value === 'string') return /^[0-9]+$/.test(value) ? Number(value) : undefined;
-  return Number.isInteger(value) ? value : undefined;
+  const whole = typeof value === 'string' && /^[0-9]+$/.test(value) ? Number(value) : value;
+  // The engine has 64 bits for it.
+  return Number.isInteger(whole) && whole >= -(2 ** 63) && whole < 2 ** 63 ? whole : undefined;
 }
 
 function at(pointer, json) {
@@ -19,6 +20,7 @@ function at(pointer, json) {
 }
 
 function holds(value, name) {
+  if (Array.isArray(value) && name === 'length') return false;
   return typeof value === 'object' && value !== null && Object.hasOwn(value, name);
 }
 

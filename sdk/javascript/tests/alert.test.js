@@ -23,6 +23,12 @@ test('texts and numbers', () => {
   assert.equal(one.parse().rule.level, 10);
 });
 
+test('arrays are looked into by position, numbers have 64 bits', () => {
+  const one = alert({ groups: ['a', ['b']], big: '9223372036854775808', small: '-1', less: -1 });
+  assert.deepEqual(['/groups/0', 'groups.1.0', '/groups/00', '/groups/2', '/groups/length'].map((at) => one.text(at)), ['a', 'b', undefined, undefined, undefined]);
+  assert.deepEqual(['/big', '/small', '/less'].map((at) => one.number(at)), [undefined, undefined, -1]);
+});
+
 test('the source address of each product', () => {
   for (const object of [
     { data: { win: { eventdata: { ipAddress: 5 } }, srcip: '192.0.2.7' } },

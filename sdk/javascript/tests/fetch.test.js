@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
 import { Headers, Response, RiposteError } from 'riposte-sdk';
 import { answerWith, calls, refuse, reset } from 'riposte-sdk/test';
-import { decode, encode } from '../utf8.js';
+import { TextDecoder as Decoder, decode, encode } from '../utf8.js';
 
 beforeEach(reset);
 
@@ -59,4 +59,7 @@ test('UTF-8 as the standard reads it', () => {
     const bytes = Uint8Array.from({ length: random() % 12 }, () => [random() & 255, 0xe0 + (random() % 21), 0x80 + (random() & 63)][random() % 3]);
     assert.equal(decode(bytes), standard.decode(bytes), String(bytes));
   }
+  const { buffer } = Uint8Array.from([0x61, 0x62, 0x63, 0x64]);
+  const views = [buffer, new DataView(buffer, 1, 2), new Uint16Array(buffer, 2), new Uint8Array(buffer, 3)];
+  assert.deepEqual(views.map((view) => new Decoder().decode(view)), ['abcd', 'bc', 'cd', 'd']);
 });

@@ -2,13 +2,17 @@
 
 import { getDirectories } from 'wasi:filesystem/preopens@0.2.0';
 import { RiposteError } from '../error.js';
+import { using } from './using.js';
 
 // What one call reads. A file is read until it ends.
 const PIECE = 1 << 20;
 const KINDS = { 'regular-file': 'file', directory: 'folder', 'symbolic-link': 'link' };
 
 export function read(path) {
-  const file = opened(path, {});
+  return using(opened(path, {}), (file) => whole(path, file));
+}
+
+function whole(path, file) {
   const pieces = [];
   let size = 0;
   for (;;) {
@@ -27,7 +31,12 @@ export function read(path) {
 }
 
 export function list(path) {
-  const entries = said(path, () => opened(path, { directory: true }).readDirectory());
+  return using(opened(path, { directory: true }), (folder) =>
+    using(said(path, () => folder.readDirectory()), (entries) => sorted(path, entries)),
+  );
+}
+
+function sorted(path, entries) {
   const all = [];
   for (;;) {
     const entry = said(path, () => entries.readDirectoryEntry());
@@ -52,10 +61,14 @@ function opened(path, openFlags) {
   return said(path, () => folder.openAt({ symlinkFollow: true }, rest || '.', openFlags, { read: true }));
 }
 
+// All granted folders and their names: asked for once in a call, since each answer
+// is new handles.
+let folders;
+
 // The granted folder that holds a path, and the path in it. The longest wins.
 function granted(path) {
   let best;
-  for (const [folder, name] of getDirectories()) {
+  for (const [folder, name] of (folders ??= getDirectories())) {
     const prefix = name.endsWith('/') ? name : `${name}/`;
     const inside = path === name || path.startsWith(prefix);
     if (inside && (!best || name.length > best.name.length)) best = { folder, name, rest: path.slice(prefix.length) };

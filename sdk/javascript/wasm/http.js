@@ -4,6 +4,7 @@ import { Fields, OutgoingBody, OutgoingRequest, httpErrorCode } from 'wasi:http/
 import { handle } from 'wasi:http/outgoing-handler@0.2.0';
 import { RiposteError } from '../error.js';
 import { decode, encode } from '../utf8.js';
+import { using } from './using.js';
 
 // Most that one write may take (`blocking-write-and-flush` of wasi:io).
 const CHUNK = 4096;
@@ -24,13 +25,17 @@ export function send({ method, tls, authority, path, headers, body }) {
   // A server may answer before it has read everything, and the engine may
   // refuse: what comes of the request is in the answer, not here.
   const written = write(outgoing, body);
-  const response = arrived(answer);
+  return using(answer, () => using(arrived(answer), (response) => received(response, written)));
+}
+
+function received(response, written) {
   const status = response.status();
   if (!written && status >= 200 && status < 300) {
     throw RiposteError.unavailable('the server ended the connection before it had the whole request');
   }
-  const answered = response.headers().entries().map(([name, value]) => [name, decode(value)]);
-  return { status, headers: answered, body: read(response.consume()) };
+  const headers = using(response.headers(), (fields) => fields.entries());
+  const body = using(response.consume(), (body) => using(body.stream(), read));
+  return { status, headers: headers.map(([name, value]) => [name, decode(value)]), body };
 }
 
 function fields(headers, method, length) {
@@ -50,14 +55,14 @@ function fields(headers, method, length) {
 // Whether all of it was taken.
 function write(outgoing, body) {
   let whole = true;
-  const stream = outgoing.write();
-  try {
-    for (let at = 0; at < body.length; at += CHUNK) stream.blockingWriteAndFlush(body.slice(at, at + CHUNK));
-  } catch {
-    whole = false;
-  }
   // The stream is a part of the body, which cannot end before it.
-  stream[Symbol.dispose]();
+  using(outgoing.write(), (stream) => {
+    try {
+      for (let at = 0; at < body.length; at += CHUNK) stream.blockingWriteAndFlush(body.slice(at, at + CHUNK));
+    } catch {
+      whole = false;
+    }
+  });
   try {
     OutgoingBody.finish(outgoing, null);
   } catch {
@@ -67,17 +72,14 @@ function write(outgoing, body) {
 }
 
 function arrived(answer) {
-  const wait = answer.subscribe();
-  wait.block();
-  wait[Symbol.dispose]();
+  using(answer.subscribe(), (ready) => ready.block());
   const outcome = answer.get()?.val;
   if (!outcome) throw fault();
   if (outcome.tag !== 'ok') throw refused(outcome.val);
   return outcome.val;
 }
 
-function read(body) {
-  const stream = body.stream();
+function read(stream) {
   const pieces = [];
   for (;;) {
     try {

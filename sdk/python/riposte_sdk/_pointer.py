@@ -35,7 +35,7 @@ def find(value: Any, pointer: str) -> Any:
     for name in names:
         if isinstance(value, dict):
             value = value.get(name)
-        elif isinstance(value, list) and pointer.startswith("/"):
+        elif isinstance(value, list):
             value = value[int(name)] if _is_index(name) and int(name) < len(value) else None
         else:
             return None

@@ -137,10 +137,19 @@ def _answer(call: Callable[[], Value]) -> Value:
     # Also what asks Python to end: it would end the component.
     except BaseException as exception:
         _tell(exception)
-        said = Error.failed(f"{type(exception).__name__}: {exception}")
+        said = Error.failed(f"{type(exception).__name__}: {_shown(exception)}")
     # It may quote an alert of any length, and what is too long cannot be handed over.
-    message = said.message.encode("utf-8", "replace")[:MESSAGE].decode("utf-8", "ignore")
-    raise _border.Err(_border.TYPES.Error(_border.clean(said.kind), message, bool(said.retry)))
+    message = _shown(said.message).encode("utf-8", "replace")[:MESSAGE].decode("utf-8", "ignore")
+    kind = _border.clean(_shown(said.kind))
+    raise _border.Err(_border.TYPES.Error(kind, message, bool(said.retry)))
+
+
+def _shown(value: Any) -> str:
+    """As text, also what raises when it is asked for one."""
+    try:
+        return str(value)
+    except BaseException:
+        return f"(a {type(value).__name__} without a text)"
 
 
 def _tell(exception: BaseException) -> None:

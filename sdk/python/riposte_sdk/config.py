@@ -7,7 +7,7 @@ def get(name: str, default: str | None = None) -> str | None:
     """The value of `name`; `default` when it is not set."""
     if _border.SANDBOXED:
         # Declared or not, a name that is not set has no value.
-        found = _border.getter("config.get", name) if _border.there("config") else None
+        found = _border.getter("config.get", _border.clean(name)) if _border.there("config") else None
     else:
         found = host.config(name)
     return default if found is None else str(found)

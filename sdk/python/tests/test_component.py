@@ -149,6 +149,20 @@ class Border(Component):
 
             self.assertEqual(self.error(self.oneshot(run).run, "{}").kind, "failed")
 
+    def test_what_has_no_text_is_an_error_too(self) -> None:
+        class Mute(Exception):
+            def __str__(self) -> str:
+                raise ValueError("no text")
+
+        for raised in (Mute(), self.sdk.Error("failed", Mute())):
+
+            def run(alert: Any, raised: BaseException = raised) -> None:
+                raise raised
+
+            self.assertIn("a Mute without a text", self.error(self.oneshot(run).run, "{}").message)
+        plugin = self.oneshot(lambda alert: (_ for _ in ()).throw(self.sdk.Error(404, {"a": 1})))
+        self.assertEqual(self.error(plugin.run, "{}"), HostError("404", "{'a': 1}", False))
+
     def test_a_long_or_broken_message_is_cut(self) -> None:
         def run(alert: Any) -> None:
             raise self.sdk.Error("odd\ud800", "ä" * 10_000 + "\ud800", retry=True)

@@ -54,6 +54,7 @@ class Alerts(Native):
             ("/rule/mail", "true"),
             ("/rule/share", "1.50"),
             ("/data/list/1/b", "c"),
+            ("data.list.1.b", "c"),
             ("/a~1b/~0", "odd"),
         ):
             self.assertEqual(alert.text(pointer), text, pointer)

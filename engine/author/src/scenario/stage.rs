@@ -28,6 +28,8 @@ pub struct Stage {
     components: Components,
     rehearsal: Arc<Rehearsal>,
     runtime: tokio::runtime::Runtime,
+    /// Where compiled code is kept.
+    cache: Option<PathBuf>,
 }
 
 /// A component that can play.
@@ -96,25 +98,34 @@ impl Stage {
         let capabilities = Arc::new(Capabilities::rehearsed(Arc::clone(&rehearsal)));
         let settings = |cache: Option<&Path>| Settings { cache: cache.map(Path::to_owned), concurrency: 1 };
         let failed = |why: &dyn fmt::Display| ScenarioError::Stage(why.to_string());
-        let components = Components::new(&settings(cache), Arc::clone(&capabilities))
+        let kept = Components::new(&settings(cache), Arc::clone(&capabilities));
+        let (components, cache) = match kept {
+            Ok(components) => (components, cache.map(Path::to_owned)),
             // Slower is better than not at all.
-            .or_else(|_| Components::new(&settings(None), capabilities))
-            .map_err(|error| failed(&error))?;
+            Err(_) => (Components::new(&settings(None), capabilities).map_err(|error| failed(&error))?, None),
+        };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()
             .map_err(|error| failed(&error))?;
-        Ok(Self { components, rehearsal, runtime })
+        Ok(Self { components, rehearsal, runtime, cache })
     }
 
-    /// Whether an earlier run has compiled these bytes, so that
-    /// [`Stage::subject`] takes no time.
+    /// The folder where compiled code is kept, if there is one that can be used.
+    #[must_use]
+    pub fn cache(&self) -> Option<&Path> {
+        self.cache.as_deref()
+    }
+
+    /// Whether the code of these bytes is in the cache, so that
+    /// [`Stage::subject`] compiles nothing.
     #[must_use]
     pub fn knows(&self, bytes: &[u8]) -> bool {
         self.components.is_compiled(riposte_runtime::digest(bytes))
     }
 
-    /// Compiles a component. `name` is for messages.
+    /// A component that can play; compiles it here, in this process, unless its
+    /// code is [known](Stage::knows). `name` is for messages.
     ///
     /// # Errors
     ///
@@ -122,8 +133,12 @@ impl Stage {
     pub fn subject(&self, name: &str, bytes: Vec<u8>) -> Result<Subject> {
         let inspection =
             self.components.inspect(&bytes).map_err(|error| ScenarioError::Component(error.to_string()))?;
-        if let Some(missing) = inspection.unsupported().next() {
-            return Err(ScenarioError::Component(missing.to_string()));
+        let missing: Vec<_> = inspection.unsupported().map(|missing| format!("\n  {missing}")).collect();
+        if !missing.is_empty() {
+            return Err(ScenarioError::Component(format!(
+                "it imports what this engine does not have:{}",
+                missing.concat()
+            )));
         }
         Ok(Subject { name: name.to_owned(), bytes, inspection })
     }

@@ -17,21 +17,30 @@ pub fn read(path: &Path) -> Result<Vec<u8>, String> {
         return Err("this is a folder; name the .wasm file in it".to_owned());
     }
     if found.is_file() && found.len() > LARGEST {
-        return Err(format!(
-            "it has {} MiB, more than the {} MiB that a component may have; leave out debug information, and data and \
-             code that it does not need",
-            found.len() >> 20,
-            LARGEST >> 20
-        ));
+        return Err(too_large(found.len()));
     }
     let bytes = if path.as_os_str() == "/dev/stdin" {
         let mut bytes = Vec::new();
-        std::io::stdin().take(LARGEST).read_to_end(&mut bytes).map(|_| bytes)
+        let read = std::io::stdin().take(LARGEST + 1).read_to_end(&mut bytes);
+        // No part of one is taken for the whole.
+        if bytes.len() as u64 > LARGEST {
+            return Err(too_large(bytes.len() as u64));
+        }
+        read.map(|_| bytes)
     } else {
         crate::files::read_at_most(path, LARGEST)
     };
     let bytes = bytes.map_err(|error| format!("cannot read it: {error}"))?;
     what_else(&bytes).map_or(Ok(bytes), Err)
+}
+
+fn too_large(size: u64) -> String {
+    format!(
+        "it has {} MiB, more than the {} MiB that a component may have; leave out debug information, and data and \
+         code that it does not need",
+        size.div_ceil(1 << 20),
+        LARGEST >> 20
+    )
 }
 
 /// What a file is that is no WebAssembly at all.

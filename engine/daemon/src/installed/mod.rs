@@ -4,17 +4,22 @@
 //! `plugins/NAME.wasm` is what runs. `plugins/.versions/NAME/` holds every
 //! version that was installed under that name, by digest, and a record of
 //! them: what is there besides the file decides nothing, so a crash between
-//! two steps leaves either the old version or the new one. What is in force
+//! two steps leaves either the old version or the new one. The record says
+//! beforehand what is about to run, so that whoever comes next knows how far a
+//! command came that was killed, and ends its work ([`mend`]). What is in force
 //! keeps the version that made it in another folder, the engine's own
 //! ([`crate::arm::versions`]).
 //!
 //! * [`apart`]: a component is examined and compiled in a limited process.
 //! * [`mod@file`]: a file that is to be one is read, and told apart from what is none.
 //! * [`Name`]: what a component may be called; [`Version`], [`record`]: what is known of each.
+//! * [`mend`]: what a command leaves that was killed.
 //! * [`uses`]: commands that run one, and what they have in force.
 
 pub mod apart;
+mod error;
 pub mod file;
+mod mend;
 mod record;
 pub mod uses;
 
@@ -25,10 +30,12 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use riposte_policy::diagnostic::shown;
-use rustix::fs::FlockOperation;
+use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
 
 use crate::files;
 use crate::places::Places;
+pub use error::InstallError;
 use record::Record;
 pub use record::Version;
 
@@ -39,6 +46,10 @@ pub const LARGEST: u64 = 128 << 20;
 const KEPT: usize = 5;
 /// Where earlier versions lie. No executable can be called so.
 const VERSIONS: &str = ".versions";
+/// How a file is called until it is whole, behind a `.` and its name.
+const PARTIAL: &str = ".partial";
+/// The same of what is being removed.
+const REMOVED: &str = ".removed";
 
 /// What a component is called, and its executable in a `<command>`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,6 +104,7 @@ impl std::error::Error for NotAName {}
 #[derive(Debug)]
 pub struct Installed {
     plugins: PathBuf,
+    mended: Vec<String>,
     _lock: Option<std::fs::File>,
 }
 
@@ -103,18 +115,30 @@ pub struct One {
     pub name: Name,
     /// What runs.
     pub now: Version,
-    /// Others that are kept, the one that ran last first.
+    /// Others that ran, the one that ran last first.
     pub earlier: Vec<Version>,
+    /// Digests of those of them whose files are no longer there.
+    gone: Vec<String>,
+}
+
+impl One {
+    /// Whether the file of a version is no longer there, so that it cannot run
+    /// again.
+    #[must_use]
+    pub fn is_gone(&self, version: &Version) -> bool {
+        self.gone.contains(&version.sha256)
+    }
 }
 
 impl Installed {
     /// To look at it.
     #[must_use]
     pub fn to_read(places: &Places) -> Self {
-        Self { plugins: places.plugins(), _lock: None }
+        Self { plugins: places.plugins(), mended: Vec::new(), _lock: None }
     }
 
-    /// To change it: makes the folders that are not there.
+    /// To change it: makes the folders that are not there, and
+    /// [puts right](Installed::mended) what a command left that was killed.
     ///
     /// # Errors
     ///
@@ -131,10 +155,20 @@ impl Installed {
             std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
         let lock = lock.map_err(|source| InstallError::Write { path: path.clone(), source })?;
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self { plugins, _lock: Some(lock) }),
-            Err(rustix::io::Errno::WOULDBLOCK) => Err(InstallError::Busy),
+            Ok(()) => {
+                let mut installed = Self { plugins, mended: Vec::new(), _lock: Some(lock) };
+                installed.mended = installed.mend();
+                Ok(installed)
+            }
+            Err(Errno::WOULDBLOCK) => Err(InstallError::Busy),
             Err(errno) => Err(InstallError::Write { path, source: errno.into() }),
         }
+    }
+
+    /// What was put right of what a command had left that was killed, for people.
+    #[must_use]
+    pub fn mended(&self) -> &[String] {
+        &self.mended
     }
 
     /// The file that the engine runs.
@@ -161,6 +195,12 @@ impl Installed {
         Ok(names)
     }
 
+    /// The digests of all versions that are kept, of every name.
+    #[must_use]
+    pub fn kept_digests(&self) -> Vec<String> {
+        mend::kept_digests(&self.plugins.join(VERSIONS))
+    }
+
     /// What is installed under a name.
     ///
     /// # Errors
@@ -174,12 +214,13 @@ impl Installed {
             Err(source) => return Err(InstallError::Read { path, source }),
         };
         let digest = riposte_runtime::digest(&wasm);
-        let mut versions = Record::read(&self.kept(name)).versions;
-        let at = versions.iter().position(|version| version.sha256 == digest.to_string());
+        let mut earlier = Record::read(&self.kept(name)).settled(&digest.to_string()).versions;
+        let at = earlier.iter().position(|version| version.sha256 == digest.to_string());
         // What was put there by hand is no version that is kept.
-        let now = at.map_or_else(|| Version::by_hand(digest, wasm.len()), |at| versions.remove(at));
-        versions.retain(|version| self.version(name, version).is_file());
-        Ok(Some(One { name: name.clone(), now, earlier: versions }))
+        let now = at.map_or_else(|| Version::by_hand(digest, wasm.len()), |at| earlier.remove(at));
+        let gone = earlier.iter().filter(|version| !self.version(name, version).is_file());
+        let gone = gone.map(|version| version.sha256.clone()).collect();
+        Ok(Some(One { name: name.clone(), now, earlier, gone }))
     }
 
     /// Puts a version in the place of what runs under a name, and keeps that.
@@ -190,35 +231,26 @@ impl Installed {
     pub fn put(&self, name: &Name, wasm: &[u8], version: Version) -> Result<(), InstallError> {
         let kept = self.kept(name);
         folder(&kept)?;
-        let mut order = vec![version];
-        let before = self.one(name)?;
-        if let Some(before) = &before {
-            self.keep_by_hand(before)?;
-            order.push(before.now.clone());
-            order.extend(before.earlier.iter().cloned());
-        }
-        let mut seen = std::collections::HashSet::new();
-        order.retain(|version| seen.insert(version.sha256.clone()));
-        let dropped = order.split_off(order.len().min(KEPT));
-        if let Some(version) = order.first() {
-            write(&self.version(name, version), wasm)?;
-        }
-        // The record comes last: a crash before it leaves what ran until then as
-        // the one to go back to, never a version that has not run.
-        write(&self.path(name), wasm)?;
-        if let Err(error) = (Record { versions: order }).write(&kept) {
-            // What ran is to run on, as the error says.
-            match &before {
-                Some(one) => write(&self.path(name), &self.kept_bytes(one, &one.now)?)?,
-                None => drop(rustix::fs::unlink(self.path(name))),
+        let versions = match self.one(name)? {
+            Some(before) => {
+                self.keep_running(&before)?;
+                let there = before.earlier.iter().filter(|version| !before.is_gone(version));
+                std::iter::once(&before.now).chain(there).cloned().collect()
             }
-            return Err(error);
-        }
-        for version in dropped {
-            // What stays lies there unused.
-            let _ = rustix::fs::unlink(self.version(name, &version));
-        }
-        Ok(())
+            // Somebody took the file away by hand: what is kept of it stays.
+            None => {
+                let mut versions = Record::read(&kept).versions;
+                versions.retain(|version| self.version(name, version).is_file());
+                versions
+            }
+        };
+        let file = self.version(name, &version);
+        Record { versions, next: Some(version) }.write(&kept)?;
+        let written = write(&file, wasm).and_then(|()| write(&self.path(name), wasm));
+        // Whether it came so far is told by the file that runs, and this is done by
+        // the next command when it cannot be done now.
+        drop(self.mend_one(name));
+        written
     }
 
     /// Lets a version that is kept run again.
@@ -227,8 +259,9 @@ impl Installed {
     ///
     /// When its file is gone or was changed, or something cannot be written.
     pub fn switch(&self, one: &One, to: &Version) -> Result<(), InstallError> {
-        self.keep_by_hand(one)?;
-        write(&self.path(&one.name), &self.kept_bytes(one, to)?)
+        let wasm = self.kept_bytes(one, to)?;
+        self.keep_running(one)?;
+        write(&self.path(&one.name), &wasm)
     }
 
     /// The bytes of a version that is kept.
@@ -248,38 +281,59 @@ impl Installed {
     ///
     /// # Errors
     ///
-    /// When its file stays.
+    /// When its file stays, or its versions do.
     pub fn remove(&self, name: &Name) -> Result<(), InstallError> {
-        let path = self.path(name);
-        rustix::fs::unlink(&path).map_err(|errno| InstallError::Write { path, source: errno.into() })?;
-        let kept = self.kept(name);
-        match std::fs::remove_dir_all(&kept) {
+        let (path, kept, removed) = (self.path(name), self.kept(name), self.removed(name));
+        // In one step, and first: by this the next command knows what is to go,
+        // should this one be killed.
+        match rustix::fs::rename(&kept, &removed) {
+            Ok(()) | Err(Errno::NOENT) => sync(&self.plugins.join(VERSIONS)),
+            Err(errno) => return Err(InstallError::Write { path: kept, source: errno.into() }),
+        }
+        if let Err(errno) = rustix::fs::unlink(&path) {
+            // It stays, and so does what is kept of it.
+            let _ = rustix::fs::rename(&removed, &kept);
+            return Err(InstallError::Write { path, source: errno.into() });
+        }
+        sync(&self.plugins);
+        match std::fs::remove_dir_all(&removed) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                Err(InstallError::Write { path: kept, source })
+                Err(InstallError::Left { path: removed, source })
             }
             _ => Ok(()),
         }
     }
 
-    /// What was put there by hand is kept too before something else runs.
-    fn keep_by_hand(&self, one: &One) -> Result<(), InstallError> {
-        let path = self.version(&one.name, &one.now);
-        if path.is_file() {
-            return Ok(());
+    /// What runs is kept before something else does, also when it was put there
+    /// by hand, or what was kept of it is gone or damaged.
+    fn keep_running(&self, one: &One) -> Result<(), InstallError> {
+        let (kept, path) = (self.kept(&one.name), self.version(&one.name, &one.now));
+        let is_it = |wasm: &[u8]| riposte_runtime::digest(wasm).to_string() == one.now.sha256;
+        if !files::read_at_most(&path, LARGEST).is_ok_and(|wasm| is_it(&wasm)) {
+            folder(&kept)?;
+            let from = self.path(&one.name);
+            let wasm = files::read_at_most(&from, LARGEST)
+                .map_err(|source| InstallError::Read { path: from.clone(), source })?;
+            if !is_it(&wasm) {
+                return Err(InstallError::Exchanged(from));
+            }
+            write(&path, &wasm)?;
         }
-        folder(&self.kept(&one.name))?;
-        let from = self.path(&one.name);
-        let wasm = files::read_at_most(&from, LARGEST)
-            .map_err(|source| InstallError::Read { path: from, source })?;
-        write(&path, &wasm)?;
-        let kept = self.kept(&one.name);
         let mut record = Record::read(&kept);
-        record.versions.insert(0, one.now.clone());
-        record.write(&kept)
+        if !record.has(&one.now.sha256) {
+            record.versions.insert(0, one.now.clone());
+            record.write(&kept)?;
+        }
+        Ok(())
     }
 
     fn kept(&self, name: &Name) -> PathBuf {
         self.plugins.join(VERSIONS).join(name.as_str())
+    }
+
+    /// Where that lies while it is removed. No component can be called so.
+    fn removed(&self, name: &Name) -> PathBuf {
+        self.plugins.join(VERSIONS).join(format!(".{name}{REMOVED}"))
     }
 
     fn version(&self, name: &Name, version: &Version) -> PathBuf {
@@ -298,7 +352,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), InstallError> {
     let failed = |source| InstallError::Write { path: path.to_owned(), source };
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     // Hidden: no executable is looked for under such a name.
-    let partial = path.with_file_name(format!(".{name}.partial"));
+    let partial = path.with_file_name(format!(".{name}{PARTIAL}"));
     let whole = || {
         #[expect(clippy::disallowed_methods, reason = "this module owns the installed components")]
         let mut file =
@@ -306,10 +360,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), InstallError> {
         file.write_all(bytes)?;
         file.sync_all()?;
         rustix::fs::rename(&partial, path)?;
-        // The name too is to outlast a crash.
-        let folder = path.parent().unwrap_or(Path::new("."));
-        let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC;
-        rustix::fs::fsync(rustix::fs::open(folder, flags, rustix::fs::Mode::empty())?)?;
+        sync(path.parent().unwrap_or(Path::new(".")));
         Ok(())
     };
     let written: io::Result<()> = whole();
@@ -319,160 +370,14 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), InstallError> {
     written.map_err(failed)
 }
 
-/// Installed components cannot be read or changed.
-#[derive(Debug)]
-#[allow(missing_docs, reason = "the fields are the path in question and the system's words")]
-pub enum InstallError {
-    /// A folder cannot be used.
-    Place(String),
-    /// Somebody else changes them now.
-    Busy,
-    /// Something cannot be read.
-    Read { path: PathBuf, source: io::Error },
-    /// Something cannot be written.
-    Write { path: PathBuf, source: io::Error },
-    /// A version that was kept is another one now.
-    Changed(PathBuf),
-}
-
-impl fmt::Display for InstallError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let way_out = crate::places::way_out;
-        match self {
-            Self::Place(why) => f.write_str(why),
-            Self::Busy => f.write_str(
-                "another `riposte plugin` changes installed components now; wait until it has ended",
-            ),
-            Self::Read { path, source } => {
-                write!(f, "cannot read {}: {source}{}", path.display(), way_out(source))
-            }
-            Self::Write { path, source } => {
-                write!(f, "cannot write {}: {source}; what ran still does{}", path.display(), way_out(source))
-            }
-            Self::Changed(path) => write!(
-                f,
-                "{} was changed since it was installed, and is not used; install the version again from its file",
-                path.display()
-            ),
-        }
+/// Has the names in a folder outlast a loss of power. Where that cannot be had,
+/// the step that was just made may be taken back whole, and the record fits both.
+fn sync(folder: &Path) {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    if let Ok(folder) = rustix::fs::open(folder, flags, Mode::empty()) {
+        let _ = rustix::fs::fsync(folder);
     }
 }
-
-impl std::error::Error for InstallError {}
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use riposte_runtime::digest;
-
-    fn version(wasm: &[u8]) -> Version {
-        Version { version: Some("0.1.0".to_owned()), ..Version::by_hand(digest(wasm), wasm.len()) }
-    }
-
-    fn digests(one: &One) -> (String, Vec<String>) {
-        (one.now.sha256.clone(), one.earlier.iter().map(|version| version.sha256.clone()).collect())
-    }
-
-    #[test]
-    fn names_are_plain() {
-        for (text, name) in [("block", "block"), ("a-b_c.d", "a-b_c.d"), ("block.wasm", "block")] {
-            assert_eq!(text.parse::<Name>().unwrap().as_str(), name);
-        }
-        for text in ["", ".wasm", ".versions", "../x", "a/b", "a b", "-x", &"x".repeat(65), "é"] {
-            assert!(text.parse::<Name>().is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_version_goes_back_to_the_one_that_ran_before_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let installed = Installed::to_change(&Places::new(Some(dir.path()), None, &[])).unwrap();
-        let name: Name = "block".parse().unwrap();
-        assert!(installed.one(&name).unwrap().is_none() && installed.names().unwrap().is_empty());
-        let hex = |wasm: &[u8]| digest(wasm).to_string();
-        for wasm in [b"a", b"b", b"c"] {
-            installed.put(&name, wasm, version(wasm)).unwrap();
-        }
-        let one = installed.one(&name).unwrap().unwrap();
-        assert_eq!(digests(&one), (hex(b"c"), vec![hex(b"b"), hex(b"a")]));
-        installed.switch(&one, &one.earlier[0]).unwrap();
-        let one = installed.one(&name).unwrap().unwrap();
-        assert_eq!(one.now.sha256, hex(b"b"));
-        // What ran last is what a new one goes back to.
-        installed.put(&name, b"d", version(b"d")).unwrap();
-        let one = installed.one(&name).unwrap().unwrap();
-        assert_eq!(digests(&one), (hex(b"d"), vec![hex(b"b"), hex(b"c"), hex(b"a")]));
-        assert_eq!(installed.names().unwrap(), std::slice::from_ref(&name));
-        installed.remove(&name).unwrap();
-        assert!(installed.one(&name).unwrap().is_none());
-        assert!(!installed.kept(&name).exists());
-    }
-
-    #[test]
-    #[expect(clippy::disallowed_methods, reason = "a test plays the operator")]
-    fn what_was_put_there_by_hand_is_kept_and_what_was_changed_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let installed = Installed::to_change(&Places::new(Some(dir.path()), None, &[])).unwrap();
-        let name: Name = "block".parse().unwrap();
-        std::fs::write(installed.path(&name), b"by hand").unwrap();
-        installed.put(&name, b"new", version(b"new")).unwrap();
-        let one = installed.one(&name).unwrap().unwrap();
-        assert_eq!(one.earlier[0].sha256, digest(b"by hand").to_string());
-        installed.switch(&one, &one.earlier[0]).unwrap();
-        let one = installed.one(&name).unwrap().unwrap();
-        std::fs::write(installed.version(&name, &one.earlier[0]), b"other").unwrap();
-        let refused = installed.switch(&one, &one.earlier[0]).unwrap_err().to_string();
-        assert!(refused.contains("was changed"), "{refused}");
-        assert_eq!(std::fs::read(installed.path(&name)).unwrap(), b"by hand");
-    }
-
-    #[test]
-    #[expect(clippy::disallowed_methods, reason = "a test plays the crash, and the disk")]
-    fn what_did_not_get_its_record_is_nothing_to_go_back_to() {
-        let dir = tempfile::tempdir().unwrap();
-        let installed = Installed::to_change(&Places::new(Some(dir.path()), None, &[])).unwrap();
-        let name: Name = "block".parse().unwrap();
-        let hex = |wasm: &[u8]| digest(wasm).to_string();
-        for wasm in [b"a", b"b"] {
-            installed.put(&name, wasm, version(wasm)).unwrap();
-        }
-        // Killed before the record was written.
-        std::fs::write(installed.path(&name), b"c").unwrap();
-        let one = installed.one(&name).unwrap().unwrap();
-        assert_eq!(digests(&one), (hex(b"c"), vec![hex(b"b"), hex(b"a")]));
-        installed.switch(&one, &one.earlier[0]).unwrap();
-        // No record can be written: a folder stands in its place.
-        let record = installed.kept(&name).join("record.json");
-        std::fs::remove_file(&record).unwrap();
-        std::fs::create_dir_all(record.join("x")).unwrap();
-        assert!(installed.put(&name, b"d", version(b"d")).is_err());
-        assert_eq!(std::fs::read(installed.path(&name)).unwrap(), b"b", "what ran still does");
-    }
-
-    #[test]
-    fn every_name_has_its_place() {
-        let dir = tempfile::tempdir().unwrap();
-        let installed = Installed::to_change(&Places::new(Some(dir.path()), None, &[])).unwrap();
-        for name in ["lock", "versions", "record.json", "a.b"] {
-            let name: Name = name.parse().unwrap();
-            installed.put(&name, b"a", version(b"a")).unwrap();
-            assert_eq!(installed.one(&name).unwrap().unwrap().name, name);
-        }
-    }
-
-    #[test]
-    fn only_so_many_are_kept_and_one_changes_at_a_time() {
-        let dir = tempfile::tempdir().unwrap();
-        let places = Places::new(Some(dir.path()), None, &[]);
-        let installed = Installed::to_change(&places).unwrap();
-        assert!(matches!(Installed::to_change(&places), Err(InstallError::Busy)));
-        let name: Name = "block".parse().unwrap();
-        for n in 0..9_u8 {
-            installed.put(&name, &[n], version(&[n])).unwrap();
-        }
-        let one = installed.one(&name).unwrap().unwrap();
-        assert_eq!(one.earlier.len(), KEPT - 1);
-        let files = std::fs::read_dir(installed.kept(&name)).unwrap().count();
-        assert_eq!(files, KEPT + 1, "and the record");
-    }
-}
+mod tests;

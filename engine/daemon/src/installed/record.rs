@@ -1,11 +1,12 @@
 //! What is known of the versions of one component, beside their files.
 
+use std::io;
 use std::path::Path;
 
 use riposte_policy::grant::Digest;
 use serde::{Deserialize, Serialize};
 
-use super::{InstallError, write};
+use super::{InstallError, KEPT, write};
 use crate::files;
 
 const FILE: &str = "record.json";
@@ -16,7 +17,22 @@ const LARGEST: u64 = 64 << 10;
 /// last first.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Record {
+    #[serde(default)]
     pub(super) versions: Vec<Version>,
+    /// What was about to run when this was written: it does when it is the file
+    /// that runs, and else it never did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) next: Option<Version>,
+}
+
+/// What a folder says of its versions.
+pub(super) enum Found {
+    /// A record.
+    Record(Record),
+    /// None, or nothing that could be one.
+    Nothing,
+    /// It cannot be read now.
+    Unreadable,
 }
 
 /// One version.
@@ -35,12 +51,15 @@ pub struct Version {
     /// When it was installed, wall clock in milliseconds; none: by hand.
     #[serde(default)]
     pub since_ms: Option<i64>,
+    /// Of the sources that it was built from; none: it came as a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sources: Option<String>,
 }
 
 impl Version {
     /// One of which only the file is known.
     pub(super) fn by_hand(digest: Digest, size: usize) -> Self {
-        Self { sha256: digest.to_string(), version: None, kind: None, size, since_ms: None }
+        Self { sha256: digest.to_string(), version: None, kind: None, size, since_ms: None, sources: None }
     }
 }
 
@@ -48,11 +67,40 @@ impl Record {
     /// Reads the record in a folder. Without one, or with one that was damaged,
     /// nothing is known: the files themselves are what counts.
     pub(super) fn read(folder: &Path) -> Self {
-        let bytes = files::read_at_most(&folder.join(FILE), LARGEST).unwrap_or_default();
-        let mut record: Self = serde_json::from_slice(&bytes).unwrap_or_default();
+        match Self::find(folder) {
+            Found::Record(record) => record,
+            Found::Nothing | Found::Unreadable => Self::default(),
+        }
+    }
+
+    /// The same, for who has to know why there is none.
+    pub(super) fn find(folder: &Path) -> Found {
+        let bytes = match files::read_at_most(&folder.join(FILE), LARGEST) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Found::Nothing,
+            Err(_) => return Found::Unreadable,
+        };
+        let Ok(mut record) = serde_json::from_slice::<Self>(&bytes) else { return Found::Nothing };
         // The digest becomes a file name.
-        record.versions.retain(|version| version.sha256.parse::<Digest>().is_ok());
-        record
+        let is_one = |version: &Version| version.sha256.parse::<Digest>().is_ok();
+        record.versions.retain(is_one);
+        record.next = record.next.filter(is_one);
+        Found::Record(record)
+    }
+
+    /// The record when this is what runs: what was about to run does, or never did.
+    pub(super) fn settled(mut self, running: &str) -> Self {
+        if let Some(next) = self.next.take().filter(|next| next.sha256 == running) {
+            self.versions.retain(|version| version.sha256 != running);
+            self.versions.insert(0, next);
+            self.versions.truncate(KEPT);
+        }
+        self
+    }
+
+    /// Whether it names a version that ran.
+    pub(super) fn has(&self, sha256: &str) -> bool {
+        self.versions.iter().any(|version| version.sha256 == sha256)
     }
 
     /// Writes it.
@@ -72,7 +120,7 @@ mod tests {
     fn a_damaged_record_is_none() {
         let dir = tempfile::tempdir().unwrap();
         let version = Version::by_hand(Digest([7; 32]), 3);
-        Record { versions: vec![version.clone()] }.write(dir.path()).unwrap();
+        Record { versions: vec![version.clone()], next: None }.write(dir.path()).unwrap();
         assert_eq!(Record::read(dir.path()).versions, [version]);
         let evil = r#"{"versions":[{"sha256":"../../etc/shadow","size":1}]}"#;
         for text in ["", "{", "[]", evil, &"x".repeat(100_000)] {

@@ -3,13 +3,13 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use riposte_author::Manifest;
+use riposte_author::{Language, Manifest, sameness};
 use riposte_policy::grant::Digest;
 use riposte_runtime::Inspection;
 
-use super::{build, say_progress};
+use super::{build, say, say_progress};
 use crate::files;
-use crate::installed::{Name, NotAName, Version, apart, file};
+use crate::installed::{Installed, Name, NotAName, Version, apart, file};
 use crate::places::Places;
 
 /// A component that may be installed.
@@ -19,6 +19,10 @@ pub(super) struct Candidate {
     pub(super) wasm: Vec<u8>,
     /// As its manifest has it.
     version: Option<String>,
+    /// Of what it was built from.
+    sources: Option<String>,
+    /// In which language, when its builds differ from each other.
+    pub(super) differing: Option<Language>,
 }
 
 impl Candidate {
@@ -30,15 +34,38 @@ impl Candidate {
     /// the digest that is asked for.
     pub(super) fn find(what: &Path, name: Option<&Name>, digest: Option<Digest>) -> Result<Self, String> {
         let found = if what.is_dir() { Self::built(what, name)? } else { Self::read(what, name)? };
-        let is = riposte_runtime::digest(&found.wasm);
+        found.of(digest)
+    }
+
+    /// The same, but what is installed is taken where a build from the same
+    /// sources would make other bytes than that.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::find`].
+    pub(super) fn find_for(
+        installed: &Installed,
+        what: &Path,
+        name: Option<&Name>,
+        digest: Option<Digest>,
+    ) -> Result<Self, String> {
+        match Self::unchanged(installed, what, name) {
+            Some(found) => found.of(digest),
+            None => Self::find(what, name, digest),
+        }
+    }
+
+    /// Only if it has this digest.
+    fn of(self, digest: Option<Digest>) -> Result<Self, String> {
+        let is = riposte_runtime::digest(&self.wasm);
         if let Some(digest) = digest.filter(|digest| *digest != is) {
             return Err(format!(
                 "{} has sha256 {is}, not {digest} as --sha256 says; nothing was installed: get the file again, or ask \
                  who gave you the digest",
-                found.file.display()
+                self.file.display()
             ));
         }
-        Ok(found)
+        Ok(self)
     }
 
     fn read(path: &Path, name: Option<&Name>) -> Result<Self, String> {
@@ -50,15 +77,42 @@ impl Candidate {
                 stem.parse().map_err(|error: NotAName| format!("{error}; give it a name with --name NAME"))?
             }
         };
-        Ok(Self { name, file: path.to_owned(), wasm, version: None })
+        Ok(Self { name, file: path.to_owned(), wasm, version: None, sources: None, differing: None })
+    }
+
+    /// What is installed, when it was built from these very sources, in a language
+    /// whose builds differ.
+    fn unchanged(installed: &Installed, what: &Path, name: Option<&Name>) -> Option<Self> {
+        if !what.is_dir() || of_another(what) {
+            return None;
+        }
+        // What is wrong with the project is told by its build.
+        let manifest = Manifest::read(what).ok().filter(|manifest| manifest.language.builds_differ())?;
+        let name = name.cloned().or_else(|| manifest.name.parse().ok())?;
+        let now = installed.one(&name).ok()??.now;
+        let sources = sameness::sources(what, &manifest).ok()?;
+        if now.sources.as_ref() != Some(&sources) {
+            return None;
+        }
+        let file = installed.path(&name);
+        let wasm = file::read(&file).ok()?;
+        say(&format!(
+            "nothing is built: {name} was built from these very sources, and each build in {} makes other bytes; \
+             `riposte plugin update {}` builds it anew",
+            manifest.language,
+            what.display()
+        ));
+        let differing = Some(manifest.language);
+        Some(Self { name, file, wasm, version: Some(manifest.version), sources: Some(sources), differing })
     }
 
     fn built(folder: &Path, name: Option<&Name>) -> Result<Self, String> {
         let manifest = Manifest::read(folder).map_err(|error| error.to_string())?;
-        let (file, wasm) = match of_another(folder) {
+        let (file, wasm, sources) = match of_another(folder) {
             false => {
                 let built = build::built(folder).map_err(|error| error.to_string())?;
-                (built.artifact, built.bytes)
+                // A project of which something cannot be read is one that changed.
+                (built.artifact, built.bytes, sameness::sources(folder, &manifest).ok())
             }
             true => {
                 let artifact = folder.join(&manifest.artifact);
@@ -72,14 +126,15 @@ impl Candidate {
                 say_progress(&format!("taking {} as it was built", artifact.display()));
                 let wasm =
                     file::read(&artifact).map_err(|error| format!("{}: {error}", artifact.display()))?;
-                (artifact, wasm)
+                (artifact, wasm, None)
             }
         };
         let name = match name {
             Some(name) => name.clone(),
             None => manifest.name.parse().map_err(|error: NotAName| error.to_string())?,
         };
-        Ok(Self { name, file, wasm, version: Some(manifest.version) })
+        let differing = Some(manifest.language).filter(|language| language.builds_differ());
+        Ok(Self { name, file, wasm, version: Some(manifest.version), sources, differing })
     }
 
     /// Examines it apart, and keeps its code for the engine.
@@ -91,15 +146,7 @@ impl Candidate {
         if !quiet {
             say_progress(&format!("compiling {}, {}", self.name, super::inspect::human(self.wasm.len())));
         }
-        let cache = apart::cache(places.compiled());
-        let refused = |error: &dyn std::fmt::Display| format!("{}: {error}", self.file.display());
-        let inspection = apart::examine(self.wasm.clone(), Some(&cache))
-            .map_err(|error| refused(&file::explained(self.wasm.len(), &error.to_string())))?;
-        let missing: Vec<_> = inspection.unsupported().map(|missing| format!("\n  {missing}")).collect();
-        if missing.is_empty() {
-            return Ok(inspection);
-        }
-        Err(refused(&format!("it imports what this engine does not have:{}", missing.concat())))
+        examined(&self.file, &self.wasm, Some(&apart::cache(places.compiled())))
     }
 
     /// What is kept of it beside its file.
@@ -110,8 +157,26 @@ impl Candidate {
             kind: Some(inspection.kind.as_str().to_owned()),
             size: self.wasm.len(),
             since_ms: Some(now_ms),
+            sources: self.sources.clone(),
         }
     }
+}
+
+/// Examines a component apart, and keeps its code in `cache`, when there is one.
+/// `file` is for messages.
+///
+/// # Errors
+///
+/// When it is no plugin, or cannot run on this engine whatever it is granted.
+pub(super) fn examined(file: &Path, wasm: &[u8], cache: Option<&Path>) -> Result<Inspection, String> {
+    let refused = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
+    let inspection = apart::examine(wasm.to_vec(), cache)
+        .map_err(|error| refused(&file::explained(wasm.len(), &error.to_string())))?;
+    let missing: Vec<_> = inspection.unsupported().map(|missing| format!("\n  {missing}")).collect();
+    if missing.is_empty() {
+        return Ok(inspection);
+    }
+    Err(refused(&format!("it imports what this engine does not have:{}", missing.concat())))
 }
 
 /// Whether this is root, and the project somebody else's: its build would run

@@ -1,8 +1,9 @@
-//! `riposte plugin compile`: what `install` and `inspect` start apart, within
-//! limits ([`crate::installed::apart`]). Nobody needs it by hand.
+//! `riposte plugin compile`: what `install`, `inspect`, `test` and `run` start
+//! apart, within limits ([`crate::installed::apart`]). Nobody needs it by hand.
 
 use std::io::Read as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use riposte_runtime::Settings;
@@ -25,6 +26,7 @@ pub struct Compile {
 
 /// Compiles what is on standard input.
 pub fn compile(args: &Compile) -> Exit {
+    end_with_the_parent();
     let mut wasm = Vec::new();
     let read = std::io::stdin().lock().take(LARGEST).read_to_end(&mut wasm);
     let settings = Settings { cache: args.into.clone(), concurrency: 1 };
@@ -42,4 +44,19 @@ pub fn compile(args: &Compile) -> Exit {
             Exit::Failed
         }
     }
+}
+
+/// Ends this process when the one that asked has: after Ctrl-C there, nobody
+/// waits for the code. The signal that the kernel would send for that goes by
+/// the thread that started this, which does not live as long.
+fn end_with_the_parent() {
+    let parent = rustix::process::getppid();
+    let watch = move || {
+        while rustix::process::getppid() == parent {
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+    };
+    // Without it, the limits of this process end it too.
+    let _ = std::thread::Builder::new().name("parent".to_owned()).spawn(watch);
 }

@@ -15,7 +15,7 @@ use serde_json::json;
 use super::candidate::Candidate;
 use super::changes::Changes;
 use super::inspect::{Report, human};
-use super::{At, engine};
+use super::{At, engine, to_change};
 use crate::arm::executable::{self, Executable};
 use crate::commands::ask;
 use crate::exit::Exit;
@@ -63,16 +63,24 @@ pub fn install(args: &Install) -> Exit {
 fn installed(args: &Install) -> Result<(), String> {
     let (places, configs) = args.at.locate();
     // First: who may not install need not build.
-    let installed = Installed::to_change(&places).map_err(|error| error.to_string())?;
-    let candidate = Candidate::find(&args.what, args.name.as_ref(), args.sha256)?;
+    let installed = to_change(&places)?;
+    let candidate = Candidate::find_for(&installed, &args.what, args.name.as_ref(), args.sha256)?;
     let Candidate { name, wasm, .. } = &candidate;
     let digest = riposte_runtime::digest(wasm).to_string();
     let before = installed.one(name).map_err(|error| error.to_string())?;
     match &before {
         Some(one) if one.now.sha256 != digest => {
+            // What is known of its sources has been compared before.
+            let differing = candidate.differing.filter(|_| one.now.sources.is_none());
+            let differing = differing.map_or_else(String::new, |language| {
+                format!(
+                    " (each build in {language} makes other bytes, so its sources may be the same: a file of an earlier \
+                     build is installed as it is when it is named)"
+                )
+            });
             return Err(format!(
-                "{name} is installed already, in another version (sha256 {}); `riposte plugin update {}` shows what \
-                 changes and puts this one in its place, --name NAME installs it beside that one",
+                "{name} is installed already, in another version (sha256 {}){differing}; `riposte plugin update {}` shows \
+                 what changes and puts this one in its place, --name NAME installs it beside that one",
                 one.now.sha256,
                 args.what.display()
             ));

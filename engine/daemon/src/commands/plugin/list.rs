@@ -91,6 +91,7 @@ impl Row {
     fn json(&self) -> Value {
         let one = |(version, in_force): (&Version, usize)| {
             json!({
+                "kept": !self.one.is_gone(version),
                 "sha256": version.sha256,
                 "version": version.version,
                 "kind": version.kind,
@@ -114,7 +115,11 @@ impl Row {
         };
         let mut text = format!("{}: {commands}\n", self.one.name);
         for (n, (version, in_force)) in self.versions().enumerate() {
-            let role = if n == 0 { "runs" } else { "kept" };
+            let role = match n {
+                0 => "runs",
+                _ if self.one.is_gone(version) => "gone",
+                _ => "kept",
+            };
             let since = version
                 .since_ms
                 .map_or_else(|| "put there by hand".to_owned(), |ms| format!("since {}", time(ms)));

@@ -7,6 +7,7 @@ mod changes;
 pub mod compile;
 pub mod inspect;
 pub mod install;
+mod kept;
 pub mod list;
 pub mod new;
 pub mod remove;
@@ -24,6 +25,7 @@ use crate::cli::{Sources, Where};
 use crate::commands::locate;
 use crate::control::{Request, Result as Went, client};
 use crate::exit::Exit;
+use crate::installed::Installed;
 use crate::places::Places;
 
 /// `riposte plugin`.
@@ -105,9 +107,22 @@ impl At {
     }
 }
 
-/// On standard error, and only there: each may take a while.
+/// The installed components, to change them. What had to be put right is told on
+/// standard error.
+fn to_change(places: &Places) -> Result<Installed, String> {
+    let installed = Installed::to_change(places).map_err(|error| error.to_string())?;
+    installed.mended().iter().for_each(|mended| say(mended));
+    Ok(installed)
+}
+
+/// On standard error, and only there.
+fn say(what: &str) {
+    eprintln!("riposte: {what}");
+}
+
+/// The same of what may take a while.
 fn say_progress(what: &str) {
-    eprintln!("riposte: {what} ...");
+    say(&format!("{what} ..."));
 }
 
 /// What the running engine has to do with a change, and perhaps does at once.

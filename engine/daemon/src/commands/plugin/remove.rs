@@ -7,7 +7,7 @@ use riposte_ledger::Entry;
 use serde_json::json;
 
 use super::update::{ended, there};
-use super::{At, engine};
+use super::{At, engine, to_change};
 use crate::commands::ask;
 use crate::control::{Request, Result as Went, client};
 use crate::exit::Exit;
@@ -85,7 +85,7 @@ fn prepared(
     places: &Places,
     configs: &[std::path::PathBuf],
 ) -> Result<(Installed, One, usize), Stays> {
-    let installed = Installed::to_change(places).map_err(|error| error.to_string())?;
+    let installed = to_change(places)?;
     let one = there(&installed, &args.name)?;
     let uses = Uses::read(places, configs);
     if let Some(unread) = uses.unread.as_ref().filter(|_| !args.force) {
@@ -104,6 +104,9 @@ fn prepared(
             one.name
         )));
     }
+    if args.undo && args.reload && named.is_empty() {
+        disarm(places, &one.name)?;
+    }
     let mut undone = 0;
     let open = in_force(places, &one)?;
     if !open.is_empty() {
@@ -121,6 +124,20 @@ fn prepared(
         }
     }
     Ok((installed, one, undone))
+}
+
+/// Has a running engine take up that no command names it any more, so that it
+/// puts nothing new in force while the rest is undone.
+fn disarm(places: &Places, name: &Name) -> Result<(), Stays> {
+    match client::ask(&places.socket(), &Request::Reload) {
+        Ok(answer) if answer.result == Went::Done => Ok(()),
+        Ok(answer) => {
+            Err(Stays::Needed(format!("{name} stays: the engine does not reload: {}", answer.message)))
+        }
+        // None runs that could.
+        Err(client::Unanswered::NoEngine(_)) => Ok(()),
+        Err(error) => Err(Stays::Needed(format!("{name} stays: {error}"))),
+    }
 }
 
 fn in_force(places: &Places, one: &One) -> Result<Vec<Entry>, String> {

@@ -4,9 +4,10 @@ use clap::Args;
 use riposte_runtime::Inspection;
 
 use super::changes::Changes;
+use super::to_change;
 use super::update::{Exchange, How, ended, there};
 use crate::installed::uses::Uses;
-use crate::installed::{Installed, Name, One, Version, apart};
+use crate::installed::{Name, One, Version, apart};
 
 /// `riposte plugin rollback`.
 #[derive(Args, Clone, Debug)]
@@ -27,10 +28,11 @@ pub fn rollback(args: &Rollback) -> crate::exit::Exit {
 
 fn rolled(args: &Rollback) -> Result<(), String> {
     let (places, configs) = args.how.at.locate();
-    let installed = Installed::to_change(&places).map_err(|error| error.to_string())?;
+    let installed = to_change(&places)?;
     let one = there(&installed, &args.name)?;
     let exchange = Exchange { installed: &installed, one: &one, places: &places };
-    if args.to.as_deref().is_some_and(|to| begins(&one.now, to)) {
+    let others = |to| one.earlier.iter().any(|version| begins(version, to));
+    if args.to.as_deref().is_some_and(|to| begins(&one.now, to) && !others(to)) {
         return exchange.same(&args.how);
     }
     let to = chosen(&one, args.to.as_deref())?;
@@ -44,28 +46,45 @@ fn rolled(args: &Rollback) -> Result<(), String> {
     exchange.done(&to.sha256, &changes, &args.how)
 }
 
-/// The version that is meant.
+/// The version that is meant. One whose file is gone gives way to no other:
+/// which one runs is for who asked to say.
 fn chosen<'a>(one: &'a One, to: Option<&str>) -> Result<&'a Version, String> {
     let name = &one.name;
-    let Some(to) = to else {
-        return one.earlier.first().ok_or_else(|| {
-            format!("{name} has no other version; `riposte plugin update` installs one from its file")
-        });
+    let kept = || {
+        let kept = one.earlier.iter().filter(|version| !one.is_gone(version));
+        let kept: Vec<_> = kept.map(|version| version.sha256.as_str()).collect();
+        if kept.is_empty() { "none".to_owned() } else { kept.join(", ") }
     };
-    let mut meant = one.earlier.iter().filter(|version| begins(version, to));
-    match (meant.next(), meant.next()) {
-        (Some(version), None) => Ok(version),
-        (found, _) => {
-            let why = if found.is_some() {
-                "several versions begin so"
-            } else {
-                "no version is kept that begins so"
-            };
-            let kept: Vec<_> = one.earlier.iter().map(|version| version.sha256.as_str()).collect();
-            let kept = if kept.is_empty() { "none".to_owned() } else { kept.join(", ") };
-            Err(format!("{why}; of {name} are kept: {kept}"))
+    let version = match to {
+        None => one.earlier.first().ok_or_else(|| {
+            format!("{name} has no other version; `riposte plugin update` installs one from its file")
+        })?,
+        Some(to) => {
+            let all = std::iter::once(&one.now).chain(&one.earlier);
+            let mut meant = all.filter(|version| begins(version, to));
+            match (meant.next(), meant.next()) {
+                (Some(version), None) => version,
+                (found, _) => {
+                    let why = if found.is_some() {
+                        "several versions begin so"
+                    } else {
+                        "no version is kept that begins so"
+                    };
+                    return Err(format!("{why}; of {name} are kept: {}", kept()));
+                }
+            }
         }
+    };
+    if one.is_gone(version) {
+        let called = version.version.as_ref().map(|called| format!(" ({called})")).unwrap_or_default();
+        return Err(format!(
+            "the file of the version {}{called} is gone, and {name} stays as it is; of {name} are kept: {}: name one \
+             with --to DIGEST, or install that version again from its file with `riposte plugin update`",
+            version.sha256,
+            kept()
+        ));
     }
+    Ok(version)
 }
 
 fn begins(version: &Version, to: &str) -> bool {

@@ -8,9 +8,10 @@ use clap::Args;
 use riposte_author::scenario::{self, Scenario, ScenarioError, Stage, Subject, show};
 use serde_json::json;
 
-use super::build;
+use super::{build, candidate, kept};
 use crate::commands::ask;
 use crate::exit::Exit;
+use crate::installed::{apart, file};
 
 /// What it ends with.
 pub const EXIT_CODES: &str = "Nothing is done to this machine, and nobody has to be root.\n\
@@ -52,11 +53,11 @@ pub fn test(args: &Test) -> Exit {
 }
 
 fn tested(args: &Test) -> Result<bool, String> {
-    let (bytes, beside) = component(&args.project, args.no_build)?;
+    let (file, bytes, beside) = component(&args.project, args.no_build)?;
     let place = args.scenarios.clone().unwrap_or(beside);
     let scenarios = scenarios(&place, &args.scenario).map_err(text)?;
     let stage = stage().map_err(text)?;
-    let subject = subject(&stage, &args.project, bytes)?;
+    let subject = subject(&stage, &file, bytes)?;
     let mut played = Vec::new();
     for scenario in &scenarios {
         let one = stage.play(&subject, scenario).map_err(text)?;
@@ -82,13 +83,13 @@ fn tested(args: &Test) -> Result<bool, String> {
     Ok(failed == 0)
 }
 
-/// The component, and where its scenarios are: those of a project are built
-/// first, unless `no_build`.
-fn component(project: &Path, no_build: bool) -> Result<(Vec<u8>, PathBuf), String> {
+/// The component and its file, and where its scenarios are: those of a project
+/// are built first, unless `no_build`.
+fn component(project: &Path, no_build: bool) -> Result<(PathBuf, Vec<u8>, PathBuf), String> {
     if project.is_file() {
         let beside = project.parent().unwrap_or(Path::new(".")).join(SCENARIOS);
-        return crate::installed::file::read(project)
-            .map(|bytes| (bytes, beside))
+        return file::read(project)
+            .map(|bytes| (project.to_owned(), bytes, beside))
             .map_err(|error| format!("{}: {error}", project.display()));
     }
     let built = if no_build {
@@ -98,7 +99,7 @@ fn component(project: &Path, no_build: bool) -> Result<(Vec<u8>, PathBuf), Strin
         riposte_author::native_tests(project, &built.manifest, &mut build::show).map_err(text)?;
         built
     };
-    Ok((built.bytes, project.join(SCENARIOS)))
+    Ok((built.artifact, built.bytes, project.join(SCENARIOS)))
 }
 
 /// The scenarios of a place; of these names, when any are given.
@@ -127,25 +128,37 @@ pub fn stage() -> Result<Stage, ScenarioError> {
     Stage::new(cache().as_deref())
 }
 
-/// A component that can play. Compiling is shown when it takes its time.
+/// A component that can play. It is compiled apart, within the limits that
+/// `install` has too, which is shown when it takes its time.
 ///
 /// # Errors
 ///
-/// What is wrong with the component.
+/// What is wrong with the component, in the words of `install`.
 pub fn subject(stage: &Stage, file: &Path, bytes: Vec<u8>) -> Result<Subject, String> {
     /// From this size on compiling is felt.
     const LARGE: usize = 1 << 20;
-    if bytes.len() > LARGE && !stage.knows(&bytes) {
-        // A build in Python or JavaScript makes other bytes each time.
-        eprintln!(
-            "riposte: compiling {} MiB, once for these bytes: `riposte plugin test --no-build` finds them compiled",
-            bytes.len() >> 20
-        );
+    let refused = |why: &str| format!("{}: {why}", file.display());
+    if !stage.knows(&bytes) {
+        if bytes.len() > LARGE {
+            // A build in Python or JavaScript makes other bytes each time.
+            eprintln!(
+                "riposte: compiling {} MiB, once for these bytes: `riposte plugin test --no-build` finds them compiled",
+                bytes.len() >> 20
+            );
+        }
+        let cache = stage.cache().map(|cache| apart::cache(cache.to_owned()));
+        candidate::examined(file, &bytes, cache.as_deref())?;
+        if let Some(cache) = cache {
+            kept::prune(&cache);
+        }
     }
+    // Where its code could not be kept it is compiled once more, here: that it can
+    // be within the limits has just been shown.
     let size = bytes.len();
-    stage
-        .subject(&file.display().to_string(), bytes)
-        .map_err(|error| crate::installed::file::explained(size, &error.to_string()))
+    stage.subject(&file.display().to_string(), bytes).map_err(|error| match error {
+        ScenarioError::Component(why) => refused(&file::explained(size, &why)),
+        other => other.to_string(),
+    })
 }
 
 /// `$XDG_CACHE_HOME/riposte`, where compiled code is kept for its author. It is

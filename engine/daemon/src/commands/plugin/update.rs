@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::candidate::Candidate;
 use super::changes::Changes;
-use super::{At, engine};
+use super::{At, engine, to_change};
 use crate::commands::ask;
 use crate::exit::Exit;
 use crate::installed::uses::{InForce, Uses};
@@ -73,7 +73,7 @@ pub(super) fn ended(result: Result<(), String>, json: bool) -> Exit {
 fn updated(args: &Update) -> Result<(), String> {
     let (places, configs) = args.how.at.locate();
     // First: who may not install need not build.
-    let installed = Installed::to_change(&places).map_err(|error| error.to_string())?;
+    let installed = to_change(&places)?;
     let candidate = Candidate::find(&args.what, args.name.as_ref(), args.sha256)?;
     let name = &candidate.name;
     let one = there(&installed, name)?;

@@ -1,8 +1,10 @@
 // Does what a response must not do, to show what becomes of it.
 
-import { defineOneshot, log, RiposteError } from 'riposte-sdk';
+import { defineOneshot, files, log, RiposteError } from 'riposte-sdk';
 
 let calls = 0;
+// More than a call may hold of what the engine hands out.
+const OFTEN = 400;
 
 export const oneshot = defineOneshot({
   run(alert) {
@@ -21,6 +23,24 @@ export const oneshot = defineOneshot({
         break;
       case 'log':
         log.warn('from probe');
+        break;
+      case 'files':
+        for (let i = 0; i < OFTEN; i++) {
+          const [{ name }] = files.list('/srv/probe');
+          const path = `/srv/probe/${name}`;
+          const text = files.readText(path);
+          if (files.stat(path).size !== text.length) throw RiposteError.failed(`${path}: ${text}`);
+        }
+        break;
+      case 'http':
+        return requests();
     }
   },
 });
+
+async function requests(): Promise<void> {
+  for (let i = 0; i < OFTEN; i++) {
+    const answer = await fetch('https://example.com/x', { method: 'POST', body: 'text' });
+    if ((await answer.text()) !== 'taken') throw RiposteError.failed(`answered ${answer.status}`);
+  }
+}
