@@ -146,7 +146,7 @@ const char *riposte_alert_json(void);
 const char *riposte_alert_text(const char *pointer);
 
 /* The whole number at a pointer, also when it is written as a text of digits.
- * False for anything else. */
+ * False for anything else, and `number` stays as it was. */
 bool riposte_alert_number(const char *pointer, int64_t *number);
 
 /* The source address, as the alert writes it; `no-key` when it has none. */

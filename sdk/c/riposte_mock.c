@@ -356,7 +356,7 @@ riposte_list riposte_invocation_arguments(void) { return host.invocation.argumen
 riposte_list riposte_invocation_keys(void) { return host.invocation.keys; }
 
 bool riposte_invocation_timeout(uint64_t *seconds) {
-    *seconds = host.invocation.timeout;
+    if (host.invocation.has_timeout) *seconds = host.invocation.timeout;
     return host.invocation.has_timeout;
 }
 

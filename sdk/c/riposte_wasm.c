@@ -80,7 +80,11 @@ bool riposte_alert_bytes(const char *pointer, riposte_bytes *text) {
 
 bool riposte_alert_number(const char *pointer, int64_t *number) {
     plugin_string_t at = riposte_lent(riposte_readable(pointer));
-    return active_response_plugin_alert_number(&at, number);
+    /* Where there is none, the bindings write what was in memory. */
+    int64_t found;
+    if (!active_response_plugin_alert_number(&at, &found)) return false;
+    *number = found;
+    return true;
 }
 
 #define TEXT_OF_THE_CALL(name)                        \
@@ -112,7 +116,10 @@ uint32_t riposte_invocation_offence(void) {
 }
 
 bool riposte_invocation_timeout(uint64_t *seconds) {
-    return active_response_plugin_invocation_timeout(seconds);
+    uint64_t found;
+    if (!active_response_plugin_invocation_timeout(&found)) return false;
+    *seconds = found;
+    return true;
 }
 
 void riposte_log(enum riposte_level level, const char *message) {

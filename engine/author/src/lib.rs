@@ -14,8 +14,8 @@
 //!   manifest says.
 //! * [`scenario`]: what it is to do with an alert, tried without a host.
 //! * `artifact`: that check.
-//! * [`sameness`]: whether a project is the one that it was.
 //! * `registry`: a project that takes its SDK from a registry.
+//! * [`sameness`]: whether a project is the one that it was.
 //! * [`wrap`]: a component of a core module.
 //! * `tool`, `folder`: the only modules that start programs, and that touch files.
 #![forbid(unsafe_code)]

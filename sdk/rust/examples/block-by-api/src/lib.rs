@@ -77,7 +77,10 @@ mod tests {
         host::reset();
         host::set_config("url", "https://firewall.example.com/api");
         host::set_secret("token", "t0ken");
-        host::answer_with("http.send", Response { status: 201, body: br#"{"id":42}"#.to_vec(), ..Response::default() });
+        host::answer_with(
+            "http.send",
+            Response { status: 201, body: br#"{"id":42}"#.to_vec(), ..Response::default() },
+        );
         let alert: Alert = r#"{"data":{"srcip":"192.0.2.7"}}"#.parse().unwrap();
         assert_eq!(BlockByApi::add(&alert).unwrap(), b"42");
         let _ = host::calls();

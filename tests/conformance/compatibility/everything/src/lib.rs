@@ -4,8 +4,8 @@
 
 use riposte_sdk::http::Request;
 use riposte_sdk::{
-    Alert, Error, Oneshot, accounts, config, exec, export, firewall, folder, invocation, isolation,
-    lines, log, mail, processes, quarantine, routes, secret, services, state,
+    Alert, Error, Oneshot, accounts, config, exec, export, firewall, folder, invocation, isolation, lines,
+    log, mail, processes, quarantine, routes, secret, services, state,
 };
 
 struct Everything;
