@@ -46,7 +46,7 @@ pub async fn recover(engine: &Arc<Engine>, found: Vec<Entry>, pending: Vec<Pendi
         Ok(effects) => {
             for (id, row) in effects {
                 if let Some(effect) = Capabilities::recorded(&row.interface, &row.target) {
-                    engine.remembered.claimed(id, &effect, row.prior.as_deref());
+                    engine.remembered.claimed(id, &effect, row.prior);
                 }
             }
         }

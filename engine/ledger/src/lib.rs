@@ -55,7 +55,9 @@ mod writer;
 mod tests;
 
 pub use clock::{Clock, ManualClock, Now, SystemClock};
-pub use entry::{Admitted, Cause, Claimed, Entry, Handed, NewEntry, Rekeyed, Settled, Standing, State, Undo, WouldBe};
+pub use entry::{
+    Admitted, Cause, Claimed, Entry, Handed, NewEntry, Rekeyed, Settled, Standing, State, Undo, WouldBe,
+};
 pub use error::LedgerError;
 pub use health::Health;
 pub use ledger::{Driven, Ledger, Opened, Settings, Turn, Wait};

@@ -143,7 +143,7 @@ impl Engine {
             // For the day the ledger cannot be read: what was there before, too.
             for (id, row) in engine.ledger.open_effects(u32::MAX).await.unwrap_or_default() {
                 if let Some(effect) = Capabilities::recorded(&row.interface, &row.target) {
-                    engine.remembered.claimed(id, &effect, row.prior.as_deref());
+                    engine.remembered.claimed(id, &effect, row.prior);
                 }
             }
             let mut intended = Vec::new();
