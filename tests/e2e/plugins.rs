@@ -189,6 +189,14 @@ fn what_cannot_be_known_is_said_and_stays() {
     let list = host.riposte(&["plugin", "list", "--json"]);
     assert!(list.code == 1 && list.err.contains("broken.wasm"), "{list:?}");
     assert_eq!(list.json()[0]["name"], "block");
+    assert_eq!(list.json()[0]["in_force"], 0);
+    fs::remove_dir(host.path("state/plugins/broken.wasm")).unwrap();
+    host.write("state/ledger.db", "no ledger");
+    let list = host.riposte(&["plugin", "list", "--json"]);
+    assert!(list.code == 1 && list.err.contains("what is in force"), "{list:?}");
+    assert_eq!(list.json()[0]["name"], "block");
+    assert!(list.json()[0]["in_force"].is_null());
+    fs::remove_file(host.path("state/ledger.db")).unwrap();
     assert!(remove(&["--force"]).status.success());
 }
 

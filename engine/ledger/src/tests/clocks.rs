@@ -263,7 +263,7 @@ async fn a_clock_that_stays_set_forward_ages_nothing_at_the_next_start_either() 
 
 /// Another start under a wrong clock, which is written down with all that is new.
 async fn ledger_at(machine: &Machine, start: u32) -> Ledger {
-    if start % 2 == 0 {
+    if start.is_multiple_of(2) {
         machine.clock.reboot(&format!("boot-{start}"), MINUTE);
     }
     let ledger = machine.ledger();

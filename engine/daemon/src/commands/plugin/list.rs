@@ -54,8 +54,10 @@ fn listed(args: &List) -> Result<(Vec<Row>, Vec<String>), String> {
     if let Some(unread) = &uses.unread {
         eprintln!("riposte: which commands use them is not known: {unread}");
     }
-    let in_force = InForce::read(&places)?;
     let (mut all, mut unread) = (Vec::new(), Vec::new());
+    let in_force = InForce::read(&places)
+        .map_err(|error| unread.push(format!("what is in force of each version is not known: {error}")))
+        .ok();
     for name in installed.names().map_err(|error| error.to_string())? {
         let one = match installed.one(&name) {
             Ok(Some(one)) => one,
@@ -66,7 +68,7 @@ fn listed(args: &List) -> Result<(Vec<Row>, Vec<String>), String> {
             }
         };
         let commands = uses.of(&name).map(|command| command.name.to_string()).collect();
-        let count = |version: &Version| in_force.count(&version.sha256);
+        let count = |version: &Version| Some(in_force.as_ref()?.count(&version.sha256));
         let (now, earlier) = (count(&one.now), one.earlier.iter().map(count).collect());
         all.push(Row { one, commands, now, earlier });
     }
@@ -77,19 +79,19 @@ fn listed(args: &List) -> Result<(Vec<Row>, Vec<String>), String> {
 struct Row {
     one: One,
     commands: Vec<String>,
-    /// How many entries are in force of each version.
-    now: usize,
-    earlier: Vec<usize>,
+    /// How many entries are in force of each version, where that is known.
+    now: Option<usize>,
+    earlier: Vec<Option<usize>>,
 }
 
 impl Row {
-    fn versions(&self) -> impl Iterator<Item = (&Version, usize)> {
+    fn versions(&self) -> impl Iterator<Item = (&Version, Option<usize>)> {
         let earlier = self.one.earlier.iter().zip(self.earlier.iter().copied());
         std::iter::once((&self.one.now, self.now)).chain(earlier)
     }
 
     fn json(&self) -> Value {
-        let one = |(version, in_force): (&Version, usize)| {
+        let one = |(version, in_force): (&Version, Option<usize>)| {
             json!({
                 "kept": !self.one.is_gone(version),
                 "sha256": version.sha256,
@@ -129,8 +131,8 @@ impl Row {
                     .flatten()
                     .collect();
             text.push_str(&format!("  {role}  {}  {}\n", version.sha256, known.join(", ")));
-            if in_force > 0 {
-                text.push_str(&format!("        {in_force} in force\n"));
+            if let Some(count @ 1..) = in_force {
+                text.push_str(&format!("        {count} in force\n"));
             }
         }
         text
