@@ -32,7 +32,7 @@ static riposte_result refused(const wasi_http_types_error_code_t *code) {
     case WASI_HTTP_TYPES_ERROR_CODE_TLS_CERTIFICATE_ERROR:
         return riposte_failed("the certificate of the server is not valid for this host; the engine's log says why");
     case WASI_HTTP_TYPES_ERROR_CODE_CONNECTION_LIMIT_REACHED:
-        return riposte_error_of("denied", "too many requests at a time", true);
+        return riposte_error_of("denied", "too many requests in this call, or at a time", true);
     case WASI_HTTP_TYPES_ERROR_CODE_INTERNAL_ERROR:
         if (code->val.internal_error.is_some) {
             plugin_string_t message = code->val.internal_error.val;

@@ -135,7 +135,7 @@ function refused({ tag, val }) {
     case 'TLS-certificate-error':
       return RiposteError.failed("the certificate of the server is not valid for this host; the engine's log says why");
     case 'connection-limit-reached':
-      return new RiposteError('denied', 'too many requests at a time', true);
+      return new RiposteError('denied', 'too many requests in this call, or at a time', true);
     case 'internal-error':
       if (val) return RiposteError.failed(val);
       break;

@@ -44,7 +44,7 @@ REFUSALS = {
         "failed",
         "the certificate of the server is not valid for this host; the engine's log says why",
     ),
-    "ConnectionLimitReached": Error("denied", "too many requests at a time", True),
+    "ConnectionLimitReached": Error("denied", "too many requests in this call, or at a time", True),
 }
 
 

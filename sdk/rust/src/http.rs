@@ -289,7 +289,9 @@ mod wasi {
                 "the certificate of the server is not valid for this host; the engine's log says why",
                 false,
             ),
-            ErrorCode::ConnectionLimitReached => of("denied", "too many requests at a time", true),
+            ErrorCode::ConnectionLimitReached => {
+                of("denied", "too many requests in this call, or at a time", true)
+            }
             ErrorCode::InternalError(Some(message)) => of("failed", &message, false),
             _ => of("unavailable", "the server could not be reached, or does not speak HTTP", true),
         }
