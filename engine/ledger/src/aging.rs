@@ -6,7 +6,7 @@
 //! of the engine and of the machine. It never runs ahead of the wall clock, and
 //! catches up with it [`PACE`] times as fast as time really passes: a machine
 //! that was off for a night has caught up in the morning. Only a lead that has
-//! stood for [`BELIEVED`] is taken for the truth.
+//! stood for [`BELIEVED_MS`] is taken for the truth.
 
 use crate::clock::Now;
 

@@ -145,6 +145,14 @@ impl Oracle {
         }
     }
 
+    /// A later end was written. Another alert may have moved it since, and been
+    /// answered before this was heard.
+    pub fn written(&mut self, id: i64, due_boot_ms: i64, boot_ms: i64) {
+        let Some(known) = self.entries.get_mut(&id) else { return };
+        known.due_boot_ms = known.due_boot_ms.max(Some(due_boot_ms));
+        known.length_ms = known.length_ms.max(Some(due_boot_ms - boot_ms));
+    }
+
     /// An alert for what is in force was answered: it ends then, not before.
     pub fn extended(&mut self, id: i64, due_boot_ms: i64, boot_ms: i64) -> Vec<String> {
         let Some(known) = self.entries.get_mut(&id) else { return Vec::new() };

@@ -6,7 +6,7 @@
 //! decided here, under the lock of the index. So a repeat either moves the end,
 //! or is told that the entry is ending; none is answered and then forgotten.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use riposte_policy::order::EntryId;
 
@@ -16,7 +16,7 @@ use crate::error::LedgerError;
 use crate::ledger::{Extension, Prolonged};
 
 /// By entry; not more than there are open ones.
-pub(crate) type Later = HashMap<EntryId, Extension>;
+pub(crate) type Later = BTreeMap<EntryId, Extension>;
 
 impl Index {
     /// Moves the end of an entry to the later of the two, unless it is ending.

@@ -87,8 +87,7 @@ impl Engine {
             for extended in &moved {
                 let (id, due_boot_ms) = (extended.id, extended.due.boot_ms);
                 self.world.note(|| format!("entry {id} ends at {due_boot_ms}, and that is written"));
-                let wrong = self.world.with(|parts| parts.oracle.extended(id.0, due_boot_ms, boot_ms));
-                self.world.fail_all(wrong);
+                self.world.with(|parts| parts.oracle.written(id.0, due_boot_ms, boot_ms));
                 if extended.in_force {
                     self.tell(Event::Extended { id, due_boot_ms });
                 }
