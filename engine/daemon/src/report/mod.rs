@@ -35,7 +35,7 @@ use self::keeping::{Keeping, Redacted};
 use self::refusals::Refusals;
 use self::wazuh_log::WazuhLog;
 pub use self::words::time;
-use self::words::{alike, check_keys, meant, of_entry, of_order, trace, why};
+use self::words::{alike, check_keys, meant, of_entry, of_order, spoken, trace, unlike_ours, why};
 use crate::arm::Armed;
 use crate::exec::hand_over::caller_logs;
 use crate::outcome::Outcome;
@@ -225,7 +225,7 @@ impl Report {
             lines.push(check_keys(&order.command.executable, keys));
             lines.push(message.line(Verb::Continue));
         }
-        lines.extend_from_slice(said);
+        lines.extend(spoken(said));
         lines.push("Ended".to_owned());
         self.lines(&order.command.executable, lines);
     }
@@ -238,15 +238,15 @@ impl Report {
             return;
         }
         let mut lines = vec![format!("Starting for alert {}, rule {}", order.alert_id, order.rule_id)];
-        lines.extend_from_slice(said);
-        lines.push(error.to_owned());
+        lines.extend(spoken(said));
+        lines.push(unlike_ours(error));
         self.lines(&order.command.executable, lines);
     }
 
     /// What a component logged while it named its keys, or in shadow.
     pub fn said(&self, order: &Order, said: &[String]) {
         if !said.is_empty() && !caller_logs(order.reason.as_deref()) {
-            self.lines(&order.command.executable, said.to_vec());
+            self.lines(&order.command.executable, spoken(said).collect());
         }
     }
 
@@ -259,8 +259,8 @@ impl Report {
         let message = Message::json(order, &order.command.executable);
         let mut lines = vec!["Starting".to_owned()];
         lines.extend(result.is_ok().then(|| message.line(Verb::Delete)));
-        lines.extend_from_slice(said);
-        lines.push(result.err().unwrap_or("Ended").to_owned());
+        lines.extend(spoken(said));
+        lines.push(result.err().map_or_else(|| "Ended".to_owned(), unlike_ours));
         self.lines(&order.command.executable, lines);
     }
 

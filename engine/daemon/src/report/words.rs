@@ -80,6 +80,19 @@ pub(super) fn check_keys(executable: &str, keys: &[String]) -> String {
     )
 }
 
+/// What a component said, as lines between the engine's own.
+pub(super) fn spoken(said: &[String]) -> impl Iterator<Item = String> + '_ {
+    said.iter().map(|text| unlike_ours(text))
+}
+
+/// Words of a component, so that nobody takes them for the engine's: Wazuh's
+/// rules read a line that begins with a JSON object as what a program was told,
+/// and as a block.
+pub(super) fn unlike_ours(text: &str) -> String {
+    let begins = text.trim_start_matches(|c: char| c.is_whitespace() || c.is_control());
+    if begins.starts_with('{') { format!("said: {text}") } else { text.to_owned() }
+}
+
 /// A Unix time in milliseconds, for people and programs: RFC 3339, UTC.
 #[must_use]
 pub fn time(wall_ms: i64) -> String {
@@ -129,5 +142,18 @@ pub(super) fn of_entry(kind: &'static str, entry: &Entry) -> Event {
         actor: Some(entry.actor.to_string()),
         reason: entry.reason.as_ref().map(ToString::to_string),
         ..Event::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_component_says_is_no_dialogue() {
+        let said = ["blocked 192.0.2.7", r#"{"version":1,"command":"add"}"#, "\u{1} {\"version\":1}", "a {"];
+        let lines: Vec<String> = spoken(&said.map(str::to_owned)).collect();
+        let wanted = [said[0], &format!("said: {}", said[1]), &format!("said: {}", said[2]), said[3]];
+        assert_eq!(lines, wanted);
     }
 }
