@@ -6,6 +6,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 from . import _border, _pointer, invocation
+from ._checked import take
 from ._error import Error
 
 # Where the source address stands: Wazuh 4 in the order of its own responses,
@@ -49,6 +50,7 @@ class Alert(Mapping[str, Any]):
         """The text at a JSON Pointer (RFC 6901) such as `/data/srcip`, or in Wazuh's
         dotted form, `data.srcip`; numbers and booleans as they are written. `None`
         when there is nothing, or null, an object or an array."""
+        take("alert.text", "pointer", str, pointer)
         if _border.SANDBOXED:
             found: str | None = _border.getter("alert.text", _border.clean(pointer))
             return found
@@ -57,6 +59,7 @@ class Alert(Mapping[str, Any]):
     def number(self, pointer: str) -> int | None:
         """The whole number at a pointer, also when it is written as a text of decimal
         digits, which Wazuh's decoders do."""
+        take("alert.number", "pointer", str, pointer)
         if _border.SANDBOXED:
             found: int | None = _border.getter("alert.number", _border.clean(pointer))
             return found

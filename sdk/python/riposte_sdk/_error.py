@@ -1,5 +1,7 @@
 """Why something was not done."""
 
+from ._checked import take
+
 
 class Error(Exception):
     """Why a response, or a call to the host, was not done.
@@ -14,7 +16,15 @@ class Error(Exception):
     * `retry`: whether the same call may succeed later. The engine then tries again.
     """
 
+    # What a class of an author's own says that does not call this one's `__init__`.
+    kind: str = "failed"
+    message: str = "an error without a message"
+    retry: bool = False
+
     def __init__(self, kind: str, message: str, retry: bool = False) -> None:
+        take("Error", "kind", str, kind)
+        take("Error", "message", str, message)
+        take("Error", "retry", bool, retry)
         super().__init__(kind, message, retry)
         self.kind = kind
         self.message = message

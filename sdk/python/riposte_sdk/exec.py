@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from . import _border
+from ._checked import checked
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,9 @@ class Output:
     """Whether it wrote more than is kept."""
 
 
+@checked
 def run(program: str, arguments: Sequence[str] = (), input: bytes = b"") -> Output:
     """Runs `program`, an absolute path, to its end."""
     text = f"{program} {' '.join(arguments)}"
-    ended = _border.answer("exec.run", Output(), program, list(arguments), input, text=text)
+    ended = _border.answer("exec.run", Output(), program, list(arguments), bytes(input), text=text)
     return Output(ended.status, ended.stdout, ended.stderr, ended.truncated)

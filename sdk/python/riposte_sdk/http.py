@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import _border, _wasi, host
+from ._checked import checked
 from ._error import Error
 
 # Deepest JSON that is read, as of an alert.
@@ -56,6 +57,7 @@ class Response:
             raise Error.failed(f"the server did not answer with JSON: {error}") from None
 
 
+@checked
 def request(
     method: str,
     url: str,
@@ -77,7 +79,7 @@ def request(
     if json is not None:
         lines = {"Content-Type": "application/json", **lines}
         body = _json.dumps(json, ensure_ascii=False, separators=(",", ":"))
-    content = body.encode("utf-8", "replace") if isinstance(body, str) else body
+    content = body.encode("utf-8", "replace") if isinstance(body, str) else bytes(body)
     if _border.SANDBOXED:
         answer = _wasi.send(method, secure, authority, path, lines, content)
         return Response(answer.status, answer.body, answer.headers)
@@ -88,11 +90,13 @@ def request(
     return host.answer("http.send", " ".join(said), Response())
 
 
+@checked
 def get(url: str, headers: Mapping[str, str] | None = None) -> Response:
     """Sends a GET."""
     return request("GET", url, headers)
 
 
+@checked
 def post(
     url: str,
     headers: Mapping[str, str] | None = None,

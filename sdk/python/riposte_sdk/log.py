@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any
 
 from . import _border, host
+from ._checked import checked
 
 
 # What is too long to be handed over would end the call as a crash. More than may be
@@ -27,6 +28,7 @@ class Level(Enum):
     ERROR = 4
 
 
+@checked
 def log(level: Level, message: str) -> None:
     """Writes one line."""
     if _border.SANDBOXED:
@@ -35,26 +37,31 @@ def log(level: Level, message: str) -> None:
         host.say(level.name.capitalize(), message)
 
 
+@checked
 def trace(message: str) -> None:
     """Writes one line about a step."""
     log(Level.TRACE, message)
 
 
+@checked
 def debug(message: str) -> None:
     """Writes one line for whoever looks for a fault."""
     log(Level.DEBUG, message)
 
 
+@checked
 def info(message: str) -> None:
     """Writes one line about what was done."""
     log(Level.INFO, message)
 
 
+@checked
 def warn(message: str) -> None:
     """Writes one line about what is perhaps not as meant."""
     log(Level.WARN, message)
 
 
+@checked
 def error(message: str) -> None:
     """Writes one line about what did not work."""
     log(Level.ERROR, message)

@@ -1,8 +1,10 @@
 """Sends mail. Granted by `<mail/>`, which fixes server, sender and recipients."""
 
 from . import _border
+from ._checked import checked
 
 
+@checked
 def send(subject: str, text: str) -> None:
     """Sends one message of plain text."""
     subject, text = _border.clean(subject), _border.clean(text)

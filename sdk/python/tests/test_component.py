@@ -154,14 +154,53 @@ class Border(Component):
             def __str__(self) -> str:
                 raise ValueError("no text")
 
-        for raised in (Mute(), self.sdk.Error("failed", Mute())):
+        # One may have been given another message since.
+        changed = self.sdk.Error("failed", "text")
+        changed.message = Mute()
+        for raised in (Mute(), changed):
 
             def run(alert: Any, raised: BaseException = raised) -> None:
                 raise raised
 
             self.assertIn("a Mute without a text", self.error(self.oneshot(run).run, "{}").message)
-        plugin = self.oneshot(lambda alert: (_ for _ in ()).throw(self.sdk.Error(404, {"a": 1})))
+        changed.kind, changed.message, changed.retry = 404, {"a": 1}, None
+        plugin = self.oneshot(lambda alert: (_ for _ in ()).throw(changed))
         self.assertEqual(self.error(plugin.run, "{}"), HostError("404", "{'a': 1}", False))
+
+    def test_an_error_of_an_authors_own_is_one(self) -> None:
+        class Own(self.sdk.Error):  # type: ignore[misc, name-defined]
+            def __init__(self, place: str) -> None:
+                self.place = place
+
+        def run(alert: Any) -> None:
+            raise Own("here")
+
+        expected = HostError("failed", "an error without a message", False)
+        self.assertEqual(self.error(self.oneshot(run).run, "{}"), expected)
+
+    def test_a_value_of_the_wrong_type_is_an_error_and_not_handed_over(self) -> None:
+        plugin = self.reversible(add=lambda _, alert: self.sdk.firewall.block(alert.text("/data/nothing")))
+        said = "TypeError: firewall.block: `address` has to be str, not None"
+        self.assertEqual(self.error(plugin.add, "{}"), HostError("failed", said, False))
+        self.assertEqual(self.calls, [])
+        self.assertEqual(self.said[0], "error: Traceback (most recent call last):")
+        self.assertTrue(any("self.sdk.firewall.block(alert.text(" in line for line in self.said))
+        self.assertEqual(self.said[-1], f"error: {said}")
+
+        def run(alert: Any) -> None:
+            for wrong in (None, 7, b"192.0.2.7", ["192.0.2.7"]):
+                try:
+                    self.sdk.firewall.block(wrong)
+                except TypeError:
+                    continue
+                raise AssertionError(wrong)
+            self.sdk.firewall.block("192.0.2.7")
+
+        self.oneshot(run).run("{}")
+        self.assertEqual(self.calls, ["192.0.2.7"])
+        plugin = self.oneshot(lambda alert: (_ for _ in ()).throw(self.sdk.Error("denied", 7)))
+        said = "TypeError: Error: `message` has to be str, not int"
+        self.assertEqual(self.error(plugin.run, "{}"), HostError("failed", said, False))
 
     def test_a_long_or_broken_message_is_cut(self) -> None:
         def run(alert: Any) -> None:
@@ -182,9 +221,12 @@ class Border(Component):
         self.assertEqual(self.said, ["info: ?"])
 
     def test_wrong_answers_are_named(self) -> None:
-        plugin = self.reversible(add=lambda _, alert: "text", keys=lambda _, alert: "key")
-        self.assertIn("its receipt as bytes", self.error(plugin.add, "{}").message)
-        self.assertIn("a list of texts", self.error(plugin.keys, "{}").message)
+        for receipt in ("text", 7, [1], True):
+            plugin = self.reversible(add=lambda _, alert, receipt=receipt: receipt)
+            self.assertIn("its receipt as bytes", self.error(plugin.add, "{}").message)
+        for keys in ("key", None, [7], ["key", None], {"key": 1}, b"key"):
+            plugin = self.reversible(keys=lambda _, alert, keys=keys: keys)
+            self.assertIn("a list of texts", self.error(plugin.keys, "{}").message)
 
     def test_what_is_not_declared_is_denied(self) -> None:
         def run(alert: Any) -> None:

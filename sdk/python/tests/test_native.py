@@ -1,9 +1,12 @@
 """What authors use on their own machine: alert, capabilities, recording host."""
 
+import inspect
 import unittest
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
+from types import ModuleType
+from typing import Any
 
 from riposte_sdk import (
     Alert,
@@ -219,6 +222,112 @@ class Capabilities(Native):
         self.assertEqual(invocation.command(), "block")
         self.assertIsNone(invocation.timeout())
         self.assertEqual(invocation.arguments(), ["x"])
+
+
+CAPABILITIES: tuple[ModuleType, ...] = (
+    accounts,
+    exec,
+    firewall,
+    http,
+    isolation,
+    lines,
+    log,
+    mail,
+    processes,
+    quarantine,
+    routes,
+    secret,
+    services,
+    state,
+)
+# What each type of a parameter takes.
+RIGHT: dict[type, object] = {str: "text", bytes: b"data", int: 7, log.Level: log.Level.INFO}
+
+
+def functions(module: ModuleType) -> list[tuple[str, Any, dict[str, Any]]]:
+    """What an author calls, with the types of its parameters."""
+    found = []
+    for name, function in vars(module).items():
+        if inspect.isfunction(function) and function.__module__ == module.__name__:
+            types = {one.name: one.annotation for one in inspect.signature(function).parameters.values()}
+            if not name.startswith("_") and name != "take_logging":
+                found.append((f"{module.__name__.rpartition('.')[2]}.{name}", function, types))
+    return found
+
+
+class Types(Native):
+    def wrong(self, said: str, call: Any, *arguments: Any, **named: Any) -> None:
+        with self.assertRaises(TypeError) as raised:
+            call(*arguments, **named)
+        self.assertEqual(str(raised.exception), said)
+        self.assertEqual(host.calls(), [])
+
+    def test_every_function_of_every_capability_looks_at_every_argument(self) -> None:
+        looked = set()
+        for module in CAPABILITIES:
+            for name, function, types in functions(module):
+                for wrong in types:
+                    if types[wrong] is Any:
+                        continue
+                    looked.add(f"{name} {wrong}")
+                    # What is of no type that any function takes.
+                    named = {one: RIGHT.get(type, "") for one, type in types.items()}
+                    named = {one: value for one, value in named.items() if types[one] in RIGHT}
+                    named[wrong] = object()
+                    with self.assertRaisesRegex(TypeError, f"^{name}: `{wrong}` has to be .+, not object$"):
+                        function(**named)
+        self.assertEqual(host.calls(), [])
+        self.assertLess(
+            {"firewall.block address", "exec.run input", "http.request headers", "log.log level"}, looked
+        )
+
+    def test_it_says_what_was_given_and_what_is_wanted(self) -> None:
+        run, get, url = exec.run, http.get, "https://example.com/"
+        self.wrong("firewall.block: `address` has to be str, not None", firewall.block, None)
+        self.wrong("firewall.block: `address` has to be str, not int", firewall.block, address=7)
+        self.wrong(
+            "firewall.block: `address` has to be str, not IPv4Address",
+            firewall.block,
+            Alert.of({"srcip": "192.0.2.7"}).address,
+        )
+        self.wrong("exec.run: `input` has to be bytes, not str", run, "/bin/true", ["a"], "text")
+        self.wrong("exec.run: `arguments` has to be a list of str, not str", run, "/bin/true", "-x")
+        self.wrong(
+            "exec.run: `arguments` has to be a list of str, not list of int, str", run, "/bin/true", ["a", 7]
+        )
+        for headers, given in (({"X": None}, "dict of None, str"), ({7: "a"}, "dict of int, str"), ("X: a", "str")):
+            self.wrong(
+                f"http.get: `headers` has to be a mapping of str to str or None, not {given}", get, url, headers
+            )
+        self.wrong("http.post: `body` has to be bytes or str, not list of int", http.post, url, body=[1])
+        self.wrong("log.info: `message` has to be str, not int", log.info, 7)
+        self.wrong("log.log: `level` has to be Level, not str", log.log, "info", "text")
+        alert = Alert("{}")
+        self.wrong("config.get: `name` has to be str, not None", config.get, None)
+        self.wrong("alert.text: `pointer` has to be str, not int", alert.text, 7)
+        self.wrong("alert.number: `pointer` has to be str, not int", alert.number, 7)
+
+    def test_an_error_is_of_texts(self) -> None:
+        self.wrong("Error: `message` has to be str, not int", Error, "failed", 7)
+        self.wrong("Error: `message` has to be str, not None", Error.no_key, None)
+        self.wrong("Error: `kind` has to be str, not int", Error, 404, "not found")
+        self.wrong("Error: `retry` has to be bool, not str", Error, "failed", "text", "yes")
+
+    def test_what_python_takes_for_the_same_is_taken(self) -> None:
+        data: Any = bytearray(b"data")
+        exec.run("/bin/true", ("a", "b"), data)
+        state.set("key", data)
+        http.post("https://example.com", body=data)
+        self.assertEqual(
+            host.calls(),
+            ["exec.run /bin/true a b", "state.set key data", "http.send POST https://example.com data"],
+        )
+
+    def test_a_number_that_is_none_of_a_process(self) -> None:
+        for process in (-1, 1 << 32, 1 << 63):
+            with self.refused("invalid-input"):
+                processes.kill(process, "miner")
+        self.assertEqual(host.calls(), [])
 
 
 class Decorators(Native):
