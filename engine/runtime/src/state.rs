@@ -22,6 +22,9 @@ use crate::outcome::{Line, one_line};
 const HANDLES: usize = 1_000;
 /// Most bytes that a component may have logged in one call.
 pub(crate) const LOG: usize = 8 << 10;
+/// What a line counts besides its text: the time, the name and the end, with which
+/// it is written to logs. Empty lines are not free.
+const LINE: usize = 48;
 /// Longest single answer of the host's random generator, in bytes.
 const RANDOM: u64 = 64 << 10;
 
@@ -262,8 +265,7 @@ impl Log {
         if said.cut {
             return;
         }
-        // One byte for the end of the line: empty lines are not free.
-        said.bytes = said.bytes.saturating_add(text.len()).saturating_add(1);
+        said.bytes = said.bytes.saturating_add(text.len()).saturating_add(LINE);
         if said.bytes > LOG {
             said.cut = true;
             let text = format!("(the rest is dropped: a call may log {LOG} bytes)");
