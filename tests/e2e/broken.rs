@@ -189,6 +189,10 @@ fn a_file_that_is_too_large_is_not_read() {
         "name = \"huge\"\nlanguage = \"c\"\nkind = \"oneshot\"\n[build]\nsteps = []\nartifact = \"huge.wasm\"\n",
     )
     .unwrap();
+    // What is wrong with scenarios would be told first.
+    fs::create_dir(home.path().join("scenarios")).unwrap();
+    let scenario = r#"{"scenarios": [{"name": "runs", "call": "run", "alert": {}, "expect": {}}]}"#;
+    fs::write(home.path().join("scenarios/one.json"), scenario).unwrap();
     for words in [
         &["inspect", "huge.wasm"][..],
         &["install", "huge.wasm", "--home", "."],

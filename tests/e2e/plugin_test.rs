@@ -69,6 +69,29 @@ fn scenarios_pass_and_fail() {
 }
 
 #[test]
+fn a_scenario_that_is_none_is_told_before_anything_is_built() {
+    let at = project();
+    let manifest = "name = \"block\"\nversion = \"1\"\nlanguage = \"c\"\nkind = \"reversible\"\n\
+                    [build]\nsteps = [[\"touch\", \"built\"]]\nartifact = \"block.wasm\"\n";
+    fs::write(at.path().join("plugin.toml"), manifest).unwrap();
+    let wrong = r#"{"scenarios": [{"name": "x", "call": "key", "alert": {}, "expect": {}}]}"#;
+    fs::write(at.path().join("scenarios/wrong.json"), wrong).unwrap();
+    let told = riposte(at.path(), &["plugin", "test"]);
+    assert!(told.code == 1 && told.err.contains("wrong.json"), "{told:?}");
+    assert!(!at.path().join("built").exists(), "{told:?}");
+}
+
+#[test]
+fn a_project_does_not_take_the_name_of_a_built_in_response() {
+    let at = tempfile::tempdir().unwrap();
+    for name in ["restart", "firewall-drop", "firewall-drop.sh"] {
+        let refused = riposte(at.path(), &["plugin", "new", "c", name]);
+        assert!(refused.code == 1 && refused.err.contains("of the built-in response"), "{refused:?}");
+        assert!(!at.path().join(name).exists());
+    }
+}
+
+#[test]
 fn one_call_is_shown() {
     let at = project();
     let ran = riposte(at.path(), &["plugin", "run", "block.wasm", "alert.json"]);

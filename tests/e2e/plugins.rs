@@ -390,6 +390,31 @@ fn a_folder_whose_builds_differ_is_installed_once() {
     assert_ne!(listed(&host)[0]["sha256"], sha256);
     let same = install();
     assert!(same.code == 0 && same.err.contains("nothing is built"), "{same:?}");
+    // An engine's own folders are no sources, also where they lie in the project;
+    // and what is told to be run next is told of that engine.
+    let (at, home) = (host.path("it"), host.path("it/my home"));
+    let here = |arguments: &[&str]| {
+        let mut command = host.riposte_command(&[arguments, &["--home", "my home"]].concat());
+        riposte_tests::Ended::from(command.current_dir(&at).output().unwrap())
+    };
+    let first = here(&["plugin", "install"]);
+    assert!(first.code == 0 && home.join("state/plugins/mine.wasm").is_file(), "{first:?}");
+    let second = here(&["plugin", "install"]);
+    assert!(second.code == 0 && second.err.contains("nothing is built"), "{second:?}");
+    assert!(second.err.contains("`riposte plugin update . --home 'my home'`"), "{second:?}");
+    let updated = here(&["plugin", "update"]);
+    assert!(updated.out.contains("`riposte plugin rollback mine --home 'my home'`"), "{updated:?}");
+    fs::write(at.join("response.py"), "three").unwrap();
+    let changed = here(&["plugin", "install"]);
+    assert!(changed.code == 1, "{changed:?}");
+    assert!(changed.err.contains("`riposte plugin update . --home 'my home'`"), "{changed:?}");
+    // One that is misspelled is not made with all that is above it.
+    let nowhere = host.path("no/such/home").display().to_string();
+    let refused = host.riposte(&["plugin", "install", &folder, "--home", &nowhere]);
+    assert!(refused.code == 1 && refused.err.contains("there is no folder"), "{refused:?}");
+    assert!(refused.err.contains("no/such;") && !host.path("no").exists(), "{refused:?}");
+    fs::write(at.join("response.py"), "two").unwrap();
+    fs::remove_dir_all(home).unwrap();
     // Of one that came as a file the sources are not known.
     let file = host.path("it/out.wasm").display().to_string();
     assert_eq!(host.riposte(&["plugin", "install", &file, "--name", "other"]).code, 0);

@@ -14,12 +14,15 @@ const MADE: [&str; 6] = ["node_modules", "target", "build", "dist", "out", "__py
 const LARGEST: u64 = 128 << 20;
 
 /// A digest of the names and bytes of all that a project is built from: neither
-/// what a build makes, nor what is hidden.
+/// what a build makes, nor what is hidden, nor what lies in `apart`, such as an
+/// engine's own folders.
 ///
 /// # Errors
 ///
 /// [`Error::File`], when one of them cannot be read.
-pub fn sources(project: &Path, manifest: &Manifest) -> Result<String, Error> {
+pub fn sources(project: &Path, manifest: &Manifest, apart: &[PathBuf]) -> Result<String, Error> {
+    let apart: Vec<_> = apart.iter().flat_map(|path| spellings(path)).collect();
+    let roots = spellings(project);
     let artifact: PathBuf =
         manifest.artifact.components().filter(|part| matches!(part, Component::Normal(_))).collect();
     let mut lines = Vec::new();
@@ -29,6 +32,9 @@ pub fn sources(project: &Path, manifest: &Manifest) -> Result<String, Error> {
             let (path, whole) = (below.join(&name), project.join(&below).join(&name));
             let is_link = whole.is_symlink();
             if name.starts_with('.') || path == artifact || path == Path::new(world::FOLDER) {
+                continue;
+            }
+            if roots.iter().any(|root| apart.contains(&root.join(&path))) {
                 continue;
             }
             if whole.is_dir() && !is_link {
@@ -44,4 +50,9 @@ pub fn sources(project: &Path, manifest: &Manifest) -> Result<String, Error> {
     }
     lines.sort_unstable();
     Ok(riposte_runtime::digest(lines.concat().as_bytes()).to_string())
+}
+
+/// A path from the root: as it is written, and where it leads when it is there.
+fn spellings(path: &Path) -> Vec<PathBuf> {
+    std::path::absolute(path).into_iter().chain(path.canonicalize()).collect()
 }

@@ -40,9 +40,16 @@ fn what_a_build_makes_is_no_source() {
     write("response.py", "a");
     write("riposte/sdk/python/riposte_sdk/__init__.py", "b");
     let manifest = Manifest::read(at.path()).unwrap();
-    let now = || sameness::sources(at.path(), &manifest).unwrap();
+    let now = || sameness::sources(at.path(), &manifest, &[at.path().join("home")]).unwrap();
     let before = now();
-    for made in ["x.wasm", "__pycache__/x.pyc", "build/x.js", "riposte/world/world.wit", ".venv/bin/python"] {
+    for made in [
+        "x.wasm",
+        "__pycache__/x.pyc",
+        "build/x.js",
+        "riposte/world/world.wit",
+        ".venv/bin/python",
+        "home/state/x",
+    ] {
         write(made, "made");
         assert_eq!(now(), before, "{made}");
     }

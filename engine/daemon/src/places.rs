@@ -260,7 +260,12 @@ impl fmt::Display for Unusable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let folder = self.folder.display();
         write!(f, "cannot use the folder {folder}: {}; nothing was started. ", self.source)?;
-        f.write_str("Run as root, free some space, or choose another place with --home DIR")
+        f.write_str(match self.source.kind() {
+            io::ErrorKind::PermissionDenied => "Run it as root, with `sudo`",
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "Free some space",
+            _ => "Run as root, free some space",
+        })?;
+        f.write_str(", or choose another place with --home DIR")
     }
 }
 
@@ -287,6 +292,16 @@ mod tests {
         assert_eq!(root(), dir.path());
         std::fs::DirBuilder::new().create(dir.path().join("ossec/active-response")).unwrap();
         assert_eq!(root(), dir.path().join("ossec"));
+    }
+
+    #[test]
+    fn what_to_do_is_told_of_what_is_wrong() {
+        let told =
+            |kind: io::ErrorKind| Unusable { folder: "/srv/r".into(), source: kind.into() }.to_string();
+        let denied = told(io::ErrorKind::PermissionDenied);
+        assert!(denied.contains("`sudo`") && denied.contains("--home DIR"), "{denied}");
+        assert!(!denied.contains("free some space"), "{denied}");
+        assert!(told(io::ErrorKind::StorageFull).contains("Free some space"));
     }
 
     #[test]

@@ -294,3 +294,25 @@ fn plain(value: &Value) -> String {
         value => value.to_string(),
     }
 }
+
+/// A word as a shell takes it.
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-:/@".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_takes_one_word() {
+        assert_eq!(quoted("192.0.2.7"), "192.0.2.7");
+        assert_eq!(quoted("a'b; c"), r"'a'\''b; c'");
+        assert_eq!(quoted(""), "''");
+    }
+}

@@ -8,6 +8,8 @@ use riposte_policy::{Address, UserName};
 use riposte_transport::wazuh::message::Message;
 use serde_json::json;
 
+use crate::show::quoted;
+
 /// Whether an entry was handed over and its time, if it has one, is not up.
 #[must_use]
 pub fn stands(entry: &Entry, now_ms: i64) -> bool {
@@ -74,25 +76,4 @@ pub fn summary(entries: &[Entry]) -> String {
 /// The text without what a terminal takes for its own.
 fn plain(text: &str) -> String {
     inline(text)
-}
-
-/// A word as a shell takes it.
-fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-:/@".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_shell_takes_one_word() {
-        assert_eq!(quoted("192.0.2.7"), "192.0.2.7");
-        assert_eq!(quoted("a'b; c"), r"'a'\''b; c'");
-        assert_eq!(quoted(""), "''");
-    }
 }

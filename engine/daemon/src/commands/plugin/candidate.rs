@@ -7,7 +7,7 @@ use riposte_author::{Language, Manifest, sameness};
 use riposte_policy::grant::Digest;
 use riposte_runtime::Inspection;
 
-use super::{build, say, say_progress};
+use super::{At, build, say, say_progress, word};
 use crate::files;
 use crate::installed::{Installed, Name, NotAName, Version, apart, file};
 use crate::places::Places;
@@ -32,8 +32,13 @@ impl Candidate {
     ///
     /// When there is none, it cannot be built, has no usable name, or is not of
     /// the digest that is asked for.
-    pub(super) fn find(what: &Path, name: Option<&Name>, digest: Option<Digest>) -> Result<Self, String> {
-        let found = if what.is_dir() { Self::built(what, name)? } else { Self::read(what, name)? };
+    pub(super) fn find(
+        what: &Path,
+        name: Option<&Name>,
+        digest: Option<Digest>,
+        at: &At,
+    ) -> Result<Self, String> {
+        let found = if what.is_dir() { Self::built(what, name, at)? } else { Self::read(what, name)? };
         found.of(digest)
     }
 
@@ -48,10 +53,11 @@ impl Candidate {
         what: &Path,
         name: Option<&Name>,
         digest: Option<Digest>,
+        at: &At,
     ) -> Result<Self, String> {
-        match Self::unchanged(installed, what, name) {
+        match Self::unchanged(installed, what, name, at) {
             Some(found) => found.of(digest),
-            None => Self::find(what, name, digest),
+            None => Self::find(what, name, digest, at),
         }
     }
 
@@ -82,15 +88,16 @@ impl Candidate {
 
     /// What is installed, when it was built from these very sources, in a language
     /// whose builds differ.
-    fn unchanged(installed: &Installed, what: &Path, name: Option<&Name>) -> Option<Self> {
+    fn unchanged(installed: &Installed, what: &Path, name: Option<&Name>, at: &At) -> Option<Self> {
         if !what.is_dir() || of_another(what) {
             return None;
         }
         // What is wrong with the project is told by its build.
         let manifest = Manifest::read(what).ok().filter(|manifest| manifest.language.builds_differ())?;
+        let update = update_of(what, name, at);
         let name = name.cloned().or_else(|| manifest.name.parse().ok())?;
         let now = installed.one(&name).ok()??.now;
-        let sources = sameness::sources(what, &manifest).ok()?;
+        let sources = sameness::sources(what, &manifest, &at.folders()).ok()?;
         if now.sources.as_ref() != Some(&sources) {
             return None;
         }
@@ -98,21 +105,21 @@ impl Candidate {
         let wasm = file::read(&file).ok()?;
         say(&format!(
             "nothing is built: {name} was built from these very sources, and each build in {} makes other bytes; \
-             `riposte plugin update {}` builds it anew",
-            manifest.language,
-            what.display()
+             `{update}` builds it anew",
+            manifest.language
         ));
         let differing = Some(manifest.language);
         Some(Self { name, file, wasm, version: Some(manifest.version), sources: Some(sources), differing })
     }
 
-    fn built(folder: &Path, name: Option<&Name>) -> Result<Self, String> {
+    fn built(folder: &Path, name: Option<&Name>, at: &At) -> Result<Self, String> {
         let manifest = Manifest::read(folder).map_err(|error| error.to_string())?;
         let (file, wasm, sources) = match of_another(folder) {
             false => {
                 let built = build::built(folder).map_err(|error| error.to_string())?;
                 // A project of which something cannot be read is one that changed.
-                (built.artifact, built.bytes, sameness::sources(folder, &manifest).ok())
+                let sources = sameness::sources(folder, &manifest, &at.folders()).ok();
+                (built.artifact, built.bytes, sources)
             }
             true => {
                 let artifact = folder.join(&manifest.artifact);
@@ -160,6 +167,12 @@ impl Candidate {
             sources: self.sources.clone(),
         }
     }
+}
+
+/// The command that puts the same in the place of what is installed.
+pub(super) fn update_of(what: &Path, name: Option<&Name>, at: &At) -> String {
+    let named = name.map(|name| format!(" --name {name}")).unwrap_or_default();
+    format!("riposte plugin update {}{named}{}", word(what), at.again())
 }
 
 /// Examines a component apart, and keeps its code in `cache`, when there is one.

@@ -44,7 +44,7 @@ pub fn inspect(args: &Inspect) -> Exit {
         Ok((size, inspection))
     });
     let report = match &looked {
-        Ok((size, inspection)) => Report::new(&args.file, *size, inspection),
+        Ok((size, inspection)) => Report::new(&args.file, *size, inspection).not_compiled(),
         Err(error) => {
             ask::complain(args.json, &format!("{}: {error}", args.file.display()));
             return Exit::Failed;
@@ -86,12 +86,6 @@ impl<'a> Report<'a> {
         if inspection.imports.iter().any(|import| import.starts_with("wasi:sockets/")) {
             warnings.push("it imports wasi:sockets, which is there and reaches nothing".to_owned());
         }
-        if size > LARGE {
-            warnings.push(format!(
-                "it has {}, and compiling it takes a while: `riposte plugin install` does so before an alert needs it",
-                human(size)
-            ));
-        }
         Self {
             file,
             size,
@@ -100,6 +94,17 @@ impl<'a> Report<'a> {
             missing: inspection.unsupported().map(ToString::to_string).collect(),
             warnings,
         }
+    }
+
+    /// Of one whose compiled code nothing keeps yet.
+    fn not_compiled(mut self) -> Self {
+        if self.size > LARGE {
+            self.warnings.push(format!(
+                "it has {}, and compiling it takes a while: `riposte plugin install` does so before an alert needs it",
+                human(self.size)
+            ));
+        }
+        self
     }
 
     /// The name of a command that runs it: that of the file, as far as it can

@@ -12,7 +12,7 @@ use riposte_policy::grant::Digest;
 use riposte_runtime::Inspection;
 use serde_json::json;
 
-use super::candidate::Candidate;
+use super::candidate::{self, Candidate};
 use super::changes::Changes;
 use super::inspect::{Report, human};
 use super::{At, engine, to_change};
@@ -63,8 +63,8 @@ pub fn install(args: &Install) -> Exit {
 fn installed(args: &Install) -> Result<(), String> {
     let (places, configs) = args.at.locate();
     // First: who may not install need not build.
-    let installed = to_change(&places)?;
-    let candidate = Candidate::find_for(&installed, &args.what, args.name.as_ref(), args.sha256)?;
+    let installed = to_change(&places, &args.at)?;
+    let candidate = Candidate::find_for(&installed, &args.what, args.name.as_ref(), args.sha256, &args.at)?;
     let Candidate { name, wasm, .. } = &candidate;
     let digest = riposte_runtime::digest(wasm).to_string();
     let before = installed.one(name).map_err(|error| error.to_string())?;
@@ -79,10 +79,10 @@ fn installed(args: &Install) -> Result<(), String> {
                 )
             });
             return Err(format!(
-                "{name} is installed already, in another version (sha256 {}){differing}; `riposte plugin update {}` shows \
+                "{name} is installed already, in another version (sha256 {}){differing}; `{}` shows \
                  what changes and puts this one in its place, --name NAME installs it beside that one",
                 one.now.sha256,
-                args.what.display()
+                candidate::update_of(&args.what, args.name.as_ref(), &args.at)
             ));
         }
         Some(_) => {}
@@ -96,19 +96,15 @@ fn installed(args: &Install) -> Result<(), String> {
     }
     let uses = Uses::read(&places, &configs);
     let told = Told { candidate: &candidate, inspection: &inspection, uses: &uses, fresh: before.is_none() };
-    told.print(&installed, &places, args.json)
+    told.print(&installed, &places, args)
 }
 
 /// Whether nothing else has that name: else it would run in the place of that,
 /// in every command that names it.
 fn free(name: &Name, places: &Places) -> Result<(), String> {
     let way_out = "choose another with --name NAME, or add --replace if that is meant";
-    if let Some(builtin) = built_in(name) {
-        return Err(format!(
-            "{name} is the name of the built-in response {}, and an installed component runs in its place in every \
-             command that names it; {way_out}",
-            builtin.name
-        ));
+    if let Some(taken) = built_in(name.as_str()) {
+        return Err(format!("{taken}; {way_out}"));
     }
     match executable::find(name.as_str(), Some(Runtime::Native), places) {
         Ok(Executable::Native(program)) => Err(format!(
@@ -120,9 +116,15 @@ fn free(name: &Name, places: &Places) -> Result<(), String> {
     }
 }
 
-fn built_in(name: &Name) -> Option<&'static Builtin> {
-    let is = |builtin: &&Builtin| builtin.name == name.as_str() || builtin.aliases.contains(&name.as_str());
-    riposte_plugins::builtins().iter().find(is)
+/// That a built-in response has this name, and what follows from it.
+pub(super) fn built_in(name: &str) -> Option<String> {
+    let is = |builtin: &&Builtin| builtin.name == name || builtin.aliases.contains(&name);
+    let builtin = riposte_plugins::builtins().iter().find(is)?;
+    Some(format!(
+        "{name} is the name of the built-in response {}, and an installed component runs in its place in every \
+         command that names it",
+        builtin.name
+    ))
 }
 
 /// What is told of an installation.
@@ -135,7 +137,7 @@ struct Told<'a> {
 }
 
 impl Told<'_> {
-    fn print(&self, installed: &Installed, places: &Places, json: bool) -> Result<(), String> {
+    fn print(&self, installed: &Installed, places: &Places, args: &Install) -> Result<(), String> {
         let Self { candidate, inspection, uses, fresh } = self;
         let (name, size) = (&candidate.name, candidate.wasm.len());
         let path = installed.path(name);
@@ -144,8 +146,8 @@ impl Told<'_> {
         let used: Vec<_> = uses.of(name).collect();
         // Against itself: only what commands lack is told.
         let changes = Changes::new(Some(inspection), inspection, used.iter().copied());
-        let next = engine(places, false)?;
-        if json {
+        let next = engine(places, &args.at, false)?;
+        if args.json {
             ask::say(&json!({
                 "name": name.as_str(),
                 "file": path.display().to_string(),

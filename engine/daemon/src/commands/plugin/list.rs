@@ -32,7 +32,10 @@ pub fn list(args: &List) -> Exit {
             if args.json {
                 ask::say(&Value::Array(all.iter().map(Row::json).collect()));
             } else if all.is_empty() && unread.is_empty() {
-                ask::say_text("no component is installed; `riposte plugin install` installs one");
+                let again = args.at.again();
+                ask::say_text(&format!(
+                    "no component is installed; `riposte plugin install{again}` installs one"
+                ));
             } else if !all.is_empty() {
                 ask::say_text(all.iter().map(Row::text).collect::<Vec<_>>().join("\n").trim_end());
             }

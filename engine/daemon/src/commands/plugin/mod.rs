@@ -17,7 +17,7 @@ pub mod test;
 pub mod update;
 pub mod wrap;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
@@ -27,6 +27,7 @@ use crate::control::{Request, Result as Went, client};
 use crate::exit::Exit;
 use crate::installed::Installed;
 use crate::places::Places;
+use crate::show::quoted;
 
 /// `riposte plugin`.
 #[derive(Clone, Debug, Subcommand)]
@@ -105,11 +106,46 @@ impl At {
         let Self { config, root, at } = self.clone();
         locate(&Sources { config, root, strict: false, at })
     }
+
+    /// What has another command of `plugin` act on the same: its options, as a
+    /// shell takes them, each behind a blank.
+    fn again(&self) -> String {
+        let option = |name: &'static str| move |path: &PathBuf| format!(" --{name} {}", word(path));
+        let before = self.config.iter().map(option("config")).chain(self.root.iter().map(option("root")));
+        before.chain([self.home()]).collect()
+    }
+
+    /// The same of a command that takes no other of them, such as `reload`.
+    fn home(&self) -> String {
+        self.at.home.as_ref().map(|home| format!(" --home {}", word(home))).unwrap_or_default()
+    }
+
+    /// The folders that are an engine's, wherever they lie.
+    fn folders(&self) -> Vec<PathBuf> {
+        let (places, _) = self.locate();
+        self.at.home.iter().cloned().chain(places.own()).collect()
+    }
+}
+
+/// A path as a shell takes it.
+fn word(path: &Path) -> String {
+    quoted(&path.display().to_string())
 }
 
 /// The installed components, to change them. What had to be put right is told on
-/// standard error.
-fn to_change(places: &Places) -> Result<Installed, String> {
+/// standard error. Of a home that is not there the last folder is made, and no
+/// more: the others are more likely misspelled than missing.
+fn to_change(places: &Places, at: &At) -> Result<Installed, String> {
+    if let Some(home) = &at.at.home
+        && let Some(above) = std::path::absolute(home).unwrap_or_else(|_| home.clone()).parent()
+        && matches!(above.try_exists(), Ok(false))
+    {
+        return Err(format!(
+            "cannot make the home {}: there is no folder {}; mend --home, or make that folder first",
+            home.display(),
+            above.display()
+        ));
+    }
     let installed = Installed::to_change(places).map_err(|error| error.to_string())?;
     installed.mended().iter().for_each(|mended| say(mended));
     Ok(installed)
@@ -130,11 +166,11 @@ fn say_progress(what: &str) {
 /// # Errors
 ///
 /// When it was to reload, and did not: the change itself is made.
-fn engine(places: &Places, reload: bool) -> Result<String, String> {
-    let socket = places.socket();
+fn engine(places: &Places, at: &At, reload: bool) -> Result<String, String> {
+    let (socket, home) = (places.socket(), at.home());
     if !reload {
         return Ok(if socket.exists() {
-            "the running engine takes it up with `riposte reload`".to_owned()
+            format!("the running engine takes it up with `riposte reload{home}`")
         } else {
             "the next start of the engine takes it up".to_owned()
         });
@@ -142,10 +178,10 @@ fn engine(places: &Places, reload: bool) -> Result<String, String> {
     match client::ask(&socket, &Request::Reload) {
         Ok(answer) if answer.result == Went::Done => Ok("the running engine has taken it up".to_owned()),
         Ok(answer) => Err(format!(
-            "the change is made, but the engine runs on without it: {}; mend that, and run `riposte reload`",
+            "the change is made, but the engine runs on without it: {}; mend that, and run `riposte reload{home}`",
             answer.message
         )),
         Err(client::Unanswered::NoEngine(_)) => Ok("no engine runs; its next start takes it up".to_owned()),
-        Err(error) => Err(format!("the change is made, but {error}; run `riposte reload`")),
+        Err(error) => Err(format!("the change is made, but {error}; run `riposte reload{home}`")),
     }
 }

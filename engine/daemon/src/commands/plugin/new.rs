@@ -39,6 +39,14 @@ pub struct New {
 
 /// Makes the project, and says how to go on.
 pub fn new(args: &New) -> Exit {
+    if let Some(taken) = super::install::built_in(&args.name) {
+        let why = format!(
+            "{taken}; choose another, or, if that is meant, install it with `riposte plugin install --name {} --replace`",
+            args.name
+        );
+        ask::complain(args.json, &why);
+        return Exit::Failed;
+    }
     let wanted = Wanted {
         language: args.language,
         name: &args.name,

@@ -56,7 +56,7 @@ pub fn remove(args: &Remove) -> Exit {
 }
 
 fn removed(args: &Remove, places: &Places, undone: usize) -> Result<(), String> {
-    let next = engine(places, args.reload);
+    let next = engine(places, &args.at, args.reload);
     if args.json {
         ask::say(&json!({"name": args.name.as_str(), "removed": true, "undone": undone}));
         return next.map(drop);
@@ -85,8 +85,8 @@ fn prepared(
     places: &Places,
     configs: &[std::path::PathBuf],
 ) -> Result<(Installed, One, usize), Stays> {
-    let installed = to_change(places)?;
-    let one = there(&installed, &args.name)?;
+    let installed = to_change(places, &args.at)?;
+    let one = there(&installed, &args.name, &args.at)?;
     let uses = Uses::read(places, configs);
     if let Some(unread) = uses.unread.as_ref().filter(|_| !args.force) {
         return Err(Stays::Needed(format!(
@@ -98,10 +98,11 @@ fn prepared(
         uses.of(&one.name).map(|command| format!("{} ({})", command.name, command.place)).collect();
     if !named.is_empty() && !args.force {
         return Err(Stays::Needed(format!(
-            "the command {} runs {}, which stays; take the command out and run `riposte reload`, or add --force: no \
+            "the command {} runs {}, which stays; take the command out and run `riposte reload{}`, or add --force: no \
              engine starts with a response whose executable is missing",
             named.join(", "),
-            one.name
+            one.name,
+            args.at.home()
         )));
     }
     if args.undo && args.reload && named.is_empty() {
@@ -111,15 +112,16 @@ fn prepared(
     let open = in_force(places, &one)?;
     if !open.is_empty() {
         if !args.undo {
-            return Err(Stays::Needed(listed(&one.name, &open)));
+            return Err(Stays::Needed(listed(&one.name, &open, &args.at)));
         }
         undone = undo(places, &open)?;
         let left = in_force(places, &one)?;
         if !left.is_empty() {
             return Err(Stays::Needed(format!(
-                "{} of {} in force are still being undone; run it again when `riposte list` no longer shows them",
+                "{} of {} in force are still being undone; run it again when `riposte list{}` no longer shows them",
                 left.len(),
-                open.len()
+                open.len(),
+                args.at.home()
             )));
         }
     }
@@ -147,7 +149,7 @@ fn in_force(places: &Places, one: &One) -> Result<Vec<Entry>, String> {
     Ok(in_force.of(&one.name, &versions).cloned().collect())
 }
 
-fn listed(name: &Name, open: &[Entry]) -> String {
+fn listed(name: &Name, open: &[Entry], at: &At) -> String {
     const SHOWN: usize = 5;
     let keys: BTreeSet<_> = open.iter().map(|entry| entry.keys.join(", ")).collect();
     let mut shown: Vec<_> =
@@ -156,10 +158,11 @@ fn listed(name: &Name, open: &[Entry]) -> String {
         shown.push("...".to_owned());
     }
     format!(
-        "{name} has {} in force ({}) and stays; `riposte plugin remove {name} --undo` undoes them first, or wait until \
+        "{name} has {} in force ({}) and stays; `riposte plugin remove {name} --undo{}` undoes them first, or wait until \
          they are due",
         open.len(),
-        shown.join(", ")
+        shown.join(", "),
+        at.again()
     )
 }
 

@@ -4,8 +4,8 @@ use clap::Args;
 use riposte_runtime::Inspection;
 
 use super::changes::Changes;
-use super::to_change;
 use super::update::{Exchange, How, ended, there};
+use super::{At, to_change};
 use crate::installed::uses::Uses;
 use crate::installed::{Name, One, Version, apart};
 
@@ -28,14 +28,14 @@ pub fn rollback(args: &Rollback) -> crate::exit::Exit {
 
 fn rolled(args: &Rollback) -> Result<(), String> {
     let (places, configs) = args.how.at.locate();
-    let installed = to_change(&places)?;
-    let one = there(&installed, &args.name)?;
+    let installed = to_change(&places, &args.how.at)?;
+    let one = there(&installed, &args.name, &args.how.at)?;
     let exchange = Exchange { installed: &installed, one: &one, places: &places };
     let others = |to| one.earlier.iter().any(|version| begins(version, to));
     if args.to.as_deref().is_some_and(|to| begins(&one.now, to) && !others(to)) {
         return exchange.same(&args.how);
     }
-    let to = chosen(&one, args.to.as_deref())?;
+    let to = chosen(&one, args.to.as_deref(), &args.how.at)?;
     let wasm = installed.kept_bytes(&one, to).map_err(|error| error.to_string())?;
     let after = examined(wasm, &apart::cache(places.compiled()))?;
     let before = exchange.inspected();
@@ -48,8 +48,8 @@ fn rolled(args: &Rollback) -> Result<(), String> {
 
 /// The version that is meant. One whose file is gone gives way to no other:
 /// which one runs is for who asked to say.
-fn chosen<'a>(one: &'a One, to: Option<&str>) -> Result<&'a Version, String> {
-    let name = &one.name;
+fn chosen<'a>(one: &'a One, to: Option<&str>, at: &At) -> Result<&'a Version, String> {
+    let (name, again) = (&one.name, at.again());
     let kept = || {
         let kept = one.earlier.iter().filter(|version| !one.is_gone(version));
         let kept: Vec<_> = kept.map(|version| version.sha256.as_str()).collect();
@@ -57,7 +57,9 @@ fn chosen<'a>(one: &'a One, to: Option<&str>) -> Result<&'a Version, String> {
     };
     let version = match to {
         None => one.earlier.first().ok_or_else(|| {
-            format!("{name} has no other version; `riposte plugin update` installs one from its file")
+            format!(
+                "{name} has no other version; `riposte plugin update FILE --name {name}{again}` installs one from its file"
+            )
         })?,
         Some(to) => {
             let all = std::iter::once(&one.now).chain(&one.earlier);
@@ -79,7 +81,8 @@ fn chosen<'a>(one: &'a One, to: Option<&str>) -> Result<&'a Version, String> {
         let called = version.version.as_ref().map(|called| format!(" ({called})")).unwrap_or_default();
         return Err(format!(
             "the file of the version {}{called} is gone, and {name} stays as it is; of {name} are kept: {}: name one \
-             with --to DIGEST, or install that version again from its file with `riposte plugin update`",
+             with --to DIGEST, or install that version again from its file with \
+             `riposte plugin update FILE --name {name}{again}`",
             version.sha256,
             kept()
         ));

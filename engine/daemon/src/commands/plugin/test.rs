@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use riposte_author::Manifest;
 use riposte_author::scenario::{self, Scenario, ScenarioError, Stage, Subject, show};
 use serde_json::json;
 
@@ -53,9 +54,21 @@ pub fn test(args: &Test) -> Exit {
 }
 
 fn tested(args: &Test) -> Result<bool, String> {
-    let (file, bytes, beside) = component(&args.project, args.no_build)?;
-    let place = args.scenarios.clone().unwrap_or(beside);
+    let project = &args.project;
+    let (read, folder) = if project.is_file() {
+        let bytes = file::read(project).map_err(|error| format!("{}: {error}", project.display()))?;
+        (Some(bytes), project.parent().unwrap_or(Path::new(".")))
+    } else {
+        Manifest::read(project).map_err(text)?;
+        (None, project.as_path())
+    };
+    // Before the build: what is wrong with them need not wait for it.
+    let place = args.scenarios.clone().unwrap_or_else(|| folder.join(SCENARIOS));
     let scenarios = scenarios(&place, &args.scenario).map_err(text)?;
+    let (file, bytes) = match read {
+        Some(bytes) => (project.clone(), bytes),
+        None => built(project, args.no_build)?,
+    };
     let stage = stage().map_err(text)?;
     let subject = subject(&stage, &file, bytes)?;
     let mut played = Vec::new();
@@ -83,15 +96,8 @@ fn tested(args: &Test) -> Result<bool, String> {
     Ok(failed == 0)
 }
 
-/// The component and its file, and where its scenarios are: those of a project
-/// are built first, unless `no_build`.
-fn component(project: &Path, no_build: bool) -> Result<(PathBuf, Vec<u8>, PathBuf), String> {
-    if project.is_file() {
-        let beside = project.parent().unwrap_or(Path::new(".")).join(SCENARIOS);
-        return file::read(project)
-            .map(|bytes| (project.to_owned(), bytes, beside))
-            .map_err(|error| format!("{}: {error}", project.display()));
-    }
+/// The component of a project and its file; built, unless `no_build`.
+fn built(project: &Path, no_build: bool) -> Result<(PathBuf, Vec<u8>), String> {
     let built = if no_build {
         riposte_author::built(project, &mut build::show).map_err(text)?
     } else {
@@ -99,7 +105,7 @@ fn component(project: &Path, no_build: bool) -> Result<(PathBuf, Vec<u8>, PathBu
         riposte_author::native_tests(project, &built.manifest, &mut build::show).map_err(text)?;
         built
     };
-    Ok((built.artifact, built.bytes, project.join(SCENARIOS)))
+    Ok((built.artifact, built.bytes))
 }
 
 /// The scenarios of a place; of these names, when any are given.

@@ -73,10 +73,10 @@ pub(super) fn ended(result: Result<(), String>, json: bool) -> Exit {
 fn updated(args: &Update) -> Result<(), String> {
     let (places, configs) = args.how.at.locate();
     // First: who may not install need not build.
-    let installed = to_change(&places)?;
-    let candidate = Candidate::find(&args.what, args.name.as_ref(), args.sha256)?;
+    let installed = to_change(&places, &args.how.at)?;
+    let candidate = Candidate::find(&args.what, args.name.as_ref(), args.sha256, &args.how.at)?;
     let name = &candidate.name;
-    let one = there(&installed, name)?;
+    let one = there(&installed, name, &args.how.at)?;
     let inspection = candidate.examined(&places, args.how.json)?;
     let exchange = Exchange { installed: &installed, one: &one, places: &places };
     if one.now.sha256 == inspection.digest.to_string() {
@@ -92,7 +92,7 @@ fn updated(args: &Update) -> Result<(), String> {
 }
 
 /// The component of this name, which must be installed.
-pub(super) fn there(installed: &Installed, name: &Name) -> Result<One, String> {
+pub(super) fn there(installed: &Installed, name: &Name, at: &At) -> Result<One, String> {
     if let Some(one) = installed.one(name).map_err(|error| error.to_string())? {
         return Ok(one);
     }
@@ -100,7 +100,8 @@ pub(super) fn there(installed: &Installed, name: &Name) -> Result<One, String> {
     let names: Vec<_> = names.iter().map(Name::as_str).collect();
     let others =
         if names.is_empty() { "nothing is".to_owned() } else { format!("there are: {}", names.join(", ")) };
-    Err(format!("no component {name} is installed ({others}); `riposte plugin install` installs one"))
+    let again = at.again();
+    Err(format!("no component {name} is installed ({others}); `riposte plugin install{again}` installs one"))
 }
 
 /// One version gives way to another.
@@ -120,7 +121,7 @@ impl Exchange<'_> {
     /// Nothing is to be done.
     pub(super) fn same(&self, how: &How) -> Result<(), String> {
         let One { name, now, .. } = self.one;
-        let next = engine(self.places, how.reload)?;
+        let next = engine(self.places, &how.at, how.reload)?;
         if how.json {
             ask::say(
                 &json!({"name": name.as_str(), "before": now.sha256, "now": now.sha256, "changed": false}),
@@ -165,7 +166,7 @@ impl Exchange<'_> {
         let One { name, now, .. } = self.one;
         // The exchange is made, whether the ledger can be read or not.
         let kept = InForce::read(self.places).map_or(0, |in_force| in_force.count(&now.sha256));
-        let next = engine(self.places, how.reload);
+        let next = engine(self.places, &how.at, how.reload);
         if how.json {
             ask::say(&json!({
                 "name": name.as_str(),
@@ -181,7 +182,8 @@ impl Exchange<'_> {
         if kept > 0 {
             text.push_str(&format!("\n{kept} in force stay with the version before, which undoes them"));
         }
-        text.push_str(&format!("\n`riposte plugin rollback {name}` goes back to the version before"));
+        let again = how.at.again();
+        text.push_str(&format!("\n`riposte plugin rollback {name}{again}` goes back to the version before"));
         ask::say_text(&text);
         ask::say_text(&next?);
         Ok(())
