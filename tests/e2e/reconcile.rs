@@ -291,6 +291,26 @@ fn what_another_home_blocks_longer_stays_when_ours_ends() {
     assert_eq!(left(&host, X), None);
 }
 
+#[test]
+fn a_home_that_is_named_by_a_link_is_no_other() {
+    const X: &str = "198.18.0.1";
+    let host = Host::new();
+    host.configure(DROP);
+    let engine = host.start(&[]);
+    host.alerts(&[sshd(1, X)]);
+    until("it is in force", || host.count("in-force") == 1);
+    engine.stop();
+    let link = host.path("link");
+    std::os::unix::fs::symlink(host.path(""), &link).unwrap();
+    let home = link.display().to_string();
+    let alerts = host.path("alerts.json").display().to_string();
+    let command = host.riposte_command(&["run", "--home", &home, "--alerts", &alerts, "--log", "debug"]);
+    let engine = riposte_tests::Engine::start(command);
+    assert_eq!(host.riposte(&["undo", X, "--home", &home]).code, 0);
+    assert_eq!(left(&host, X), None);
+    assert!(!engine.log().contains("another ledger's engine blocks"), "{}", engine.log());
+}
+
 /// For how many seconds the kernel keeps an address blocked.
 fn left(host: &Host, address: &str) -> Option<i64> {
     let output =

@@ -22,7 +22,9 @@ pub fn backends(
     shadow: bool,
     wanted: Option<FirewallBackend>,
 ) -> Backends {
-    mark::of_ledger_in(&places.state);
+    // Through a link it is the same ledger, whose marks are its own.
+    let state = places.state.canonicalize();
+    mark::of_ledger_in(state.as_deref().unwrap_or(&places.state));
     let secrets = Arc::new(secret::Files::of_this_service());
     let state = Arc::new(state::Files::new(places.values()));
     if shadow {
