@@ -6,8 +6,20 @@ use crate::tool::Tools;
 use crate::wrap::{self, Wrap};
 use crate::{Error, Language, Manifest, artifact, folder, registry, world};
 
-/// Largest artifact that is read: as much as an engine takes.
-const LARGEST: u64 = 128 << 20;
+/// Largest component that is built, installed and run, in bytes. The largest that
+/// an SDK makes, Python's, have some 20 MiB.
+pub const LARGEST: u64 = 128 << 20;
+
+/// What to do about a component of more than [`LARGEST`] bytes.
+#[must_use]
+pub fn too_large(size: u64) -> String {
+    format!(
+        "it has {} MiB, more than the {} MiB that a component may have; leave out debug information, and data and \
+         code that it does not need",
+        size.div_ceil(1 << 20),
+        LARGEST >> 20
+    )
+}
 
 /// What a build tells while it goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,15 +99,7 @@ fn taken(project: &Path, manifest: Manifest, progress: &mut dyn FnMut(Progress<'
         });
     }
     if let Some(size) = artifact.metadata().ok().map(|found| found.len()).filter(|size| *size > LARGEST) {
-        return Err(Error::Artifact {
-            path: artifact,
-            what: format!(
-                "it has {} MiB, more than the {} MiB that a component may have; leave out debug information, and data \
-                 and code that it does not need",
-                size.div_ceil(1 << 20),
-                LARGEST >> 20
-            ),
-        });
+        return Err(Error::Artifact { path: artifact, what: too_large(size) });
     }
     let mut bytes = folder::read(&artifact, LARGEST)?;
     if is_core_module(&bytes) {

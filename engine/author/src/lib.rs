@@ -36,7 +36,7 @@ pub mod world;
 pub mod wrap;
 
 pub use artifact::check;
-pub use build::{Built, Progress, build, built, native_tests};
+pub use build::{Built, LARGEST, Progress, build, built, native_tests, too_large};
 pub use error::Error;
 pub use language::Language;
 pub use manifest::{Capability, Manifest};

@@ -6,12 +6,10 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use crate::{Error, Manifest, folder, world};
+use crate::{Error, LARGEST, Manifest, folder, world};
 
 /// Folders that tools make.
 const MADE: [&str; 6] = ["node_modules", "target", "build", "dist", "out", "__pycache__"];
-/// Largest source that is read.
-const LARGEST: u64 = 128 << 20;
 
 /// A digest of the names and bytes of all that a project is built from: neither
 /// what a build makes, nor what is hidden, nor what lies in `apart`, such as an

@@ -4,6 +4,8 @@
 use std::io::Read as _;
 use std::path::Path;
 
+use riposte_author::too_large;
+
 use super::LARGEST;
 
 /// Reads it.
@@ -32,15 +34,6 @@ pub fn read(path: &Path) -> Result<Vec<u8>, String> {
     };
     let bytes = bytes.map_err(|error| format!("cannot read it: {error}"))?;
     what_else(&bytes).map_or(Ok(bytes), Err)
-}
-
-fn too_large(size: u64) -> String {
-    format!(
-        "it has {} MiB, more than the {} MiB that a component may have; leave out debug information, and data and \
-         code that it does not need",
-        size.div_ceil(1 << 20),
-        LARGEST >> 20
-    )
 }
 
 /// What a file is that is no WebAssembly at all.

@@ -39,9 +39,8 @@ pub use error::InstallError;
 use record::Record;
 pub use record::Version;
 
-/// Largest component that is read. The largest that an SDK makes, Python's,
-/// have some 20 MiB.
-pub const LARGEST: u64 = 128 << 20;
+/// Largest component that is read.
+pub const LARGEST: u64 = riposte_author::LARGEST;
 /// How many versions of one name are kept, with the one that runs.
 const KEPT: usize = 5;
 /// Where earlier versions lie. No executable can be called so.
