@@ -375,20 +375,36 @@ riposte_list riposte_config_names(void) {
 
 /* ---- Expectations ---- */
 
+static unsigned long checks;
+static bool failed;
+
+static void passed(void) {
+    if (!failed) printf("%lu check%s passed\n", checks, checks == 1 ? "" : "s");
+}
+
+/* The first check has the number of all told at the end. */
+static void check(void) {
+    if (checks++ == 0) atexit(passed);
+}
+
 static void fail(const char *file, int line, const char *what) {
+    failed = true;
     fprintf(stderr, "%s:%d: %s\n", file, line, what);
     exit(1);
 }
 
 void riposte_mock_expect(const char *file, int line, const char *what, bool holds) {
+    check();
     if (!holds) fail(file, line, riposte_format("does not hold: %s", what));
 }
 
 void riposte_mock_expect_ok(const char *file, int line, riposte_result result) {
+    check();
     if (result) fail(file, line, riposte_format("expected success, came %s: %s", result->kind, result->message));
 }
 
 void riposte_mock_expect_kind(const char *file, int line, riposte_result result, const char *kind) {
+    check();
     if (!result) fail(file, line, riposte_format("expected an error of kind %s, came success", kind));
     if (strcmp(result->kind, kind) != 0) {
         fail(file, line, riposte_format("expected an error of kind %s, came %s: %s", kind, result->kind, result->message));
@@ -396,6 +412,7 @@ void riposte_mock_expect_kind(const char *file, int line, riposte_result result,
 }
 
 void riposte_mock_expect_calls(const char *file, int line, const char *const *expected) {
+    check();
     size_t at = host.calls_seen;
     for (; *expected; expected++, at++) {
         const char *came = at < host.calls.count ? host.calls.items[at] : "no further call";

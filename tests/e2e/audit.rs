@@ -187,3 +187,43 @@ fn who_blocked_what_and_why() {
     assert_eq!(told(&["--target", "198.18.0.1"]), ["closed"]);
     assert_eq!(host.riposte(&["why", "203.0.113.1"]).code, 0);
 }
+
+#[test]
+fn what_keeps_responses_off_an_address_is_named() {
+    let host = Host::new();
+    host.configure(&format!("<global><white_list>198.18.7.0/24</white_list></global>{BLOCK}"));
+    let engine = host.start(&[]);
+    let refused = host.riposte(&["add", "block", "--srcip", "198.18.7.7"]);
+    assert!(refused.code == 1 && refused.err.contains("riposte allow list shows"), "{refused:?}");
+    let listed = host.riposte(&["allow", "list"]);
+    assert!(listed.out.contains("198.18.7.0/24  always  by the configuration's white_list"), "{listed:?}");
+    assert_eq!(host.riposte(&["allow", "list", "--json"]).json(), serde_json::json!([]));
+
+    for words in [
+        &["allow", "add", "198.18.0.0/28", "--for", "1h", "--reason", "a partner"][..],
+        &["pause", "--command", "block", "--reason", "a drill"],
+    ] {
+        assert_eq!(host.riposte(words).code, 0, "{words:?}");
+    }
+    let told = || {
+        let allowed = host.riposte(&["why", "198.18.0.1"]).out;
+        let words = [
+            "198.18.0.0/28 is allowed until ",
+            "by uid:0 (a partner)",
+            "block is paused until taken back, by uid:0 (a drill)",
+        ];
+        assert!(words.iter().all(|words| allowed.contains(words)), "{allowed}");
+        let listed = host.riposte(&["why", "198.18.7.7"]).out;
+        assert!(listed.contains("the configuration's white_list has \"198.18.7.0/24\""), "{listed}");
+        assert!(!listed.contains("is allowed until"), "{listed}");
+    };
+    told();
+    engine.stop();
+    told();
+    let json = host.riposte(&["why", "198.18.0.1", "--json"]).json();
+    assert_eq!(
+        (&json["allowed"][0]["target"], &json["paused"][0]["command"]),
+        (&"198.18.0.0/28".into(), &"block".into())
+    );
+    assert_eq!(json["white_listed"], Value::Null);
+}

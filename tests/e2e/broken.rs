@@ -129,6 +129,7 @@ fn broken() -> Vec<(&'static str, Vec<u8>, &'static str)> {
 
 fn riposte(home: &Path, arguments: &[&str]) -> Ended {
     let mut command = Command::new(binary());
+    command.env("XDG_CACHE_HOME", home.join("cache"));
     Ended::from(command.args(arguments).current_dir(home).stdin(Stdio::null()).output().unwrap())
 }
 

@@ -225,3 +225,20 @@ fn an_alert_for_what_is_in_force_extends_it() {
         set.contains("expires 1h")
     });
 }
+
+#[test]
+fn a_built_in_response_without_a_command_is_told_how_it_gets_one() {
+    let host = Host::new();
+    host.configure("");
+    let _engine = host.start(&[]);
+    let add = || host.riposte(&["add", "firewall-drop", "--srcip", &address(1)]);
+    let refused = add();
+    let command = "<command><name>firewall-drop</name><executable>firewall-drop</executable></command>";
+    assert!(refused.code == 1 && refused.err.contains(command), "{refused:?}");
+    let unknown = host.riposte(&["mode", "block", "shadow"]);
+    assert!(unknown.code == 1 && unknown.err.contains("the configuration has none"), "{unknown:?}");
+    host.configure(command);
+    assert_eq!(host.riposte(&["reload"]).code, 0);
+    let added = add();
+    assert_eq!(added.code, 0, "{added:?}");
+}

@@ -105,6 +105,7 @@ fn pin(config: &Path, component: &Path) {
     if text.contains("DIGEST") {
         let mut command = Command::new(binary());
         command.args(["plugin", "inspect", "--json"]).arg(component).stdin(Stdio::null());
+        command.env("XDG_CACHE_HOME", config.parent().unwrap().join("cache"));
         let json = Ended::from(command.output().unwrap()).json();
         fs::write(config, text.replace("DIGEST", json["sha256"].as_str().unwrap())).unwrap();
     }

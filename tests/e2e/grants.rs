@@ -35,7 +35,49 @@ fn home(xml: &str, components: &[&str]) -> TempDir {
 
 fn riposte(home: &Path, arguments: &[&str]) -> Ended {
     let mut command = Command::new(binary());
+    command.env("XDG_CACHE_HOME", home.join("cache"));
     Ended::from(command.args(arguments).current_dir(home).stdin(Stdio::null()).output().unwrap())
+}
+
+/// A component that is so large that compiling it is announced: a section that
+/// nobody reads makes it so.
+fn large(component: &[u8]) -> Vec<u8> {
+    // Its length, 2 MiB, in LEB128; then the length of its name, which is empty.
+    let section: Vec<u8> = [0, 0x80, 0x80, 0x80, 0x01].into_iter().chain(vec![0; 2 << 20]).collect();
+    [component, &section].concat()
+}
+
+#[test]
+fn what_was_compiled_once_is_not_compiled_by_whoever_looks_at_it() {
+    let home = home("", &[]);
+    let at = home.path();
+    fs::write(at.join("block.wasm"), large(&riposte_hostile::component("ungranted"))).unwrap();
+    let compiles = |arguments: &[&str]| {
+        let ended = riposte(at, arguments);
+        assert_eq!(ended.code, 0, "{ended:?}");
+        ended.err.contains("riposte: compiling \"block.wasm\" (2 MiB), once")
+    };
+    let inspect: [&str; 3] = ["plugin", "inspect", "block.wasm"];
+    assert!(compiles(&inspect));
+    assert!(!compiles(&inspect));
+
+    let installed = riposte(at, &["plugin", "install", "block.wasm", "--home", ".", "--json"]).json();
+    fs::remove_dir_all(at.join("cache")).unwrap();
+    assert!(!compiles(&["plugin", "inspect", "state/plugins/block.wasm"]));
+    let command = installed["command"].as_str().unwrap();
+    fs::write(at.join("etc/ossec.conf"), format!("<ossec_config>\n{command}\n</ossec_config>\n")).unwrap();
+    fs::write(at.join("alerts.json"), "").unwrap();
+    let looks: [&[&str]; 3] = [
+        &["check", "--home", "."],
+        &["commands", "--home", "."],
+        &["explain", "--home", ".", "--alert", "alerts.json"],
+    ];
+    assert!(looks.iter().all(|look| !compiles(look)));
+    for entry in fs::read_dir(at.join("state/compiled")).unwrap() {
+        fs::remove_file(entry.unwrap().path()).unwrap();
+    }
+    assert!(compiles(looks[0]));
+    assert!(looks.iter().all(|look| !compiles(look)));
 }
 
 #[test]

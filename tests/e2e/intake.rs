@@ -74,6 +74,27 @@ fn lines_that_are_no_alerts_are_reported_with_their_number_and_skipped() {
         );
     }
     assert_eq!(skipped.len(), 4, "{skipped:?}");
+    // What it is is said once.
+    assert!(ended.err.contains("skipped: not an alert: at byte"), "{ended:?}");
+    assert!(ended.err.contains("; one alert per line"), "{ended:?}");
+}
+
+#[test]
+fn once_says_why_nothing_came_of_its_input() {
+    let host = host();
+    let says = |words: &str| {
+        let ended = host.once(&[]);
+        assert!(ended.code == 0 && ended.err.contains(words), "{words}: {ended:?}");
+    };
+    let other = |n| sshd(n, "198.18.0.1").replace("\"5712\"", "\"1\"");
+    host.alerts(&[other(1), other(2)]);
+    says("2 alerts read; none of them asks for a response: `riposte explain --alert FILE`");
+    says("holds no alert that was not read before");
+    host.alerts(&["{".to_owned(), "}".to_owned()]);
+    says("no alert was read, 2 lines skipped: one alert per line");
+    host.alerts(&[sshd(3, "198.18.0.3"), other(4)]);
+    let fired = host.once(&[]);
+    assert!(fired.code == 0 && !fired.err.contains("asks for a response"), "{fired:?}");
 }
 
 #[test]

@@ -104,6 +104,7 @@ fn two_versions_run_side_by_side_and_each_undoes_what_it_did() {
 /// The digest of a file, as `inspect` has it.
 fn digest_of(host: &Host, file: &str) -> String {
     let mut command = host.command(riposte_tests::binary());
+    command.env("XDG_CACHE_HOME", host.path("cache"));
     let output = command.args(["plugin", "inspect", file, "--json"]).output().unwrap();
     let json: Value = serde_json::from_slice(&output.stdout).unwrap();
     json["sha256"].as_str().unwrap().to_owned()

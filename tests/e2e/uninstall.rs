@@ -285,7 +285,7 @@ fn a_lost_ledger_is_made_of_its_copy_before_anything_is_removed() {
     assert!(dry.out.contains("which is damaged or gone"), "{dry:?}");
     let purged = host.riposte(&["uninstall", "--purge"]);
     assert_eq!(purged.code, 0, "{purged:?}");
-    assert!(purged.out.contains("undo: 1 entries"), "{purged:?}");
+    assert!(purged.out.contains("undo: 1 entry"), "{purged:?}");
     let told = std::fs::read_to_string(host.path("told")).unwrap();
     assert!(told.contains("\"command\":\"delete\""), "{told}");
     assert!(!host.path("state").exists() && !host.path("log").exists(), "OCSF goes too: {purged:?}");

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::tool::Tools;
 use crate::wrap::{self, Wrap};
-use crate::{Error, Language, Manifest, artifact, folder, registry, world};
+use crate::{Error, Language, Manifest, artifact, folder, imports, registry, world};
 
 /// Largest component that is built, installed and run, in bytes. The largest that
 /// an SDK makes, Python's, have some 20 MiB.
@@ -64,6 +64,10 @@ pub fn build(project: &Path, progress: &mut dyn FnMut(Progress<'_>)) -> Result<B
         tools.require(program)?;
     }
     world::write(project, &manifest)?;
+    // Before the steps, which take their time.
+    for warning in imports::undeclared(project, &manifest) {
+        progress(Progress::Warning(&warning));
+    }
     let mut without_sdk = false;
     let mut hear = |told: Progress<'_>| {
         without_sdk |= matches!(told, Progress::Line(line) if registry::is_missing_in(line));

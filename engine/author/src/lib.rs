@@ -13,7 +13,7 @@
 //! * [`build`](mod@build): from a project to a component that is what its
 //!   manifest says.
 //! * [`scenario`]: what it is to do with an alert, tried without a host.
-//! * `artifact`: that check.
+//! * `artifact`: that check; `imports`: what a source in Python asks for beside it.
 //! * `registry`: a project that takes its SDK from a registry.
 //! * [`sameness`]: whether a project is the one that it was.
 //! * [`wrap`]: a component of a core module.
@@ -24,6 +24,7 @@ mod artifact;
 pub mod build;
 pub mod error;
 mod folder;
+mod imports;
 pub mod language;
 pub mod manifest;
 pub mod project;

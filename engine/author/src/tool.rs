@@ -15,6 +15,9 @@ use std::sync::mpsc;
 use crate::language::how_to_get;
 use crate::{Error, Language};
 
+/// The tool that makes components of Python, itself written in Rust.
+const COMPONENTIZE_PY: &str = "componentize-py";
+
 /// Where the tools of one project are looked for.
 pub(crate) struct Tools {
     project: PathBuf,
@@ -123,6 +126,10 @@ impl Tools {
         // The manifest names the artifact from the project's folder, wherever
         // the author's environment would have it.
         command.env("CARGO_TARGET_DIR", "target");
+        // Its own frames would bury what it says of the author's source.
+        if program.file_name().is_some_and(|name| name == COMPONENTIZE_PY) {
+            command.env_remove("RUST_BACKTRACE").env_remove("RUST_LIB_BACKTRACE");
+        }
         command
     }
 }
@@ -172,6 +179,18 @@ mod tests {
         }
         let (result, _) = run(&["no-such-program-here"]);
         assert!(matches!(result, Err(Error::NoTool { .. })));
+    }
+
+    #[test]
+    fn the_tool_of_python_shows_no_frames_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let tools = Tools::of(folder.path()).unwrap();
+        let hides = |program: &str| {
+            let command = tools.command(Path::new(program));
+            command.get_envs().any(|(name, value)| name == "RUST_BACKTRACE" && value.is_none())
+        };
+        assert!(hides(".venv/bin/componentize-py"));
+        assert!(!hides("cargo"));
     }
 
     #[test]

@@ -125,7 +125,7 @@ fn readable(path: &PathBuf) -> std::io::Result<()> {
 /// Responds to what is read until the end.
 async fn follow(mut serving: Serving, intake: Intake) -> Result<Exit, String> {
     let engine = Arc::clone(&serving.engine);
-    let (once, standard) = (intake.once, intake.input == Input::Standard);
+    let (once, input) = (intake.once, intake.input.clone());
     let (positioned, reading) = read(&engine, intake);
     let work = async {
         // What is written from now on is read. It fails when reading did, which is told below.
@@ -135,7 +135,7 @@ async fn follow(mut serving: Serving, intake: Intake) -> Result<Exit, String> {
         // The reading thread always answers; if it panicked it has read nothing more.
         let end = reading.await.unwrap_or(Ok(()));
         if !once && end.is_ok() {
-            if standard {
+            if input == Input::Standard {
                 tracing::info!("standard input has ended; what is in force is still undone on time");
             }
             std::future::pending::<()>().await;
@@ -159,6 +159,9 @@ async fn follow(mut serving: Serving, intake: Intake) -> Result<Exit, String> {
         return Err(error.to_string());
     }
     flushed?;
+    if once && let Some(idle) = engine.counters.idle(&input) {
+        eprintln!("riposte: {idle}");
+    }
     let failed = engine.counters.failed.load(Ordering::Relaxed);
     if once && failed > 0 {
         return Err(format!("{failed} responses failed; {} says why", engine.places.audit().display()));

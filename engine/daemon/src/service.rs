@@ -171,7 +171,7 @@ impl Service {
         let components =
             Components::new(&sandbox, Arc::clone(&capabilities)).map_err(|error| error.to_string())?;
         if !settings.shadow {
-            let compiles = || arm::compiles(&files, &places, &components, settings.role);
+            let compiles = || arm::to_compile(&files, &places, &components, settings.role).next().is_some();
             ahead::of_arming(&opened.recovery, compiles, &components, &opened.ledger, &capabilities, &report);
         }
         let armed = Armed::new_as(&files, &places, &components, settings.role);

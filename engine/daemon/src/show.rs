@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use riposte_ledger::Entry;
 use riposte_ledger::rule::Allow;
+use riposte_policy::Config;
 use riposte_policy::diagnostic::inline;
 use riposte_policy::order::EntryId;
 use serde_json::{Value, json};
@@ -14,6 +15,16 @@ use crate::engine::{Engine, Firewall};
 use crate::keeper;
 use crate::outcome::Outcome;
 use crate::report::time;
+
+/// `1 entry`, or `2 entries`.
+#[must_use]
+pub fn counted(count: usize, what: &str) -> String {
+    match (count, what.strip_suffix('y')) {
+        (1, _) => format!("1 {what}"),
+        (_, Some(stem)) => format!("{count} {stem}ies"),
+        (_, None) => format!("{count} {what}s"),
+    }
+}
 
 /// One entry for programs: id, tenant, command, keys, state, since, due,
 /// offence, and what led to it.
@@ -133,9 +144,9 @@ pub fn outcome(outcome: &Outcome) -> Answer {
     answer.with(data)
 }
 
-/// The allows in force.
+/// The allows in force; for people also the white list of the configuration.
 #[must_use]
-pub fn allows(allows: &[Allow]) -> Answer {
+pub fn allows(allows: &[Allow], config: &Config) -> Answer {
     let mut text = String::new();
     for allow in allows {
         // Writing to a string cannot fail.
@@ -144,6 +155,10 @@ pub fn allows(allows: &[Allow]) -> Answer {
             let _ = write!(text, "  ({reason})");
         }
         text.push('\n');
+    }
+    let hosts = config.white_list_hosts.iter().map(ToString::to_string);
+    for entry in config.white_list.iter().map(ToString::to_string).chain(hosts) {
+        let _ = writeln!(text, "{}  always  by the configuration's white_list", inline(&entry));
     }
     let data = allows.iter().map(|allow| {
         json!({
@@ -154,7 +169,7 @@ pub fn allows(allows: &[Allow]) -> Answer {
             "created": time(allow.note.created_ms),
         })
     });
-    let text = if allows.is_empty() { "nothing is allowed".to_owned() } else { text.trim_end().to_owned() };
+    let text = if text.is_empty() { "nothing is allowed".to_owned() } else { text.trim_end().to_owned() };
     Answer::done(text).with(data.collect())
 }
 
@@ -308,6 +323,13 @@ pub fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_is_no_plural() {
+        assert_eq!(counted(1, "entry"), "1 entry");
+        assert_eq!(counted(0, "entry"), "0 entries");
+        assert_eq!(counted(2, "line"), "2 lines");
+    }
 
     #[test]
     fn a_shell_takes_one_word() {

@@ -151,6 +151,12 @@ impl Components {
         true
     }
 
+    /// Whether what it compiles is kept for the next process.
+    #[must_use]
+    pub fn keeps_code(&self) -> bool {
+        self.cache.is_some()
+    }
+
     fn loaded(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, Component>> {
         self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }

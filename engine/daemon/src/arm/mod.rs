@@ -270,20 +270,37 @@ impl Armed {
     }
 }
 
-/// Whether arming these files would compile a component.
-pub fn compiles(files: &[File], places: &Places, components: &Components, role: Role) -> bool {
+/// The components that arming these files would compile: their executables, and
+/// their sizes in bytes.
+pub fn to_compile(
+    files: &[File],
+    places: &Places,
+    components: &Components,
+    role: Role,
+) -> impl Iterator<Item = (String, usize)> {
     let names: Vec<_> = files.iter().map(|file| file.path.display().to_string()).collect();
     let sources: Vec<_> =
         names.iter().zip(files).map(|(file, read)| Source { file, bytes: &read.bytes }).collect();
-    let is_compiled = |wasm: &[u8]| components.is_compiled(riposte_runtime::digest(wasm));
-    Config::read_as(&sources, role).commands.iter().any(|command| {
-        match executable::find(&command.executable, command.runtime, places) {
-            Ok(Executable::Builtin(builtin, _)) => !is_compiled(builtin.wasm),
+    let commands = Config::read_as(&sources, role).commands.into_iter();
+    commands.filter_map(move |command| {
+        let digests = command.capabilities.as_ref().map(|grants| grants.digests.clone()).unwrap_or_default();
+        // What the grants are not for is refused before it is compiled.
+        let compiles = |wasm: &[u8]| {
+            let digest = riposte_runtime::digest(wasm);
+            (digests.is_empty() || digests.contains(&digest)) && !components.is_compiled(digest)
+        };
+        let size = match executable::find(&command.executable, command.runtime, places) {
+            Ok(Executable::Builtin(builtin, _)) => {
+                Some(builtin.wasm.len()).filter(|_| compiles(builtin.wasm))
+            }
             // What cannot be read is not compiled either.
-            Ok(Executable::Component(path)) => crate::files::read_at_most(&path, crate::installed::LARGEST)
-                .is_ok_and(|wasm| !is_compiled(&wasm)),
-            Ok(Executable::Native(_)) | Err(_) => false,
-        }
+            Ok(Executable::Component(path)) => {
+                let wasm = crate::files::read_at_most(&path, crate::installed::LARGEST).ok();
+                wasm.filter(|wasm| compiles(wasm)).map(|wasm| wasm.len())
+            }
+            Ok(Executable::Native(_)) | Err(_) => None,
+        };
+        size.map(|size| (command.executable.to_string(), size))
     })
 }
 

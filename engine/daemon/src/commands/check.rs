@@ -1,6 +1,6 @@
 //! `riposte check`: what is wrong with a configuration, without running it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
@@ -11,17 +11,19 @@ use riposte_capability::{Backends, Capabilities, Guard};
 use riposte_ledger::audit::signed::SigningKey;
 use riposte_policy::Severity;
 use riposte_policy::config::{self, Role};
-use riposte_policy::diagnostic::{self, CODES, Diagnostic, Look, Place};
+use riposte_policy::diagnostic::{self, CODES, Diagnostic, Look, Place, shown};
 use riposte_runtime::{Components, Settings};
 
-use crate::arm::Armed;
+use crate::arm::{self, Armed};
 use crate::claims::Nowhere;
 use crate::cli::Sources;
 use crate::commands::{ask, locate};
 use crate::engine::COMPONENTS;
 use crate::exit::Exit;
 use crate::files;
+use crate::installed::apart;
 use crate::places::Places;
+use crate::show::counted;
 
 /// What it ends with.
 pub const EXIT_CODES: &str = "Exit codes: 0 nothing found, or only warnings and notes; 1 errors (with --strict warnings too), or a file that \
@@ -160,10 +162,6 @@ fn totals(armed: &Armed, found: &[Diagnostic], strict: bool) -> String {
     line
 }
 
-fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-}
-
 /// Whether to print colours: to a terminal, unless <https://no-color.org> says no.
 fn coloured() -> bool {
     #[expect(
@@ -260,18 +258,32 @@ pub fn arm_files(
     files: &[files::File],
     role: Role,
 ) -> Result<(Armed, Arc<Capabilities>), String> {
-    let (components, capabilities) = sandbox(COMPONENTS)?;
+    let (components, capabilities) = sandbox(places, COMPONENTS)?;
+    announce(files, places, &components, role);
     Ok((Armed::new_as(files, places, &components, role), capabilities))
 }
 
+/// Says which components arming compiles here, as far as that is felt.
+pub fn announce(files: &[files::File], places: &Places, components: &Components, role: Role) {
+    let once = if components.keeps_code() { ", once" } else { "" };
+    let felt: BTreeSet<_> =
+        arm::to_compile(files, places, components, role).filter(|(_, size)| *size > apart::LARGE).collect();
+    for (name, size) in felt {
+        eprintln!("riposte: compiling {} ({} MiB){once}", shown(&name), size >> 20);
+    }
+}
+
 /// A sandbox to look at components in, `concurrency` at a time: what they could
-/// do acts on nothing.
+/// do acts on nothing. It takes the code that was compiled when they were
+/// installed, where the engine's folder is this user's; it makes no such folder.
 ///
 /// # Errors
 ///
 /// When it cannot be set up.
-pub fn sandbox(concurrency: u32) -> Result<(Components, Arc<Capabilities>), String> {
-    sandbox_with(&Settings { cache: None, concurrency })
+pub fn sandbox(places: &Places, concurrency: u32) -> Result<(Components, Arc<Capabilities>), String> {
+    let compiled = Some(places.compiled()).filter(|folder| folder.is_dir());
+    sandbox_with(&Settings { cache: compiled, concurrency })
+        .or_else(|_| sandbox_with(&Settings { cache: None, concurrency }))
 }
 
 /// The same with a folder for compiled code, perhaps.

@@ -194,7 +194,9 @@ pub(super) fn line(recorded: &Recorded) -> String {
     }
     match (&event.actor, &event.rule_id, &event.alert_id) {
         (Some(actor), Some(rule), Some(alert)) if actor == "alert" => {
-            add(format!("by alert {alert} (rule {rule})"));
+            let id = if alert.is_empty() { "without id" } else { alert };
+            let rule = if rule.is_empty() { String::new() } else { format!(" (rule {rule})") };
+            add(format!("by alert {id}{rule}"));
         }
         (Some(actor), ..) => add(format!("by {actor}")),
         _ => {}

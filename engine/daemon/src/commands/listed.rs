@@ -78,7 +78,8 @@ fn list(
         Err(_) if args.builtin && args.sources.config.is_empty() => Vec::new(),
         read => read.map_err(|error| error.to_string())?,
     };
-    let (components, _) = check::sandbox(1)?;
+    let (components, _) = check::sandbox(places, 1)?;
+    check::announce(&files, places, &components, Role::Standalone);
     let armed = Armed::new_as(&files, places, &components, Role::Standalone);
     let wrong = armed.config.diagnostics.iter().filter(|found| found.severity != Severity::Note).count();
     let mut all: Vec<_> =

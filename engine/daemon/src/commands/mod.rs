@@ -9,6 +9,7 @@ pub mod ledger;
 pub mod listed;
 pub mod migrate;
 pub mod plugin;
+mod spared;
 pub mod target;
 pub mod undo_all;
 pub mod uninstall;

@@ -149,10 +149,10 @@ mod tests {
     #[test]
     fn a_sentence_names_whole_targets() {
         let target = Target::new("192.0.2.7");
-        for text in ["\"192.0.2.7\": 1 entries", "firewall drop 192.0.2.7 put back, ...", "192.0.2.0/24"] {
+        for text in ["\"192.0.2.7\": 1 entry", "firewall drop 192.0.2.7 put back, ...", "192.0.2.0/24"] {
             assert!(target.is_named_in(text), "{text}");
         }
-        for text in ["\"192.0.2.77\": 1 entries", "drop 1192.0.2.7", "everything", ""] {
+        for text in ["\"192.0.2.77\": 1 entry", "drop 1192.0.2.7", "everything", ""] {
             assert!(!target.is_named_in(text), "{text}");
         }
         assert!(Target::new("/srv/a b").is_named_in("quarantine /srv/a b."));

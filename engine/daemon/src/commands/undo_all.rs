@@ -17,6 +17,7 @@ use crate::engine::Engine;
 use crate::exit::Exit;
 use crate::places::Places;
 use crate::service::{self, Service};
+use crate::show::counted;
 use crate::undo::{self, Undone};
 
 /// How often an undo that fails is tried without an engine: from the third time
@@ -167,7 +168,7 @@ async fn all(engine: &Arc<Engine>, cause: &Cause) -> Result<Summary, String> {
     engine.report.act(
         uid,
         "undo",
-        &format!("everything, without an engine: {} entries", entries.len()),
+        &format!("everything, without an engine: {}", counted(entries.len(), "entry")),
         None,
     );
     let (total, mut spoke) = (entries.len(), tokio::time::Instant::now());

@@ -26,6 +26,7 @@ use crate::commands::{ask, check, locate};
 use crate::engine::COMPONENTS;
 use crate::exit::Exit;
 use crate::places::Places;
+use crate::show::counted;
 use crate::{cli, files};
 
 /// What it ends with.
@@ -214,7 +215,10 @@ impl Report {
         let mut lines = vec![match &self.ledger {
             None => "ledger: there is none; a start makes one".to_owned(),
             Some(Ledgers { found, now, open, .. }) if found == now => {
-                format!("ledger: of version {now}, as this program writes it; {open} entries open")
+                format!(
+                    "ledger: of version {now}, as this program writes it; {} open",
+                    counted(*open, "entry")
+                )
             }
             Some(Ledgers { found, now, open, .. }) => format!(
                 "ledger: version {found} becomes {now} at the start; {open} entries open, all of them kept. The program before cannot read it then"
@@ -224,7 +228,7 @@ impl Report {
             lines.push(format!("at the start {unsettled} of them are undone or taken up first"));
         }
         let warnings = self.found.iter().filter(|found| found.severity == Severity::Warning).count();
-        lines.push(format!("configuration: {warnings} warnings; riposte check shows them"));
+        lines.push(format!("configuration: {}; riposte check shows them", counted(warnings, "warning")));
         lines.push(format!("components: {} compiled now, {} were already", self.compiled, self.kept));
         let gone = |gone: &String| {
             format!("no version to undo with, so the engine reverses what is recorded: {gone}")

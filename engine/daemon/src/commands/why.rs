@@ -16,6 +16,7 @@ use riposte_policy::order::EntryId;
 use serde_json::{Value, json};
 
 use super::history::{line, of_event};
+use super::spared::Spared;
 use super::target::{Target, moment};
 use crate::cli::Where;
 use crate::commands::ask;
@@ -81,6 +82,8 @@ pub fn why(args: &Why) -> Exit {
 /// All that is known of a target.
 struct Told {
     target: Target,
+    /// What keeps responses off it.
+    spared: Spared,
     /// What is open, oldest first.
     open: Vec<One>,
     /// What is over, newest first.
@@ -99,9 +102,11 @@ struct One {
 fn told(args: &Why) -> Result<Told, String> {
     let places = Places::new(args.at.home.as_deref(), None, &[]);
     let target = Target::new(&args.target);
-    let mut told = Told { target, open: Vec::new(), over: Vec::new(), not_done: VecDeque::new() };
     // Without it nobody knows what is in force.
-    told.read_ledger(&places.ledger_to_read()?)?;
+    let ledger = places.ledger_to_read()?;
+    let spared = Spared::read(&ledger, &args.at, &target)?;
+    let mut told = Told { target, spared, open: Vec::new(), over: Vec::new(), not_done: VecDeque::new() };
+    told.read_ledger(&ledger)?;
     told.read_audit(&places, args.since)?;
     Ok(told)
 }
@@ -156,18 +161,25 @@ impl Told {
     }
 
     fn facts(&self) -> Value {
-        json!({
+        let mut facts = json!({
             "target": self.target.as_str(),
             "in_force": self.open.iter().map(One::facts).collect::<Vec<_>>(),
             "over": self.over.iter().map(One::facts).collect::<Vec<_>>(),
             "not_done": self.not_done.iter().map(of_event).collect::<Vec<_>>(),
-        })
+        });
+        for (name, fact) in self.spared.facts() {
+            facts[name] = fact;
+        }
+        facts
     }
 
     fn sentences(&self) -> String {
         let target = self.target.as_str();
         let mut out = String::new();
-        // Writing to a string does not fail, here and below.
+        for sentence in self.spared.sentences() {
+            // Writing to a string does not fail, here and below.
+            let _ = writeln!(out, "{}", inline(&sentence));
+        }
         let _ = match self.open.len() {
             0 => writeln!(out, "nothing is in force on {target}"),
             1 => writeln!(out, "1 entry is in force on {target}:"),
@@ -184,7 +196,8 @@ impl Told {
                 let _ = writeln!(out, "  {}", line(recorded));
             }
         }
-        if self.open.is_empty() && self.over.is_empty() && self.not_done.is_empty() {
+        let nothing = self.open.is_empty() && self.over.is_empty() && self.not_done.is_empty();
+        if nothing && self.spared.is_empty() {
             let _ = writeln!(
                 out,
                 "nothing was done or refused about it either, as far as the ledger and the audit go; \
@@ -225,8 +238,11 @@ impl One {
         row("entry", &format!("{} of {}, {state}, on {}", entry.id, entry.command, entry.keys.join(", ")));
         let by = match (entry.actor.to_string().as_str(), entry.response.as_deref()) {
             ("alert", response) => {
+                let alert = if entry.alert_id.is_empty() { "without id" } else { &*entry.alert_id };
+                let rule = Some(&*entry.rule_id).filter(|rule| !rule.is_empty());
+                let rule = rule.map(|rule| format!(", rule {rule}")).unwrap_or_default();
                 let response = response.map(|response| format!(", response {response}")).unwrap_or_default();
-                format!("alert {}, rule {}{response}", entry.alert_id, entry.rule_id)
+                format!("alert {alert}{rule}{response}")
             }
             (actor, _) => actor.to_owned(),
         };

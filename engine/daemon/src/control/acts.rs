@@ -94,15 +94,7 @@ async fn add(
     reason: Option<String>,
 ) -> Answer {
     let armed = engine.armed();
-    let Some(ready) = armed.ready(&command) else {
-        let mut names: Vec<_> = armed.all().map(|ready| ready.command.name.to_string()).collect();
-        names.sort();
-        return Answer::failed(format!(
-            "no command is called {}; there are: {}",
-            shown(&command),
-            names.join(", ")
-        ));
-    };
+    let Some(ready) = armed.ready(&command) else { return no_command(engine, &command) };
     let alert = match Alert::parse(alert.as_bytes()) {
         Ok(alert) => alert,
         Err(error) => return Answer::failed(format!("the alert cannot be read: {error}")),
@@ -179,7 +171,7 @@ async fn disallow(engine: &Engine, uid: u32, target: &str, reason: Option<&str>)
 
 async fn allows(engine: &Engine) -> Answer {
     match engine.ledger.allows().await {
-        Ok(allows) => show::allows(&allows),
+        Ok(allows) => show::allows(&allows, &engine.armed().config),
         Err(error) => Answer::failed(error.to_string()),
     }
 }
@@ -270,7 +262,25 @@ fn unknown(engine: &Engine, command: Option<&str>) -> Option<Answer> {
     let armed = engine.armed();
     let command = command?;
     let known = armed.config.commands.iter().any(|known| *known.name == *command);
-    (!known).then(|| Answer::failed(format!("no command is called {}", shown(command))))
+    (!known).then(|| no_command(engine, command))
+}
+
+/// No command that can run has this name: what there is, and how a built-in
+/// response of that name becomes one.
+fn no_command(engine: &Engine, command: &str) -> Answer {
+    let armed = engine.armed();
+    let mut names: Vec<_> = armed.all().map(|ready| ready.command.name.to_string()).collect();
+    names.sort();
+    let builtin = riposte_plugins::builtins().iter().find(|builtin| builtin.name == command);
+    let help = match builtin {
+        Some(_) if armed.config.command(command).is_none() => format!(
+            "the built-in response is used once the configuration has <command><name>{command}</name>\
+             <executable>{command}</executable></command>, after riposte reload"
+        ),
+        _ if names.is_empty() => "the configuration has none".to_owned(),
+        _ => format!("there are: {}", names.join(", ")),
+    };
+    Answer::failed(format!("no command is called {}; {help}", shown(command)))
 }
 
 fn scope(command: Option<String>) -> Scope {

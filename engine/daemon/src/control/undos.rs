@@ -17,6 +17,7 @@ use super::acts::{PATIENCE, allow};
 use super::{Answer, Result};
 use crate::engine::Engine;
 use crate::manager::away;
+use crate::show::counted;
 use crate::undo::{self, Undone};
 
 /// Undoes what stands on a target, or everything.
@@ -52,7 +53,12 @@ pub(super) async fn undo_target(
         }
     };
     let shown_target = target.as_deref().map_or_else(|| "everything".to_owned(), shown);
-    engine.report.act(uid, "undo", &format!("{shown_target}: {} entries", meant.len()), reason.as_deref());
+    engine.report.act(
+        uid,
+        "undo",
+        &format!("{shown_target}: {}", counted(meant.len(), "entry")),
+        reason.as_deref(),
+    );
     let away = handed_over(engine, target.as_deref()).await;
     if meant.is_empty() && away.is_empty() {
         return match (&target, allow_for) {

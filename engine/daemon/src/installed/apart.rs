@@ -20,6 +20,8 @@ use serde::{Deserialize, Serialize};
 const MEMORY: u64 = 4 << 30;
 const PROCESSOR: u64 = 300;
 const WALL: Duration = Duration::from_secs(300);
+/// From this size on, in bytes, compiling is felt.
+pub const LARGE: usize = 1 << 20;
 /// What is found has some KiB, as long as names are.
 const OUTPUT: usize = 16 << 20;
 

@@ -26,6 +26,7 @@ use self::lines::{Line, Lines, Text};
 use self::progress::Progress;
 use crate::cli::From;
 use crate::engine::Engine;
+use crate::show::counted;
 
 /// How much is read at a time, in bytes.
 const CHUNK: usize = 256 << 10;
@@ -82,6 +83,36 @@ pub struct Counters {
     pub failed: AtomicU64,
     /// Orders for a command that is off.
     pub off: AtomicU64,
+}
+
+impl Counters {
+    /// Why nothing came of this input, when no alert in it fired anything.
+    #[must_use]
+    pub fn idle(&self, input: &Input) -> Option<String> {
+        let count =
+            |counter: &AtomicU64| usize::try_from(counter.load(Ordering::Relaxed)).unwrap_or(usize::MAX);
+        if count(&self.fired) + count(&self.stale) > 0 {
+            return None;
+        }
+        let (alerts, none) = (count(&self.alerts), count(&self.unreadable) + count(&self.too_long));
+        let skipped = if none == 0 { String::new() } else { format!(", {} skipped", counted(none, "line")) };
+        Some(match (alerts, none, input) {
+            (0, 0, Input::Standard) => "standard input held no alert".to_owned(),
+            (0, 0, Input::File(path)) => {
+                format!("{} holds no alert that was not read before", path.display())
+            }
+            (0, ..) => {
+                format!(
+                    "no alert was read{skipped}: one alert per line, and `jq -c .` makes one line of several"
+                )
+            }
+            _ => format!(
+                "{} read{skipped}; none of them asks for a response: `riposte explain --alert FILE`, with the same \
+                 --config and --home, says why",
+                counted(alerts, "alert")
+            ),
+        })
+    }
 }
 
 impl Intake {
@@ -171,7 +202,7 @@ impl Reader<'_> {
             Ok(alert) => alert,
             Err(error) => {
                 counters.unreadable.fetch_add(1, Ordering::Relaxed);
-                self.engine.report.bad_line(line.number, &error.to_string());
+                self.engine.report.bad_line(line.number, &format!("{error}; one alert per line"));
                 return passed();
             }
         };

@@ -193,7 +193,7 @@ impl Report {
     pub fn bad_line(&self, number: u64, why: &str) {
         let detail = Some(format!("line {number}: {why}"));
         if self.gather.record(Event { detail, ..self.plain("line-skipped") }, why) == Told::Now {
-            tracing::warn!(line = number, "not an alert, skipped: {why}");
+            tracing::warn!(line = number, "skipped: {why}");
         }
     }
 

@@ -5,9 +5,11 @@ use std::path::Path;
 use riposte_policy::order::EntryId;
 
 use super::Ledger;
+use crate::books;
 use crate::entry::{EffectRow, Entry, Filter};
 use crate::error::LedgerError;
 use crate::reader;
+use crate::rule::{Allow, Pause};
 use crate::store::{self, HostDisk};
 
 impl Ledger {
@@ -31,6 +33,18 @@ impl Ledger {
     pub fn read_networks(path: &Path) -> Result<Vec<(EntryId, String)>, LedgerError> {
         let conn = store::open_to_read(path, &HostDisk)?;
         reader::networks(&conn).map_err(|error| LedgerError::sqlite(path, &error))
+    }
+
+    /// Reads what operators settled: allows and pauses, also those whose time is
+    /// up and that no engine has forgotten yet. Without an engine, or beside one.
+    ///
+    /// # Errors
+    ///
+    /// When there is no ledger of a version that this program knows.
+    pub fn read_settled(path: &Path) -> Result<(Vec<Allow>, Vec<Pause>), LedgerError> {
+        let conn = store::open_to_read(path, &HostDisk)?;
+        let read = || Ok((books::allows(&conn, i64::MIN)?, books::pauses(&conn, i64::MIN)?));
+        read().map_err(|error| LedgerError::sqlite(path, &error))
     }
 
     /// Reads one entry, with its alert, and its effects in the order they were

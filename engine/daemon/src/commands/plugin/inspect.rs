@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use riposte_policy::diagnostic::shown;
 use riposte_policy::grant::language;
-use riposte_runtime::{Inspection, Kind};
+use riposte_runtime::{Inspection, Kind, Settings};
 use serde_json::{Value, json};
 
-use crate::commands::ask;
+use super::kept;
+use crate::commands::{ask, check};
 use crate::exit::Exit;
 use crate::installed::{apart, file};
 
@@ -39,8 +40,7 @@ pub struct Inspect {
 pub fn inspect(args: &Inspect) -> Exit {
     let looked = file::read(&args.file).and_then(|bytes| {
         let size = bytes.len();
-        let inspection =
-            apart::examine(bytes, None).map_err(|error| file::explained(size, &error.to_string()))?;
+        let inspection = examined(&args.file, bytes).map_err(|error| file::explained(size, &error))?;
         Ok((size, inspection))
     });
     let report = match &looked {
@@ -56,6 +56,34 @@ pub fn inspect(args: &Inspect) -> Exit {
         ask::say_text(report.text().trim_end());
     }
     if report.missing.is_empty() { Exit::Done } else { Exit::Failed }
+}
+
+/// Examines it with the code that is kept of it; else compiles it, and keeps
+/// that for its author.
+fn examined(file: &Path, wasm: Vec<u8>) -> Result<Inspection, String> {
+    let digest = riposte_runtime::digest(&wasm);
+    let author = kept::cache();
+    let mut into = None;
+    for folder in kept::beside(file).iter().chain(&author) {
+        let settings = Settings { cache: Some(folder.clone()), concurrency: 1 };
+        // A folder that is not this user's own is none to take code from.
+        let Ok((components, _)) = check::sandbox_with(&settings) else { continue };
+        if components.is_compiled(digest) {
+            return components.inspect(&wasm).map_err(|error| error.to_string());
+        }
+        into = author.as_ref().filter(|author| *author == folder);
+    }
+    if wasm.len() > apart::LARGE {
+        let name = shown(&file.file_name().unwrap_or_default().to_string_lossy());
+        let once = if into.is_some() { ", once" } else { "" };
+        eprintln!("riposte: compiling {name} ({} MiB){once}", wasm.len() >> 20);
+    }
+    let into = into.map(|folder| apart::cache(folder.clone()));
+    let inspection = apart::examine(wasm, into.as_deref()).map_err(|error| error.to_string());
+    if let Some(folder) = into {
+        kept::prune(&folder);
+    }
+    inspection
 }
 
 /// What is worth saying of a component.

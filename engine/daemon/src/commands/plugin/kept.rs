@@ -1,5 +1,5 @@
-//! Compiled code that is kept for an author. Each build in Python or JavaScript
-//! makes other bytes, so most of it is never asked for again.
+//! Where compiled code is kept for an author, and how much of it. Each build in
+//! Python or JavaScript makes other bytes, so most is never asked for again.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -8,6 +8,25 @@ use std::time::SystemTime;
 const MOST: u64 = 512 << 20;
 /// What the code is authenticated by.
 const KEY: &str = "key";
+
+/// `$XDG_CACHE_HOME/riposte`, where compiled code is kept for its author. It is
+/// authenticated there as the engine's own is.
+pub(super) fn cache() -> Option<PathBuf> {
+    let named = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let caches = named("XDG_CACHE_HOME").or_else(|| named("HOME").map(|home| home.join(".cache")))?;
+    // A folder that cannot be made is found out by who uses it.
+    let _ = std::fs::create_dir(&caches);
+    Some(caches.join("riposte"))
+}
+
+/// The folder of an engine for compiled code, of a component that is installed
+/// there.
+pub(super) fn beside(file: &Path) -> Option<PathBuf> {
+    let file = std::path::absolute(file).ok()?;
+    let compiled = file.parent()?.parent()?.join("compiled");
+    // Nothing is made in a folder that is only called so.
+    compiled.join(KEY).is_file().then_some(compiled)
+}
 
 /// Forgets what was compiled longest ago, and what a process that was killed had
 /// begun to write. What was compiled last stays, however large.

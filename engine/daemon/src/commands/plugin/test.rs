@@ -13,6 +13,7 @@ use super::{build, candidate, kept};
 use crate::commands::ask;
 use crate::exit::Exit;
 use crate::installed::{apart, file};
+use crate::show::counted;
 
 /// What it ends with.
 pub const EXIT_CODES: &str = "Nothing is done to this machine, and nobody has to be root.\n\
@@ -89,7 +90,7 @@ fn tested(args: &Test) -> Result<bool, String> {
         }));
     } else {
         ask::say_text(&match failed {
-            0 => format!("{passed} scenarios went as expected"),
+            0 => format!("{} went as expected", counted(passed, "scenario")),
             _ => format!("{failed} of {} scenarios did not go as expected", played.len()),
         });
     }
@@ -131,7 +132,7 @@ fn scenarios(place: &Path, named: &[String]) -> Result<Vec<Scenario>, ScenarioEr
 ///
 /// When this machine cannot run components.
 pub fn stage() -> Result<Stage, ScenarioError> {
-    Stage::new(cache().as_deref())
+    Stage::new(kept::cache().as_deref())
 }
 
 /// A component that can play. It is compiled apart, within the limits that
@@ -141,11 +142,9 @@ pub fn stage() -> Result<Stage, ScenarioError> {
 ///
 /// What is wrong with the component, in the words of `install`.
 pub fn subject(stage: &Stage, file: &Path, bytes: Vec<u8>) -> Result<Subject, String> {
-    /// From this size on compiling is felt.
-    const LARGE: usize = 1 << 20;
     let refused = |why: &str| format!("{}: {why}", file.display());
     if !stage.knows(&bytes) {
-        if bytes.len() > LARGE {
+        if bytes.len() > apart::LARGE {
             // A build in Python or JavaScript makes other bytes each time.
             eprintln!(
                 "riposte: compiling {} MiB, once for these bytes: `riposte plugin test --no-build` finds them compiled",
@@ -165,16 +164,6 @@ pub fn subject(stage: &Stage, file: &Path, bytes: Vec<u8>) -> Result<Subject, St
         ScenarioError::Component(why) => refused(&file::explained(size, &why)),
         other => other.to_string(),
     })
-}
-
-/// `$XDG_CACHE_HOME/riposte`, where compiled code is kept for its author. It is
-/// authenticated there as the engine's own is.
-fn cache() -> Option<PathBuf> {
-    let named = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let caches = named("XDG_CACHE_HOME").or_else(|| named("HOME").map(|home| home.join(".cache")))?;
-    // A folder that cannot be made is found out by who uses it.
-    let _ = std::fs::create_dir(&caches);
-    Some(caches.join("riposte"))
 }
 
 fn text(error: impl fmt::Display) -> String {

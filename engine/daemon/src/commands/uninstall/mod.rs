@@ -23,6 +23,7 @@ use crate::cli;
 use crate::commands::{ask, locate, undo_all};
 use crate::exit::Exit;
 use crate::places::Places;
+use crate::show::counted;
 
 /// What it ends with.
 pub const EXIT_CODES: &str = "Configuration and this program's own file stay. Files in quarantine are never deleted.\n\
@@ -240,7 +241,7 @@ fn undo_salvaged(args: &Uninstall, places: &Places, log: &mut Log) -> bool {
             own::accounts(log);
             log.note(
                 "undo",
-                &format!("{} entries that {ledger} and its copies still showed", summary.undone),
+                &format!("{} that {ledger} and its copies still showed", counted(summary.undone, "entry")),
             );
             for (entry, error) in &summary.failed {
                 let what = format!("entry {}: {} {}", entry.id, entry.command, entry.keys.join(", "));
