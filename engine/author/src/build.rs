@@ -77,10 +77,14 @@ pub fn build(project: &Path, progress: &mut dyn FnMut(Progress<'_>)) -> Result<B
         }
         ran => ran?,
     }
-    taken(project, manifest, progress)
+    let built = taken(project, manifest, progress)?;
+    // What the steps left may have been a core module.
+    folder::write(&built.artifact, &built.bytes)?;
+    Ok(built)
 }
 
-/// Takes what an earlier build left, with the same check.
+/// Takes what an earlier build left, with the same check. Nothing is written: the
+/// project may be another user's.
 ///
 /// # Errors
 ///
@@ -91,7 +95,7 @@ pub fn built(project: &Path, progress: &mut dyn FnMut(Progress<'_>)) -> Result<B
 
 fn taken(project: &Path, manifest: Manifest, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Built, Error> {
     let artifact = project.join(&manifest.artifact);
-    if !artifact.is_file() {
+    if matches!(artifact.try_exists(), Ok(false)) {
         return Err(Error::Artifact {
             path: artifact,
             what: "the build left no such file: correct [build] artifact in plugin.toml, or the steps"
@@ -104,7 +108,6 @@ fn taken(project: &Path, manifest: Manifest, progress: &mut dyn FnMut(Progress<'
     let mut bytes = folder::read(&artifact, LARGEST)?;
     if is_core_module(&bytes) {
         bytes = wrapped(project, &manifest, &artifact, &bytes)?;
-        folder::write(&artifact, &bytes)?;
     }
     for warning in artifact::check(&artifact, &bytes, &manifest)? {
         progress(Progress::Warning(&warning));
@@ -214,7 +217,7 @@ mod tests {
         let built = build(at.path(), &mut |_| {}).unwrap();
         assert!(!is_core_module(&built.bytes));
         assert_eq!(folder::read(&built.artifact, LARGEST).unwrap(), built.bytes);
-        // Made and kept: what is taken again is the component.
+        // What is taken again is the component.
         assert_eq!(super::built(at.path(), &mut |_| {}).unwrap().bytes, built.bytes);
 
         let strange = wat::parse_str("(module (import \"env\" \"x\" (func)))").unwrap();

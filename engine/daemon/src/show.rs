@@ -295,6 +295,12 @@ fn plain(value: &Value) -> String {
     }
 }
 
+/// So many of what is called this: `1 scenario`, `2 scenarios`.
+#[must_use]
+pub fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 /// A word as a shell takes it.
 #[must_use]
 pub fn quoted(text: &str) -> String {

@@ -22,6 +22,7 @@ use crate::engine::COMPONENTS;
 use crate::exit::Exit;
 use crate::files;
 use crate::places::Places;
+use crate::show::counted;
 
 /// What it ends with.
 pub const EXIT_CODES: &str = "Exit codes: 0 nothing found, or only warnings and notes; 1 errors (with --strict warnings too), or a file that \
@@ -158,10 +159,6 @@ fn totals(armed: &Armed, found: &[Diagnostic], strict: bool) -> String {
         line.push_str("; warnings count as errors");
     }
     line
-}
-
-fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Whether to print colours: to a terminal, unless <https://no-color.org> says no.
