@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, getpid, kill_process, set_child_subreaper};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// What ends a command.
-const ENDING: [SignalKind; 2] = [SignalKind::interrupt(), SignalKind::terminate()];
+const SIGNALS: [SignalKind; 2] = [SignalKind::interrupt(), SignalKind::terminate()];
 /// How often it is looked whether they have ended, before they are killed.
 const PATIENCE: u32 = 40;
 const PAUSE: Duration = Duration::from_millis(50);
@@ -32,13 +32,13 @@ pub(super) fn run<T>(steps: impl FnOnce() -> T) -> T {
 fn watch() -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     let entered = runtime.enter();
-    let mut signals = ENDING.iter().map(|kind| signal(*kind)).collect::<std::io::Result<Vec<_>>>()?;
+    let mut signals = SIGNALS.iter().map(|kind| signal(*kind)).collect::<std::io::Result<Vec<_>>>()?;
     drop(entered);
     // What a step leaves when it ends becomes our own.
     let _ = set_child_subreaper(Some(getpid()));
     let received = std::future::poll_fn(move |context| {
         let at = signals.iter_mut().position(|signal| signal.poll_recv(context).is_ready());
-        at.and_then(|at| ENDING.get(at))
+        at.and_then(|at| SIGNALS.get(at))
             .map_or(std::task::Poll::Pending, |kind| std::task::Poll::Ready(*kind))
     });
     let thread = std::thread::Builder::new().name("signals".to_owned());
