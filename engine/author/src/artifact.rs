@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use riposte_policy::diagnostic::inline;
 use riposte_runtime::Kind;
 use riposte_runtime::inspect::VERSION;
 use wit_component::DecodedWasm;
@@ -34,8 +35,9 @@ pub fn check(path: &Path, bytes: &[u8], manifest: &Manifest) -> Result<Vec<Strin
             return Err(wrong("it is no WebAssembly: does [build] artifact name the right file?".to_owned()));
         }
     }
-    let decoded = wit_component::decode(bytes)
-        .map_err(|error| wrong(format!("it is no WebAssembly component: {error:#}")))?;
+    let decoded = wit_component::decode(bytes).map_err(|error| {
+        wrong(format!("it is no WebAssembly component: {}", inline(&format!("{error:#}"))))
+    })?;
     let DecodedWasm::Component(resolve, world) = decoded else {
         return Err(wrong("it is a WIT package and holds no code".to_owned()));
     };
@@ -43,7 +45,7 @@ pub fn check(path: &Path, bytes: &[u8], manifest: &Manifest) -> Result<Vec<Strin
         return Err(wrong("it has no world".to_owned()));
     };
     let names = |items: &mut dyn Iterator<Item = &wit_parser::WorldKey>| -> Vec<String> {
-        items.map(|key| resolve.name_world_key(key)).collect()
+        items.map(|key| inline(&resolve.name_world_key(key))).collect()
     };
     kind(&names(&mut world.exports.keys()), manifest.kind).map_err(wrong)?;
     imports(&names(&mut world.imports.keys()), manifest).map_err(wrong)

@@ -81,21 +81,36 @@ pub fn build(project: &Path, progress: &mut dyn FnMut(Progress<'_>)) -> Result<B
         }
         ran => ran?,
     }
-    taken(project, manifest, progress)
+    taken(project, manifest, Wrapped::Kept, progress)
 }
 
-/// Takes what an earlier build left, with the same check.
+/// Takes what an earlier build left, with the same check. Nothing is written: the
+/// project may be another user's.
 ///
 /// # Errors
 ///
 /// [`Error`], which says what to do.
 pub fn built(project: &Path, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Built, Error> {
-    taken(project, Manifest::read(project)?, progress)
+    taken(project, Manifest::read(project)?, Wrapped::Forgotten, progress)
 }
 
-fn taken(project: &Path, manifest: Manifest, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Built, Error> {
+/// What becomes of the component that is made of a core module.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wrapped {
+    /// It takes the place of the module.
+    Kept,
+    /// It is made again when it is asked for again.
+    Forgotten,
+}
+
+fn taken(
+    project: &Path,
+    manifest: Manifest,
+    becomes: Wrapped,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Built, Error> {
     let artifact = project.join(&manifest.artifact);
-    if !artifact.is_file() {
+    if matches!(artifact.try_exists(), Ok(false)) {
         return Err(Error::Artifact {
             path: artifact,
             what: "the build left no such file: correct [build] artifact in plugin.toml, or the steps"
@@ -108,7 +123,9 @@ fn taken(project: &Path, manifest: Manifest, progress: &mut dyn FnMut(Progress<'
     let mut bytes = folder::read(&artifact, LARGEST)?;
     if is_core_module(&bytes) {
         bytes = wrapped(project, &manifest, &artifact, &bytes)?;
-        folder::write(&artifact, &bytes)?;
+        if becomes == Wrapped::Kept {
+            folder::write(&artifact, &bytes)?;
+        }
     }
     for warning in artifact::check(&artifact, &bytes, &manifest)? {
         progress(Progress::Warning(&warning));
@@ -220,6 +237,10 @@ mod tests {
         assert_eq!(folder::read(&built.artifact, LARGEST).unwrap(), built.bytes);
         // Made and kept: what is taken again is the component.
         assert_eq!(super::built(at.path(), &mut |_| {}).unwrap().bytes, built.bytes);
+
+        // A link of the author's own to a component stays one.
+        let at = project(&built.bytes, "[[\"ln\", \"-s\", \"in.wasm\", \"out.wasm\"]]");
+        assert!(build(at.path(), &mut |_| {}).unwrap().artifact.is_symlink());
 
         let strange = wat::parse_str("(module (import \"env\" \"x\" (func)))").unwrap();
         let at = project(&strange, "[[\"cp\", \"in.wasm\", \"out.wasm\"]]");

@@ -1,7 +1,9 @@
 //! Files of a project.
 #![expect(clippy::disallowed_methods, reason = "this module owns the files of an author's project")]
 
-use std::io::{self, Read as _};
+use std::fs::Permissions;
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use crate::Error;
@@ -28,20 +30,65 @@ pub(crate) fn read(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
 /// Writes a file, with its folders. One that holds this already is left alone,
 /// so that a build tool does not take it for changed.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    if std::fs::read(path).is_ok_and(|held| held == bytes) {
+    let is_file = path.symlink_metadata().is_ok_and(|found| found.is_file());
+    if is_file && read(path, bytes.len() as u64).is_ok_and(|held| held == bytes) {
         return Ok(());
     }
     let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
-    folder.and_then(|()| std::fs::write(path, bytes)).map_err(|error| failed(path, "cannot write it", &error))
+    folder.map_err(|error| failed(path, "cannot write it", &error))?;
+    replace(path, bytes)
 }
 
-/// Makes a folder where nothing is.
-pub(crate) fn create(path: &Path) -> Result<(), Error> {
-    match std::fs::create_dir(path) {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(Error::Exists(path.to_owned())),
-        Err(error) => Err(failed(path, "cannot make it", &error)),
+/// Puts a whole file into the place of what is there: of a link too, which is
+/// not followed. Who may write the folder could have made it.
+///
+/// # Errors
+///
+/// [`Error::File`], when it cannot be written, or a folder, a pipe or a device is
+/// there.
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let failed = |error: &io::Error| failed(path, "cannot write it", error);
+    // What a shell or the system made is meant, and is no name to be exchanged.
+    if path.starts_with("/dev") || path.starts_with("/proc") {
+        return std::fs::write(path, bytes).map_err(|error| failed(&error));
     }
+    if path.symlink_metadata().is_ok_and(|found| !found.is_file() && !found.is_symlink()) {
+        let why = "it is a folder, a pipe or a device; name a file".to_owned();
+        return Err(Error::File { path: path.to_owned(), why });
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // As any file that is made, within the user's mask.
+    let beside = tempfile::Builder::new()
+        .prefix(".riposte-")
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder);
+    let mut beside = beside.map_err(|error| failed(&error))?;
+    beside.write_all(bytes).map_err(|error| failed(&error))?;
+    beside.persist(path).map(drop).map_err(|error| failed(&error.error))
+}
+
+/// Makes a folder where nothing is, whole or not at all: `fill` fills it beside
+/// its place.
+pub(crate) fn create(path: &Path, fill: impl FnOnce(&Path) -> Result<(), Error>) -> Result<(), Error> {
+    if path.symlink_metadata().is_ok() {
+        return Err(Error::Exists(path.to_owned()));
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let beside = path.with_file_name(format!(".{name}.partial"));
+    // What was killed in the middle of this.
+    remove(&beside)?;
+    std::fs::create_dir(&beside).map_err(|error| failed(path, "cannot make it", &error))?;
+    let filled = fill(&beside).and_then(|()| {
+        std::fs::rename(&beside, path).map_err(|error| match error.kind() {
+            // Somebody was faster.
+            io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotADirectory => Error::Exists(path.to_owned()),
+            _ => failed(path, "cannot make it", &error),
+        })
+    });
+    if filled.is_err() {
+        remove(&beside)?;
+    }
+    filled
 }
 
 /// Refuses a path below a project of which a part is a link: what is written
@@ -93,5 +140,41 @@ mod tests {
         assert!(read(&pipe, 10).unwrap_err().to_string().contains("a pipe"));
         assert!(read(dir.path(), 10).is_err());
         assert_eq!(read(Path::new("/dev/null"), 10).unwrap(), b"");
+        // Nor is one written, or asked what it holds.
+        assert!(write(&pipe, b"").unwrap_err().to_string().contains("a pipe"));
+        replace(Path::new("/dev/null"), b"nothing").unwrap();
+    }
+
+    #[test]
+    fn a_link_is_replaced_and_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (kept, link) = (dir.path().join("kept"), dir.path().join("link"));
+        std::fs::write(&kept, b"mine").unwrap();
+        for (to, text) in [(kept.as_path(), "new"), (Path::new("nowhere"), "newer")] {
+            let _ = std::fs::remove_file(&link);
+            std::os::unix::fs::symlink(to, &link).unwrap();
+            write(&link, text.as_bytes()).unwrap();
+            assert_eq!(read(&link, 10).unwrap(), text.as_bytes());
+            assert!(!link.is_symlink());
+            assert_eq!(read(&kept, 10).unwrap(), b"mine");
+        }
+        assert_eq!(names(dir.path()).len(), 2, "nothing is left beside");
+    }
+
+    #[test]
+    fn a_folder_is_made_whole_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = dir.path().join("block");
+        // What one left that was killed.
+        std::fs::create_dir_all(dir.path().join(".block.partial/half")).unwrap();
+        let failed = create(&at, |beside| {
+            assert!(!at.exists());
+            write(&beside.join("a"), b"a")?;
+            Err(Error::NotOffered(String::new()))
+        });
+        assert!(failed.is_err() && names(dir.path()).is_empty());
+        create(&at, |beside| write(&beside.join("a"), b"a")).unwrap();
+        assert_eq!((names(dir.path()), names(&at)), (vec!["block".to_owned()], vec!["a".to_owned()]));
+        assert_eq!(create(&at, |_| Ok(())), Err(Error::Exists(at.clone())));
     }
 }

@@ -17,6 +17,7 @@
 //! * `registry`: a project that takes its SDK from a registry.
 //! * [`sameness`]: whether a project is the one that it was.
 //! * [`wrap`]: a component of a core module.
+//! * `wit`: packages of WIT, of which nothing but files is read.
 //! * `tool`, `folder`: the only modules that start programs, and that touch files.
 #![forbid(unsafe_code)]
 
@@ -33,11 +34,13 @@ pub mod sameness;
 pub mod scenario;
 pub mod sources;
 mod tool;
+mod wit;
 pub mod world;
 pub mod wrap;
 
 pub use artifact::check;
 pub use build::{Built, LARGEST, Progress, build, built, native_tests, too_large};
 pub use error::Error;
+pub use folder::replace;
 pub use language::Language;
 pub use manifest::{Capability, Manifest};

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 
 use riposte_policy::config::nearest;
-use riposte_policy::diagnostic::shown;
+use riposte_policy::diagnostic::{acts, inline, shown};
 use riposte_policy::grant::language::{self, Element};
 use riposte_runtime::Kind;
 use serde::Deserialize;
@@ -44,7 +44,7 @@ impl Manifest {
     /// [`Error`] with the line and what to write in it.
     pub fn read(folder: &Path) -> Result<Self, Error> {
         let file = folder.join(FILE);
-        if !file.is_file() {
+        if matches!(file.try_exists(), Ok(false)) {
             return Err(Error::NoManifest(folder.to_owned()));
         }
         let text = String::from_utf8(folder::read(&file, 1 << 20)?)
@@ -110,6 +110,7 @@ impl Manifest {
         let artifact = PathBuf::from(raw.build.artifact.get_ref());
         let inside =
             artifact.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+        let inside = inside && !raw.build.artifact.get_ref().contains(acts);
         if !inside || artifact.extension().is_none_or(|extension| extension != "wasm") {
             let what =
                 "artifact is the path of a .wasm file inside the project, such as \"build/block.wasm\"";
@@ -146,7 +147,8 @@ pub fn is_name(name: &str) -> bool {
 
 /// Whether a version may be written so: it is kept with what is installed, and
 /// shown on terminals.
-fn is_version(version: &str) -> bool {
+#[must_use]
+pub fn is_version(version: &str) -> bool {
     (1..=64).contains(&version.len()) && version.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
@@ -258,7 +260,8 @@ fn hinted(message: &str) -> String {
         }
         _ if message.contains("missing field `artifact`") => "add artifact = \"NAME.wasm\" under [build]",
         _ if message.contains("expected a sequence") => "write a list: [\"...\"]",
-        _ => return message.trim().to_owned(),
+        // It may name a key as it was found.
+        _ => return inline(message.trim()),
     };
     format!("{}: {example}", message.trim())
 }
@@ -311,6 +314,8 @@ test = [["cargo", "test"]]
             ("target/block.wasm", "a/../../block.wasm", 9, "inside the project"),
             ("target/block.wasm", "block.o", 9, "a .wasm file"),
             ("test = ", "tests = ", 10, "unknown field `tests`"),
+            ("test = ", "\"\\u001b[31m\\nok\" = ", 10, "unknown field `\\u{1b}[31m\\nok`"),
+            ("target/block.wasm", "a\\nok.wasm", 9, "inside the project"),
             ("version = \"1.2.3\"", "version =", 2, "string"),
             ("1.2.3", "1\\u001b[2J", 2, "such as \"0.1.0\""),
             ("1.2.3", "1\\nmore", 2, "such as \"0.1.0\""),

@@ -48,15 +48,9 @@ pub fn new(parent: &Path, new: &New<'_>) -> Result<PathBuf, Error> {
     }
     let template = template(new)?;
     let at = parent.join(new.name);
-    folder::create(&at)?;
-    match fill(&at, &template, new) {
-        Ok(()) => Ok(at),
-        Err(error) => {
-            // A part of a project would be in the way of the whole one.
-            folder::remove(&at)?;
-            Err(error)
-        }
-    }
+    // A part of a project would be in the way of the whole one.
+    folder::create(&at, |beside| fill(beside, &template, new))?;
+    Ok(at)
 }
 
 /// Writes all files of a project into its folder.

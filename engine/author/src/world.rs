@@ -11,7 +11,7 @@ use riposte_runtime::Kind;
 use riposte_runtime::inspect::VERSION;
 use wit_parser::Resolve;
 
-use crate::{Capability, Error, Manifest, folder, sources};
+use crate::{Capability, Error, Manifest, folder, sources, wit};
 
 /// Where it is written, from the project's folder.
 pub const FOLDER: &str = "riposte/world";
@@ -83,7 +83,7 @@ pub fn write(project: &Path, manifest: &Manifest) -> Result<(), Error> {
 /// Reads a world as a toolchain does.
 fn read(at: &Path) -> Result<Resolve, Error> {
     let mut resolve = Resolve::default();
-    let (package, _) = resolve.push_dir(at).map_err(|error| Error::World(format!("{error:#}")))?;
+    let package = wit::read(&mut resolve, at).map_err(Error::World)?;
     resolve.select_world(&[package], Some(WORLD)).map_err(|error| Error::World(format!("{error:#}")))?;
     Ok(resolve)
 }

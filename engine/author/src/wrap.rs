@@ -71,7 +71,7 @@ impl Wrap {
     fn world(&self, wit: &Path) -> Result<(Resolve, WorldId), WrapError> {
         let wrong = |why: String| WrapError::World { wit: wit.to_owned(), why };
         let mut resolve = Resolve::default();
-        let (package, _) = resolve.push_path(wit).map_err(|error| wrong(format!("{error:#}")))?;
+        let package = crate::wit::read(&mut resolve, wit).map_err(wrong)?;
         let selected = resolve.select_world(&[package], self.world.as_deref());
         let world = selected.map_err(|error| {
             let worlds = worlds(&resolve, package);

@@ -133,7 +133,7 @@ impl Components {
         // must not wait until this one is compiled. Two that compile the same
         // at once cost time and nothing else.
         let component = compiled::component(self.engine.wasmtime(), self.cache.as_ref(), wasm, digest)
-            .map_err(|e| LoadError::NotAComponent(format!("{e:#}")))?;
+            .map_err(|error| LoadError::not_taken(&error))?;
         Ok(self.loaded().entry(digest).or_insert(component).clone())
     }
 
@@ -174,7 +174,7 @@ fn exports(
             Kind::Reversible => ReversibleHostPre::new(instance).map(Exports::Reversible),
             Kind::Oneshot => OneshotHostPre::new(instance).map(Exports::Oneshot),
         });
-    exports.map_err(|error| LoadError::Mismatch(format!("{error:#}")))
+    exports.map_err(|error| LoadError::not_linked(&error))
 }
 
 /// One component, linked with what one command grants it. Calls are in

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use riposte_policy::diagnostic::inline;
 use riposte_policy::grant::{Digest, Grants, language};
 use wasmtime::component::Component;
 
@@ -265,13 +266,16 @@ impl fmt::Display for Missing {
     }
 }
 
-/// Why a component cannot be used.
+/// Why a component cannot be used. wasmtime's words hold names that its author
+/// chose: they are [`inline`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LoadError {
     /// The bytes are a core module: the last step of the build is missing.
     CoreModule,
     /// The bytes are no component that wasmtime accepts; its words.
     NotAComponent(String),
+    /// It is larger in some way than a component may be; wasmtime's words.
+    TooLarge(String),
     /// The digest is not one that the grants name.
     WrongDigest {
         /// Of the bytes.
@@ -302,6 +306,7 @@ impl fmt::Display for LoadError {
                  `riposte plugin wrap`",
             ),
             Self::NotAComponent(why) => write!(f, "this is no WebAssembly component: {why}"),
+            Self::TooLarge(why) => write!(f, "it needs more than a component may have: {why}"),
             Self::WrongDigest { found, granted } => {
                 let granted: Vec<_> = granted.iter().map(ToString::to_string).collect();
                 write!(
@@ -339,6 +344,19 @@ impl fmt::Display for LoadError {
 
 impl std::error::Error for LoadError {}
 
+impl LoadError {
+    /// Why wasmtime did not take a component.
+    pub(crate) fn not_taken(error: &wasmtime::Error) -> Self {
+        let why = inline(&format!("{error:#}"));
+        if why.contains("exceeds the") { Self::TooLarge(why) } else { Self::NotAComponent(why) }
+    }
+
+    /// Why wasmtime did not link a component.
+    pub(crate) fn not_linked(error: &wasmtime::Error) -> Self {
+        Self::Mismatch(inline(&format!("{error:#}")))
+    }
+}
+
 /// What a plugin exports, one of two.
 struct Exported;
 
@@ -354,8 +372,9 @@ fn hint(exports: &[String]) -> Option<String> {
     let newer = exports.iter().filter_map(|name| ours(name)).find(|ours| !ours.fits());
     if let Some(Ours { version, .. }) = newer {
         return Some(format!(
-            "it was built for version {version}; build it against {VERSION}, which `riposte plugin new` writes into \
-             riposte/wit, or install an engine that provides {version}"
+            "it was built for version {}; build it against {VERSION}, which `riposte plugin new` writes into \
+             riposte/wit, or install an engine that provides that",
+            inline(version)
         ));
     }
     let words = if any(&|name| name.starts_with("wasi:cli/run@")) {

@@ -118,7 +118,7 @@ async fn each_ends_as_it_should_and_the_next_one_is_served() {
 fn what_cannot_fit_is_refused_at_load() {
     let machine = Machine::new();
     let refused = load(&machine, "large-table").err().unwrap();
-    assert!(matches!(&refused, LoadError::NotAComponent(why) if why.contains("1000000")), "{refused:?}");
+    assert!(matches!(&refused, LoadError::TooLarge(why) if why.contains("1000000")), "{refused:?}");
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Why scenarios could not be played.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use riposte_policy::diagnostic::inline;
 
 /// Why scenarios could not be read, or a component could not be put on stage.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,21 +44,21 @@ pub enum ScenarioError {
 impl fmt::Display for ScenarioError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File { path, why } => write!(f, "{}: {why}", path.display()),
+            Self::File { path, why } => write!(f, "{}: {why}", shown(path)),
             Self::None { place, named: Some((name, known)) } => write!(
                 f,
                 "no scenario in {} is named {name:?}: there are {}",
-                place.display(),
-                known.join(", ")
+                shown(place),
+                known.iter().map(|known| inline(known)).collect::<Vec<_>>().join(", ")
             ),
             Self::None { place, named: None } => write!(
                 f,
                 "{} holds no scenario: write one, such as {{\"scenarios\": [{{\"name\": \"blocks the source\", \"call\": \"add\", \
                  \"alert\": {{\"data\": {{\"srcip\": \"192.0.2.7\"}}}}, \"expect\": {{\"calls\": [\"firewall.block 192.0.2.7\"]}}}}]}}",
-                place.display()
+                shown(place)
             ),
             Self::Field { file, line, scenario, field, what } => {
-                write!(f, "{}:{line}: ", file.display())?;
+                write!(f, "{}:{line}: ", shown(file))?;
                 if !scenario.is_empty() {
                     write!(f, "scenario {scenario:?}: ")?;
                 }
@@ -72,3 +74,8 @@ impl fmt::Display for ScenarioError {
 }
 
 impl std::error::Error for ScenarioError {}
+
+/// A path on one line: whoever made the file chose its name.
+fn shown(path: &Path) -> String {
+    inline(&path.display().to_string())
+}

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use riposte_policy::config::nearest;
-use riposte_policy::diagnostic::shown;
+use riposte_policy::diagnostic::{inline, shown};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -81,7 +81,7 @@ impl<'a> Field<'a> {
             let came: String = self.raw.chars().take(40).collect();
             self.wrong(format!(
                 "this is to be {what}, not {}",
-                came.split_whitespace().collect::<Vec<_>>().join(" ")
+                inline(&came.split_whitespace().collect::<Vec<_>>().join(" "))
             ))
         })
     }
@@ -118,7 +118,8 @@ impl<'a> Field<'a> {
         let mut members: Vec<(String, Self)> = Vec::new();
         let mut known = HashSet::new();
         for (name, raw) in found {
-            let within = if self.name.is_empty() { name.clone() } else { format!("{}.{name}", self.name) };
+            let shown = inline(&name);
+            let within = if self.name.is_empty() { shown } else { format!("{}.{shown}", self.name) };
             let field = Self { raw: raw.get(), name: within, ..self.clone() };
             if !known.insert(name.clone()) {
                 return Err(field.wrong("it stands here twice: leave one"));

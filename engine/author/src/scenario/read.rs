@@ -23,7 +23,7 @@ const TIMES: u32 = 1_000;
 ///
 /// When there is none.
 pub fn files(place: &Path) -> Result<Vec<PathBuf>> {
-    if place.is_file() {
+    if place.exists() && !place.is_dir() {
         return Ok(vec![place.to_owned()]);
     }
     let mut names = folder::names(place);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use riposte_policy::diagnostic::acts;
+use riposte_policy::diagnostic::inline;
 use riposte_runtime::Failure;
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ use super::{Call, base64};
 /// One line for a scenario that went as expected, more for another.
 #[must_use]
 pub fn text(played: &Played) -> String {
-    let name = plain(&played.scenario.name);
+    let name = inline(&played.scenario.name);
     let took: f64 = played.rounds.iter().map(|round| round.took.as_secs_f64() * 1e3).sum();
     if played.passed() {
         return format!("ok    {name} ({took:.1} ms)\n");
@@ -33,7 +33,7 @@ pub fn text(played: &Played) -> String {
         let log: Vec<_> = round.log.iter().map(ToString::to_string).collect();
         rows(&mut text, "log", "said", &log);
     }
-    let _ = writeln!(text, "      in {}", played.scenario.file.display());
+    let _ = writeln!(text, "      in {}", inline(&played.scenario.file.display().to_string()));
     text
 }
 
@@ -42,18 +42,9 @@ fn rows(text: &mut String, what: &str, which: &str, lines: &[String]) {
     let lines = if lines.is_empty() { &nothing } else { lines };
     let (mut what, mut which) = (what, which);
     for line in lines {
-        let _ = writeln!(text, "      {what:<8} {which:<9} {}", plain(line));
+        let _ = writeln!(text, "      {what:<8} {which:<9} {}", inline(line));
         (what, which) = ("", "");
     }
-}
-
-/// A text of a component's on one line.
-fn plain(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if acts(c) { out.extend(c.escape_default()) } else { out.push(c) }
-    }
-    out
 }
 
 /// The same for programs.
@@ -114,7 +105,7 @@ pub fn table(subject: &Subject, call: Call, round: &Round) -> String {
         let nothing = ["(nothing)".to_owned()];
         let mut name = name;
         for line in if lines.is_empty() { &nothing } else { lines } {
-            let _ = writeln!(text, "{name:<8} {}", plain(line));
+            let _ = writeln!(text, "{name:<8} {}", inline(line));
             name = "";
         }
     };

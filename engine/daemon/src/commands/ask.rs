@@ -5,6 +5,7 @@ use std::path::Path;
 
 use riposte_ledger::entry::Filter;
 use riposte_ledger::{Ledger, LedgerError};
+use riposte_policy::diagnostic;
 use serde_json::{Value, json};
 
 use crate::cli::{self, Allow};
@@ -37,10 +38,10 @@ pub fn print(answer: &Answer, json: bool) -> Exit {
             data => data.clone(),
         });
         if answer.result != Result::Done && answer.data.is_null() {
-            eprintln!("riposte: {}", answer.message);
+            tell(&answer.message);
         }
     } else if answer.result == Result::Failed {
-        eprintln!("riposte: {}", answer.message);
+        tell(&answer.message);
     } else {
         say_text(&answer.message);
     }
@@ -56,7 +57,24 @@ pub fn complain(json: bool, error: &str) {
     if json {
         say(&json!({"error": error}));
     }
-    eprintln!("riposte: {error}");
+    tell(error);
+}
+
+/// Tells people on standard error. Names that others chose may stand in the text:
+/// nothing in it acts on a terminal, and only its first line begins as ours do.
+pub fn tell(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(io::stderr().lock(), "riposte: {}", below(&diagnostic::lines(text)));
+}
+
+/// The lines of a text, those after the first indented.
+fn below(text: &str) -> String {
+    let mut lines = text.lines();
+    let first = lines.next().unwrap_or_default().to_owned();
+    lines.fold(first, |text, line| {
+        let blank = if line.is_empty() || line.starts_with([' ', '\t']) { "" } else { "  " };
+        text + "\n" + blank + line
+    })
 }
 
 /// Whether somebody reads on: one that went away has read enough.
@@ -75,11 +93,15 @@ pub fn written(result: io::Result<()>) -> std::result::Result<bool, String> {
 
 /// Prints for programs. A reader that went away is not an error.
 pub fn say(value: &Value) {
-    say_text(&value.to_string());
+    print_line(&value.to_string());
 }
 
-/// Prints for people.
+/// Prints for people. Nothing in it acts on a terminal.
 pub fn say_text(text: &str) {
+    print_line(&diagnostic::lines(text));
+}
+
+fn print_line(text: &str) {
     use std::io::Write;
     let _ = writeln!(io::stdout().lock(), "{text}");
 }
@@ -231,4 +253,15 @@ pub fn mode(change: &cli::ModeChange) -> Exit {
     let request =
         Request::Mode { command: change.command.clone(), mode, reason: change.by_hand.reason.clone() };
     ask(&change.by_hand.at, change.by_hand.json, &request)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_first_line_begins_as_ours_do() {
+        assert_eq!(below("a"), "a");
+        assert_eq!(below("a\nriposte: b\n  c\n\nd"), "a\n  riposte: b\n  c\n\n  d");
+    }
 }

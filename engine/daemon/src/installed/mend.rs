@@ -12,6 +12,7 @@ use riposte_policy::grant::Digest;
 use super::record::{Found, Record, Version};
 use super::{Installed, LARGEST, Name, PARTIAL, REMOVED, VERSIONS};
 use crate::files;
+use crate::show::counted;
 
 impl Installed {
     /// Puts everything right that can be now, and tells what. Nobody else changes
@@ -30,7 +31,8 @@ impl Installed {
         }
         if partial > 0 {
             told.push(format!(
-                "{partial} half-written files of a command that was ended in the middle are removed"
+                "removed {} of a command that was ended in the middle",
+                counted(partial, "half-written file")
             ));
         }
         told

@@ -149,10 +149,7 @@ impl Installed {
         folder(&versions)?;
         // No component can be called so.
         let path = versions.join(".lock");
-        #[expect(clippy::disallowed_methods, reason = "this module owns the installed components")]
-        let lock =
-            std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
-        let lock = lock.map_err(|source| InstallError::Write { path: path.clone(), source })?;
+        let lock = lock_file(&path).map_err(|source| InstallError::Write { path: path.clone(), source })?;
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {
                 let mut installed = Self { plugins, mended: Vec::new(), _lock: Some(lock) };
@@ -220,6 +217,20 @@ impl Installed {
         let gone = earlier.iter().filter(|version| !self.version(name, version).is_file());
         let gone = gone.map(|version| version.sha256.clone()).collect();
         Ok(Some(One { name: name.clone(), now, earlier, gone }))
+    }
+
+    /// Whether something lies under a name and cannot be read, such as a link that
+    /// leads nowhere.
+    #[must_use]
+    pub fn is_unreadable(&self, name: &Name) -> bool {
+        let path = self.path(name);
+        path.symlink_metadata().is_ok() && files::read_at_most(&path, LARGEST).is_err()
+    }
+
+    /// The digests of the versions that are known of a name, besides what runs.
+    #[must_use]
+    pub fn earlier(&self, name: &Name) -> Vec<String> {
+        Record::read(&self.kept(name)).versions.into_iter().map(|version| version.sha256).collect()
     }
 
     /// Puts a version in the place of what runs under a name, and keeps that.
@@ -340,6 +351,13 @@ impl Installed {
     }
 }
 
+/// Opens the file that is locked, without waiting for whatever else lies there.
+fn lock_file(path: &Path) -> io::Result<std::fs::File> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = std::fs::File::from(rustix::fs::open(path, flags, Mode::from_raw_mode(0o600))?);
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no file; remove it")) }
+}
+
 /// Makes a folder that is ours alone.
 fn folder(path: &Path) -> Result<(), InstallError> {
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
@@ -353,9 +371,10 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), InstallError> {
     // Hidden: no executable is looked for under such a name.
     let partial = path.with_file_name(format!(".{name}{PARTIAL}"));
     let whole = || {
+        // Whatever lies there is nobody's any more.
+        let _ = rustix::fs::unlink(&partial);
         #[expect(clippy::disallowed_methods, reason = "this module owns the installed components")]
-        let mut file =
-            std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
+        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         rustix::fs::rename(&partial, path)?;

@@ -3,7 +3,9 @@
 use std::io;
 use std::path::Path;
 
+use riposte_author::manifest::is_version;
 use riposte_policy::grant::Digest;
+use riposte_runtime::Kind;
 use serde::{Deserialize, Serialize};
 
 use super::{InstallError, KEPT, write};
@@ -61,6 +63,14 @@ impl Version {
     pub(super) fn by_hand(digest: Digest, size: usize) -> Self {
         Self { sha256: digest.to_string(), version: None, kind: None, size, since_ms: None, sources: None }
     }
+
+    /// Forgets what no manifest could have said.
+    fn plain(&mut self) {
+        let is_kind =
+            |kind: &String| [Kind::Reversible, Kind::Oneshot].iter().any(|one| one.as_str() == kind);
+        self.version = self.version.take().filter(|version| is_version(version));
+        self.kind = self.kind.take().filter(is_kind);
+    }
 }
 
 impl Record {
@@ -85,6 +95,8 @@ impl Record {
         let is_one = |version: &Version| version.sha256.parse::<Digest>().is_ok();
         record.versions.retain(is_one);
         record.next = record.next.filter(is_one);
+        // The rest is shown to people.
+        record.versions.iter_mut().chain(&mut record.next).for_each(Version::plain);
         Found::Record(record)
     }
 
@@ -127,5 +139,25 @@ mod tests {
             std::fs::write(dir.path().join(FILE), text).unwrap();
             assert!(Record::read(dir.path()).versions.is_empty(), "{text}");
         }
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test writes a hostile file")]
+    fn what_no_manifest_says_is_not_shown() {
+        let dir = tempfile::tempdir().unwrap();
+        let good = Version {
+            version: Some("1.2.3".to_owned()),
+            kind: Some("oneshot".to_owned()),
+            ..Version::by_hand(Digest([7; 32]), 3)
+        };
+        let evil = Some("\u{1b}[31m\nok: all fine".to_owned());
+        let bad = Version { version: evil.clone(), kind: evil, ..good.clone() };
+        let record = Record { versions: vec![good.clone(), bad.clone()], next: Some(bad) };
+        std::fs::write(dir.path().join(FILE), serde_json::to_vec(&record).unwrap()).unwrap();
+        let read = Record::read(dir.path());
+        let next = read.next.unwrap();
+        assert_eq!(read.versions[0], good);
+        assert_eq!((&read.versions[1].version, &read.versions[1].kind), (&None, &None));
+        assert_eq!((next.version, next.kind), (None, None));
     }
 }

@@ -116,6 +116,41 @@ fn only_so_many_are_kept_and_one_changes_at_a_time() {
     assert_eq!(files, KEPT + 1, "and the record");
 }
 
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a test makes pipes")]
+fn what_is_no_file_is_not_waited_for_and_can_be_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let places = Places::new(Some(dir.path()), None, &[]);
+    let pipe = |path: &Path| {
+        let mode = Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    };
+    let name = two_versions(&places);
+    let installed = Installed::to_change(&places).unwrap();
+    // What is about to be written is written anew, whatever lies there.
+    pipe(&places.plugins().join(".block.wasm.partial"));
+    installed.put(&name, b"c", version(b"c")).unwrap();
+    for link in [false, true] {
+        assert!(!installed.is_unreadable(&name));
+        std::fs::remove_file(installed.path(&name)).unwrap();
+        match link {
+            true => std::os::unix::fs::symlink("nowhere", installed.path(&name)).unwrap(),
+            false => pipe(&installed.path(&name)),
+        }
+        assert!(installed.is_unreadable(&name));
+        assert!(installed.earlier(&name).contains(&hex(b"b")) || link);
+        installed.remove(&name).unwrap();
+        assert_eq!(files_below(&places.plugins()), [".versions/.lock"]);
+        installed.put(&name, b"a", version(b"a")).unwrap();
+    }
+    drop(installed);
+    let lock = places.plugins().join(".versions/.lock");
+    std::fs::remove_file(&lock).unwrap();
+    pipe(&lock);
+    let refused = Installed::to_change(&places).unwrap_err().to_string();
+    assert!(refused.contains("it is no file"), "{refused}");
+}
+
 /// Versions `a` and `b` of `block`, of which `b` runs; the folder can be opened
 /// again.
 fn two_versions(places: &Places) -> Name {

@@ -132,6 +132,18 @@ pub fn inline(text: &str) -> String {
     out
 }
 
+/// Text of several lines made safe to print: line ends and tabs stay, what else
+/// [`acts`] is escaped. Where untrusted words stand in a line of it, they are
+/// [`inline`] before: here they could begin another.
+#[must_use]
+pub fn lines(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if acts(c) && !matches!(c, '\n' | '\t') { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    out
+}
+
 /// Untrusted text made safe to print: quoted, what [`acts`] escaped, at most 64
 /// characters.
 #[must_use]
@@ -160,6 +172,11 @@ mod tests {
     #[test]
     fn plain_text_stands_in_its_line_and_turns_nothing_around() {
         assert_eq!(inline("a\nb\u{202e}c \"d\" é"), "a\\nb\\u{202e}c \"d\" é");
+    }
+
+    #[test]
+    fn lines_stay_and_nothing_in_them_acts() {
+        assert_eq!(lines("a\n\tb\u{1b}[31m\rc\u{9b}"), "a\n\tb\\u{1b}[31m\\rc\\u{9b}");
     }
 
     #[test]

@@ -1,17 +1,20 @@
 //! `riposte plugin build`: from a project to a component.
 
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use riposte_author::{Built, Error, Progress};
+use riposte_author::{Built, Manifest, Progress};
+use riposte_policy::diagnostic::{inline, lines};
 use riposte_runtime::digest;
 use serde_json::json;
 
+use super::{steps, whose};
 use crate::commands::ask;
 use crate::exit::Exit;
 
 /// What it ends with.
-pub const EXIT_CODES: &str = "Runs the steps of plugin.toml with your own tools, as you.\n\
+pub const EXIT_CODES: &str = "Runs the steps of plugin.toml with your own tools, as you; as root in your own folders only.\n\
     Exit codes: 0 built, and as plugin.toml says; 1 a tool is missing, a step failed, or the component is not as \
     plugin.toml says; 2 usage.";
 
@@ -28,7 +31,7 @@ pub struct Build {
 
 /// Builds, and says what came out.
 pub fn build(args: &Build) -> Exit {
-    match built(&args.project) {
+    match built(&args.project, "this again") {
         Ok(built) if args.json => {
             ask::say(&json!({
                 "name": built.manifest.name,
@@ -40,30 +43,42 @@ pub fn build(args: &Build) -> Exit {
             Exit::Done
         }
         Ok(built) => {
-            ask::say_text(&format!("{}  {} KiB", built.artifact.display(), built.bytes.len().div_ceil(1024)));
+            let artifact = inline(&built.artifact.display().to_string());
+            ask::say_text(&format!("{artifact}  {} KiB", built.bytes.len().div_ceil(1024)));
             Exit::Done
         }
         Err(error) => {
-            ask::complain(args.json, &error.to_string());
+            ask::complain(args.json, &error);
             Exit::Failed
         }
     }
 }
 
-/// Builds a project with its progress on standard error.
+/// Builds a project with its progress on standard error. Its steps end with this
+/// process.
 ///
 /// # Errors
 ///
-/// [`Error`], which says what to do.
-pub fn built(project: &Path) -> Result<Built, Error> {
-    riposte_author::build(project, &mut show)
+/// What to do: before `then`, where root may not build it.
+pub fn built(project: &Path, then: &str) -> Result<Built, String> {
+    // What is wrong with it is said first.
+    Manifest::read(project).map_err(|error| error.to_string())?;
+    if whose::of_another(project) {
+        return Err(whose::refused(project, then));
+    }
+    steps::run(|| riposte_author::build(project, &mut show)).map_err(|error| error.to_string())
 }
 
-/// Shows where a build is.
+/// Shows where a build is, in words of the project and of its tools.
 pub fn show(progress: Progress<'_>) {
-    match progress {
-        Progress::Step { number, of, step } => eprintln!("[{number}/{of}] {step}"),
-        Progress::Line(line) => eprintln!("    {line}"),
-        Progress::Warning(warning) => eprintln!("riposte: warning: {warning}"),
-    }
+    let _ = match progress {
+        Progress::Step { number, of, step } => {
+            writeln!(io::stderr(), "[{number}/{of}] {}", inline(step))
+        }
+        Progress::Line(line) => writeln!(io::stderr(), "    {}", lines(line)),
+        Progress::Warning(warning) => {
+            ask::tell(&format!("warning: {warning}"));
+            Ok(())
+        }
+    };
 }

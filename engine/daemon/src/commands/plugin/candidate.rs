@@ -1,14 +1,13 @@
 //! What is to be installed: a file, or what a project's folder builds.
 
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use riposte_author::{Language, Manifest, sameness};
 use riposte_policy::grant::Digest;
 use riposte_runtime::Inspection;
 
+use super::whose::{self, of_another};
 use super::{At, build, say, say_progress, word};
-use crate::files;
 use crate::installed::{Installed, Name, NotAName, Version, apart, file};
 use crate::places::Places;
 
@@ -116,19 +115,15 @@ impl Candidate {
         let manifest = Manifest::read(folder).map_err(|error| error.to_string())?;
         let (file, wasm, sources) = match of_another(folder) {
             false => {
-                let built = build::built(folder).map_err(|error| error.to_string())?;
+                let built = build::built(folder, "this again")?;
                 // A project of which something cannot be read is one that changed.
                 let sources = sameness::sources(folder, &manifest, &at.folders()).ok();
                 (built.artifact, built.bytes, sources)
             }
             true => {
                 let artifact = folder.join(&manifest.artifact);
-                if !artifact.is_file() {
-                    return Err(format!(
-                        "{} or something in it is another user's, or others may write to it, and such a build does not run \
-                         as root: run `riposte plugin build` as its user, then this again",
-                        folder.display()
-                    ));
+                if matches!(artifact.try_exists(), Ok(false)) {
+                    return Err(whose::refused(folder, "this again"));
                 }
                 say_progress(&format!("taking {} as it was built", artifact.display()));
                 let wasm =
@@ -190,74 +185,4 @@ pub(super) fn examined(file: &Path, wasm: &[u8], cache: Option<&Path>) -> Result
         return Ok(inspection);
     }
     Err(refused(&format!("it imports what this engine does not have:{}", missing.concat())))
-}
-
-/// Whether this is root, and the project somebody else's: its build would run
-/// with more rights than who wrote it has.
-fn of_another(folder: &Path) -> bool {
-    rustix::process::geteuid().is_root() && others_write(folder)
-}
-
-/// Whether somebody else says what is built there: who owns or may write the
-/// folder, anything in it (a build runs its sources, tools and scripts too), or a
-/// folder above it, where another could be put in its place.
-fn others_write(folder: &Path) -> bool {
-    let Ok(folder) = folder.canonicalize() else { return true };
-    let doubt = |path: &Path| files::doubt_of_any(path, files::OTHERS).is_some();
-    // In a folder of everybody's with the sticky bit, such as `/tmp`, each is
-    // renamed by its owner only.
-    let sticky = |path: &Path| {
-        std::fs::metadata(path).is_ok_and(|found| found.uid() == 0 && found.mode() & 0o1000 != 0)
-    };
-    if folder.ancestors().skip(1).any(|above| doubt(above) && !sticky(above)) {
-        return true;
-    }
-    let mut left = vec![folder];
-    while let Some(path) = left.pop() {
-        // A link is as good as what it leads to, and is not followed further.
-        if doubt(&path) {
-            return true;
-        }
-        let is_folder = path.symlink_metadata().is_ok_and(|found| found.is_dir());
-        if is_folder {
-            let Ok(held) = std::fs::read_dir(&path) else { return true };
-            left.extend(held.flatten().map(|held| held.path()));
-        }
-    }
-    false
-}
-
-#[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
-    #[test]
-    #[expect(clippy::disallowed_methods, reason = "a test plays the other user")]
-    fn what_others_may_write_is_theirs() {
-        let folder = tempfile::tempdir().unwrap();
-        let manifest = folder.path().join("plugin.toml");
-        std::fs::write(&manifest, "").unwrap();
-        let others_write = |folder_mode: u32, manifest_mode: u32| {
-            for (path, mode) in [(folder.path(), folder_mode), (&manifest, manifest_mode)] {
-                std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
-            }
-            super::others_write(folder.path())
-        };
-        assert!(!others_write(0o755, 0o644));
-        assert!(others_write(0o1777, 0o644));
-        assert!(others_write(0o755, 0o666));
-        assert!(others_write(0o775, 0o644));
-        // What a build runs besides.
-        let script = folder.path().join("riposte/sdk/build.mjs");
-        std::fs::create_dir_all(script.parent().unwrap()).unwrap();
-        std::fs::write(&script, "").unwrap();
-        assert!(!others_write(0o755, 0o644));
-        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o666)).unwrap();
-        assert!(others_write(0o755, 0o644));
-        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o644)).unwrap();
-        // Where another could be put in its place.
-        let inner = folder.path().join("riposte");
-        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
-        assert!(super::others_write(&inner));
-    }
 }

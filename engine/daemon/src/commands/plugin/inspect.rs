@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use riposte_policy::diagnostic::shown;
+use riposte_policy::diagnostic::{inline, shown};
 use riposte_policy::grant::language;
 use riposte_runtime::{Inspection, Kind, Settings};
 use serde_json::{Value, json};
@@ -216,7 +216,7 @@ impl<'a> Report<'a> {
             Kind::Oneshot => "oneshot: it acts once, and nothing is undone",
         };
         let safe = |name: &String| shown(name).trim_matches('"').to_owned();
-        rows("file", &mut std::iter::once(self.file.display().to_string()));
+        rows("file", &mut std::iter::once(inline(&self.file.display().to_string())));
         rows("size", &mut std::iter::once(human(self.size)));
         rows("sha256", &mut std::iter::once(inspection.digest.to_string()));
         rows("kind", &mut std::iter::once(kind.to_owned()));

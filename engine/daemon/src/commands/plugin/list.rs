@@ -3,8 +3,8 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::At;
 use super::inspect::human;
+use super::{At, say};
 use crate::commands::ask;
 use crate::exit::Exit;
 use crate::installed::uses::{InForce, Uses};
@@ -39,7 +39,7 @@ pub fn list(args: &List) -> Exit {
             } else if !all.is_empty() {
                 ask::say_text(all.iter().map(Row::text).collect::<Vec<_>>().join("\n").trim_end());
             }
-            unread.iter().for_each(|error| eprintln!("riposte: {error}"));
+            unread.iter().for_each(|error| say(error));
             if unread.is_empty() { Exit::Done } else { Exit::Failed }
         }
         Err(error) => {
@@ -55,7 +55,7 @@ fn listed(args: &List) -> Result<(Vec<Row>, Vec<String>), String> {
     let installed = Installed::to_read(&places);
     let uses = Uses::read(&places, &configs);
     if let Some(unread) = &uses.unread {
-        eprintln!("riposte: which commands use them is not known: {unread}");
+        say(&format!("which commands use them is not known: {unread}"));
     }
     let (mut all, mut unread) = (Vec::new(), Vec::new());
     let in_force = InForce::read(&places)

@@ -13,8 +13,10 @@ pub mod new;
 pub mod remove;
 pub mod rollback;
 pub mod run;
+mod steps;
 pub mod test;
 pub mod update;
+mod whose;
 pub mod wrap;
 
 use std::path::{Path, PathBuf};
@@ -22,7 +24,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 
 use crate::cli::{Sources, Where};
-use crate::commands::locate;
+use crate::commands::{ask, locate};
 use crate::control::{Request, Result as Went, client};
 use crate::exit::Exit;
 use crate::installed::Installed;
@@ -153,7 +155,7 @@ fn to_change(places: &Places, at: &At) -> Result<Installed, String> {
 
 /// On standard error, and only there.
 fn say(what: &str) {
-    eprintln!("riposte: {what}");
+    ask::tell(what);
 }
 
 /// The same of what may take a while.

@@ -12,7 +12,7 @@ use crate::commands::ask;
 use crate::control::{Request, Result as Went, client};
 use crate::exit::Exit;
 use crate::installed::uses::{InForce, Uses};
-use crate::installed::{Installed, Name, One};
+use crate::installed::{Installed, Name};
 use crate::places::Places;
 
 /// What it ends with.
@@ -43,8 +43,8 @@ pub struct Remove {
 pub fn remove(args: &Remove) -> Exit {
     let (places, configs) = args.at.locate();
     let undone = match prepared(args, &places, &configs) {
-        Ok((installed, one, undone)) => {
-            installed.remove(&one.name).map(|()| undone).map_err(|error| error.to_string())
+        Ok((installed, undone)) => {
+            installed.remove(&args.name).map(|()| undone).map_err(|error| error.to_string())
         }
         Err(Stays::NoEngine(error)) => {
             ask::complain(args.json, &error);
@@ -84,38 +84,37 @@ fn prepared(
     args: &Remove,
     places: &Places,
     configs: &[std::path::PathBuf],
-) -> Result<(Installed, One, usize), Stays> {
+) -> Result<(Installed, usize), Stays> {
     let installed = to_change(places, &args.at)?;
-    let one = there(&installed, &args.name, &args.at)?;
+    let name = &args.name;
+    let versions = versions(&installed, name, &args.at)?;
     let uses = Uses::read(places, configs);
     if let Some(unread) = uses.unread.as_ref().filter(|_| !args.force) {
         return Err(Stays::Needed(format!(
-            "whether a command runs {} is not known, and it stays: {unread}; or add --force",
-            one.name
+            "whether a command runs {name} is not known, and it stays: {unread}; or add --force"
         )));
     }
     let named: Vec<_> =
-        uses.of(&one.name).map(|command| format!("{} ({})", command.name, command.place)).collect();
+        uses.of(name).map(|command| format!("{} ({})", command.name, command.place)).collect();
     if !named.is_empty() && !args.force {
         return Err(Stays::Needed(format!(
-            "the command {} runs {}, which stays; take the command out and run `riposte reload{}`, or add --force: no \
+            "the command {} runs {name}, which stays; take the command out and run `riposte reload{}`, or add --force: no \
              engine starts with a response whose executable is missing",
             named.join(", "),
-            one.name,
             args.at.home()
         )));
     }
     if args.undo && args.reload && named.is_empty() {
-        disarm(places, &one.name)?;
+        disarm(places, name)?;
     }
     let mut undone = 0;
-    let open = in_force(places, &one)?;
+    let open = in_force(places, name, &versions)?;
     if !open.is_empty() {
         if !args.undo {
-            return Err(Stays::Needed(listed(&one.name, &open, &args.at)));
+            return Err(Stays::Needed(listed(name, &open, &args.at)));
         }
         undone = undo(places, &open)?;
-        let left = in_force(places, &one)?;
+        let left = in_force(places, name, &versions)?;
         if !left.is_empty() {
             return Err(Stays::Needed(format!(
                 "{} of {} in force are still being undone; run it again when `riposte list{}` no longer shows them",
@@ -125,7 +124,17 @@ fn prepared(
             )));
         }
     }
-    Ok((installed, one, undone))
+    Ok((installed, undone))
+}
+
+/// The digests of what is removed. Of what cannot be read only those of its
+/// earlier versions are known: it goes all the same.
+fn versions(installed: &Installed, name: &Name, at: &At) -> Result<Vec<String>, String> {
+    if installed.is_unreadable(name) {
+        return Ok(installed.earlier(name));
+    }
+    let one = there(installed, name, at)?;
+    Ok(one.earlier.into_iter().chain([one.now]).map(|version| version.sha256).collect())
 }
 
 /// Has a running engine take up that no command names it any more, so that it
@@ -142,11 +151,10 @@ fn disarm(places: &Places, name: &Name) -> Result<(), Stays> {
     }
 }
 
-fn in_force(places: &Places, one: &One) -> Result<Vec<Entry>, String> {
+fn in_force(places: &Places, name: &Name, versions: &[String]) -> Result<Vec<Entry>, String> {
     let in_force = InForce::read(places)?;
-    let versions: Vec<_> =
-        one.earlier.iter().chain([&one.now]).map(|version| version.sha256.as_str()).collect();
-    Ok(in_force.of(&one.name, &versions).cloned().collect())
+    let versions: Vec<_> = versions.iter().map(String::as_str).collect();
+    Ok(in_force.of(name, &versions).cloned().collect())
 }
 
 fn listed(name: &Name, open: &[Entry], at: &At) -> String {

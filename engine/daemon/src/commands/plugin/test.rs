@@ -9,7 +9,7 @@ use riposte_author::Manifest;
 use riposte_author::scenario::{self, Scenario, ScenarioError, Stage, Subject, show};
 use serde_json::json;
 
-use super::{build, candidate, kept};
+use super::{build, candidate, kept, say, steps};
 use crate::commands::ask;
 use crate::exit::Exit;
 use crate::installed::{apart, file};
@@ -91,7 +91,7 @@ fn tested(args: &Test) -> Result<bool, String> {
     } else {
         ask::say_text(&match failed {
             0 => format!("{} went as expected", counted(passed, "scenario")),
-            _ => format!("{failed} of {} scenarios did not go as expected", played.len()),
+            _ => format!("{failed} of {} did not go as expected", counted(played.len(), "scenario")),
         });
     }
     Ok(failed == 0)
@@ -102,8 +102,9 @@ fn built(project: &Path, no_build: bool) -> Result<(PathBuf, Vec<u8>), String> {
     let built = if no_build {
         riposte_author::built(project, &mut build::show).map_err(text)?
     } else {
-        let built = build::built(project).map_err(text)?;
-        riposte_author::native_tests(project, &built.manifest, &mut build::show).map_err(text)?;
+        let built = build::built(project, "this with --no-build")?;
+        let native = || riposte_author::native_tests(project, &built.manifest, &mut build::show);
+        steps::run(native).map_err(text)?;
         built
     };
     Ok((built.artifact, built.bytes))
@@ -146,10 +147,10 @@ pub fn subject(stage: &Stage, file: &Path, bytes: Vec<u8>) -> Result<Subject, St
     if !stage.knows(&bytes) {
         if bytes.len() > apart::LARGE {
             // A build in Python or JavaScript makes other bytes each time.
-            eprintln!(
-                "riposte: compiling {} MiB, once for these bytes: `riposte plugin test --no-build` finds them compiled",
+            say(&format!(
+                "compiling {} MiB, once for these bytes: `riposte plugin test --no-build` finds them compiled",
                 bytes.len() >> 20
-            );
+            ));
         }
         let cache = stage.cache().map(|cache| apart::cache(cache.to_owned()));
         candidate::examined(file, &bytes, cache.as_deref())?;

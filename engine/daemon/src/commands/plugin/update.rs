@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::candidate::Candidate;
 use super::changes::Changes;
-use super::{At, engine, to_change};
+use super::{At, engine, say, to_change};
 use crate::commands::ask;
 use crate::exit::Exit;
 use crate::installed::uses::{InForce, Uses};
@@ -136,7 +136,7 @@ impl Exchange<'_> {
     pub(super) fn agreed(&self, to: &str, changes: &Changes, uses: &Uses, how: &How) -> Result<(), String> {
         let One { name, now, .. } = self.one;
         if let Some(unread) = &uses.unread {
-            eprintln!("riposte: which commands use {name} is not known: {unread}");
+            say(&format!("which commands use {name} is not known: {unread}"));
         }
         if !how.json {
             ask::say_text(&format!("{name}: {} -> {to}\n{}", now.sha256, changes.text().trim_end()));
@@ -147,7 +147,7 @@ impl Exchange<'_> {
         let kept = format!("{name} stays as it was");
         if how.json || !io::stdin().is_terminal() {
             if how.json {
-                eprintln!("riposte: {}", changes.json());
+                say(&changes.json().to_string());
             }
             return Err(format!(
                 "{kept}: the other version asks for more, or turns commands off, as shown; add --yes to agree to that"

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use riposte_author::wrap;
+use riposte_policy::diagnostic::inline;
 use serde_json::json;
 
 use super::inspect::human;
@@ -31,7 +32,7 @@ pub struct Wrap {
     /// The world in it [default: the only one]
     #[arg(long, value_name = "NAME")]
     pub world: Option<String>,
-    /// Where to write the component [default: NAME.component.wasm beside the module]
+    /// Where to write the component, in the place of a link too [default: NAME.component.wasm beside the module]
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Another adapter for WASI preview 1
@@ -53,7 +54,7 @@ pub fn wrap(args: &Wrap) -> Exit {
             Exit::Done
         }
         Ok((path, size)) => {
-            ask::say_text(&format!("{}  {}", path.display(), human(size)));
+            ask::say_text(&format!("{}  {}", inline(&path.display().to_string()), human(size)));
             Exit::Done
         }
         Err(error) => {
@@ -78,8 +79,6 @@ fn wrapped(args: &Wrap) -> Result<(PathBuf, usize), String> {
     };
     let component = wrap.wrap(&module).map_err(|error| format!("{}: {error}", args.file.display()))?;
     let path = args.output.clone().unwrap_or_else(|| args.file.with_extension("component.wasm"));
-    #[expect(clippy::disallowed_methods, reason = "the file that the author asks for, written as they are")]
-    let written = std::fs::write(&path, &component);
-    written.map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+    riposte_author::replace(&path, &component).map_err(|error| error.to_string())?;
     Ok((path, component.len()))
 }
