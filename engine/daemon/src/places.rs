@@ -261,9 +261,12 @@ impl fmt::Display for Unusable {
         let folder = self.folder.display();
         write!(f, "cannot use the folder {folder}: {}; nothing was started. ", self.source)?;
         f.write_str(match self.source.kind() {
-            io::ErrorKind::PermissionDenied => "Run it as root, with `sudo`",
+            // Root is not to be told to become root.
+            io::ErrorKind::PermissionDenied if !rustix::process::geteuid().is_root() => {
+                "Run it as root, with `sudo`"
+            }
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "Free some space",
-            _ => "Run as root, free some space",
+            _ => "Mend that",
         })?;
         f.write_str(", or choose another place with --home DIR")
     }
