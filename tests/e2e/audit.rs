@@ -70,6 +70,60 @@ fn the_chain_holds_over_kills_and_shows_what_was_changed() {
     assert!(kinds(&verify(&host, &[]).1).contains(&"broken"));
 }
 
+/// `riposte` with these arguments, killed before its `number`th write to the
+/// audit. Whether it came so far.
+fn killed_at_write(host: &Host, number: u32, arguments: &[&str]) -> bool {
+    let mut command = host.command("strace");
+    command.args(["-f", "-qq", "-o", "/dev/null", "-P"]).arg(host.path("log/audit.jsonl"));
+    command.args(["-e", "trace=write", "-e", &format!("inject=write:signal=SIGKILL:when={number}")]);
+    command.arg(riposte_tests::binary()).args(arguments).arg("--home").arg(host.path(""));
+    !command.output().unwrap().status.success()
+}
+
+#[test]
+fn what_a_killed_engine_did_not_live_to_write_is_written_by_the_next_start() {
+    let added = |event: &Value| {
+        event["detail"].as_str().is_some_and(|detail| detail.ends_with("and the ledger tells it"))
+    };
+    let told = |host: &Host, kind: &str| -> Vec<bool> { host.events(kind).iter().map(added).collect() };
+    let host = host("");
+    let alerts = host.path("alerts.json").display().to_string();
+    let run = ["run", "--once", "--alerts", &alerts];
+    host.alerts(&[sshd(1, "198.18.0.1")]);
+    assert!(killed_at_write(&host, 1, &run));
+    assert_eq!(
+        (host.count("in-force"), host.audit().as_str()),
+        (1, ""),
+        "the ledger knows it, the audit does not"
+    );
+    for _ in 0..2 {
+        assert_eq!(host.once(&[]).code, 0);
+        assert_eq!(told(&host, "in-force"), [true], "once, however often it is started");
+    }
+    let event = &host.events("in-force")[0];
+    assert_eq!(
+        (&event["entry"], &event["keys"][0], &event["rule_id"]),
+        (&1.into(), &"198.18.0.1".into(), &"5712".into())
+    );
+    assert!(event["definition"].is_string() && event["digest"].is_string(), "{event}");
+    // Behind lines of an audit that goes on.
+    host.alerts(&[sshd(2, "198.18.0.2")]);
+    assert!(killed_at_write(&host, 1, &run));
+    assert_eq!((host.count("in-force"), host.events("in-force").len()), (2, 1));
+    // An undo writes that it was asked for, that it begins, and that it is over.
+    for number in 1..=3 {
+        let _ = killed_at_write(&host, number, &["undo", "--all", "--offline"]);
+        host.alerts(&[sshd(10 + number, &format!("198.18.1.{number}"))]);
+        assert_eq!(host.once(&[]).code, 0);
+        assert_eq!(host.events("undone").len(), host.count("closed"), "after {number}");
+        assert_eq!(host.events("in-force").len(), host.entries().len(), "after {number}");
+        assert_eq!(verify(&host, &[]).0, 0, "after {number}");
+    }
+    assert!(told(&host, "undone").contains(&true), "{}", host.audit());
+    assert_eq!(told(&host, "in-force")[..2], [true, true]);
+    assert!(host.events("audit-broken").is_empty());
+}
+
 #[test]
 fn signed_heads_and_copies_show_what_a_rewritten_ledger_does_not() {
     let host = Host::new();

@@ -96,6 +96,68 @@ fn a_deleted_set_with_its_rules() {
     until("the set is back", || shown(&host) == ALL && host.events("repaired").len() >= 4);
 }
 
+/// What has the name of the engine's set and is another: its elements have no
+/// timeout, are no addresses, are intervals, end too early, or lead somewhere.
+const OTHERS: [&str; 5] = [
+    "set inet riposte drop4 { type ipv4_addr; }",
+    "set inet riposte drop4 { type inet_service; flags timeout; }",
+    "set inet riposte drop4 { type ipv4_addr; flags interval,timeout; }",
+    "set inet riposte drop4 { type ipv4_addr; flags timeout; timeout 5s; }",
+    "map inet riposte drop4 { type ipv4_addr : verdict; }",
+];
+
+#[test]
+fn a_set_that_is_another_of_the_same_name_is_made_anew() {
+    for other in OTHERS {
+        let rule = match other.starts_with("map") {
+            true => "ip saddr vmap @drop4",
+            false if other.contains("inet_service") => "tcp dport @drop4 accept",
+            false => "ip saddr @drop4 accept",
+        };
+        let other = format!(
+            "add table inet riposte; add {other}; add chain inet riposte mine; add rule inet riposte mine {rule}"
+        );
+        // Before the engine ever was there.
+        let host = Host::new();
+        host.configure(DROP);
+        types(&host, "nft", &other);
+        let engine = host.start(&[]);
+        host.alerts(&[sshd(1, "198.18.0.1"), sshd(2, "198.18.0.2"), sshd(3, "2001:db8::7")]);
+        until("all are in force", || host.count("in-force") == 3);
+        assert_eq!(shown(&host), ALL, "{other}: {}", engine.log());
+        // Under a running engine, and under one that has ended.
+        types(&host, "nft", &format!("delete table inet riposte; {other}"));
+        until("all are back", || shown(&host) == ALL);
+        engine.stop();
+        types(&host, "nft", &format!("delete table inet riposte; {other}"));
+        let engine = host.start(&[]);
+        until("all are back", || shown(&host) == ALL);
+        assert!(engine.log().contains("is not the one made by riposte"), "{}", engine.log());
+        let status = host.riposte(&["status", "--json"]).json();
+        assert_eq!(status["firewall"]["trouble"], serde_json::Value::Null, "{status}");
+    }
+}
+
+#[test]
+fn a_chain_that_is_another_of_the_same_name_is_told() {
+    let host = Host::new();
+    host.configure(DROP);
+    types(
+        &host,
+        "nft",
+        "add table inet riposte; add chain inet riposte input { type nat hook input priority 5; }",
+    );
+    let engine = host.start(&[]);
+    host.alerts(&[sshd(1, "198.18.0.1")]);
+    until("it has failed", || host.count("failed") == 1);
+    assert!(!engine.log().contains("made anew, and what was blocked"), "{}", engine.log());
+    let failed = host.events("failed").remove(0);
+    assert!(failed["detail"].as_str().unwrap().contains("nft delete table inet riposte"), "{failed}");
+    types(&host, "nft", "delete table inet riposte");
+    host.alerts(&[sshd(2, "198.18.0.1")]);
+    until("the next one is in force", || host.count("in-force") == 1);
+}
+
 #[test]
 fn one_deleted_element() {
     let (host, _engine) = blocked();

@@ -111,6 +111,46 @@ fn what_the_ledger_knows_is_undone_and_what_it_does_not_know_is_removed() {
 }
 
 #[test]
+fn what_another_home_blocks_stays() {
+    for forgets in [false, true] {
+        let host = Host::with_machine();
+        let drop = response("block", "firewall-drop", "5712", "", HOUR);
+        host.configure(&drop);
+        let other = host.path("other").display().to_string();
+        let alerts = host.path("other/alerts.json").display().to_string();
+        host.write("other/etc/ossec.conf", format!("<ossec_config>\n{drop}\n</ossec_config>\n"));
+        host.write("other/alerts.json", sshd(1, "198.18.0.2") + "\n");
+        let theirs = host.riposte(&["run", "--once", "--home", &other, "--alerts", &alerts]);
+        assert_eq!(theirs.code, 0, "{theirs:?}");
+        let engine = host.start(&[]);
+        host.alerts(&[sshd(1, "198.18.0.1")]);
+        all_in_force(&host, 1);
+        engine.kill();
+        if forgets {
+            fs::remove_dir_all(host.path("state")).unwrap();
+        }
+        let dry = host.riposte(&["uninstall", "--dry-run"]);
+        assert!(dry.out.contains("remove: 1 elements of the nftables table inet riposte\n"), "{dry:?}");
+        assert_eq!(host.elements("drop4").len(), 2);
+        let ended = host.riposte(&["uninstall"]);
+        assert_eq!(ended.code, 0, "{ended:?}");
+        assert!(
+            ended.out.contains(
+                "left: nftables table inet riposte: it holds 1 elements of the engine of another home"
+            ),
+            "{ended:?}"
+        );
+        assert_eq!(ended.out.contains("remove: 1 elements"), forgets, "{ended:?}");
+        assert_eq!(host.elements("drop4"), ["198.18.0.2"]);
+        assert!(run(&host, "nft list table inet riposte").contains("ip saddr @drop4 counter"));
+        let ended = host.riposte(&["uninstall", "--home", &other]);
+        assert_eq!(ended.code, 0, "{ended:?}");
+        assert!(ended.out.contains("remove: nftables table inet riposte\n"), "{ended:?}");
+        assert!(!run(&host, "nft list ruleset").contains("riposte"));
+    }
+}
+
+#[test]
 fn files_and_accounts_are_what_they_were_and_an_engine_is_not_run_over() {
     let host = Host::with_machine();
     for (file, line) in [

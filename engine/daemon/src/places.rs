@@ -261,9 +261,12 @@ impl fmt::Display for Unusable {
         let folder = self.folder.display();
         write!(f, "cannot use the folder {folder}: {}; nothing was started. ", self.source)?;
         f.write_str(match self.source.kind() {
-            io::ErrorKind::PermissionDenied => "Run it as root, with `sudo`",
+            // Root is not to be told to become root.
+            io::ErrorKind::PermissionDenied if !rustix::process::geteuid().is_root() => {
+                "Run it as root, with `sudo`"
+            }
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "Free some space",
-            _ => "Run as root, free some space",
+            _ => "Mend that",
         })?;
         f.write_str(", or choose another place with --home DIR")
     }
@@ -299,7 +302,9 @@ mod tests {
         let told =
             |kind: io::ErrorKind| Unusable { folder: "/srv/r".into(), source: kind.into() }.to_string();
         let denied = told(io::ErrorKind::PermissionDenied);
-        assert!(denied.contains("`sudo`") && denied.contains("--home DIR"), "{denied}");
+        // Who is root already is told no such thing.
+        assert_eq!(denied.contains("`sudo`"), !rustix::process::geteuid().is_root(), "{denied}");
+        assert!(denied.contains("--home DIR"), "{denied}");
         assert!(!denied.contains("free some space"), "{denied}");
         assert!(told(io::ErrorKind::StorageFull).contains("Free some space"));
     }

@@ -157,6 +157,7 @@ impl Service {
         let given = given(&files, settings.role);
         let heads = opened.ledger.heads();
         let report = report(Report::open(&places, Arc::clone(&clock), heads, &given.audit)?);
+        report.add_left_out(&places);
         let remembered = Arc::new(Remembered::default());
         let claims: Arc<dyn Claims> = Arc::new(InLedger(opened.ledger.clone(), Arc::clone(&remembered)));
         let guard = Arc::new(Guard::new());

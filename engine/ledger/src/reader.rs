@@ -76,6 +76,14 @@ pub(crate) fn entries(conn: &Connection, filter: &Filter) -> rusqlite::Result<Ve
     )
 }
 
+/// The entries that were entered or ended at this time or later, by number.
+pub(crate) fn since(conn: &Connection, since_ms: i64) -> rusqlite::Result<Vec<Entry>> {
+    // Each half goes by the index of what is closed.
+    let which = "id IN (SELECT id FROM entry WHERE closed IS NULL AND since >= ?1
+                        UNION ALL SELECT id FROM entry WHERE closed >= ?1) ORDER BY id";
+    select(conn, which, [since_ms])
+}
+
 /// How many entries are open, and how many of them are stuck.
 pub(crate) fn open_counts(conn: &Connection) -> rusqlite::Result<(i64, i64)> {
     conn.prepare_cached(

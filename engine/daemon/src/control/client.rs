@@ -13,11 +13,21 @@ use super::{Answer, Request};
 ///
 /// When none listens, or it does not answer.
 pub fn ask(socket: &Path, request: &Request) -> Result<Answer, Unanswered> {
-    let stream = UnixStream::connect(socket).map_err(|source| match source.kind() {
+    let stream = connect(socket)?;
+    exchange(stream, request).map_err(|source| Unanswered::Failed { socket: socket.to_owned(), source })
+}
+
+/// Whether an engine listens there, or may: who is not let in cannot tell. The
+/// socket of one that was killed is still there, and nobody listens.
+pub fn is_listening(socket: &Path) -> bool {
+    !matches!(connect(socket), Err(Unanswered::NoEngine(_)))
+}
+
+fn connect(socket: &Path) -> Result<UnixStream, Unanswered> {
+    UnixStream::connect(socket).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Unanswered::NoEngine(socket.to_owned()),
         _ => Unanswered::Failed { socket: socket.to_owned(), source },
-    })?;
-    exchange(stream, request).map_err(|source| Unanswered::Failed { socket: socket.to_owned(), source })
+    })
 }
 
 fn exchange(mut stream: UnixStream, request: &Request) -> io::Result<Answer> {
@@ -65,3 +75,20 @@ impl fmt::Display for Unanswered {
 }
 
 impl std::error::Error for Unanswered {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixListener;
+
+    #[test]
+    fn a_socket_that_nobody_listens_on_is_no_engine() {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("riposte.sock");
+        assert!(!is_listening(&socket));
+        let listener = UnixListener::bind(&socket).unwrap();
+        assert!(is_listening(&socket));
+        drop(listener);
+        assert!(socket.exists() && !is_listening(&socket));
+    }
+}

@@ -77,8 +77,8 @@ impl Installed {
                     let record = record.settled(&running);
                     record.write(&kept).ok()?;
                     let how = if next == running {
-                        "runs: the command that put it there was ended in the middle; a running engine takes it up with \
-                         `riposte reload`"
+                        "runs: the command that put it there was ended in the middle; a running engine of this home \
+                         takes it up with its next reload"
                     } else {
                         "was not put in place: the command was ended in the middle; what ran before still does"
                     };

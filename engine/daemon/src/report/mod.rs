@@ -4,6 +4,7 @@
 mod facts;
 mod gather;
 mod keeping;
+mod left_out;
 mod ossec;
 mod refusals;
 mod syslog;

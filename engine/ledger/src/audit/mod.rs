@@ -14,6 +14,7 @@
 //! * [`verify`]: whether anything was edited, removed, inserted or cut off.
 //! * [`signed`]: heads of the chain that a key vouches for.
 //! * [`scan`]: reading events back.
+//! * [`tail`]: what the newest of them tell of entries.
 //! * [`ocsf`]: the same steps in the words of OCSF.
 //!
 //! # What is on the disk when
@@ -28,6 +29,7 @@ pub mod chain;
 pub mod ocsf;
 pub mod scan;
 pub mod signed;
+pub mod tail;
 pub mod time;
 pub mod verify;
 

@@ -21,12 +21,25 @@ const ATTEMPTS: usize = 8;
 /// The sets in the engine's table, none if there is no such table. Sets that
 /// were not made here are left out.
 pub(super) fn sets(socket: &mut Socket) -> Result<Vec<(SetName, Kind)>, Errno> {
+    Ok(named(socket)?.into_iter().filter_map(|(set, kind, fits)| fits.then_some((set, kind))).collect())
+}
+
+/// Sets that have names of the engine's and were made otherwise: none of its
+/// elements fits there.
+pub(super) fn unfit(socket: &mut Socket) -> Result<Vec<(SetName, Kind)>, Errno> {
+    Ok(named(socket)?.into_iter().filter_map(|(set, kind, fits)| (!fits).then_some((set, kind))).collect())
+}
+
+/// The sets that have names of the engine's, and whether they were made like
+/// its own.
+fn named(socket: &mut Socket) -> Result<Vec<(SetName, Kind, bool)>, Errno> {
     let in_table = |m: &mut Outbox| m.name(schema::SET_TABLE, schema::TABLE);
     let whole = |_: &mut [_]| true;
     dump(socket, schema::GET_SET, in_table, whole, |attributes, found| {
         // Kernels that know no filter list the sets of all tables.
         if netlink::find_name(attributes, schema::SET_TABLE) == Some(schema::TABLE) {
-            found.extend(netlink::find_name(attributes, schema::SET_NAME).and_then(Kind::parse));
+            let named = netlink::find_name(attributes, schema::SET_NAME).and_then(Kind::parse);
+            found.extend(named.map(|(set, kind)| (set, kind, kind.is_shape_of(attributes))));
         }
     })
 }

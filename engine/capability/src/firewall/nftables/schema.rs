@@ -22,6 +22,7 @@ pub(super) const GET_RULE: u16 = SUBSYSTEM | 7;
 const DELETE_RULE: u16 = SUBSYSTEM | 8;
 pub(crate) const NEW_SET: u16 = SUBSYSTEM | 9;
 pub(super) const GET_SET: u16 = SUBSYSTEM | 10;
+const DELETE_SET: u16 = SUBSYSTEM | 11;
 pub(crate) const NEW_ELEMENT: u16 = SUBSYSTEM | 12;
 pub(super) const GET_ELEMENT: u16 = SUBSYSTEM | 13;
 pub(crate) const DELETE_ELEMENT: u16 = SUBSYSTEM | 14;
@@ -33,6 +34,9 @@ pub(super) const GET_GENERATION: u16 = SUBSYSTEM | 16;
 pub(crate) const LIST_ITEM: u16 = 1;
 pub(super) const SET_TABLE: u16 = 1;
 pub(super) const SET_NAME: u16 = 2;
+const SET_FLAGS: u16 = 3;
+const SET_KEY_TYPE: u16 = 4;
+const SET_KEY_LENGTH: u16 = 5;
 pub(crate) const ELEMENTS_TABLE: u16 = 1;
 pub(crate) const ELEMENTS_SET: u16 = 2;
 pub(crate) const ELEMENTS: u16 = 3;
@@ -92,6 +96,31 @@ impl Kind {
         }
     }
 
+    /// What a set is made of, as attributes and their numbers.
+    fn shape(self) -> [(u16, u32); 3] {
+        // The type number is nft's own: it prints keys by it.
+        let (key_type, length) = if self.is_ipv4() { (7, 4) } else { (8, 16) };
+        let interval = if self.holds_networks() { SET_FLAG_INTERVAL } else { 0 };
+        [(SET_FLAGS, SET_FLAG_TIMEOUT | interval), (SET_KEY_TYPE, key_type), (SET_KEY_LENGTH, length)]
+    }
+
+    /// Whether a set as the kernel lists it is one that [`lay`] makes, and no
+    /// other of the same name.
+    pub(super) fn is_shape_of(self, attributes: &[u8]) -> bool {
+        // A timeout of its own would end what is to stay, and what is more than an
+        // address has other elements.
+        const SET_TIMEOUT: u16 = 11;
+        const SET_EXPRESSION: u16 = 17;
+        const SET_EXPRESSIONS: u16 = 18;
+        let number = |attribute| {
+            let bytes = netlink::find(attributes, attribute)?.try_into().ok()?;
+            Some(u32::from_be_bytes(bytes))
+        };
+        let more = [SET_TIMEOUT, SET_EXPRESSION, SET_EXPRESSIONS];
+        self.shape().into_iter().all(|(attribute, wanted)| number(attribute) == Some(wanted))
+            && more.into_iter().all(|attribute| netlink::find(attributes, attribute).is_none())
+    }
+
     /// Name of this set in the kernel.
     pub(super) fn name(self, set: &SetName) -> String {
         format!("{set}{}", self.suffix())
@@ -106,8 +135,12 @@ impl Kind {
 
 /// Makes the table with these sets and the rules for them. What is there
 /// already stays, except that the rules are written anew, so that they are
-/// never there twice.
-pub(super) fn lay<'a>(transaction: &mut Transaction, sets: &(impl Iterator<Item = &'a SetName> + Clone)) {
+/// never there twice. Sets that are `unfit` go, with every rule that asks them.
+pub(super) fn lay<'a>(
+    transaction: &mut Transaction,
+    sets: &(impl Iterator<Item = &'a SetName> + Clone),
+    unfit: &[(SetName, Kind)],
+) {
     const TABLE_NAME: u16 = 1;
     const RULE_TABLE: u16 = 1;
     const RULE_CHAIN: u16 = 2;
@@ -115,6 +148,15 @@ pub(super) fn lay<'a>(transaction: &mut Transaction, sets: &(impl Iterator<Item 
     transaction.add(NEW_TABLE, CREATE, Label::Layout, |m| m.name(TABLE_NAME, TABLE));
     for (name, hook) in CHAINS {
         transaction.add(NEW_CHAIN, CREATE, Label::Layout, |m| chain(m, name, hook));
+    }
+    if !unfit.is_empty() {
+        transaction.add(DELETE_RULE, 0, Label::Layout, |m| m.name(RULE_TABLE, TABLE));
+    }
+    for (set, kind) in unfit {
+        transaction.add(DELETE_SET, 0, Label::Layout, |m| {
+            m.name(SET_TABLE, TABLE);
+            m.name(SET_NAME, &kind.name(set));
+        });
     }
     for set in sets.clone() {
         for kind in Kind::ALL {
@@ -191,19 +233,11 @@ fn chain(m: &mut Outbox, name: &str, hook: u32) {
 
 /// `set NAME { type ipv4_addr; flags timeout; }`
 fn new_set(m: &mut Outbox, set: &SetName, kind: Kind) {
-    const SET_FLAGS: u16 = 3;
-    const SET_KEY_TYPE: u16 = 4;
-    const SET_KEY_LENGTH: u16 = 5;
     const SET_ID: u16 = 10;
 
-    // The type number is nft's own: it prints keys by it.
-    let (key_type, length) = if kind.is_ipv4() { (7, 4) } else { (8, 16) };
-    let interval = if kind.holds_networks() { SET_FLAG_INTERVAL } else { 0 };
     m.name(SET_TABLE, TABLE);
     m.name(SET_NAME, &kind.name(set));
-    m.number(SET_FLAGS, SET_FLAG_TIMEOUT | interval);
-    m.number(SET_KEY_TYPE, key_type);
-    m.number(SET_KEY_LENGTH, length);
+    kind.shape().into_iter().for_each(|(attribute, number)| m.number(attribute, number));
     // Names the set within one transaction; the kernel insists, we use names.
     m.number(SET_ID, 0);
 }

@@ -21,7 +21,7 @@ use super::lost::Known;
 use super::networks::{Networks, Step};
 use super::schema::{self, Kind};
 use super::transaction::{Failed, Item, Label, PER_ADDRESS, Transaction};
-use super::{LARGEST, dump, refusal};
+use super::{LARGEST, dump, refusal, removal};
 use crate::claim::{Claims, Standing};
 use crate::firewall::{Element, GRACE, Target};
 use crate::mark::OTHERS;
@@ -298,7 +298,7 @@ impl Writer {
                 }
                 Err(Failed::Whole(errno)) => return Err(refusal(errno, "change")),
                 Err(Failed::Parts(parts)) => {
-                    let mut gone = false;
+                    let mut gone = self.replaced(&parts)?;
                     for (label, errno) in parts {
                         last = errno;
                         gone |= errno == Errno::NOENT && matches!(label, Label::Adds(_));
@@ -378,7 +378,7 @@ impl Writer {
                 Err(Failed::Whole(errno)) => return Err(refusal(errno, "change")),
                 Err(Failed::Parts(parts)) => {
                     last = parts.first().map_or(last, |(_, errno)| *errno);
-                    if !parts.iter().any(|(_, errno)| *errno == Errno::NOENT) {
+                    if !self.replaced(&parts)? && !parts.iter().any(|(_, errno)| *errno == Errno::NOENT) {
                         break;
                     }
                     self.rebuild()?;
@@ -403,31 +403,59 @@ impl Writer {
         })
     }
 
+    /// Whether the kernel may have refused elements since their set is another
+    /// one of the same name.
+    fn replaced(&mut self, parts: &[(Label, Errno)]) -> Result<bool, Refusal> {
+        if parts.iter().all(|(_, errno)| matches!(*errno, Errno::NOENT | Errno::EXIST)) {
+            return Ok(false);
+        }
+        self.unfit().map(|unfit| !unfit.is_empty())
+    }
+
+    /// Sets of somebody else's that have names of ours.
+    fn unfit(&mut self) -> Result<Vec<(SetName, Kind)>, Refusal> {
+        dump::unfit(&mut self.socket).map_err(|errno| refusal(errno, "list"))
+    }
+
     /// Makes again what somebody removed under us.
     pub(super) fn rebuild(&mut self) -> Result<(), Refusal> {
-        tracing::warn!(
-            "the nftables table `inet {}` was changed by somebody else; it is made anew, and what was blocked in it \
-             comes back with the next repair",
-            schema::TABLE
-        );
-        self.rebuilt.fetch_add(1, Ordering::Relaxed);
         for seen in self.sets.values_mut() {
             seen.gone.extend(std::mem::take(&mut seen.addresses));
             seen.complete = false;
             seen.networks.astray = true;
         }
-        self.lay()
+        self.lay()?;
+        self.rebuilt.fetch_add(1, Ordering::Relaxed);
+        tracing::warn!(
+            "the nftables table `inet {}` was changed by somebody else; it was made anew, and what was blocked in it \
+             comes back with the next repair",
+            schema::TABLE
+        );
+        Ok(())
     }
 
-    /// Makes the table, all known sets, and their rules.
+    /// Makes the table, all known sets, and their rules. A set that has the name
+    /// of one of these, and is another, goes: the table is ours.
     pub(super) fn lay(&mut self) -> Result<(), Refusal> {
+        let mut unfit = self.unfit()?;
+        unfit.retain(|(set, _)| self.sets.contains_key(set));
+        for (set, kind) in &unfit {
+            let (table, set) = (schema::TABLE, kind.name(set));
+            tracing::warn!(
+                "the set {set} of the nftables table `inet {table}` is not the one made by riposte: removed"
+            );
+        }
         self.transaction.begin(&mut self.socket);
-        schema::lay(&mut self.transaction, &self.sets.keys());
+        schema::lay(&mut self.transaction, &self.sets.keys(), &unfit);
         self.send().map_err(|failed| {
             let errno = match failed {
                 Failed::Whole(errno) => errno,
                 Failed::Parts(parts) => parts.first().map_or(Errno::CANCELED, |(_, errno)| *errno),
             };
+            // So the kernel calls a chain that is to get another hook, too.
+            let is_there =
+                || removal::tables().is_ok_and(|tables| tables.iter().any(|name| name == schema::TABLE));
+            let errno = if errno == Errno::OPNOTSUPP && is_there() { Errno::EXIST } else { errno };
             refusal(errno, "set up")
         })
     }

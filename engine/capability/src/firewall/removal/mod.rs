@@ -4,14 +4,16 @@
 //!
 //! What carries the name or the comment of the engine is its own. A rule that
 //! somebody else put into a chain of the engine stays, with its chain, and is
-//! named.
+//! named. So does the table that the engine of another home blocks in too: only
+//! nftables tells whose an element is.
 
 mod chains;
 
 use std::fmt;
 
 use super::ipset;
-use super::nftables::removal as tables;
+use super::nftables::removal::{self as tables, Shares};
+use super::nftables::schema::TABLE;
 use super::program::{self, Answer};
 use crate::refusal::Refusal;
 use chains::{Chains, Restored};
@@ -24,6 +26,8 @@ pub struct Part(Kind);
 enum Kind {
     /// A table of nftables.
     Table(String),
+    /// So many elements of the table that blocks, which stays.
+    Own(usize),
     /// The chains of one program of iptables, and the rules that lead there.
     Chains(Chains),
     /// A set of ipset.
@@ -35,6 +39,8 @@ enum Kind {
 pub struct Found {
     /// In the order in which they can go.
     pub parts: Vec<Part>,
+    /// What stays, and why.
+    pub left: Vec<String>,
     /// Why something may be left that nobody sees.
     pub unseen: Vec<Refusal>,
 }
@@ -43,6 +49,7 @@ impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Kind::Table(name) => write!(f, "nftables table inet {name}"),
+            Kind::Own(elements) => write!(f, "{elements} elements of the nftables table inet {TABLE}"),
             Kind::Chains(chains) => chains.fmt(f),
             Kind::Set(name) => write!(f, "ipset {name}"),
         }
@@ -54,7 +61,7 @@ impl fmt::Display for Part {
 pub async fn find() -> Found {
     let mut found = Found::default();
     match tables::tables() {
-        Ok(tables) => found.parts.extend(tables.into_iter().map(|name| Part(Kind::Table(name)))),
+        Ok(tables) => tables.into_iter().for_each(|name| found.table(name)),
         // A kernel without nftables has no table of ours.
         Err(refusal) if refusal.kind == "unsupported" => {}
         Err(refusal) => found.unseen.push(refusal),
@@ -74,6 +81,24 @@ pub async fn find() -> Found {
     found
 }
 
+impl Found {
+    /// A table goes as a whole, unless the engine of another home blocks in it.
+    fn table(&mut self, name: String) {
+        let shares = if name == TABLE { tables::shares() } else { Ok(Shares::default()) };
+        match shares {
+            Ok(Shares { others: 0, .. }) => self.parts.push(Part(Kind::Table(name))),
+            Ok(Shares { own, others }) => {
+                self.parts.extend((own > 0).then_some(Part(Kind::Own(own))));
+                self.left.push(format!(
+                    "nftables table inet {name}: it holds {others} elements of the engine of another home, which still \
+                     block; riposte uninstall --home DIR undoes them, and nft delete table inet {name} removes everything"
+                ));
+            }
+            Err(refusal) => self.unseen.push(refusal),
+        }
+    }
+}
+
 /// Removes one. What is gone by now is a success.
 ///
 /// # Errors
@@ -82,6 +107,7 @@ pub async fn find() -> Found {
 pub async fn remove(part: &Part) -> Result<(), Refusal> {
     match &part.0 {
         Kind::Table(name) => tables::delete(name),
+        Kind::Own(_) => tables::take_own(),
         Kind::Chains(chains) => match chains.remove().await? {
             Restored::Gone => Ok(()),
             Restored::Foreign(rules) => Err(Refusal::failed(format!(

@@ -171,7 +171,7 @@ fn say_progress(what: &str) {
 fn engine(places: &Places, at: &At, reload: bool) -> Result<String, String> {
     let (socket, home) = (places.socket(), at.home());
     if !reload {
-        return Ok(if socket.exists() {
+        return Ok(if client::is_listening(&socket) {
             format!("the running engine takes it up with `riposte reload{home}`")
         } else {
             "the next start of the engine takes it up".to_owned()

@@ -17,8 +17,8 @@ use crate::service;
 /// Where firewalld would be reached.
 const BUS: &str = "/run/dbus/system_bus_socket";
 
-/// Removes every mark, whether the ledger knew it or not. Nobody claims
-/// anything any more.
+/// Removes every mark, whether the ledger knew it or not, but those of another
+/// home. Nobody claims anything any more.
 pub(super) fn remove(places: &Places, log: &mut Log) {
     let threads = match service::threads() {
         Ok(threads) => threads,
@@ -76,6 +76,7 @@ async fn filters(log: &mut Log) {
         }
         done(log, &what, removal::remove(&part).await);
     }
+    found.left.iter().for_each(|what| log.note("left", what));
 }
 
 fn done(log: &mut Log, what: &str, went: Result<(), Refusal>) {

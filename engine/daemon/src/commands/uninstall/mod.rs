@@ -27,7 +27,7 @@ use crate::show::counted;
 
 /// What it ends with.
 pub const EXIT_CODES: &str = "Configuration and this program's own file stay. Files in quarantine are never deleted.\n\
-    Exit codes: 0 nothing of Riposte's is left in force, or --dry-run has listed everything; 1 something is left, or \
+    Exit codes: 0 nothing of this home's is left in force, or --dry-run has listed everything; 1 something is left, or \
     an engine runs; 2 usage.";
 
 /// How long an engine that was told to stop may take.

@@ -127,7 +127,7 @@ fn the_tables_of_others_are_left_alone() {
 }
 
 #[test]
-fn a_table_of_another_shape_is_named_as_the_obstacle() {
+fn a_set_of_another_shape_is_made_anew() {
     namespace::within(async || {
         meddle(|t| {
             t.add(NEW_TABLE, CREATE, Label::Layout, |m| m.name(1, schema::TABLE));
@@ -140,9 +140,29 @@ fn a_table_of_another_shape_is_named_as_the_obstacle() {
                 m.number(10, 1);
             });
         });
-        let refusal = Nftables::open(Arc::new(Memory::default())).unwrap_err();
+        let host = Host::open();
+        host.hold(ENTRY, "drop 192.0.2.7", minutes(10)).await;
+        assert_eq!(host.shown().await, ["drop 192.0.2.7"]);
+        assert_eq!(rules(), (8, 1));
+    });
+}
+
+#[test]
+fn a_chain_of_another_shape_is_named_as_the_obstacle() {
+    namespace::within(async || {
+        meddle(|t| {
+            t.add(NEW_TABLE, CREATE, Label::Layout, |m| m.name(1, schema::TABLE));
+            t.add(schema::NEW_CHAIN, CREATE, Label::Layout, |m| {
+                m.name(1, schema::TABLE);
+                m.name(3, "input");
+            });
+        });
+        let host = Host::open();
+        host.claims.set(ENTRY, target("drop 192.0.2.7").effect(), minutes(10));
+        let refusal = host.nftables.sync(vec![target("drop 192.0.2.7")]).await.unwrap_err();
         assert_eq!(refusal.kind, "unavailable");
         assert!(refusal.message.contains("nft delete table inet riposte"), "{refusal}");
+        assert_eq!(host.nftables.rebuilt(), 0);
     });
 }
 
