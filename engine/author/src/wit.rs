@@ -22,7 +22,7 @@ pub(crate) fn read(resolve: &mut Resolve, at: &Path) -> Result<PackageId, String
     if !at.is_dir() {
         return match reader.file(at)? {
             Held::Package(package) => Ok(package),
-            Held::Text(text) => reader.resolved(text, Vec::new()),
+            Held::Text(text) => reader.resolved(*text, Vec::new()),
         };
     }
     let main = reader.folder(at)?;
@@ -34,7 +34,7 @@ pub(crate) fn read(resolve: &mut Resolve, at: &Path) -> Result<PackageId, String
         } else if (name.ends_with(".wit") || name.ends_with(".wasm"))
             && let Held::Text(text) = reader.file(&dep)?
         {
-            needed.push(text);
+            needed.push(*text);
         }
     }
     reader.resolved(main, needed)
@@ -43,7 +43,7 @@ pub(crate) fn read(resolve: &mut Resolve, at: &Path) -> Result<PackageId, String
 /// What a file holds.
 enum Held {
     /// A package as text, whose names mean nothing yet.
-    Text(UnresolvedPackageGroup),
+    Text(Box<UnresolvedPackageGroup>),
     /// One that was compiled, with all that it needs.
     Package(PackageId),
 }
@@ -71,7 +71,7 @@ impl Reader<'_> {
             let mut map = SourceMap::new();
             let text = self.text(path)?;
             map.push(path, text);
-            return parsed(map).map(Held::Text);
+            return parsed(map).map(|text| Held::Text(Box::new(text)));
         }
         let wrong = |why: String| format!("{}: {why}", path.display());
         match decode(&self.bytes(path)?).map_err(|error| wrong(format!("{error:#}")))? {
