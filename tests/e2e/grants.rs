@@ -51,7 +51,7 @@ fn large(component: &[u8]) -> Vec<u8> {
 fn what_was_compiled_once_is_not_compiled_by_whoever_looks_at_it() {
     let home = home("", &[]);
     let at = home.path();
-    fs::write(at.join("block.wasm"), large(&riposte_hostile::component("ungranted"))).unwrap();
+    fs::write(at.join("block.wasm"), large(riposte_hostile::component("ungranted"))).unwrap();
     let compiles = |arguments: &[&str]| {
         let ended = riposte(at, arguments);
         assert_eq!(ended.code, 0, "{ended:?}");
