@@ -104,6 +104,7 @@ async fn unrecorded(engine: &Arc<Engine>, id: EntryId, cause: &Cause, ledger: &s
         Ok(Some(begun)) => begun,
         Ok(None) => return from_memory(engine, id, cause, ledger).await,
         Err(LedgerError::NotDue { due_boot_ms, .. }) => return not_due(engine, id, due_boot_ms).await,
+        Err(error) if error.is_storage() => return retry_later(engine, id, &error.to_string()).await,
         Err(_) => {
             engine.timekeeper.gone(id);
             return Undone::Nothing;

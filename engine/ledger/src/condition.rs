@@ -17,6 +17,9 @@ pub(crate) struct Condition {
     pub(crate) owed: Owed,
     pub(crate) salvaged: Option<Salvaged>,
     pub(crate) backup: Option<crate::backup::Backed>,
+    /// What is remembered was never committed, and what is could not be read
+    /// again yet: an entry that is not remembered may be open all the same.
+    pub(crate) is_stale: bool,
     /// A reader found damage: the writer looks.
     pub(crate) is_suspect: bool,
     /// How often the file has been another since the start: connections to the

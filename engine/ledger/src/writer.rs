@@ -268,6 +268,7 @@ impl Desk {
             let rolled_back = healed.and_then(|()| self.books.roll_back(error)).and_then(|()| self.refresh());
             if let Err(again) = rolled_back {
                 tracing::debug!("what is committed could not be read again: {again}");
+                self.books.stays_stale();
             }
         }
         for request in taken {

@@ -113,16 +113,22 @@ impl Books {
         let handled = self.read_handled()?;
         let last = |above: &BTreeSet<(u64, u32)>| above.last().map(|(offset, _)| *offset);
         index.replay(handled.iter().filter_map(|(input, above)| Some((*input, last(above)?))));
-        let condition = self.condition.lock();
+        let mut condition = self.condition.lock();
         condition.owed.apply(&mut index);
         let mut known = self.index();
         index.adopt_later(known.later());
         *known = index;
         drop(known);
+        condition.is_stale = false;
         drop(condition);
         self.handled = handled;
         self.definitions.clear();
         Ok(())
+    }
+
+    /// What is remembered was not committed, and [`Books::load`] failed.
+    pub(crate) fn stays_stale(&self) {
+        self.condition.lock().is_stale = true;
     }
 
     /// Where the index is not what a new one, read from the tables, would be.

@@ -80,8 +80,8 @@ pub struct Extended {
 
 impl Ledger {
     /// The entry that is in force or under way under the key of `same`, where
-    /// [`Ledger::admit`] would say no other. `None` proves nothing: then it has
-    /// to be asked. From memory.
+    /// [`Ledger::admit`] would say no other, and which is not due yet. `None`
+    /// proves nothing: then it has to be asked. From memory.
     pub fn asked_again(&self, same: &Same<'_>) -> Option<Known> {
         let index = self.0.index.lock().unwrap_or_else(PoisonError::into_inner);
         if same.source.is_some_and(|source| index.is_replayed(source)) {
@@ -92,6 +92,9 @@ impl Ledger {
             return None;
         }
         let ends_boot_ms = match live.term {
+            // The kernel is about to drop what it holds: it has to be told now,
+            // and not with others in a moment.
+            Term::At(ends) if ends <= self.0.clock.now().boot_ms => return None,
             Term::At(ends) => Some(ends),
             Term::After(length) if same.length_ms <= length => None,
             Term::After(_) | Term::Never => return None,

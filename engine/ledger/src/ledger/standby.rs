@@ -52,12 +52,19 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// As [`Ledger::begin_undo`], but for the storage.
+    /// As [`Ledger::begin_undo`]; of the storage only when nobody can say whether
+    /// the entry is open.
     pub async fn begin_unrecorded(&self, id: EntryId, cause: &Cause) -> Result<Option<Undo>, LedgerError> {
         {
             let mut condition = self.0.condition.lock();
             let mut index = self.index();
-            let live = index.get(id).ok_or(LedgerError::NoSuchEntry(id))?;
+            let live = index.get(id).ok_or_else(|| match condition.is_stale {
+                false => LedgerError::NoSuchEntry(id),
+                true => LedgerError::Io {
+                    path: self.0.path.to_path_buf(),
+                    detail: "what was committed could not be read again".to_owned(),
+                },
+            })?;
             if *cause == Cause::Due {
                 live.refuse_unless_due(self.0.clock.now().boot_ms)?;
             }

@@ -87,7 +87,11 @@ impl Engine {
             for extended in &moved {
                 let (id, due_boot_ms) = (extended.id, extended.due.boot_ms);
                 self.world.note(|| format!("entry {id} ends at {due_boot_ms}, and that is written"));
-                self.world.with(|parts| parts.oracle.written(id.0, due_boot_ms, boot_ms));
+                self.world.with(|parts| {
+                    parts.oracle.written(id.0, due_boot_ms, boot_ms);
+                    // The process may end before the kernel hears of it.
+                    parts.host.unsettle(parts.oracle.effects(id.0));
+                });
                 if extended.in_force {
                     self.tell(Event::Extended { id, due_boot_ms });
                 }
