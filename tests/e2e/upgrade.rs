@@ -96,17 +96,46 @@ fn what_is_overdue_is_off_the_host_before_its_component_is_compiled() {
     });
     assert_eq!(routes(&host), 50, "no engine runs");
 
+    let seen = host.path("routes.log");
+    let mut watching = host
+        .command("ip")
+        .args(["-ts", "monitor", "route"])
+        .env("TZ", "UTC")
+        .stdout(fs::File::create(&seen).unwrap())
+        .spawn()
+        .unwrap();
+    let seen = || fs::read_to_string(&seen).unwrap();
+    until("the kernel tells of routes", || {
+        host.command("ip").args(["route", "replace", "blackhole", "203.0.113.1"]).status().unwrap();
+        seen().contains("203.0.113.1")
+    });
     let alerts = host.path("alerts.json").display().to_string();
     let mut starting =
         host.riposte_command(&["run", "--alerts", &alerts]).stderr(Stdio::null()).spawn().unwrap();
-    until("the kernel shows none of them", || routes(&host) == 0);
-    // Compiling ends with the file; the deletes come after that.
-    assert_eq!(compiled(&host), 0, "they were there until the component was compiled");
-    assert_eq!(host.count("undoing"), 50);
     until("their deletes have run", || host.count("closed") == 50);
-    assert_eq!(compiled(&host), 1);
     starting.kill().unwrap();
     starting.wait().unwrap();
+    let deleted = || {
+        let lines = seen();
+        let of_engine = lines.lines().filter(|line| line.contains("Deleted") && line.contains("proto 199"));
+        // `[2026-05-07T03:17:27.104000] Deleted blackhole ...`
+        of_engine.map(|line| line[1..].split(']').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    until("the kernel told of all of them", || deleted().len() == 50);
+    watching.kill().unwrap();
+    watching.wait().unwrap();
+    // Compiling ends with the file.
+    assert_eq!(compiled(&host), 1);
+    let compiled = host
+        .command("find")
+        .arg(host.path("state/compiled"))
+        .args(["-type", "f", "!", "-name", "key", "-printf", "%TY-%Tm-%TdT%TT"])
+        .env("TZ", "UTC")
+        .output()
+        .unwrap();
+    let compiled = String::from_utf8(compiled.stdout).unwrap();
+    let last = deleted().into_iter().max().unwrap();
+    assert!(last < compiled, "the last was gone at {last}, and the component compiled at {compiled}");
 }
 
 #[test]
