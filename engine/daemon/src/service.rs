@@ -401,7 +401,7 @@ async fn revert_one(engine: &Arc<Engine>, entry: EntryId) {
     let undoing = tokio::spawn(async move { undo::undo(&engine, entry, cause).await });
     match tokio::time::timeout(FAREWELL, undoing).await {
         Ok(Ok(Undone::Closed | Undone::Nothing)) => {}
-        Ok(Ok(Undone::Failed { error, .. })) => {
+        Ok(Ok(Undone::Failed { error, .. } | Undone::Unknown { error })) => {
             tracing::error!(%entry, "not undone; tried again at the next start: {error}");
         }
         Ok(Err(error)) => tracing::error!(%entry, %error, "its undo ended unexpectedly"),

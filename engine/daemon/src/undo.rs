@@ -38,6 +38,12 @@ pub enum Undone {
         /// Why.
         error: String,
     },
+    /// Nobody can say now whether there is such an entry, and nothing was begun:
+    /// whoever asked has to ask again.
+    Unknown {
+        /// Why.
+        error: String,
+    },
 }
 
 /// Undoes an entry now. The timekeeper learns how it went.
@@ -104,7 +110,16 @@ async fn unrecorded(engine: &Arc<Engine>, id: EntryId, cause: &Cause, ledger: &s
         Ok(Some(begun)) => begun,
         Ok(None) => return from_memory(engine, id, cause, ledger).await,
         Err(LedgerError::NotDue { due_boot_ms, .. }) => return not_due(engine, id, due_boot_ms).await,
-        Err(error) if error.is_storage() => return retry_later(engine, id, &error.to_string()).await,
+        Err(error) if error.is_storage() => {
+            // A retry comes as due, which is not what was asked for, and the
+            // number may be another entry's by then.
+            return match cause {
+                Cause::Asked { .. } => Undone::Unknown { error: error.to_string() },
+                Cause::Due | Cause::Failed | Cause::Recovery => {
+                    retry_later(engine, id, &error.to_string()).await
+                }
+            };
+        }
         Err(_) => {
             engine.timekeeper.gone(id);
             return Undone::Nothing;

@@ -33,6 +33,9 @@ struct Known {
     /// Whether it is only taken to be ending: somebody asked before anybody was
     /// told of it, and was not answered yet.
     presumed: bool,
+    /// The phase that it would be in, had nobody asked to undo it: that may come
+    /// to nothing.
+    else_in: Option<Phase>,
     /// Whether the ledger was asked to end it, and may have.
     may_end: bool,
     /// What it claims, by effect.
@@ -85,6 +88,7 @@ impl Oracle {
         let known = Known {
             phase: if presumed { Phase::Ending } else { Phase::Intended },
             presumed,
+            else_in: presumed.then_some(Phase::Intended),
             may_end: false,
             effects: BTreeSet::new(),
             due_boot_ms: None,
@@ -131,17 +135,18 @@ impl Oracle {
     /// An entry was carried out.
     pub fn settled(&mut self, id: i64, settled: Settled) {
         let Some(known) = self.entries.get_mut(&id) else { return };
+        let phase = match settled {
+            Settled::InForce { .. } | Settled::Permanent => Phase::InForce,
+            Settled::Done => Phase::Over,
+        };
         // Somebody may undo it already, who was answered later and heard earlier.
-        if known.phase > Phase::Intended {
-            return;
+        match (known.phase, known.else_in) {
+            (Phase::Intended, _) => known.phase = phase,
+            (_, Some(Phase::Intended)) => known.else_in = Some(phase),
+            _ => return,
         }
-        match settled {
-            Settled::InForce { due } => {
-                known.phase = Phase::InForce;
-                known.due_boot_ms = Some(due.boot_ms);
-            }
-            Settled::Permanent => known.phase = Phase::InForce,
-            Settled::Done => known.phase = Phase::Over,
+        if let Settled::InForce { due } = settled {
+            known.due_boot_ms = Some(due.boot_ms);
         }
     }
 
@@ -214,8 +219,22 @@ impl Oracle {
     /// Somebody asked to undo it, and may not have been answered.
     pub fn asked(&mut self, id: i64) {
         match self.entries.get_mut(&id) {
-            Some(known) => known.ends(),
+            Some(known) => {
+                let phase = known.else_in.unwrap_or(known.phase);
+                known.ends();
+                known.else_in = Some(phase);
+            }
             None => drop(self.asked.insert(id)),
+        }
+    }
+
+    /// Whoever asked was told that nothing was begun.
+    pub fn not_asked(&mut self, id: i64) {
+        self.asked.remove(&id);
+        if let Some(known) = self.entries.get_mut(&id)
+            && let Some(phase) = known.else_in.take()
+        {
+            (known.phase, known.presumed, known.may_end) = (phase, false, false);
         }
     }
 
@@ -223,7 +242,8 @@ impl Oracle {
     pub fn gone(&mut self, id: i64) {
         self.asked.remove(&id);
         if let Some(known) = self.entries.get_mut(&id).filter(|known| known.presumed) {
-            (known.phase, known.presumed) = (Phase::Intended, false);
+            let phase = known.else_in.take().unwrap_or(Phase::Intended);
+            (known.phase, known.presumed) = (phase, false);
         }
     }
 
@@ -236,7 +256,7 @@ impl Oracle {
     /// An entry is over.
     pub fn over(&mut self, id: i64) {
         if let Some(known) = self.entries.get_mut(&id) {
-            known.phase = Phase::Over;
+            (known.phase, known.else_in) = (Phase::Over, None);
             known.effects.clear();
         }
     }
@@ -307,6 +327,7 @@ impl Oracle {
             let known = self.entries.entry(row.id).or_insert_with(|| Known {
                 phase: Phase::Intended,
                 presumed: false,
+                else_in: None,
                 may_end: false,
                 effects: BTreeSet::new(),
                 due_boot_ms: None,
@@ -333,7 +354,7 @@ impl Known {
 
     fn ends(&mut self) {
         self.phase = self.phase.max(Phase::Ending);
-        self.presumed = false;
+        (self.presumed, self.else_in) = (false, None);
     }
 
     fn check(
@@ -396,7 +417,7 @@ impl Known {
             "undoing" => Phase::Ending,
             _ => Phase::Over,
         };
-        (self.may_end, self.presumed) = (false, false);
+        (self.may_end, self.presumed, self.else_in) = (false, false, None);
         (self.due_boot_ms, self.prolonged_boot_ms) = (row.due_boot, None);
         self.length_ms = row.length;
         self.effects =

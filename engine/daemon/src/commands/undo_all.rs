@@ -188,7 +188,9 @@ async fn all(engine: &Arc<Engine>, cause: &Cause) -> Result<Summary, String> {
         let Some(ended) = undos.join_next().await else { break };
         match ended {
             Ok((_, Undone::Closed | Undone::Nothing)) => summary.undone += 1,
-            Ok((entry, Undone::Failed { error, .. })) => summary.failed.push((entry, error)),
+            Ok((entry, Undone::Failed { error, .. } | Undone::Unknown { error })) => {
+                summary.failed.push((entry, error))
+            }
             Err(error) => return Err(format!("an undo ended unexpectedly: {error}; run it again")),
         }
         if spoke.elapsed() >= SAY {
@@ -205,7 +207,7 @@ async fn one(engine: &Arc<Engine>, id: EntryId, cause: &Cause) -> Undone {
     let mut went = Undone::Nothing;
     for _ in 0..TRIES {
         went = undo::undo(engine, id, cause.clone()).await;
-        if !matches!(went, Undone::Failed { .. }) {
+        if !matches!(went, Undone::Failed { .. } | Undone::Unknown { .. }) {
             break;
         }
     }

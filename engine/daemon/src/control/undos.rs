@@ -163,18 +163,29 @@ fn undone(meant: &[Entry], ended: &[(EntryId, Undone)], in_time: bool) -> Answer
             let (word, error) = match how {
                 Some(Undone::Closed | Undone::Nothing) => ("closed", None),
                 Some(Undone::Failed { error, .. }) => ("failing", Some(error)),
+                Some(Undone::Unknown { error }) => ("open", Some(error)),
                 None => ("undoing", None),
             };
             json!({"id": entry.id.0, "command": entry.command, "keys": entry.keys, "state": word, "error": error})
         })
         .collect();
     let failing = ended.iter().filter(|(_, how)| matches!(how, Undone::Failed { .. })).count();
+    let mut unknown = ended.iter().filter_map(|(_, how)| match how {
+        Undone::Unknown { error } => Some(error),
+        Undone::Closed | Undone::Nothing | Undone::Failed { .. } => None,
+    });
+    if let Some(why) = unknown.next() {
+        let not = unknown.count() + 1;
+        let closed = ended.len() - failing - not;
+        let message = format!("{closed} undone, {not} not, and not tried again; ask once more: {why}");
+        return Answer { result: Result::Failed, message, data: Value::Array(data) };
+    }
     let closed = ended.len() - failing;
     let open = meant.len() - closed;
     let (result, message) = if failing > 0 {
         let first = ended.iter().find_map(|(_, how)| match how {
             Undone::Failed { error, .. } => Some(error.as_str()),
-            Undone::Closed | Undone::Nothing => None,
+            Undone::Closed | Undone::Nothing | Undone::Unknown { .. } => None,
         });
         let why = first.unwrap_or_default();
         (Result::Failed, format!("{closed} undone, {failing} not yet and tried again: {why}"))

@@ -185,6 +185,9 @@ async fn delete(engine: &Arc<Engine>, uid: u32, order: &Order, keys: &[String]) 
                     entry.id
                 ));
             }
+            Ok(Undone::Unknown { error }) => {
+                return Answer::failed(format!("entry {} is not undone: {error}", entry.id));
+            }
             Err(_) => return Answer::failed(format!("entry {} is still being undone", entry.id)),
         }
     }

@@ -85,7 +85,13 @@ impl Engine {
                 return self.undo_remembered(id, cause, ledger).await;
             }
             Err(LedgerError::NotDue { due_boot_ms, .. }) => return self.not_due(id, due_boot_ms).await,
-            Err(error) if error.is_storage() => return self.retry_later(id, &error.to_string()).await,
+            Err(error) if error.is_storage() => {
+                if matches!(cause, Cause::Asked { .. }) {
+                    self.world.with(|parts| parts.oracle.not_asked(id.0));
+                    return Undone::Nothing;
+                }
+                return self.retry_later(id, &error.to_string()).await;
+            }
             Err(_) => return self.gone(id),
         };
         self.begun(id, cause).await;
