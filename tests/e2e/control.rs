@@ -83,7 +83,12 @@ fn add_by_hand() {
     assert_eq!(added.code, 0, "{added:?}");
     assert_eq!(added.json()["outcome"], "in-force");
     assert_eq!(host.elements("drop4"), ["198.18.0.1"]);
-    assert_eq!(host.riposte(&["add", "firewall-drop", "--srcip", "198.18.0.1", "--for", "5h"]).code, 0);
+    let longer = host.riposte(&["add", "firewall-drop", "--srcip", "198.18.0.1", "--for", "5h"]);
+    assert_eq!(longer.code, 0, "{longer:?}");
+    assert!(longer.out.contains("in force already, as entry 1, and until "), "{longer:?}");
+    until("the audit says until when", || {
+        host.events("already").iter().any(|event| event["detail"].as_str().unwrap().contains("until "))
+    });
     assert_eq!(host.riposte(&["list", "--json"]).out.lines().count(), 1);
     for (wrong, word) in [
         (["add", "firewall-drop", "--srcip", "127.0.0.1"], "loopback"),

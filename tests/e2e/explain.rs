@@ -162,7 +162,10 @@ fn an_engine_names_the_live_cause() {
     let path = host.path("other.conf").display().to_string();
     let ended = explain(&host, &sshd(1, "198.18.0.1"), &["--config", &path]);
     assert!(ended.out.contains("the running engine has another configuration"), "{ended:?}");
+    // What would be refused was not.
+    assert_eq!(causes(&ask("127.0.0.1")), ["guarded"]);
     engine.stop();
+    assert_eq!(host.events("denied"), [] as [Value; 0]);
     assert_eq!(first(&host, &sshd(1, "198.18.0.1"), &[])["live"], false);
 }
 

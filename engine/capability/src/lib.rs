@@ -201,13 +201,13 @@ impl Capabilities {
             && why.kind == "denied"
         {
             match session.record.denied() {
-                0..DENIALS => self.witness.denied(&witness::Denied::of(session, call, target, why)),
+                0..DENIALS => witness::tell(self.witness.as_ref(), session, call, target, why),
                 // A component that asks in a loop must not fill the disk.
                 DENIALS => {
                     let message =
                         format!("this run was denied more than {DENIALS} calls; the rest is not reported");
                     let why = Refusal::denied(message);
-                    self.witness.denied(&witness::Denied::of(session, call, target, &why));
+                    witness::tell(self.witness.as_ref(), session, call, target, &why);
                 }
                 _ => {}
             }

@@ -85,6 +85,7 @@ pub struct Recorder {
     /// What [`crate::state`] would hold differently; `None`: removed.
     values: Arc<Mutex<BTreeMap<String, Option<Vec<u8>>>>>,
     denials: Arc<AtomicU32>,
+    rehearsal: bool,
 }
 
 /// One change that shadow held back.
@@ -100,6 +101,16 @@ pub enum WouldBe {
 }
 
 impl Recorder {
+    /// For a run that nobody asked for but to see what would be.
+    #[must_use]
+    pub fn rehearsal() -> Self {
+        Self { rehearsal: true, ..Self::default() }
+    }
+
+    pub(crate) fn is_rehearsal(&self) -> bool {
+        self.rehearsal
+    }
+
     /// Everything recorded so far.
     #[must_use]
     pub fn recorded(&self) -> Vec<WouldBe> {

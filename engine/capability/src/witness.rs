@@ -49,6 +49,14 @@ impl<'a> Denied<'a> {
     }
 }
 
+/// A call of this session was refused. Of a rehearsal nobody hears: it was asked
+/// to find that out.
+pub(crate) fn tell(witness: &dyn Witness, session: &Session, call: &str, target: &str, why: &Refusal) {
+    if !session.record.is_rehearsal() {
+        witness.denied(&Denied::of(session, call, target, why));
+    }
+}
+
 /// Tells nobody.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Nobody;

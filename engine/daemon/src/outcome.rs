@@ -39,7 +39,13 @@ pub enum Outcome {
     /// Admitted; its program waits for its turn. What comes of it is said then.
     Waiting(EntryId),
     /// In force or under way already; where it ends, it ends later now.
-    Already(EntryId),
+    Already {
+        /// The entry.
+        id: EntryId,
+        /// When it ends now (Unix milliseconds), where somebody asked by hand
+        /// and moved the end.
+        until_ms: Option<i64>,
+    },
     /// Decided before the last restart.
     Handled,
     /// The alert holds nothing to act on.
@@ -94,7 +100,7 @@ impl Outcome {
             Self::HandedOver { .. } => "handed-over",
             Self::Shadow { .. } => "shadow",
             Self::Waiting(_) => "waiting",
-            Self::Already(_) => "already",
+            Self::Already { .. } => "already",
             Self::Handled => "handled",
             Self::NoKey(_) => "no-key",
             Self::Unsupported(_) => "unsupported",
@@ -113,7 +119,7 @@ impl Outcome {
             | Self::HandedOver { id, .. }
             | Self::Shadow { id, .. }
             | Self::Waiting(id)
-            | Self::Already(id) => Some(*id),
+            | Self::Already { id, .. } => Some(*id),
             Self::Failed { id, .. } => *id,
             Self::Handled | Self::NoKey(_) | Self::Unsupported(_) | Self::Refused(_) | Self::Undecided(_) => {
                 None
@@ -157,7 +163,10 @@ impl fmt::Display for Outcome {
             }
             Self::Shadow { would, .. } => write!(f, "shadow: would have made {}", would.join(", ")),
             Self::Waiting(id) => write!(f, "its program waits for its turn, as entry {id}"),
-            Self::Already(id) => write!(f, "in force already, as entry {id}"),
+            Self::Already { id, until_ms: Some(until) } => {
+                write!(f, "in force already, as entry {id}, and until {} now", crate::report::time(*until))
+            }
+            Self::Already { id, until_ms: None } => write!(f, "in force already, as entry {id}"),
             Self::Handled => f.write_str("handled before the restart"),
             Self::NoKey(why) => write!(f, "no key in this alert: {why}"),
             Self::Unsupported(why) => write!(f, "unsupported here: {why}"),

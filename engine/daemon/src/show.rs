@@ -133,7 +133,7 @@ pub fn outcome(outcome: &Outcome) -> Answer {
         | Outcome::HandedOver { .. }
         | Outcome::Shadow { .. }
         | Outcome::Waiting(_)
-        | Outcome::Already(_)
+        | Outcome::Already { .. }
         | Outcome::Handled => Answer::done(outcome.to_string()),
         Outcome::NoKey(_)
         | Outcome::Unsupported(_)

@@ -119,7 +119,7 @@ mod tests {
         let (one, two): (Arc<str>, Arc<str>) = ("one".into(), "two".into());
         tally.given(&one, 5);
         tally.given(&two, 1);
-        tally.ended(&one, &Outcome::Already(EntryId(1)));
+        tally.ended(&one, &Outcome::Already { id: EntryId(1), until_ms: None });
         tally.ended(&one, &Outcome::Refused(Refused::Off));
         tally.ended(&one, &Outcome::Refused(Refused::Full(3)));
         tally.undeliverable(&two);

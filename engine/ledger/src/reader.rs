@@ -76,12 +76,10 @@ pub(crate) fn entries(conn: &Connection, filter: &Filter) -> rusqlite::Result<Ve
     )
 }
 
-/// The entries that were entered or ended at this time or later, by number.
-pub(crate) fn since(conn: &Connection, since_ms: i64) -> rusqlite::Result<Vec<Entry>> {
-    // Each half goes by the index of what is closed.
-    let which = "id IN (SELECT id FROM entry WHERE closed IS NULL AND since >= ?1
-                        UNION ALL SELECT id FROM entry WHERE closed >= ?1) ORDER BY id";
-    select(conn, which, [since_ms])
+/// The entries from this number on, and these others, by number.
+pub(crate) fn from(conn: &Connection, first: i64, others: &[i64]) -> rusqlite::Result<Vec<Entry>> {
+    let which = "id >= ?1 OR id IN (SELECT value FROM json_each(?2)) ORDER BY id";
+    select(conn, which, (first, serde_json::json!(others).to_string()))
 }
 
 /// How many entries are open, and how many of them are stuck.

@@ -152,7 +152,7 @@ impl Plugin {
             phase,
             mode: invocation.mode,
             grants: Arc::clone(&self.grants),
-            record: Recorder::default(),
+            record: if invocation.rehearsal { Recorder::rehearsal() } else { Recorder::default() },
         }
     }
 

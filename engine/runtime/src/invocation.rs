@@ -34,6 +34,9 @@ pub struct Invocation {
     pub alert: Arc<str>,
     /// Whether it acts or only says what it would do.
     pub mode: Mode,
+    /// Whether nobody asked for it but to see what would be: what is refused is
+    /// no event then.
+    pub rehearsal: bool,
 }
 
 impl Invocation {

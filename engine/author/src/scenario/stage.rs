@@ -251,6 +251,7 @@ fn invocation(told: &Told, alert: &str) -> Invocation {
         keys: told.keys.clone().into(),
         alert: alert.into(),
         mode: Mode::Enforce,
+        rehearsal: false,
     }
 }
 

@@ -13,7 +13,7 @@ use riposte_policy::grant::FirewallGrant;
 use super::{Firewall, Target, release};
 use crate::refusal::Refusal;
 use crate::session::Session;
-use crate::witness::Denied;
+use crate::witness;
 
 /// What became of blocking a network in the place of an address.
 #[must_use]
@@ -54,7 +54,7 @@ impl Firewall<'_> {
         }
         let message = format!("{}; {address} alone is blocked instead", refused.message);
         let why = Refusal { message, ..refused };
-        self.confirmation.witness.denied(&Denied::of(session, "firewall.block", &wide.to_string(), &why));
+        witness::tell(self.confirmation.witness, session, "firewall.block", &wide.to_string(), &why);
         Ok(Widened::Refused)
     }
 }

@@ -21,7 +21,7 @@ use crate::claim::Effect;
 use crate::refusal::Refusal;
 use crate::rehearsal::Rehearsal;
 use crate::session::{Session, WouldBe};
-use crate::witness::{Denied, Witness};
+use crate::witness::{self, Witness};
 
 /// Most requests of one run at a time.
 pub const CONCURRENT: usize = 4;
@@ -186,7 +186,7 @@ impl Http {
     fn tell(&self, host: &str, failed: &Failed) {
         tracing::warn!(command = &*self.session.command, "http: {failed}");
         if failed.refusal.kind == "denied" {
-            self.witness.denied(&Denied::of(&self.session, "http.send", host, &failed.refusal));
+            witness::tell(self.witness.as_ref(), &self.session, "http.send", host, &failed.refusal);
         }
     }
 }

@@ -182,6 +182,7 @@ impl Here {
             keys: Arc::new([]),
             alert: message.alert.as_str().into(),
             mode: Mode::Enforce,
+            rehearsal: false,
         }
     }
 }

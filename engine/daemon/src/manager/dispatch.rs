@@ -186,7 +186,7 @@ async fn shadow(engine: &Engine, entry: NewEntry, would: String) -> Outcome {
         Ok(Admitted::Handled) => Outcome::Handled,
         Ok(Admitted::Full { limit }) => Outcome::Refused(Refused::Full(limit)),
         Ok(Admitted::InForce { id, .. } | Admitted::UnderWay { id, .. } | Admitted::Undoing { id }) => {
-            Outcome::Already(id)
+            Outcome::Already { id, until_ms: None }
         }
         Err(error) => Outcome::Undecided(error),
     }

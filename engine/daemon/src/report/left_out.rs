@@ -15,7 +15,7 @@ impl Report {
     /// ledger says. To be called before anything else is written.
     pub fn add_left_out(&self, places: &Places) {
         let read = Tail::read(&places.audit()).map_err(|error| error.to_string()).and_then(|tail| {
-            let entries = Ledger::read_since(&places.ledger(), tail.from_ms);
+            let entries = Ledger::read_from(&places.ledger(), tail.from, &tail.ending());
             entries.map(|entries| (tail, entries)).map_err(|error| error.to_string())
         });
         let (tail, entries) = match read {

@@ -42,7 +42,7 @@ impl Report {
         let program = order.command.executable.as_str();
         let message = order.message.as_deref().unwrap_or_default();
         match outcome {
-            Outcome::Already(_) => self.wazuh(&text::already()),
+            Outcome::Already { .. } => self.wazuh(&text::already()),
             Outcome::InForce { .. } => {
                 if let Some(add) = self.worded(message, program, Verb::Add) {
                     self.wazuh(&text::adding(&path(program), &add, seconds));

@@ -11,7 +11,7 @@ use crate::outcome::{Outcome, Refused};
 /// says: else nobody could ask why an address was not blocked.
 pub(super) fn meant(order: &Order, outcome: &Outcome) -> Vec<String> {
     match outcome {
-        Outcome::Refused(_) | Outcome::Unsupported(_) | Outcome::Already(_) | Outcome::Failed { .. } => {
+        Outcome::Refused(_) | Outcome::Unsupported(_) | Outcome::Already { .. } | Outcome::Failed { .. } => {
             match keys::derive(&order.command, &order.alert) {
                 Derived::Keys(keys) => keys.as_slice().to_vec(),
                 Derived::NoKey { .. } => Vec::new(),
@@ -25,7 +25,7 @@ pub(super) fn meant(order: &Order, outcome: &Outcome) -> Vec<String> {
 /// number of it; `None`: it stands by itself, as what has an entry does.
 pub(super) fn alike(outcome: &Outcome) -> Option<String> {
     match outcome {
-        Outcome::Already(_) | Outcome::Handled => Some(String::new()),
+        Outcome::Already { until_ms: None, .. } | Outcome::Handled => Some(String::new()),
         Outcome::NoKey(why) | Outcome::Unsupported(why) | Outcome::Failed { id: None, error: why } => {
             Some(why.clone())
         }
@@ -35,6 +35,7 @@ pub(super) fn alike(outcome: &Outcome) -> Option<String> {
         }
         Outcome::Refused(why) => Some(why.word().to_owned()),
         Outcome::InForce { .. }
+        | Outcome::Already { until_ms: Some(_), .. }
         | Outcome::Done(_)
         | Outcome::HandedOver { .. }
         | Outcome::Shadow { .. }
@@ -66,7 +67,7 @@ pub(super) fn trace(order: &Order, keys: &[String], outcome: &Outcome) {
             let keys = keys.join(", ");
             tracing::info!(command, rule, alert, entry = id, keys, "{outcome}");
         }
-        Outcome::Already(_) | Outcome::Handled | Outcome::NoKey(_) => {
+        Outcome::Already { .. } | Outcome::Handled | Outcome::NoKey(_) => {
             tracing::debug!(command, rule, alert, entry = id, "{outcome}");
         }
     }

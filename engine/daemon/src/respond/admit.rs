@@ -9,6 +9,7 @@ use riposte_ledger::{Admitted, Ledger, NewEntry, Wait};
 use riposte_policy::config::{Mode, Way};
 use riposte_policy::grant::{Access, Grants};
 use riposte_policy::keys::{self, Derived};
+use riposte_policy::order::Actor;
 use riposte_policy::{Address, Config, Order, UserName, alert};
 use riposte_runtime::native::{self, Message, NativeProgram};
 use riposte_runtime::outcome::texts;
@@ -89,6 +90,7 @@ pub(super) async fn weigh(
         hear(unambiguous(order))?;
     }
     let mut invocation = invocation(order, mode);
+    invocation.rehearsal = matches!(purpose, Purpose::Ask);
     let keys = match keys(&ready, order, &invocation, scales.now.boot_ms, purpose).await {
         Ok(keys) => keys,
         Err(instead) => {
@@ -193,13 +195,14 @@ pub(super) async fn admit(engine: &Arc<Engine>, order: &Order) -> Result<Intende
                 engine.timekeeper.extended(id, due.boot_ms);
                 engine.settle_effects(id).await;
             }
-            Err(Outcome::Already(id))
+            let until_ms = (extended && order.actor != Actor::Alert).then_some(due.wall_ms);
+            Err(Outcome::Already { id, until_ms })
         }
         Admitted::UnderWay { id, extended } => {
             if extended {
                 engine.settle_effects(id).await;
             }
-            Err(Outcome::Already(id))
+            Err(Outcome::Already { id, until_ms: None })
         }
         Admitted::Undoing { id } => Err(Outcome::Refused(Refused::Undoing(id))),
         Admitted::Handled => Err(Outcome::Handled),
@@ -426,6 +429,7 @@ pub fn invocation(order: &Order, mode: Mode) -> Invocation {
         keys: Arc::new([]),
         alert: Arc::clone(&order.alert),
         mode,
+        rehearsal: false,
     }
 }
 

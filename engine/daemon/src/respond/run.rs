@@ -194,7 +194,7 @@ impl Intended {
                     }
                     // Under Wazuh's key it may be a component's.
                     engine.settle_effects(existing).await;
-                    return Err(Outcome::Already(existing));
+                    return Err(Outcome::Already { id: existing, until_ms: None });
                 }
                 Err(error) => {
                     let failed = Outcome::Failed { id: Some(self.id), error: error.to_string() };

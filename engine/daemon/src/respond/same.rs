@@ -78,7 +78,7 @@ pub fn again(engine: &Engine, order: &Order, receipt: Receipt) -> Result<(), Rec
         Some(extension) => engine.repeats.prolong(&engine.ledger, extension, receipt)?,
         None => receipt.decided(),
     }
-    settled(engine, order, &[], &Outcome::Already(id));
+    settled(engine, order, &[], &Outcome::Already { id, until_ms: None });
     Ok(())
 }
 

@@ -9,30 +9,26 @@ use serde::Deserialize;
 
 use super::event::{BEGAN, BROKEN};
 use super::files::{self, Backward};
-use super::time::Utc;
 
 /// How much is read, from the end: more than is written in a minute of a flood,
 /// and a small part of a second to read.
 const MOST: u64 = 16 << 20;
 
-/// What happened so long before the newest line is not missing any more: no
-/// response takes longer. It keeps a clock that once stood in another year from
-/// making everything look new.
-const AGO_MS: i64 = 3_600_000;
+/// What the first line of an entry says.
+const BEGINNINGS: [&str; 4] = ["in-force", "done", "shadow", "handed-over"];
 
-/// What the newest lines tell.
+/// What the newest lines tell. They are held against the ledger by the numbers
+/// of entries, which only ever grow: a clock may have been set meanwhile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tail {
-    /// Nothing is missing here of what happened from then on, wall clock in
-    /// milliseconds.
-    pub from_ms: i64,
+    /// All that is told of the entries from this number on is here.
+    pub from: i64,
     told: HashSet<(i64, String)>,
 }
 
 /// The part of a line that is of interest here.
 #[derive(Deserialize)]
 struct Line {
-    time: String,
     seq: u64,
     kind: String,
     entry: Option<i64>,
@@ -50,28 +46,41 @@ impl Tail {
 
     fn at_most(path: &Path, most: u64) -> io::Result<Self> {
         // Where nothing was ever written, everything is missing.
-        let mut tail = Self { from_ms: i64::MIN, told: HashSet::new() };
-        let (mut read, mut newest) = (0_u64, i64::MIN);
+        let mut tail = Self { from: i64::MIN, told: HashSet::new() };
+        let mut read = 0_u64;
+        // With how much had been read by then.
+        let mut begun: Vec<(u64, i64)> = Vec::new();
         'files: for part in files::list(path)?.iter().rev() {
             let mut back = Backward::new(&part.file)?;
             while let Some(line) = back.previous()? {
                 read = read.saturating_add(line.bytes.len() as u64);
-                // Torn, or another program's.
-                let Ok(line) = serde_json::from_slice::<Line>(&line.bytes) else { continue };
-                let Some(time) = Utc::parse(&line.time) else { continue };
-                let is_first = line.seq == 1;
+                // Torn, or another program's, where it cannot be read.
+                let line = serde_json::from_slice::<Line>(&line.bytes).ok();
+                let is_first = line.as_ref().is_some_and(|line| line.seq == 1);
                 // What was told before a new beginning stands in other files.
-                let is_anew = line.kind == BROKEN || is_first && line.kind == BEGAN;
-                newest = newest.max(time.0);
-                tail.from_ms = if is_first && !is_anew { i64::MIN } else { time.0 };
-                tail.told.extend(line.entry.map(|entry| (entry, line.kind)));
-                if is_first || is_anew || read >= most {
+                let is_anew =
+                    line.as_ref().is_some_and(|line| line.kind == BROKEN || is_first && line.kind == BEGAN);
+                let told = line.and_then(|line| Some((line.entry?, line.kind)));
+                begun.extend(told.iter().filter(|told| is_beginning(told)).map(|(entry, _)| (read, *entry)));
+                tail.told.extend(told);
+                if is_anew || !is_first && read >= most {
+                    tail.from = first_told(&begun, read);
+                    break 'files;
+                }
+                if is_first {
                     break 'files;
                 }
             }
         }
-        tail.from_ms = tail.from_ms.max(newest.saturating_sub(AGO_MS));
         Ok(tail)
+    }
+
+    /// The entries before [`Tail::from`] whose undo is told to have begun, and
+    /// not to have ended.
+    #[must_use]
+    pub fn ending(&self) -> Vec<i64> {
+        let begun = self.told.iter().filter(|(entry, kind)| *entry < self.from && kind == "undoing");
+        begun.map(|(entry, _)| *entry).filter(|entry| !self.tells(*entry, "undone")).collect()
     }
 
     /// Whether there is a line of this kind about an entry.
@@ -81,15 +90,25 @@ impl Tail {
     }
 }
 
+fn is_beginning((_, kind): &&(i64, String)) -> bool {
+    BEGINNINGS.contains(&kind.as_str())
+}
+
+/// From which entry on all beginnings are among these, of so many bytes. They
+/// come nearly in the order of numbers; so what has a higher one than any in the
+/// older half did not begin before that half.
+fn first_told(begun: &[(u64, i64)], bytes: u64) -> i64 {
+    let older = begun.iter().filter(|(read, _)| *read > bytes / 2).map(|(_, entry)| entry.saturating_add(1));
+    older.max().or_else(|| begun.iter().map(|(_, entry)| *entry).min()).unwrap_or(i64::MAX)
+}
+
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "a test that writes what is read")]
 mod tests {
     use super::*;
 
-    fn line(seq: u64, second: u64, kind: &str, entry: i64) -> String {
-        format!(
-            "{{\"time\":\"2026-01-01T12:00:{second:02}.000Z\",\"seq\":{seq},\"kind\":\"{kind}\",\"entry\":{entry}}}\n"
-        )
+    fn line(seq: u64, kind: &str, entry: i64) -> String {
+        format!("{{\"seq\":{seq},\"kind\":\"{kind}\",\"entry\":{entry},\"detail\":\"some more\"}}\n")
     }
 
     fn read(text: &str, most: u64) -> Tail {
@@ -100,31 +119,40 @@ mod tests {
     }
 
     #[test]
-    fn it_tells_of_what_lies_behind_its_oldest_line() {
-        let noon = Utc::parse("2026-01-01T12:00:00.000Z").unwrap().0;
-        let lines: String = (1..=4).map(|n| line(n, n, "in-force", i64::try_from(n).unwrap())).collect();
+    fn it_tells_of_the_entries_that_began_within_it() {
+        let lines: String = (1..=4).map(|n| line(n, "in-force", i64::try_from(n).unwrap())).collect();
         let whole = read(&lines, u64::MAX);
-        assert_eq!(whole.from_ms, noon + 4_000 - AGO_MS, "the audit is known from its beginning");
+        assert_eq!(whole.from, i64::MIN, "the audit is known from its beginning");
         assert!((1..=4).all(|entry| whole.tells(entry, "in-force")));
         assert!(!whole.tells(4, "undone") && !whole.tells(5, "in-force"));
         let end = read(&lines, 100);
-        assert_eq!((end.from_ms, end.told.len()), (noon + 3_000, 2));
-        assert!(end.tells(3, "in-force") && !end.tells(2, "in-force"));
+        assert_eq!((end.from, end.told.len()), (4, 2));
+        // One took long; those after it had begun before.
+        let late = [7, 8, 3, 9].iter().zip(5..).map(|(entry, seq)| line(seq, "in-force", *entry));
+        assert_eq!(read(&late.collect::<String>(), 200).from, 9);
+        // What began before is known to end.
+        let ending = read(&(lines + &line(5, "undoing", 1) + &line(6, "in-force", 7)), 100);
+        assert_eq!((ending.from, ending.ending()), (7, vec![1]));
     }
 
     #[test]
     fn a_new_beginning_hides_what_was_before() {
-        let noon = Utc::parse("2026-01-01T12:00:00.000Z").unwrap().0;
-        let broken = [line(1, 1, "in-force", 1), line(7, 2, BROKEN, 0), line(8, 3, "undone", 1)].concat();
+        let broken = [line(1, "in-force", 1), line(7, BROKEN, 0), line(8, "undone", 1)].concat();
         let tail = read(&broken, u64::MAX);
-        assert_eq!(tail.from_ms, noon + 2_000);
+        assert_eq!(tail.from, i64::MAX);
         assert!(tail.tells(1, "undone") && !tail.tells(1, "in-force"));
-        let aside = [line(1, 1, BEGAN, 0), line(2, 3, "in-force", 2)].concat();
-        assert_eq!(read(&aside, u64::MAX).from_ms, noon + 1_000);
+        let aside = [line(1, BEGAN, 0), line(2, "in-force", 2)].concat();
+        assert_eq!(read(&aside, u64::MAX).from, 2);
         // The chain goes on: only the ledger did not know its head.
-        let unknown = [line(1, 1, "in-force", 1), line(2, 2, BEGAN, 0)].concat();
-        assert_eq!(read(&unknown, u64::MAX).from_ms, noon + 2_000 - AGO_MS);
-        assert_eq!(read("", u64::MAX).from_ms, i64::MIN);
-        assert!(read(&(line(1, 1, "done", 1) + "{\"time\":\"20"), u64::MAX).tells(1, "done"));
+        let unknown = [line(1, "in-force", 1), line(2, BEGAN, 0)].concat();
+        assert_eq!(read(&unknown, u64::MAX).from, i64::MIN);
+        assert_eq!(read("", u64::MAX).from, i64::MIN);
+        assert!(read(&(line(1, "done", 1) + "{\"time\":\"20"), u64::MAX).tells(1, "done"));
+    }
+
+    #[test]
+    fn no_more_is_read_of_what_is_not_ours() {
+        let foreign = "not ours\n".repeat(100) + &line(9, "undone", 4);
+        assert_eq!(read(&foreign, 80).told.len(), 1);
     }
 }

@@ -24,16 +24,15 @@ impl Ledger {
         reader::entries(&conn, filter).map_err(|error| LedgerError::sqlite(path, &error))
     }
 
-    /// Reads the entries that were entered or ended at this time or later, wall
-    /// clock in milliseconds, without an engine, or beside one. Costs little
-    /// where many are open and few are new.
+    /// Reads the entries from this number on, and these others, without an
+    /// engine, or beside one.
     ///
     /// # Errors
     ///
     /// When there is no ledger of a version that this program knows.
-    pub fn read_since(path: &Path, since_ms: i64) -> Result<Vec<Entry>, LedgerError> {
+    pub fn read_from(path: &Path, first: i64, others: &[i64]) -> Result<Vec<Entry>, LedgerError> {
         let conn = store::open_to_read(path, &HostDisk)?;
-        reader::since(&conn, since_ms).map_err(|error| LedgerError::sqlite(path, &error))
+        reader::from(&conn, first, others).map_err(|error| LedgerError::sqlite(path, &error))
     }
 
     /// Reads the networks that open entries block, by entry: also those that took

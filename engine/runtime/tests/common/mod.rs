@@ -85,6 +85,7 @@ pub(crate) fn invocation(alert: &str) -> Invocation {
         keys: Arc::new([]),
         alert: alert.into(),
         mode: Mode::Enforce,
+        rehearsal: false,
     }
 }
 
