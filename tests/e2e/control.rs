@@ -114,6 +114,26 @@ fn add_by_hand() {
 }
 
 #[test]
+fn answers_name_what_they_are_about() {
+    let host = host();
+    host.configure(&format!("<global><white_list>192.0.2.0/24</white_list></global>{CONFIG}"));
+    let _engine = host.start(&[]);
+    host.alerts(&[sshd(1, &address(1))]);
+    until("it is in force", || host.count("in-force") == 1);
+    for stuck in [&["list", "--stuck"][..], &["list", "--stuck", "--offline"]] {
+        assert_eq!(host.riposte(stuck).out, "nothing is stuck\n");
+    }
+    let listed = host.riposte(&["allow", "delete", "192.0.2.7"]);
+    assert!(listed.code == 1 && listed.err.contains("white_list has 192.0.2.0/24"), "{listed:?}");
+    let unlisted = host.riposte(&["allow", "remove", "198.51.100.7"]);
+    assert!(unlisted.code == 1 && unlisted.err.contains("allow list shows"), "{unlisted:?}");
+    for (words, named) in [(&["undo"][..], "--all"), (&["pause", "firewall-drop"], "--command")] {
+        let usage = host.riposte(words);
+        assert!(usage.code == 2 && usage.err.contains(named), "{usage:?}");
+    }
+}
+
+#[test]
 fn pause_and_mode() {
     let host = host();
     let _engine = host.start(&[]);

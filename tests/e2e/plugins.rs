@@ -149,6 +149,80 @@ fn what_is_needed_stays_and_what_is_in_force_is_undone_first() {
 }
 
 #[test]
+fn what_the_running_engine_uses_counts_and_not_what_lies_in_its_home() {
+    let host = Host::new();
+    host.configure("");
+    host.write("block.wasm", riposte_hostile::component("ungranted"));
+    let command = installed(&host, "block.wasm", &[])["command"].as_str().unwrap().to_owned();
+    configure(&host, &command);
+    fs::create_dir(host.path("elsewhere")).unwrap();
+    fs::rename(host.path("etc/ossec.conf"), host.path("elsewhere/ossec.conf")).unwrap();
+    host.configure("");
+    assert_eq!(listed(&host)[0]["commands"], serde_json::json!([]));
+    let engine = host.start(&["--config", &host.path("elsewhere/ossec.conf").display().to_string()]);
+    assert_eq!(listed(&host)[0]["commands"][0], "block");
+    let removed = host.riposte(&["plugin", "remove", "block"]);
+    assert!(removed.code == 1 && removed.err.contains("elsewhere/ossec.conf"), "{removed:?}");
+
+    host.write("other.wasm", another(riposte_hostile::component("ungranted")));
+    let other = host.path("other.wasm").display().to_string();
+    let update = |more: &[&str]| {
+        host.riposte(&[&["plugin", "update", &other, "--name", "block", "--reload"], more].concat())
+    };
+    let refused = update(&[]);
+    assert!(refused.code == 1 && refused.err.contains("--yes"), "{refused:?}");
+    // As `reload` says it, and `status` afterwards.
+    let updated = update(&["--yes"]);
+    assert!(updated.code == 0 && updated.out.contains("command \"block\" is off"), "{updated:?}");
+    let status = host.riposte(&["status", "--json"]).json();
+    assert!(status["commands_off"]["block"].as_str().unwrap().contains("is off"), "{status}");
+    assert!(host.riposte(&["status"]).out.contains("commands_off.block "));
+    engine.stop();
+}
+
+#[test]
+fn what_somebody_took_away_is_named_and_put_back() {
+    let host = Host::new();
+    host.configure("");
+    let (files, digests) = versions(&host, 2);
+    installed(&host, "block-0.wasm", &["--name", "block"]);
+    assert_eq!(host.riposte(&["plugin", "update", &files[1], "--name", "block"]).code, 0);
+    let file = host.path("state/plugins/block.wasm");
+    fs::remove_file(&file).unwrap();
+    let list = listed(&host);
+    assert_eq!((&list[0]["name"], &list[0]["runs"]), (&"block".into(), &false.into()), "{list}");
+    assert_eq!(sha256s(&list[0]), [digests[1].as_str(), &digests[0]]);
+    assert!(host.riposte(&["plugin", "list"]).out.contains("its file is gone"));
+    let back = host.riposte(&["plugin", "rollback", "block"]);
+    assert_eq!(back.code, 0, "{back:?}");
+    assert_eq!(digest_of(&host, &file.display().to_string()), digests[1]);
+    fs::remove_file(&file).unwrap();
+    assert_eq!(host.riposte(&["plugin", "rollback", "block", "--to", &digests[0]]).code, 0);
+    let list = listed(&host);
+    assert_eq!((&list[0]["sha256"], &list[0]["runs"]), (&digests[0].as_str().into(), &true.into()));
+    assert_eq!(sha256s(&list[0]).len(), 2, "{list}");
+    fs::remove_file(&file).unwrap();
+    assert_eq!(host.riposte(&["plugin", "remove", "block"]).code, 0);
+    assert_eq!(listed(&host), serde_json::json!([]));
+}
+
+#[test]
+fn nothing_is_made_for_what_is_not_there() {
+    let host = Host::new();
+    fs::create_dir(host.path("empty")).unwrap();
+    for what in ["empty", "nothing.wasm"] {
+        let what = host.path(what).display().to_string();
+        for words in [&["plugin", "install", &what][..], &["plugin", "update", &what, "--name", "x"]] {
+            let ended = host.riposte(words);
+            assert!(ended.code == 1 && ended.err.contains(&what), "{ended:?}");
+        }
+    }
+    for folder in ["state", "run", "log"] {
+        assert!(!host.path(folder).exists(), "{folder}");
+    }
+}
+
+#[test]
 fn what_another_of_the_same_bytes_has_in_force_is_left_alone() {
     let host = Host::new();
     host.configure("");

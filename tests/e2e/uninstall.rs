@@ -323,8 +323,13 @@ fn a_lost_ledger_is_made_of_its_copy_before_anything_is_removed() {
 
     let dry = host.riposte(&["uninstall", "--dry-run"]);
     assert!(dry.out.contains("which is damaged or gone"), "{dry:?}");
+    let dry = host.riposte(&["uninstall", "--purge", "--dry-run"]);
     let purged = host.riposte(&["uninstall", "--purge"]);
     assert_eq!(purged.code, 0, "{purged:?}");
+    for folder in ["state", "log"] {
+        let removed = format!("remove: {}\n", host.path(folder).display());
+        assert!(dry.out.contains(&removed) && purged.out.contains(&removed), "{dry:?} {purged:?}");
+    }
     assert!(purged.out.contains("undo: 1 entry"), "{purged:?}");
     let told = std::fs::read_to_string(host.path("told")).unwrap();
     assert!(told.contains("\"command\":\"delete\""), "{told}");

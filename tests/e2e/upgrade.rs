@@ -187,6 +187,35 @@ fn the_new_program_tries_everything_while_the_old_one_runs() {
 }
 
 #[test]
+fn a_refused_component_stops_no_unit_and_is_told_before() {
+    let host = Host::new();
+    host.configure(&response(""));
+    host.plugin("mine", b"no component");
+    let config = host.path("etc").display().to_string();
+    // As the unit of the archive asks it.
+    let unit = include_str!("../../packaging/riposte.service");
+    let before =
+        unit.lines().find_map(|line| line.strip_prefix("ExecStartPre=/usr/local/bin/riposte ")).unwrap();
+    let words: Vec<_> = before.split(' ').map(|word| word.replace("/etc/riposte", &config)).collect();
+    let words: Vec<_> = words.iter().map(String::as_str).collect();
+    let starts = host.riposte(&words);
+    assert!(starts.code == 0 && starts.out.contains("component-refused"), "{starts:?}");
+    assert!(starts.out.ends_with("an engine starts all the same, without what is refused\n"), "{starts:?}");
+    assert_eq!(host.riposte(&["check", "--config", &config]).code, 1);
+    let counted = host.riposte(&["upgrade-check", "--config", &config]);
+    assert_eq!(counted.code, 0, "{counted:?}");
+    assert!(counted.out.contains("configuration: 1 error that an engine starts with"), "{counted:?}");
+    host.start(&[]).stop();
+
+    // With what no engine starts with, all of them say so.
+    host.configure(&response("").replace("<executable>mine", "<executable>nothing-there"));
+    assert_eq!(host.riposte(&words).code, 1);
+    let refused = host.riposte(&["upgrade-check", "--config", &config]);
+    assert!(refused.out.contains("\nerror[executable-missing]"), "{refused:?}");
+    assert!(refused.out.contains("would not start: 1 error."), "{refused:?}");
+}
+
+#[test]
 fn an_older_program_refuses_a_newer_ledger_with_the_way_out() {
     let host = Host::new();
     host.configure("");

@@ -229,9 +229,10 @@ pub struct List {
 
 /// `riposte undo`.
 #[derive(Args, Clone, Debug)]
+#[command(group(clap::ArgGroup::new("what").required(true).multiple(true).args(["target", "all", "orphan", "offline"])))]
 pub struct Undo {
     /// An address (every prefix that holds it too), a user, or an entry's id
-    #[arg(value_name = "ADDRESS|USER|ID", required_unless_present_any = ["all", "orphan", "offline"])]
+    #[arg(value_name = "ADDRESS|USER|ID")]
     pub target: Option<String>,
     /// Take away what the ledger never heard of, as `list --orphans` names it
     #[arg(long, value_name = "EFFECT", conflicts_with_all = ["target", "all", "allow"])]
@@ -308,7 +309,7 @@ pub enum Allow {
         simple: Simple,
     },
     /// Take an allow back
-    #[command(after_help = EXIT_CODES)]
+    #[command(visible_alias = "remove", after_help = EXIT_CODES)]
     Delete {
         /// The address or prefix as it was allowed
         target: String,

@@ -8,7 +8,7 @@ use riposte_ledger::rule::Allow;
 use riposte_policy::Config;
 use riposte_policy::diagnostic::inline;
 use riposte_policy::order::EntryId;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::control::Answer;
 use crate::engine::{Engine, Firewall};
@@ -55,9 +55,9 @@ pub fn entry(entry: &Entry) -> Value {
 }
 
 /// Entries, each with the networks that are blocked in the place of what its keys
-/// say.
+/// say; with `stuck` they are only those that are.
 #[must_use]
-pub fn list(entries: &[Entry], networks: &[(EntryId, String)]) -> Answer {
+pub fn list(entries: &[Entry], networks: &[(EntryId, String)], stuck: bool) -> Answer {
     let wide: Vec<Vec<&str>> = entries
         .iter()
         .map(|one| {
@@ -77,14 +77,16 @@ pub fn list(entries: &[Entry], networks: &[(EntryId, String)]) -> Answer {
         }
         value
     });
-    Answer::done(table(entries, &wide)).with(data.collect())
+    let text = match entries {
+        [] if stuck => "nothing is stuck".to_owned(),
+        [] => "nothing is in force".to_owned(),
+        _ => table(entries, &wide),
+    };
+    Answer::done(text).with(data.collect())
 }
 
 /// Entries for people.
 fn table(entries: &[Entry], wide: &[Vec<&str>]) -> String {
-    if entries.is_empty() {
-        return "nothing is in force".to_owned();
-    }
     let mut rows = vec![["ID", "COMMAND", "KEYS", "STATE", "SINCE", "DUE", "OFFENCE"].map(str::to_owned)];
     for (entry, wide) in entries.iter().zip(wide) {
         let state = if entry.stuck { "stuck" } else { entry.state.as_str() };
@@ -190,6 +192,7 @@ pub async fn status(engine: &Engine) -> Answer {
     let armed = engine.armed();
     let mut commands: Vec<_> = armed.all().map(|ready| ready.command.name.to_string()).collect();
     commands.sort();
+    let off: Map<_, _> = armed.off().map(|(name, why)| (name.to_owned(), json!(why))).collect();
     let counters = &engine.counters;
     let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
     let firewall = engine.firewall().await;
@@ -215,6 +218,7 @@ pub async fn status(engine: &Engine) -> Answer {
         "stuck": stuck,
         "programs_running": engine.programs.running(),
         "commands": commands,
+        "commands_off": off,
         "responses": armed.config.responses.len(),
         "paused": paused,
         "modes": switched,

@@ -54,6 +54,14 @@ impl<'a> Findings<'a> {
         self.found.push(Diagnostic { severity, code, place, source, message, help, wazuh: String::new() });
     }
 
+    /// What was said last.
+    pub(super) fn last(&self) -> String {
+        match (self.found.last(), &self.unkept) {
+            (Some(found), None) => found.message.clone(),
+            _ => "riposte check says why".to_owned(),
+        }
+    }
+
     /// Says which files others can change. That Wazuh's own group may write one
     /// of Wazuh's is how Wazuh installs it.
     pub(super) fn exchangeable(&mut self) {

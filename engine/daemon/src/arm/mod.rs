@@ -16,7 +16,7 @@ mod findings;
 mod script;
 pub mod versions;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use riposte_plugins::Builtin;
@@ -54,6 +54,8 @@ pub struct Armed {
     pub index: Index,
     /// The commands that can be run, by name.
     commands: HashMap<Arc<str>, Arc<Ready>>,
+    /// Why the others cannot.
+    off: BTreeMap<Arc<str>, String>,
     /// What the files were read as.
     role: Role,
     /// A manager's rules, where there are any.
@@ -115,11 +117,13 @@ impl Armed {
             responses.entry(Arc::clone(&response.command)).or_default().push(response);
             arming.wide(response);
         }
-        let mut commands = HashMap::new();
+        let (mut commands, mut off) = (HashMap::new(), BTreeMap::new());
         for command in &config.commands {
             let responses = responses.get(&command.name).map(Vec::as_slice).unwrap_or_default();
             if let Some(ready) = arming.command(command, responses) {
                 commands.insert(Arc::clone(&command.name), Arc::new(ready));
+            } else {
+                off.insert(Arc::clone(&command.name), arming.found.last());
             }
         }
         if role != Role::Execd {
@@ -134,7 +138,7 @@ impl Armed {
         }
         arming.found.add_to(&mut config.diagnostics);
         let index = Index::new(&config.responses);
-        Self { config, index, commands, role, rules }
+        Self { config, index, commands, off, role, rules }
     }
 
     /// The same with commands that stand in no file. Also returns what is wrong
@@ -146,15 +150,16 @@ impl Armed {
         components: &Components,
     ) -> (Self, Vec<Diagnostic>) {
         let mut arming = Arming { places, components, role: self.role, found: Findings::new(&[]) };
-        let mut all = self.commands.clone();
+        let (mut all, mut off) = (self.commands.clone(), self.off.clone());
         for command in commands {
             if let Some(ready) = arming.command(command, &[]) {
+                off.remove(&command.name);
                 all.insert(Arc::clone(&command.name), Arc::new(ready));
             }
         }
         let (config, index) = (self.config.clone(), Index::new(&self.config.responses));
         let rules = self.rules.clone();
-        let armed = Self { config, index, commands: all, role: self.role, rules };
+        let armed = Self { config, index, commands: all, off, role: self.role, rules };
         (armed, arming.found.into_diagnostics())
     }
 
@@ -188,6 +193,11 @@ impl Armed {
     /// Every command that can be run.
     pub fn all(&self) -> impl Iterator<Item = &Arc<Ready>> {
         self.commands.values()
+    }
+
+    /// The commands that cannot be run, by name, and why.
+    pub fn off(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.off.iter().map(|(name, why)| (&**name, &**why))
     }
 
     /// Whether the rule of an alert calls for responses, as far as the rules are

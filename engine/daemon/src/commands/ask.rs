@@ -139,7 +139,7 @@ pub fn list(list: &cli::List) -> Exit {
     match read {
         Ok((mut entries, networks)) => {
             entries.retain(|entry| entry.stuck || !list.stuck);
-            print_entries(&show::list(&entries, &networks), list.json)
+            print_entries(&show::list(&entries, &networks, list.stuck), list.json)
         }
         Err(error) => {
             complain(list.json, &error);

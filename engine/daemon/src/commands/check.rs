@@ -26,8 +26,8 @@ use crate::places::Places;
 use crate::show::counted;
 
 /// What it ends with.
-pub const EXIT_CODES: &str = "Exit codes: 0 nothing found, or only warnings and notes; 1 errors (with --strict warnings too), or a file that \
-     cannot be read; 2 usage. Colours go to a terminal only, and not when NO_COLOR is set.";
+pub const EXIT_CODES: &str = "Exit codes: 0 nothing found, or only warnings and notes; 1 errors (with --strict warnings too; with --starts \
+     only those with which no engine starts), or a file that cannot be read; 2 usage. Colours go to a terminal only, and not when NO_COLOR is set.";
 
 /// `riposte check`.
 #[derive(Args, Clone, Debug)]
@@ -37,6 +37,9 @@ pub struct Check {
     /// Print an array of findings as JSON
     #[arg(long)]
     pub json: bool,
+    /// Fail only for what keeps an engine from starting: not for a command that it would start without
+    #[arg(long)]
+    pub starts: bool,
     /// Check it for this role
     #[arg(
         long,
@@ -47,7 +50,7 @@ pub struct Check {
     )]
     pub role: As,
     /// Print what a finding means and how to mend it; without CODE list them all
-    #[arg(long, value_name = "CODE", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["json", "strict", "config"])]
+    #[arg(long, value_name = "CODE", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["json", "strict", "starts", "config"])]
     pub explain: Option<String>,
 }
 
@@ -89,15 +92,17 @@ pub fn check(check: &Check) -> Exit {
     };
     let mut found = armed.config.diagnostics.clone();
     found.extend(response_log(&places));
-    found.extend(signing_key(&armed));
+    let unsigned = signing_key(&armed);
+    let starts = unsigned.is_none() && armed.fatal(check.sources.strict).next().is_none();
+    found.extend(unsigned);
     let bad = |severity| severity == Severity::Error || check.sources.strict && severity == Severity::Warning;
-    let good = !found.iter().any(|found| bad(found.severity));
+    let good = if check.starts { starts } else { !found.iter().any(|found| bad(found.severity)) };
     let mut out = io::stdout().lock();
     let written = if check.json {
         serde_json::to_writer(&mut out, &found).map_err(io::Error::from).and_then(|()| writeln!(out))
     } else {
         out.write_all(text(&found, coloured()).as_bytes())
-            .and_then(|()| writeln!(out, "{}", totals(&armed, &found, check.sources.strict)))
+            .and_then(|()| writeln!(out, "{}", totals(&armed, &found, check.sources.strict, starts)))
     };
     if let Err(error) = ask::written(written.and_then(|()| out.flush())) {
         ask::complain(false, &error);
@@ -141,7 +146,7 @@ fn text(found: &[Diagnostic], colour: bool) -> String {
 }
 
 /// The last line.
-fn totals(armed: &Armed, found: &[Diagnostic], strict: bool) -> String {
+fn totals(armed: &Armed, found: &[Diagnostic], strict: bool, starts: bool) -> String {
     let (commands, responses) = (armed.config.commands.len(), armed.config.responses.len());
     let mut line = format!("{}, {}: ", counted(commands, "command"), counted(responses, "response"));
     if found.is_empty() {
@@ -158,6 +163,9 @@ fn totals(armed: &Armed, found: &[Diagnostic], strict: bool) -> String {
     }
     if strict && found.iter().any(|found| found.severity == Severity::Warning) {
         line.push_str("; warnings count as errors");
+    }
+    if starts && found.iter().any(|found| found.severity == Severity::Error) {
+        line.push_str("; an engine starts all the same, without what is refused");
     }
     line
 }

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod check;
 pub mod explain;
 pub mod history;
+mod in_use;
 pub mod ledger;
 pub mod listed;
 pub mod migrate;

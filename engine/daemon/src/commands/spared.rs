@@ -1,19 +1,18 @@
 //! What keeps responses off a target, whatever an alert says: an operator's
 //! allows, the configuration's white list, pauses.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use riposte_ledger::Ledger;
 use riposte_ledger::clock::{Clock, SystemClock};
 use riposte_ledger::rule::{Allow, Note, Pause};
 use riposte_policy::Address;
-use riposte_policy::config::{Config, Role, Source};
+use riposte_policy::config::{Config, Source};
 use serde_json::{Value, json};
 
-use super::locate;
+use super::in_use::InUse;
 use super::target::Target;
 use crate::cli::{Sources, Where};
-use crate::control::{Request, client};
 use crate::files;
 use crate::report::time;
 use crate::show;
@@ -105,15 +104,7 @@ fn settled(note: &Note) -> String {
 }
 
 fn configuration(at: &Where) -> Option<Config> {
-    let (places, mut configs) = locate(&Sources { at: at.clone(), ..Sources::default() });
-    let mut role = Role::Standalone;
-    if let Ok(answer) = client::ask(&places.socket(), &Request::Explain { alert: None }) {
-        let theirs: Vec<PathBuf> = serde_json::from_value(answer.data["configs"].clone()).unwrap_or_default();
-        if !theirs.is_empty() {
-            configs = theirs;
-        }
-        role = Role::named(answer.data["role"].as_str().unwrap_or_default());
-    }
+    let InUse { configs, role, .. } = InUse::find(&Sources { at: at.clone(), ..Sources::default() });
     let files = files::read(&configs).ok()?;
     let names: Vec<_> = files.iter().map(|file| file.path.display().to_string()).collect();
     let sources: Vec<_> =

@@ -71,6 +71,8 @@ struct Report {
     ledger: Option<Ledgers>,
     /// Findings in the configuration.
     found: Vec<Diagnostic>,
+    /// Those with which the engine starts all the same, a command off.
+    refused: Vec<String>,
     /// Components that this program had to compile, and those that it had not.
     compiled: usize,
     kept: usize,
@@ -102,6 +104,8 @@ fn look(args: &UpgradeCheck) -> Result<Report, String> {
             let armed = Armed::new_as(&files, &places, &components, args.role.role());
             report.found.clone_from(&armed.config.diagnostics);
             let fatal: Vec<String> = armed.fatal(args.sources.strict).map(ToString::to_string).collect();
+            let errors = armed.config.diagnostics.iter().filter(|found| found.severity == Severity::Error);
+            report.refused = errors.map(ToString::to_string).filter(|error| !fatal.contains(error)).collect();
             report.wrong.extend(fatal);
             report.wrong.extend(check::signing_key(&armed).map(|found| found.message));
             report.compiled += kept(&places).difference(&before).count();
@@ -207,7 +211,7 @@ impl Report {
         });
         json!({
             "starts": self.wrong.is_empty(), "program": env!("CARGO_PKG_VERSION"), "ledger": ledger, "compiled": self.compiled,
-            "compiled_before": self.kept, "gone": self.gone, "findings": self.found, "errors": self.wrong,
+            "compiled_before": self.kept, "gone": self.gone, "findings": self.found, "refused": self.refused, "errors": self.wrong,
         })
     }
 
@@ -228,17 +232,31 @@ impl Report {
             lines.push(format!("at the start {unsettled} of them are undone or taken up first"));
         }
         let warnings = self.found.iter().filter(|found| found.severity == Severity::Warning).count();
-        lines.push(format!("configuration: {}; riposte check shows them", counted(warnings, "warning")));
+        let refused = match self.refused.len() {
+            0 => String::new(),
+            refused => format!("{} that an engine starts with, ", counted(refused, "error")),
+        };
+        lines.push(format!(
+            "configuration: {refused}{}; riposte check shows them",
+            counted(warnings, "warning")
+        ));
+        lines.extend(self.refused.iter().map(|found| found.trim_end().to_owned()));
         lines.push(format!("components: {} compiled now, {} were already", self.compiled, self.kept));
         let gone = |gone: &String| {
             format!("no version to undo with, so the engine reverses what is recorded: {gone}")
         };
         lines.extend(self.gone.iter().map(gone));
-        lines.extend(self.wrong.iter().map(|wrong| format!("error: {wrong}")));
+        // A finding says itself how bad it is.
+        let wrong = |wrong: &String| {
+            let says = wrong.starts_with("error[") || wrong.starts_with("warning[");
+            if says { wrong.clone() } else { format!("error: {wrong}") }
+        };
+        lines.extend(self.wrong.iter().map(wrong));
         lines.push(match self.wrong.len() {
             0 => "this program would start and take everything over".to_owned(),
             wrong => {
-                format!("this program would not start: {wrong} errors. The one that runs was not touched")
+                let wrong = counted(wrong, "error");
+                format!("this program would not start: {wrong}. The one that runs was not touched")
             }
         });
         lines.join("\n")

@@ -79,7 +79,7 @@ async fn list(engine: &Engine, all: bool, stuck: bool) -> Answer {
     match (engine.ledger.entries(filter).await, engine.ledger.networks().await) {
         (Ok(mut entries), Ok(networks)) => {
             entries.retain(|entry| entry.stuck || !stuck);
-            show::list(&entries, &networks)
+            show::list(&entries, &networks, stuck)
         }
         (Err(error), _) | (_, Err(error)) => Answer::failed(error.to_string()),
     }
@@ -160,13 +160,27 @@ async fn disallow(engine: &Engine, uid: u32, target: &str, reason: Option<&str>)
         Err(error) => return Answer::failed(error.to_string()),
     };
     if removed.is_none() {
-        return Answer::failed(format!("{prefix} is not allowed; riposte allow list shows what is"));
+        return Answer::failed(match white_listed(engine, prefix) {
+            Some(entry) => format!(
+                "{prefix} was not allowed by riposte allow, but by the configuration: {entry}; take it out there, and run \
+                 riposte reload"
+            ),
+            None => format!("{prefix} is not allowed; riposte allow list shows what is"),
+        });
     }
     engine.report.act(uid, "disallow", &prefix.to_string(), reason);
     match engine.read_switches().await {
         Ok(()) => Answer::done(format!("{prefix} may be acted against again")),
         Err(error) => Answer::failed(error.to_string()),
     }
+}
+
+/// The entry of the configuration's white list that holds all of it, in words.
+fn white_listed(engine: &Engine, prefix: Prefix) -> Option<String> {
+    let armed = engine.armed();
+    let entry = armed.config.white_list.iter().find(|entry| entry.contains(prefix));
+    let address = || armed.config.spares(prefix.to_string().parse().ok()?);
+    entry.map(|entry| format!("white_list has {entry}")).or_else(address)
 }
 
 async fn allows(engine: &Engine) -> Answer {

@@ -66,7 +66,7 @@ impl fmt::Display for Unanswered {
             Self::Failed { socket, source } => {
                 write!(f, "the engine on {} cannot be asked: {source}", socket.display())?;
                 if source.kind() == io::ErrorKind::PermissionDenied {
-                    f.write_str("; only its own user may ask it")?;
+                    f.write_str("; only its own user may ask it: run it as root, with `sudo`")?;
                 }
                 Ok(())
             }

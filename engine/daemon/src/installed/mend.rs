@@ -164,6 +164,11 @@ pub(super) fn kept_digests(versions: &Path) -> Vec<String> {
     held.flatten().map(|(digest, ..)| digest).collect()
 }
 
+/// The names of which versions are kept.
+pub(super) fn names_kept(versions: &Path) -> Vec<Name> {
+    names(versions).into_iter().filter_map(|(_, name)| named(&name)).collect()
+}
+
 /// Those of these files that hold what they are called, the latest first.
 fn whole<'a>(held: impl Iterator<Item = &'a (String, PathBuf, SystemTime)>) -> Vec<Version> {
     let mut held: Vec<_> = held.collect();

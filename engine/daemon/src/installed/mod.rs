@@ -118,6 +118,8 @@ pub struct One {
     pub earlier: Vec<Version>,
     /// Digests of those of them whose files are no longer there.
     gone: Vec<String>,
+    /// Whether somebody took away the file that ran, so that nothing runs.
+    pub lost: bool,
 }
 
 impl One {
@@ -214,9 +216,37 @@ impl Installed {
         let at = earlier.iter().position(|version| version.sha256 == digest.to_string());
         // What was put there by hand is no version that is kept.
         let now = at.map_or_else(|| Version::by_hand(digest, wasm.len()), |at| earlier.remove(at));
-        let gone = earlier.iter().filter(|version| !self.version(name, version).is_file());
-        let gone = gone.map(|version| version.sha256.clone()).collect();
-        Ok(Some(One { name: name.clone(), now, earlier, gone }))
+        let gone = self.gone(name, &earlier);
+        Ok(Some(One { name: name.clone(), now, earlier, gone, lost: false }))
+    }
+
+    /// What ran under a name until somebody took its file away, when a version of
+    /// it is kept.
+    #[must_use]
+    pub fn lost(&self, name: &Name) -> Option<One> {
+        if self.path(name).symlink_metadata().is_ok() {
+            return None;
+        }
+        let mut versions = Record::read(&self.kept(name)).versions;
+        let gone = self.gone(name, &versions);
+        if gone.len() == versions.len() {
+            return None;
+        }
+        let now = versions.remove(0);
+        Some(One { name: name.clone(), now, earlier: versions, gone, lost: true })
+    }
+
+    /// The same of all names, sorted.
+    #[must_use]
+    pub fn all_lost(&self) -> Vec<One> {
+        let mut names = mend::names_kept(&self.plugins.join(VERSIONS));
+        names.sort();
+        names.iter().filter_map(|name| self.lost(name)).collect()
+    }
+
+    fn gone(&self, name: &Name, versions: &[Version]) -> Vec<String> {
+        let gone = versions.iter().filter(|version| !self.version(name, version).is_file());
+        gone.map(|version| version.sha256.clone()).collect()
     }
 
     /// Whether something lies under a name and cannot be read, such as a link that
@@ -270,7 +300,9 @@ impl Installed {
     /// When its file is gone or was changed, or something cannot be written.
     pub fn switch(&self, one: &One, to: &Version) -> Result<(), InstallError> {
         let wasm = self.kept_bytes(one, to)?;
-        self.keep_running(one)?;
+        if !one.lost {
+            self.keep_running(one)?;
+        }
         write(&self.path(&one.name), &wasm)
     }
 
@@ -300,7 +332,11 @@ impl Installed {
             Ok(()) | Err(Errno::NOENT) => sync(&self.plugins.join(VERSIONS)),
             Err(errno) => return Err(InstallError::Write { path: kept, source: errno.into() }),
         }
-        if let Err(errno) = rustix::fs::unlink(&path) {
+        // Where somebody took it away already, what is kept of it goes.
+        let gone = |errno| errno == Errno::NOENT && removed.is_dir();
+        if let Err(errno) = rustix::fs::unlink(&path)
+            && !gone(errno)
+        {
             // It stays, and so does what is kept of it.
             let _ = rustix::fs::rename(&removed, &kept);
             return Err(InstallError::Write { path, source: errno.into() });

@@ -21,22 +21,22 @@ pub struct Uses {
 }
 
 impl Uses {
-    /// Reads a configuration. One that cannot be read names no command, and
-    /// says why.
+    /// Reads a configuration, as an engine of this role does. One that cannot be
+    /// read names no command, and says why.
     #[must_use]
-    pub fn read(places: &Places, configs: &[PathBuf]) -> Self {
+    pub fn read(places: &Places, configs: &[PathBuf], role: Role) -> Self {
         // Before there is a configuration there are no commands.
         if configs.iter().all(|config| !config.exists()) {
             return Self::default();
         }
         let files = match files::read(configs) {
             Ok(files) => files,
-            Err(error) => return Self { commands: Vec::new(), unread: Some(error.to_string()) },
+            Err(error) => return Self::unknown(error.to_string()),
         };
         let names: Vec<_> = files.iter().map(|file| file.path.display().to_string()).collect();
         let sources: Vec<_> =
             names.iter().zip(&files).map(|(file, read)| Source { file, bytes: &read.bytes }).collect();
-        let config = Config::read_as(&sources, Role::Standalone);
+        let config = Config::read_as(&sources, role);
         let plugins = places.plugins();
         let commands = config.commands.iter().filter_map(|command| {
             let found = executable::find(&command.executable, command.runtime, places);
@@ -45,6 +45,12 @@ impl Uses {
             Some((name, Arc::clone(command)))
         });
         Self { commands: commands.collect(), unread: None }
+    }
+
+    /// Nothing is known of it, for this reason.
+    #[must_use]
+    pub fn unknown(why: String) -> Self {
+        Self { commands: Vec::new(), unread: Some(why) }
     }
 
     /// Those that run the component of this name.

@@ -66,6 +66,13 @@ pub async fn foresee(scales: &Scales<'_>, order: &Order, rehearse: bool) -> Fore
     Foreseen { mode, keys, against, would, entry }
 }
 
+/// What is protected and why, of a refusal that says `X is never blocked: WHY`.
+fn guarded(message: String) -> String {
+    let parts =
+        message.split_once(" is never ").and_then(|(what, why)| Some((what, why.split_once(": ")?.1)));
+    parts.map(|(what, why)| format!("{what}: {why}")).unwrap_or(message)
+}
+
 /// The effects that a component would have.
 async fn rehearsed(plugin: &Plugin, invocation: Invocation) -> Result<Vec<String>, Outcome> {
     let shadow = Invocation { mode: Mode::Shadow, entry: None, ..invocation };
@@ -83,8 +90,19 @@ async fn rehearsed(plugin: &Plugin, invocation: Invocation) -> Result<Vec<String
         Ok(()) => Ok(would.iter().map(would_be).collect()),
         // What the guard forbids is not the component's failure.
         Err(Failure::Said { kind, message, .. }) if kind == "denied" && message.contains("(guard: ") => {
-            Err(Outcome::Refused(Refused::Guarded(message)))
+            Err(Outcome::Refused(Refused::Guarded(guarded(message))))
         }
         Err(failure) => Err(Outcome::Failed { id: None, error: failure.to_string() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_the_guard_protects_is_named_once() {
+        let told = |message: &str| super::guarded(message.to_owned());
+        let refused = "2001:db8::1/128 is never blocked: it is an address of this host (guard: own-address)";
+        assert_eq!(told(refused), "2001:db8::1/128: it is an address of this host (guard: own-address)");
+        assert_eq!(told("other words (guard: x)"), "other words (guard: x)");
     }
 }

@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 
 use super::words::{on_one_line, plain};
 use crate::cli;
+use crate::commands::in_use::InUse;
 use crate::commands::{ask, locate};
-use crate::control::{Request, client};
 use crate::exit::Exit;
 use crate::places::Places;
 use crate::report::time;
@@ -23,7 +23,7 @@ use crate::{files, show};
 
 /// Explains the entry `id` out of the ledger's file; an engine may be running.
 pub fn explain(args: &cli::Explain, id: i64) -> Exit {
-    let (places, configs) = locate(&args.sources);
+    let (places, configs, role) = in_use(args);
     let read = riposte_ledger::Ledger::read_entry(&places.ledger(), EntryId(id));
     let (entry, effects) = match read {
         Ok(Some(found)) => found,
@@ -39,7 +39,6 @@ pub fn explain(args: &cli::Explain, id: i64) -> Exit {
             return Exit::Failed;
         }
     };
-    let (configs, role) = in_use(args, &places, configs);
     let why = why(&entry, &configs, role);
     if args.json {
         ask::say(&object(&entry, &effects, why.as_deref()));
@@ -49,18 +48,14 @@ pub fn explain(args: &cli::Explain, id: i64) -> Exit {
     Exit::Done
 }
 
-/// The files that an engine under this home goes by, and for what: it may have
-/// been given others than those that would be read by default.
-fn in_use(args: &cli::Explain, places: &Places, configs: Vec<PathBuf>) -> (Vec<PathBuf>, Role) {
-    if args.offline || !args.sources.config.is_empty() {
-        return (configs, Role::Standalone);
+/// The files that an engine under this home goes by, and for what.
+fn in_use(args: &cli::Explain) -> (Places, Vec<PathBuf>, Role) {
+    if args.offline {
+        let (places, configs) = locate(&args.sources);
+        return (places, configs, Role::Standalone);
     }
-    let Ok(answer) = client::ask(&places.socket(), &Request::Explain { alert: None }) else {
-        return (configs, Role::Standalone);
-    };
-    let theirs: Vec<PathBuf> = serde_json::from_value(answer.data["configs"].clone()).unwrap_or_default();
-    let role = Role::named(answer.data["role"].as_str().unwrap_or_default());
-    (if theirs.is_empty() { configs } else { theirs }, role)
+    let InUse { places, configs, role, .. } = InUse::find(&args.sources);
+    (places, configs, role)
 }
 
 /// Which trigger fired it, by the configuration as it is now. None when that

@@ -73,6 +73,18 @@ impl Candidate {
         Ok(self)
     }
 
+    /// That there is something to install, before anything is made for it.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such file, or no project in the folder.
+    pub(super) fn look(what: &Path) -> Result<(), String> {
+        if what.is_dir() {
+            return Manifest::read(what).map(drop).map_err(|error| error.to_string());
+        }
+        what.symlink_metadata().map(drop).map_err(|error| format!("{}: {error}", what.display()))
+    }
+
     fn read(path: &Path, name: Option<&Name>) -> Result<Self, String> {
         let wasm = file::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
         let name = match name {

@@ -15,7 +15,7 @@ use serde_json::json;
 use super::candidate::{self, Candidate};
 use super::changes::Changes;
 use super::inspect::{Report, human};
-use super::{At, engine, to_change};
+use super::{At, engine, to_change, uses};
 use crate::arm::executable::{self, Executable};
 use crate::commands::ask;
 use crate::exit::Exit;
@@ -61,9 +61,11 @@ pub fn install(args: &Install) -> Exit {
 }
 
 fn installed(args: &Install) -> Result<(), String> {
-    let (places, configs) = args.at.locate();
+    let in_use = args.at.in_use();
+    let places = &in_use.places;
+    Candidate::look(&args.what)?;
     // First: who may not install need not build.
-    let installed = to_change(&places, &args.at)?;
+    let installed = to_change(places, &args.at)?;
     let candidate = Candidate::find_for(&installed, &args.what, args.name.as_ref(), args.sha256, &args.at)?;
     let Candidate { name, wasm, .. } = &candidate;
     let digest = riposte_runtime::digest(wasm).to_string();
@@ -86,17 +88,17 @@ fn installed(args: &Install) -> Result<(), String> {
             ));
         }
         Some(_) => {}
-        None if !args.replace => free(name, &places)?,
+        None if !args.replace => free(name, places)?,
         None => {}
     }
-    let inspection = candidate.examined(&places, args.json)?;
+    let inspection = candidate.examined(places, args.json)?;
     if before.is_none() {
         let version = candidate.version(&inspection, SystemClock::new().now().wall_ms);
         installed.put(name, wasm, version).map_err(|error| error.to_string())?;
     }
-    let uses = Uses::read(&places, &configs);
+    let uses = uses(&in_use);
     let told = Told { candidate: &candidate, inspection: &inspection, uses: &uses, fresh: before.is_none() };
-    told.print(&installed, &places, args)
+    told.print(&installed, places, args)
 }
 
 /// Whether nothing else has that name: else it would run in the place of that,

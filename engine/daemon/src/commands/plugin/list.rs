@@ -4,15 +4,15 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::inspect::human;
-use super::{At, say};
+use super::{At, say, uses};
 use crate::commands::ask;
 use crate::exit::Exit;
-use crate::installed::uses::{InForce, Uses};
+use crate::installed::uses::InForce;
 use crate::installed::{Installed, One, Version};
 use crate::report::time;
 
 /// What it ends with.
-pub const EXIT_CODES: &str = "Read from the files; no engine is asked.\n\
+pub const EXIT_CODES: &str = "Read from the files; a running engine is asked only which configuration it has.\n\
     Exit codes: 0 listed; 1 something cannot be read; 2 usage.";
 
 /// `riposte plugin list`.
@@ -51,14 +51,15 @@ pub fn list(args: &List) -> Exit {
 
 /// All that can be read, and what is wrong with the others.
 fn listed(args: &List) -> Result<(Vec<Row>, Vec<String>), String> {
-    let (places, configs) = args.at.locate();
-    let installed = Installed::to_read(&places);
-    let uses = Uses::read(&places, &configs);
+    let in_use = args.at.in_use();
+    let places = &in_use.places;
+    let installed = Installed::to_read(places);
+    let uses = uses(&in_use);
     if let Some(unread) = &uses.unread {
         say(&format!("which commands use them is not known: {unread}"));
     }
     let (mut all, mut unread) = (Vec::new(), Vec::new());
-    let in_force = InForce::read(&places)
+    let in_force = InForce::read(places)
         .map_err(|error| unread.push(format!("what is in force of each version is not known: {error}")))
         .ok();
     for name in installed.names().map_err(|error| error.to_string())? {
@@ -70,12 +71,17 @@ fn listed(args: &List) -> Result<(Vec<Row>, Vec<String>), String> {
                 continue;
             }
         };
-        let commands = uses.of(&name).map(|command| command.name.to_string()).collect();
+        all.push(one);
+    }
+    all.extend(installed.all_lost());
+    all.sort_by(|one, other| one.name.cmp(&other.name));
+    let row = |one: One| {
+        let commands = uses.of(&one.name).map(|command| command.name.to_string()).collect();
         let count = |version: &Version| Some(in_force.as_ref()?.count(&version.sha256));
         let (now, earlier) = (count(&one.now), one.earlier.iter().map(count).collect());
-        all.push(Row { one, commands, now, earlier });
-    }
-    Ok((all, unread))
+        Row { one, commands, now, earlier }
+    };
+    Ok((all.into_iter().map(row).collect(), unread))
 }
 
 /// One component.
@@ -108,6 +114,7 @@ impl Row {
         let mut versions: Vec<_> = self.versions().map(one).collect();
         let mut row = versions.remove(0);
         row["name"] = json!(self.one.name.as_str());
+        row["runs"] = json!(!self.one.lost);
         row["commands"] = json!(self.commands);
         row["earlier"] = Value::Array(versions);
         row
@@ -115,13 +122,16 @@ impl Row {
 
     fn text(&self) -> String {
         let commands = match self.commands.as_slice() {
+            _ if self.one.lost => {
+                "its file is gone, and nothing runs; `riposte plugin rollback` puts it back".to_owned()
+            }
             [] => "no command uses it".to_owned(),
             commands => format!("used by {}", commands.join(", ")),
         };
         let mut text = format!("{}: {commands}\n", self.one.name);
         for (n, (version, in_force)) in self.versions().enumerate() {
             let role = match n {
-                0 => "runs",
+                0 if !self.one.lost => "runs",
                 _ if self.one.is_gone(version) => "gone",
                 _ => "kept",
             };

@@ -24,10 +24,12 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 
 use crate::cli::{Sources, Where};
+use crate::commands::in_use::InUse;
 use crate::commands::{ask, locate};
 use crate::control::{Request, Result as Went, client};
 use crate::exit::Exit;
 use crate::installed::Installed;
+use crate::installed::uses::Uses;
 use crate::places::Places;
 use crate::show::quoted;
 
@@ -93,7 +95,7 @@ pub fn plugin(command: &Plugin) -> Exit {
 /// Where components are installed, and which configuration uses them.
 #[derive(Args, Clone, Debug, Default)]
 pub struct At {
-    /// Configuration in which commands that use it are looked for; may be repeated
+    /// Configuration in which commands that use it are looked for; may be repeated [default: the running engine's, else as for `riposte run`]
     #[arg(long, short, value_name = "PATH")]
     pub config: Vec<PathBuf>,
     /// Wazuh's home, where native programs lie
@@ -104,9 +106,14 @@ pub struct At {
 }
 
 impl At {
-    fn locate(&self) -> (Places, Vec<PathBuf>) {
+    fn sources(&self) -> Sources {
         let Self { config, root, at } = self.clone();
-        locate(&Sources { config, root, strict: false, at })
+        Sources { config, root, strict: false, at }
+    }
+
+    /// What the engine that they are for goes by.
+    fn in_use(&self) -> InUse {
+        InUse::find(&self.sources())
     }
 
     /// What has another command of `plugin` act on the same: its options, as a
@@ -124,7 +131,7 @@ impl At {
 
     /// The folders that are an engine's, wherever they lie.
     fn folders(&self) -> Vec<PathBuf> {
-        let (places, _) = self.locate();
+        let (places, _) = locate(&self.sources());
         self.at.home.iter().cloned().chain(places.own()).collect()
     }
 }
@@ -153,6 +160,15 @@ fn to_change(places: &Places, at: &At) -> Result<Installed, String> {
     Ok(installed)
 }
 
+/// Which commands use what is installed.
+fn uses(in_use: &InUse) -> Uses {
+    match &in_use.unasked {
+        None => Uses::read(&in_use.places, &in_use.configs, in_use.role),
+        // It may have any configuration.
+        Some(why) => Uses::unknown(why.clone()),
+    }
+}
+
 /// On standard error, and only there.
 fn say(what: &str) {
     ask::tell(what);
@@ -163,7 +179,8 @@ fn say_progress(what: &str) {
     say(&format!("{what} ..."));
 }
 
-/// What the running engine has to do with a change, and perhaps does at once.
+/// What the running engine has to do with a change, and perhaps does at once;
+/// then also what is off with it, as `riposte reload` has it.
 ///
 /// # Errors
 ///
@@ -178,7 +195,10 @@ fn engine(places: &Places, at: &At, reload: bool) -> Result<String, String> {
         });
     }
     match client::ask(&socket, &Request::Reload) {
-        Ok(answer) if answer.result == Went::Done => Ok("the running engine has taken it up".to_owned()),
+        Ok(answer) if answer.result == Went::Done => {
+            let off = answer.message.lines().skip(1).map(|line| format!("\n{line}"));
+            Ok(format!("the running engine has taken it up{}", off.collect::<String>()))
+        }
         Ok(answer) => Err(format!(
             "the change is made, but the engine runs on without it: {}; mend that, and run `riposte reload{home}`",
             answer.message

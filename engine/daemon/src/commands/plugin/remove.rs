@@ -7,11 +7,12 @@ use riposte_ledger::Entry;
 use serde_json::json;
 
 use super::update::{ended, there};
-use super::{At, engine, to_change};
+use super::{At, engine, to_change, uses};
 use crate::commands::ask;
+use crate::commands::in_use::InUse;
 use crate::control::{Request, Result as Went, client};
 use crate::exit::Exit;
-use crate::installed::uses::{InForce, Uses};
+use crate::installed::uses::InForce;
 use crate::installed::{Installed, Name};
 use crate::places::Places;
 
@@ -41,8 +42,9 @@ pub struct Remove {
 
 /// Removes, or says what stands in the way.
 pub fn remove(args: &Remove) -> Exit {
-    let (places, configs) = args.at.locate();
-    let undone = match prepared(args, &places, &configs) {
+    let in_use = args.at.in_use();
+    let places = &in_use.places;
+    let undone = match prepared(args, &in_use) {
         Ok((installed, undone)) => {
             installed.remove(&args.name).map(|()| undone).map_err(|error| error.to_string())
         }
@@ -52,13 +54,14 @@ pub fn remove(args: &Remove) -> Exit {
         }
         Err(Stays::Needed(error)) => Err(error),
     };
-    ended(undone.and_then(|undone| removed(args, &places, undone)), args.json)
+    ended(undone.and_then(|undone| removed(args, places, undone)), args.json)
 }
 
 fn removed(args: &Remove, places: &Places, undone: usize) -> Result<(), String> {
     let next = engine(places, &args.at, args.reload);
     if args.json {
-        ask::say(&json!({"name": args.name.as_str(), "removed": true, "undone": undone}));
+        let engine = next.as_ref().ok();
+        ask::say(&json!({"name": args.name.as_str(), "removed": true, "undone": undone, "engine": engine}));
         return next.map(drop);
     }
     let undone = if undone > 0 { format!(", and {undone} undone") } else { String::new() };
@@ -80,15 +83,12 @@ impl From<String> for Stays {
 }
 
 /// Everything but the removal: what stands in the way is undone, or told.
-fn prepared(
-    args: &Remove,
-    places: &Places,
-    configs: &[std::path::PathBuf],
-) -> Result<(Installed, usize), Stays> {
+fn prepared(args: &Remove, in_use: &InUse) -> Result<(Installed, usize), Stays> {
+    let places = &in_use.places;
     let installed = to_change(places, &args.at)?;
     let name = &args.name;
     let versions = versions(&installed, name, &args.at)?;
-    let uses = Uses::read(places, configs);
+    let uses = uses(in_use);
     if let Some(unread) = uses.unread.as_ref().filter(|_| !args.force) {
         return Err(Stays::Needed(format!(
             "whether a command runs {name} is not known, and it stays: {unread}; or add --force"
@@ -133,7 +133,10 @@ fn versions(installed: &Installed, name: &Name, at: &At) -> Result<Vec<String>, 
     if installed.is_unreadable(name) {
         return Ok(installed.earlier(name));
     }
-    let one = there(installed, name, at)?;
+    let one = match installed.lost(name) {
+        Some(lost) => lost,
+        None => there(installed, name, at)?,
+    };
     Ok(one.earlier.into_iter().chain([one.now]).map(|version| version.sha256).collect())
 }
 

@@ -5,8 +5,7 @@ use riposte_runtime::Inspection;
 
 use super::changes::Changes;
 use super::update::{Exchange, How, ended, there};
-use super::{At, to_change};
-use crate::installed::uses::Uses;
+use super::{At, to_change, uses};
 use crate::installed::{Name, One, Version, apart};
 
 /// `riposte plugin rollback`.
@@ -27,19 +26,23 @@ pub fn rollback(args: &Rollback) -> crate::exit::Exit {
 }
 
 fn rolled(args: &Rollback) -> Result<(), String> {
-    let (places, configs) = args.how.at.locate();
-    let installed = to_change(&places, &args.how.at)?;
-    let one = there(&installed, &args.name, &args.how.at)?;
-    let exchange = Exchange { installed: &installed, one: &one, places: &places };
+    let in_use = args.how.at.in_use();
+    let places = &in_use.places;
+    let installed = to_change(places, &args.how.at)?;
+    let one = match installed.lost(&args.name) {
+        Some(lost) => lost,
+        None => there(&installed, &args.name, &args.how.at)?,
+    };
+    let exchange = Exchange { installed: &installed, one: &one, places };
     let others = |to| one.earlier.iter().any(|version| begins(version, to));
-    if args.to.as_deref().is_some_and(|to| begins(&one.now, to) && !others(to)) {
+    if !one.lost && args.to.as_deref().is_some_and(|to| begins(&one.now, to) && !others(to)) {
         return exchange.same(&args.how);
     }
     let to = chosen(&one, args.to.as_deref(), &args.how.at)?;
     let wasm = installed.kept_bytes(&one, to).map_err(|error| error.to_string())?;
     let after = examined(wasm, &apart::cache(places.compiled()))?;
     let before = exchange.inspected();
-    let uses = Uses::read(&places, &configs);
+    let uses = uses(&in_use);
     let changes = Changes::new(before.as_ref(), &after, uses.of(&one.name));
     exchange.agreed(&to.sha256, &changes, &uses, &args.how)?;
     installed.switch(&one, to).map_err(|error| error.to_string())?;
@@ -51,11 +54,14 @@ fn rolled(args: &Rollback) -> Result<(), String> {
 fn chosen<'a>(one: &'a One, to: Option<&str>, at: &At) -> Result<&'a Version, String> {
     let (name, again) = (&one.name, at.again());
     let kept = || {
-        let kept = one.earlier.iter().filter(|version| !one.is_gone(version));
+        let lost = one.lost.then_some(&one.now);
+        let kept = lost.into_iter().chain(&one.earlier).filter(|version| !one.is_gone(version));
         let kept: Vec<_> = kept.map(|version| version.sha256.as_str()).collect();
         if kept.is_empty() { "none".to_owned() } else { kept.join(", ") }
     };
     let version = match to {
+        // What ran last is put back.
+        None if one.lost => &one.now,
         None => one.earlier.first().ok_or_else(|| {
             format!(
                 "{name} has no other version; `riposte plugin update FILE --name {name}{again}` installs one from its file"

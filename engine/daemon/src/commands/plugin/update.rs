@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::candidate::Candidate;
 use super::changes::Changes;
-use super::{At, engine, say, to_change};
+use super::{At, engine, say, to_change, uses};
 use crate::commands::ask;
 use crate::exit::Exit;
 use crate::installed::uses::{InForce, Uses};
@@ -71,19 +71,21 @@ pub(super) fn ended(result: Result<(), String>, json: bool) -> Exit {
 }
 
 fn updated(args: &Update) -> Result<(), String> {
-    let (places, configs) = args.how.at.locate();
+    let in_use = args.how.at.in_use();
+    let places = &in_use.places;
+    Candidate::look(&args.what)?;
     // First: who may not install need not build.
-    let installed = to_change(&places, &args.how.at)?;
+    let installed = to_change(places, &args.how.at)?;
     let candidate = Candidate::find(&args.what, args.name.as_ref(), args.sha256, &args.how.at)?;
     let name = &candidate.name;
     let one = there(&installed, name, &args.how.at)?;
-    let inspection = candidate.examined(&places, args.how.json)?;
-    let exchange = Exchange { installed: &installed, one: &one, places: &places };
+    let inspection = candidate.examined(places, args.how.json)?;
+    let exchange = Exchange { installed: &installed, one: &one, places };
     if one.now.sha256 == inspection.digest.to_string() {
         return exchange.same(&args.how);
     }
     let before = exchange.inspected();
-    let uses = Uses::read(&places, &configs);
+    let uses = uses(&in_use);
     let changes = Changes::new(before.as_ref(), &inspection, uses.of(name));
     exchange.agreed(&inspection.digest.to_string(), &changes, &uses, &args.how)?;
     let version = candidate.version(&inspection, SystemClock::new().now().wall_ms);
@@ -114,7 +116,9 @@ pub(super) struct Exchange<'a> {
 impl Exchange<'_> {
     /// What runs now, as far as it can be looked at.
     pub(super) fn inspected(&self) -> Option<riposte_runtime::Inspection> {
-        let wasm = crate::files::read_at_most(&self.installed.path(&self.one.name), LARGEST).ok()?;
+        let Exchange { installed, one, .. } = self;
+        let running = || crate::files::read_at_most(&installed.path(&one.name), LARGEST).ok();
+        let wasm = if one.lost { installed.kept_bytes(one, &one.now).ok()? } else { running()? };
         apart::examine(wasm, Some(&apart::cache(self.places.compiled()))).ok()
     }
 
@@ -175,15 +179,20 @@ impl Exchange<'_> {
                 "changed": true,
                 "in_force_of_before": kept,
                 "changes": changes.json(),
+                "engine": next.as_ref().ok(),
             }));
             return next.map(drop);
         }
         let mut text = format!("{name} is now {to}");
-        if kept > 0 {
+        if kept > 0 && now.sha256 != to {
             text.push_str(&format!("\n{kept} in force stay with the version before, which undoes them"));
         }
         let again = how.at.again();
-        text.push_str(&format!("\n`riposte plugin rollback {name}{again}` goes back to the version before"));
+        if !self.one.lost {
+            text.push_str(&format!(
+                "\n`riposte plugin rollback {name}{again}` goes back to the version before"
+            ));
+        }
         ask::say_text(&text);
         ask::say_text(&next?);
         Ok(())

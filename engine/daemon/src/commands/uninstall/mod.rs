@@ -289,6 +289,11 @@ impl Log {
         }
     }
 
+    /// Whether that was said.
+    pub(super) fn says(&self, verb: &str, what: &str) -> bool {
+        self.lines.iter().any(|line| line["do"] == verb && line["what"] == what)
+    }
+
     /// Says what was not done, and why.
     pub(super) fn failed(&mut self, verb: &'static str, what: &str, error: &str) {
         self.failed += 1;

@@ -197,9 +197,15 @@ fn unlink(path: &Path) -> Result<(), String> {
     }
 }
 
-/// Removes a folder that is empty.
+/// Removes a folder that is empty, or says so of one that would be.
 fn empty(folder: &Path, log: &mut Log) {
-    if !log.dry && rustix::fs::rmdir(folder).is_ok() {
+    let is_empty = match log.dry {
+        true => std::fs::read_dir(folder).is_ok_and(|held| {
+            held.flatten().all(|held| log.says("remove", &held.path().display().to_string()))
+        }),
+        false => rustix::fs::rmdir(folder).is_ok(),
+    };
+    if is_empty {
         log.note("remove", &folder.display().to_string());
     }
 }
