@@ -48,11 +48,12 @@ impl Tail {
         // Where nothing was ever written, everything is missing.
         let mut tail = Self { from: i64::MIN, told: HashSet::new() };
         let mut read = 0_u64;
-        // With how much had been read by then.
+        // With how much lies behind it.
         let mut begun: Vec<(u64, i64)> = Vec::new();
         'files: for part in files::list(path)?.iter().rev() {
             let mut back = Backward::new(&part.file)?;
             while let Some(line) = back.previous()? {
+                let behind = read;
                 read = read.saturating_add(line.bytes.len() as u64);
                 // Torn, or another program's, where it cannot be read.
                 let line = serde_json::from_slice::<Line>(&line.bytes).ok();
@@ -61,7 +62,8 @@ impl Tail {
                 let is_anew =
                     line.as_ref().is_some_and(|line| line.kind == BROKEN || is_first && line.kind == BEGAN);
                 let told = line.and_then(|line| Some((line.entry?, line.kind)));
-                begun.extend(told.iter().filter(|told| is_beginning(told)).map(|(entry, _)| (read, *entry)));
+                begun
+                    .extend(told.iter().filter(|told| is_beginning(told)).map(|(entry, _)| (behind, *entry)));
                 tail.told.extend(told);
                 if is_anew || !is_first && read >= most {
                     tail.from = first_told(&begun, read);
@@ -98,7 +100,8 @@ fn is_beginning((_, kind): &&(i64, String)) -> bool {
 /// come nearly in the order of numbers; so what has a higher one than any in the
 /// older half did not begin before that half.
 fn first_told(begun: &[(u64, i64)], bytes: u64) -> i64 {
-    let older = begun.iter().filter(|(read, _)| *read > bytes / 2).map(|(_, entry)| entry.saturating_add(1));
+    let older =
+        begun.iter().filter(|(behind, _)| *behind >= bytes / 2).map(|(_, entry)| entry.saturating_add(1));
     older.max().or_else(|| begun.iter().map(|(_, entry)| *entry).min()).unwrap_or(i64::MAX)
 }
 
