@@ -5,6 +5,7 @@ pub mod audit;
 pub mod check;
 pub mod explain;
 pub mod history;
+pub mod kept;
 pub mod ledger;
 pub mod listed;
 pub mod migrate;
