@@ -40,8 +40,8 @@ fn goes_on(host: &Host, engine: Engine) {
     for asked in [
         &["add", "block", "--srcip", "198.18.0.2"][..],
         &["reload"],
-        &["pause", "block"],
-        &["resume", "block"],
+        &["pause", "--command", "block"],
+        &["resume", "--command", "block"],
         &["undo", "198.18.0.2"],
         &["status"],
     ] {
