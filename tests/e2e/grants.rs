@@ -7,14 +7,17 @@
     reason = "a test that cannot go on has failed; it plays the user"
 )]
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::SystemTime;
 
 use riposte_policy::config::{Config, Source};
 use riposte_policy::grant::language::ELEMENTS;
 use riposte_policy::grant::{Detail, Grants};
-use riposte_tests::{Ended, binary};
+use riposte_tests::{Ended, binary, is_root};
 use tempfile::TempDir;
 
 /// A home with this configuration and these components.
@@ -61,23 +64,98 @@ fn what_was_compiled_once_is_not_compiled_by_whoever_looks_at_it() {
     assert!(compiles(&inspect));
     assert!(!compiles(&inspect));
 
-    let installed = riposte(at, &["plugin", "install", "block.wasm", "--home", ".", "--json"]).json();
+    install(at, "block");
     fs::remove_dir_all(at.join("cache")).unwrap();
-    assert!(!compiles(&["plugin", "inspect", "state/plugins/block.wasm"]));
+    assert!(compiles(LOOKS[0]));
+    assert!(LOOKS.iter().all(|look| !compiles(look)));
+}
+
+/// What looks at a home with `block.wasm` and `alerts.json` in it.
+const LOOKS: [&[&str]; 4] = [
+    &["check", "--home", "."],
+    &["commands", "--home", "."],
+    &["explain", "--home", ".", "--alert", "alerts.json"],
+    &["plugin", "inspect", "state/plugins/block.wasm"],
+];
+
+/// Installs it here, with the command that it asks for.
+fn install(at: &Path, name: &str) {
+    let file = format!("{name}.wasm");
+    let installed = riposte(at, &["plugin", "install", &file, "--home", ".", "--json"]).json();
     let command = installed["command"].as_str().unwrap();
     fs::write(at.join("etc/ossec.conf"), format!("<ossec_config>\n{command}\n</ossec_config>\n")).unwrap();
     fs::write(at.join("alerts.json"), "").unwrap();
-    let looks: [&[&str]; 3] = [
-        &["check", "--home", "."],
-        &["commands", "--home", "."],
-        &["explain", "--home", ".", "--alert", "alerts.json"],
-    ];
-    assert!(looks.iter().all(|look| !compiles(look)));
-    for entry in fs::read_dir(at.join("state/compiled")).unwrap() {
-        fs::remove_file(entry.unwrap().path()).unwrap();
+}
+
+/// Whoever unpacked an archive owns what is in it, also the key: its code is as
+/// good as the engine's own, and still somebody else's.
+#[test]
+fn compiled_code_of_a_home_is_not_touched_by_who_only_looks() {
+    let home = home("", &[]);
+    let at = home.path();
+    fs::write(at.join("block.wasm"), large(riposte_hostile::component("ungranted"))).unwrap();
+    install(at, "block");
+    let files = || -> BTreeMap<PathBuf, (Vec<u8>, SystemTime)> {
+        let entries = fs::read_dir(at.join("state/compiled")).unwrap().map(|entry| entry.unwrap().path());
+        entries
+            .map(|path| {
+                let file = (fs::read(&path).unwrap(), fs::metadata(&path).unwrap().modified().unwrap());
+                (path, file)
+            })
+            .collect()
+    };
+    let unread = |looks: &str| {
+        let before = files();
+        for look in LOOKS {
+            // Each has to compile: it has no code of its own yet.
+            let _ = fs::remove_dir_all(at.join("cache"));
+            let ended = riposte(at, look);
+            assert_eq!(ended.code, 0, "{looks}: {ended:?}");
+            assert!(ended.err.contains("compiling \"block.wasm\""), "{looks}: {look:?}: {ended:?}");
+            assert!(files() == before, "{looks}: {look:?}");
+        }
+    };
+    unread("good code with its key");
+    assert!(files().len() > 1);
+    let key = at.join("state/compiled/key");
+    for path in files().into_keys().filter(|path| *path != key) {
+        fs::write(path, "no code").unwrap();
     }
-    assert!(compiles(looks[0]));
-    assert!(looks.iter().all(|look| !compiles(look)));
+    unread("no code");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    unread("a key that everybody can read");
+    files().into_keys().for_each(|path| fs::remove_file(path).unwrap());
+    unread("an empty folder");
+}
+
+#[test]
+fn nothing_is_kept_below_a_home_that_is_not_the_users_own() {
+    let home = home("", &[]);
+    let at = home.path();
+    fs::write(at.join("block.wasm"), large(riposte_hostile::component("ungranted"))).unwrap();
+    let inspect = |user: &str| {
+        let mut command = Command::new(binary());
+        command.args(["plugin", "inspect", "block.wasm"]).current_dir(at).stdin(Stdio::null());
+        let ended =
+            Ended::from(command.env_remove("XDG_CACHE_HOME").env("HOME", at.join(user)).output().unwrap());
+        assert_eq!(ended.code, 0, "{ended:?}");
+        ended.err
+    };
+    for user in ["other", "own"] {
+        fs::create_dir(at.join(user)).unwrap();
+    }
+    if is_root() {
+        std::os::unix::fs::chown(at.join("other"), Some(65_534), None).unwrap();
+    } else {
+        fs::set_permissions(at.join("other"), fs::Permissions::from_mode(0o777)).unwrap();
+    }
+    for _ in 0..2 {
+        assert!(inspect("other").contains("compiling \"block.wasm\" (2 MiB)\n"));
+    }
+    assert!(fs::read_dir(at.join("other")).unwrap().next().is_none());
+    assert!(inspect("own").contains("compiling \"block.wasm\" (2 MiB), once"));
+    assert_eq!(inspect("own"), "");
+    assert!(at.join("own/.cache/riposte/key").is_file());
 }
 
 #[test]

@@ -175,7 +175,7 @@ impl Host {
     #[must_use]
     pub fn riposte_command(&self, arguments: &[&str]) -> Command {
         let mut command = self.command(binary());
-        command.args(arguments);
+        command.args(arguments).env("XDG_CACHE_HOME", self.path("cache"));
         if !arguments.contains(&"--home") {
             command.arg("--home").arg(self.dir.path());
         }
@@ -229,6 +229,15 @@ impl Host {
         let mut command = self.riposte_command(&["run"]);
         command.arg("--alerts").arg(&alerts).args(["--log", level]).args(arguments);
         Engine::start_when(command, || self.is_answered())
+    }
+
+    /// The same, with a standard error of which nothing is read here.
+    #[must_use]
+    pub fn start_unheard(&self, stderr: impl Into<Stdio>) -> Engine {
+        let mut command = self.riposte_command(&["run"]);
+        command.arg("--alerts").arg(self.path("alerts.json")).args(["--log", "info"]);
+        let child = command.stdin(Stdio::null()).stderr(stderr).spawn().unwrap();
+        Engine { child, log: Arc::default() }.awaited(|_| self.is_answered())
     }
 
     /// The same, without waiting until it is ready: it may have to wait itself.
@@ -368,14 +377,17 @@ impl Engine {
                 log.push('\n');
             }
         });
-        let mut engine = Self { child, log };
+        Self { child, log }.awaited(|engine| engine.log().contains("ready") || ready())
+    }
+
+    fn awaited(mut self, mut ready: impl FnMut(&Self) -> bool) -> Self {
         until("the engine is ready", || {
-            if let Some(status) = engine.child.try_wait().unwrap() {
-                panic!("the engine ended with {status}:\n{}", engine.log());
+            if let Some(status) = self.child.try_wait().unwrap() {
+                panic!("the engine ended with {status}:\n{}", self.log());
             }
-            engine.log().contains("ready") || ready()
+            ready(&self)
         });
-        engine
+        self
     }
 
     /// The number of its process.
@@ -528,7 +540,9 @@ pub fn fixture(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
 }
 
-fn is_root() -> bool {
+/// Whether this is root, here.
+#[must_use]
+pub fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|found| {
         use std::os::unix::fs::MetadataExt;
         found.uid() == 0

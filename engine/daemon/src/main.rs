@@ -23,10 +23,12 @@
 //! * [`exec`]: a built-in response as a program, in place of one of Wazuh's.
 //! * [`cli`], [`commands`], [`control`], [`show`], [`exit`]: what operators ask.
 //! * [`keeper`]: copies of the ledger, and how its disk stands.
-//! * [`notify`]: what the service manager is told.
+//! * [`notify`]: what the service manager is told. [`stderr`]: what people are.
 //! * [`places`], [`files`]: where everything lies.
 
 #![forbid(unsafe_code)]
+// They panic where nobody reads: see `stderr`, and `ask::say`.
+#![warn(clippy::print_stderr, clippy::print_stdout)]
 #![allow(unreachable_pub, reason = "in a binary, `pub` says what modules offer each other")]
 
 mod ahead;
@@ -58,6 +60,7 @@ mod run;
 mod service;
 mod show;
 mod standby;
+mod stderr;
 mod switches;
 mod tally;
 mod timekeeper;

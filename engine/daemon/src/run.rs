@@ -11,7 +11,7 @@ use riposte_transport::route::Identity;
 use tokio::sync::oneshot::{self, Receiver};
 
 use crate::cli::{self, From};
-use crate::commands::locate;
+use crate::commands::{ask, locate};
 use crate::engine::{self, Engine};
 use crate::exit::Exit;
 use crate::files::{self, File};
@@ -20,6 +20,7 @@ use crate::intake::{Input, Intake, IntakeError};
 use crate::manager::Station;
 use crate::places::Places;
 use crate::service::{self, Plan, Service, Serving, Stop};
+use crate::stderr;
 
 /// Runs the engine until its input ends (`--once`) or it is told to stop.
 pub fn run(args: &cli::Run) -> Exit {
@@ -32,7 +33,7 @@ pub fn run_as(args: &cli::Run, station: Option<Station>) -> Exit {
     match start(args, station) {
         Ok(exit) => exit,
         Err(error) => {
-            eprintln!("riposte: {error}");
+            ask::tell(&error);
             Exit::Failed
         }
     }
@@ -88,7 +89,7 @@ fn well_formed(files: &[File], strict: bool, role: Role) -> Result<(), String> {
     match found.iter().filter(bad).count() {
         0 => Ok(()),
         wrong => {
-            found.iter().filter(bad).for_each(|found| eprintln!("{found}"));
+            found.iter().filter(bad).for_each(stderr::line);
             Err(format!("errors in the configuration: {wrong}; nothing was started"))
         }
     }
@@ -132,8 +133,8 @@ async fn follow(mut serving: Serving, intake: Intake) -> Result<Exit, String> {
         if positioned.await.is_ok() {
             tracing::info!(socket = %engine.places.socket().display(), "ready");
         }
-        // The reading thread always answers; if it panicked it has read nothing more.
-        let end = reading.await.unwrap_or(Ok(()));
+        // The reading thread answers, unless it panicked.
+        let end = reading.await.unwrap_or(Err(IntakeError::Lost));
         if !once && end.is_ok() {
             if input == Input::Standard {
                 tracing::info!("standard input has ended; what is in force is still undone on time");
@@ -148,6 +149,10 @@ async fn follow(mut serving: Serving, intake: Intake) -> Result<Exit, String> {
             serving.stop().await;
             return serving.close().await.map(|()| Exit::Done);
         }
+        Stop::Broken(fault) => {
+            serving.close().await?;
+            return Err(fault);
+        }
     };
     if once {
         serving.finish().await;
@@ -160,7 +165,7 @@ async fn follow(mut serving: Serving, intake: Intake) -> Result<Exit, String> {
     }
     flushed?;
     if once && let Some(idle) = engine.counters.idle(&input) {
-        eprintln!("riposte: {idle}");
+        ask::tell(&idle);
     }
     let failed = engine.counters.failed.load(Ordering::Relaxed);
     if once && failed > 0 {

@@ -27,7 +27,7 @@ use riposte_transport::route::Identity;
 use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::Receiver;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 
 use crate::ahead;
 use crate::arm::{self, Armed};
@@ -42,7 +42,7 @@ use crate::report::Report;
 use crate::respond::same;
 use crate::timekeeper::{self, Mailbox, Timekeeper};
 use crate::undo::{self, Undone};
-use crate::{host, keeper, recover, respond, standby};
+use crate::{host, keeper, recover, respond, standby, stderr};
 
 /// How long a stop waits for what is under way, and for each undo.
 const FAREWELL: Duration = Duration::from_secs(10);
@@ -205,7 +205,8 @@ impl Service {
     /// When the ledger cannot be read or the control socket not be made.
     pub async fn begin(self) -> Result<Serving, String> {
         let Self { engine, arriving, events, left, pending, salvaged } = self;
-        tokio::spawn(timekeeper::keep(Arc::downgrade(&engine), events));
+        let mut beside = JoinSet::new();
+        beside.spawn(timekeeper::keep(Arc::downgrade(&engine), events));
         engine.read_switches().await.map_err(|error| error.to_string())?;
         engine.configure_ledger().await.map_err(|error| error.to_string())?;
         let socket = Socket::bind(&engine.places.socket()).map_err(|error| error.to_string())?;
@@ -214,14 +215,14 @@ impl Service {
         if let Some(salvaged) = &salvaged {
             keeper::salvaged(&engine, salvaged).await;
         }
-        let responding = tokio::spawn(respond_to(Arc::clone(&engine), arriving));
+        beside.spawn(respond_to(Arc::clone(&engine), arriving));
         let notify = Notify::from_environment();
-        let watching = tokio::spawn(house::watch(Arc::clone(&engine)));
-        let keeping = tokio::spawn(house::keep(Arc::clone(&engine), notify.clone()));
-        tokio::spawn(same::keep(Arc::downgrade(&engine)));
-        let mending = tokio::spawn(engine::repair::keep(Arc::clone(&engine)));
-        let minding = tokio::spawn(keeper::mind(Arc::clone(&engine), notify.clone()));
-        let telling = tokio::spawn(house::tell(Arc::clone(&engine)));
+        beside.spawn(house::watch(Arc::clone(&engine)));
+        beside.spawn(house::keep(Arc::clone(&engine), notify.clone()));
+        beside.spawn(same::keep(Arc::downgrade(&engine)));
+        beside.spawn(engine::repair::keep(Arc::clone(&engine)));
+        beside.spawn(keeper::mind(Arc::clone(&engine), notify.clone()));
+        beside.spawn(house::tell(Arc::clone(&engine)));
         let on = |kind| signal(kind).map_err(|error| error.to_string());
         let told = Told {
             terminate: on(SignalKind::terminate())?,
@@ -229,7 +230,6 @@ impl Service {
             quit: on(SignalKind::quit())?,
         };
         let hangup = on(SignalKind::hangup())?;
-        let beside = [responding, keeping, mending, minding, watching, telling];
         Ok(Serving { engine, socket, told, hangup, notify, beside })
     }
 }
@@ -240,7 +240,7 @@ fn say(armed: &Armed, strict: bool) -> Result<(), String> {
     for found in &armed.config.diagnostics {
         match found.severity {
             Severity::Note => tracing::debug!(place = %found.place, code = found.code, "{}", found.message),
-            _ => eprintln!("{found}"),
+            _ => stderr::line(found),
         }
     }
     if fatal == 0 {
@@ -258,7 +258,7 @@ pub struct Serving {
     hangup: Signals,
     notify: Notify,
     /// What goes on beside, and ends with it.
-    beside: [JoinHandle<()>; 6],
+    beside: JoinSet<()>,
 }
 
 /// The signals that end an engine.
@@ -295,11 +295,13 @@ pub enum Stop<T> {
     Worked(T),
     /// The engine was told to stop.
     Told(Signal),
+    /// A part of the engine ended by a fault of ours; what it was.
+    Broken(String),
 }
 
 impl Serving {
-    /// Answers operators and does `work` until it ends or the engine is told
-    /// to stop. SIGHUP reads the configuration again.
+    /// Answers operators and does `work` until it ends, the engine is told to
+    /// stop, or a part of it is broken. SIGHUP reads the configuration again.
     pub async fn until<T>(&mut self, work: impl Future<Output = T>) -> Stop<T> {
         let mut work = std::pin::pin!(work);
         self.notify.ready();
@@ -308,6 +310,7 @@ impl Serving {
                 () = self.socket.serve(&self.engine) => {}
                 done = &mut work => return Stop::Worked(done),
                 signal = self.told.stop() => return Stop::Told(signal),
+                fault = fault(&mut self.beside) => return Stop::Broken(fault),
                 _ = self.hangup.recv() => {
                     self.notify.reloading();
                     reload(&self.engine).await;
@@ -350,9 +353,9 @@ impl Serving {
     /// # Errors
     ///
     /// When the ledger could not be written.
-    pub async fn close(self) -> Result<(), String> {
+    pub async fn close(mut self) -> Result<(), String> {
         self.engine.stop();
-        self.beside.iter().for_each(JoinHandle::abort);
+        self.beside.abort_all();
         same::write(&self.engine).await;
         // The audit first: the ledger's last commit has its head.
         let engine = Arc::clone(&self.engine);
@@ -411,6 +414,20 @@ async fn revert_one(engine: &Arc<Engine>, entry: EntryId) {
     }
 }
 
+/// Waits until a task has panicked. Without it the engine would live and not do
+/// its work: the service manager is to start it again. One that just ends had
+/// nothing more to do.
+async fn fault(tasks: &mut JoinSet<()>) -> String {
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended
+            && error.is_panic()
+        {
+            return format!("a part of the engine ended unexpectedly ({error}); please report this fault");
+        }
+    }
+    std::future::pending().await
+}
+
 /// Responds to orders as they arrive. Each is a task; how many there are is
 /// bounded by the [room](crate::room) that each had to find.
 async fn respond_to(engine: Arc<Engine>, mut arriving: Receiver<Delivered>) {
@@ -454,7 +471,27 @@ pub fn trace(level: &str) {
     // A second subscriber is refused, which only a test could try.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| stderr::Quiet)
         .with_ansi(terminal)
+        .log_internal_errors(false)
         .try_init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_panics_is_a_fault_and_one_that_ends_is_none() {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async {});
+        tasks.spawn(std::future::pending());
+        tasks.spawn(async {
+            tokio::task::yield_now().await;
+            panic!("of a test");
+        });
+        let fault = fault(&mut tasks).await;
+        assert!(fault.starts_with("a part of the engine ended unexpectedly"), "{fault}");
+        assert_eq!(tasks.len(), 1);
+    }
 }

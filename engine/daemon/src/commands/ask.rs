@@ -12,7 +12,7 @@ use crate::cli::{self, Allow};
 use crate::control::{Answer, Request, Result, client};
 use crate::exit::Exit;
 use crate::places::Places;
-use crate::show;
+use crate::{show, stderr};
 
 /// Asks, prints the answer, and says how it went.
 pub fn ask(at: &cli::Where, json: bool, request: &Request) -> Exit {
@@ -63,8 +63,7 @@ pub fn complain(json: bool, error: &str) {
 /// Tells people on standard error. Names that others chose may stand in the text:
 /// nothing in it acts on a terminal, and only its first line begins as ours do.
 pub fn tell(text: &str) {
-    use std::io::Write;
-    let _ = writeln!(io::stderr().lock(), "riposte: {}", below(&diagnostic::lines(text)));
+    stderr::line(format_args!("riposte: {}", below(&diagnostic::lines(text))));
 }
 
 /// The lines of a text, those after the first indented.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
@@ -17,7 +18,7 @@ use riposte_runtime::{Components, Settings};
 use crate::arm::{self, Armed};
 use crate::claims::Nowhere;
 use crate::cli::Sources;
-use crate::commands::{ask, locate};
+use crate::commands::{ask, kept, locate};
 use crate::engine::COMPONENTS;
 use crate::exit::Exit;
 use crate::files;
@@ -237,7 +238,7 @@ pub fn signing_key(armed: &Armed) -> Option<Diagnostic> {
 /// # Errors
 ///
 /// When a file cannot be read, or the sandbox not be set up.
-pub fn arm(places: &Places, configs: &[std::path::PathBuf], role: Role) -> Result<Armed, String> {
+pub fn arm(places: &Places, configs: &[PathBuf], role: Role) -> Result<Armed, String> {
     arm_with(places, configs, role).map(|(armed, _)| armed)
 }
 
@@ -249,7 +250,7 @@ pub fn arm(places: &Places, configs: &[std::path::PathBuf], role: Role) -> Resul
 /// As [`arm`].
 pub fn arm_with(
     places: &Places,
-    configs: &[std::path::PathBuf],
+    configs: &[PathBuf],
     role: Role,
 ) -> Result<(Armed, Arc<Capabilities>), String> {
     let files = files::read(configs).map_err(|error| error.to_string())?;
@@ -266,7 +267,7 @@ pub fn arm_files(
     files: &[files::File],
     role: Role,
 ) -> Result<(Armed, Arc<Capabilities>), String> {
-    let (components, capabilities) = sandbox(places, COMPONENTS)?;
+    let (components, capabilities) = sandbox(COMPONENTS)?;
     announce(files, places, &components, role);
     Ok((Armed::new_as(files, places, &components, role), capabilities))
 }
@@ -277,24 +278,43 @@ pub fn announce(files: &[files::File], places: &Places, components: &Components,
     let felt: BTreeSet<_> =
         arm::to_compile(files, places, components, role).filter(|(_, size)| *size > apart::LARGE).collect();
     for (name, size) in felt {
-        eprintln!("riposte: compiling {} ({} MiB){once}", shown(&name), size >> 20);
+        ask::tell(&format!("compiling {} ({} MiB){once}", shown(&name), size >> 20));
     }
 }
 
 /// A sandbox to look at components in, `concurrency` at a time: what they could
-/// do acts on nothing. It takes the code that was compiled when they were
-/// installed, where the engine's folder is this user's; it makes no such folder.
+/// do acts on nothing. The code is this user's own; that of the home is not
+/// touched, since it may be anybody's.
 ///
 /// # Errors
 ///
 /// When it cannot be set up.
-pub fn sandbox(places: &Places, concurrency: u32) -> Result<(Components, Arc<Capabilities>), String> {
-    let compiled = Some(places.compiled()).filter(|folder| folder.is_dir());
-    sandbox_with(&Settings { cache: compiled, concurrency })
-        .or_else(|_| sandbox_with(&Settings { cache: None, concurrency }))
+pub fn sandbox(concurrency: u32) -> Result<(Components, Arc<Capabilities>), String> {
+    let (components, capabilities, cache) = keeping(concurrency)?;
+    if let Some(cache) = cache {
+        kept::prune(&cache);
+    }
+    Ok((components, capabilities))
 }
 
-/// The same with a folder for compiled code, perhaps.
+/// The same, and the folder where its code is kept, when there is one.
+///
+/// # Errors
+///
+/// As [`sandbox`].
+pub fn keeping(concurrency: u32) -> Result<(Components, Arc<Capabilities>, Option<PathBuf>), String> {
+    let with = |cache: Option<PathBuf>| {
+        let (components, capabilities) = sandbox_with(&Settings { cache: cache.clone(), concurrency })?;
+        Ok((components, capabilities, cache))
+    };
+    match kept::cache() {
+        // What cannot be kept is compiled each time.
+        Some(cache) => with(Some(cache)).or_else(|_: String| with(None)),
+        None => with(None),
+    }
+}
+
+/// The same with any folder for compiled code, or none.
 ///
 /// # Errors
 ///

@@ -59,9 +59,9 @@ pub fn commands(args: &Commands) -> Exit {
         ask::say_text(all.join("\n").trim_end());
     }
     if args.sources.strict && wrong > 0 {
-        eprintln!(
-            "riposte: the configuration has errors or warnings: {wrong}; riposte check --strict shows them"
-        );
+        ask::tell(&format!(
+            "the configuration has errors or warnings: {wrong}; riposte check --strict shows them"
+        ));
         return Exit::Failed;
     }
     Exit::Done
@@ -78,7 +78,7 @@ fn list(
         Err(_) if args.builtin && args.sources.config.is_empty() => Vec::new(),
         read => read.map_err(|error| error.to_string())?,
     };
-    let (components, _) = check::sandbox(places, 1)?;
+    let (components, _) = check::sandbox(1)?;
     check::announce(&files, places, &components, Role::Standalone);
     let armed = Armed::new_as(&files, places, &components, Role::Standalone);
     let wrong = armed.config.diagnostics.iter().filter(|found| found.severity != Severity::Note).count();

@@ -6,6 +6,7 @@ pub mod check;
 pub mod explain;
 pub mod history;
 mod in_use;
+pub mod kept;
 pub mod ledger;
 pub mod listed;
 pub mod migrate;

@@ -53,7 +53,7 @@ pub fn undo_all(args: &cli::Undo) -> Exit {
             if answer.result == Went::NotYet
                 && answer.data.as_array().is_some_and(|meant| is_going_on(meant)) =>
         {
-            eprintln!("riposte: {}", answer.message);
+            ask::tell(&answer.message);
             watch(&places, answer.data.as_array().map(Vec::as_slice).unwrap_or_default(), args.by_hand.json)
         }
         Ok(answer) => ask::print(&answer, args.by_hand.json),
@@ -97,7 +97,7 @@ fn watch(places: &Places, meant: &[Value], json: bool) -> Exit {
         left = open.len();
         if spoke.elapsed() >= SAY {
             spoke = tokio::time::Instant::now();
-            eprintln!("riposte: {} undone, {left} left", ids.len() - left);
+            ask::tell(&format!("{} undone, {left} left", ids.len() - left));
         }
         let failing = open
             .iter()
@@ -195,7 +195,7 @@ async fn all(engine: &Arc<Engine>, cause: &Cause) -> Result<Summary, String> {
         }
         if spoke.elapsed() >= SAY {
             spoke = tokio::time::Instant::now();
-            eprintln!("riposte: {} of {total} undone", summary.undone);
+            ask::tell(&format!("{} of {total} undone", summary.undone));
         }
     }
     summary.failed.sort_by_key(|(entry, _)| entry.id);
@@ -222,7 +222,8 @@ fn said(summary: &Summary, json: bool) -> Exit {
         ask::say_text(&format!("{} undone", summary.undone));
     }
     for (entry, error) in &summary.failed {
-        eprintln!("riposte: entry {} ({} {}) stays: {error}", entry.id, entry.command, entry.keys.join(", "));
+        let (command, keys) = (&entry.command, entry.keys.join(", "));
+        ask::tell(&format!("entry {} ({command} {keys}) stays: {error}", entry.id));
     }
     if summary.failed.is_empty() { Exit::Done } else { Exit::Failed }
 }

@@ -191,7 +191,7 @@ fn kept(places: &Places) -> BTreeSet<std::ffi::OsString> {
 
 /// On standard error, and only there: each may take a while.
 fn progress(what: &str) {
-    eprintln!("riposte: {what}");
+    ask::tell(what);
 }
 
 impl Report {

@@ -29,6 +29,7 @@ use serde_json::json;
 pub use self::called::Called;
 use self::message::{Message, Verb};
 use self::work::Work;
+use crate::commands::ask;
 use crate::report::wazuh_log::WazuhLog;
 
 /// Longest line read, in bytes: Wazuh's longest message is 64 KiB, and one that
@@ -43,7 +44,7 @@ pub fn exec(called: &Called) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failed) => {
             program.log.say(&failed.logged(&called.name));
-            eprintln!("riposte: {}: {failed}", called.name);
+            ask::tell(&format!("{}: {failed}", called.name));
             ExitCode::from(255)
         }
     }
@@ -96,10 +97,10 @@ impl<R: BufRead> Program<'_, R> {
             if self.called.is_strict() {
                 return Err(Failed::NoAnswer);
             }
-            eprintln!(
-                "riposte: {}: nobody answered check_keys: acting all the same (with --strict it ends with 255)",
+            ask::tell(&format!(
+                "{}: nobody answered check_keys: acting all the same (with --strict it ends with 255)",
                 self.called.name
-            );
+            ));
             return Ok(true);
         };
         self.log.say(&answer);
@@ -137,7 +138,7 @@ struct Log {
 impl Log {
     fn open(called: &Called) -> Self {
         let log = WazuhLog::open(&called.places().response_log());
-        let log = log.inspect_err(|error| eprintln!("riposte: {}: {error}", called.name)).ok();
+        let log = log.inspect_err(|error| ask::tell(&format!("{}: {error}", called.name))).ok();
         Self { log, name: called.name.clone(), clock: SystemClock::new() }
     }
 

@@ -16,6 +16,7 @@ use super::called::{Called, builtin};
 use super::hand_over::Step;
 use super::message::{Message, Verb};
 use crate::arm::{self, TENANT};
+use crate::commands::ask;
 use crate::control::{Answer, Request, Result as Asked, client};
 
 /// Where a response is made.
@@ -82,7 +83,7 @@ impl Work {
             match client::ask(socket, &request(name, step, message)) {
                 Ok(Answer { result: Asked::Done, message, data }) => {
                     if data["outcome"] == "shadow" {
-                        eprintln!("riposte: {}: {message}", called.name);
+                        ask::tell(&format!("{}: {message}", called.name));
                     }
                     return Ok(());
                 }

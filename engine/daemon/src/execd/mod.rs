@@ -42,6 +42,7 @@ use tokio::task::JoinHandle;
 use self::args::{Execd, ExecdAct};
 use self::intake::Intake;
 use self::local::Local;
+use crate::commands::ask;
 use crate::engine::{self, Engine};
 use crate::exit::Exit;
 use crate::files::{self, File};
@@ -65,13 +66,13 @@ pub fn execd(args: &Execd) -> Exit {
         Some(ExecdAct::Uninstall { root }) => install::uninstall(&root.root).map(|text| said(&text)),
     };
     done.unwrap_or_else(|error| {
-        eprintln!("riposte: {error}");
+        ask::tell(&error);
         Exit::Failed
     })
 }
 
 fn said(text: &str) -> Exit {
-    println!("{}", text.trim_end());
+    ask::say_text(text.trim_end());
     Exit::Done
 }
 
@@ -193,6 +194,10 @@ async fn serve(mut serving: Serving, offenders: Arc<[Duration]>) -> Result<Exit,
         Stop::Told(signal) => {
             drop(stop);
             end(serving, signal, answering).await
+        }
+        Stop::Broken(fault) => {
+            serving.close().await?;
+            Err(fault)
         }
         Stop::Worked(ended) => {
             serving.close().await?;

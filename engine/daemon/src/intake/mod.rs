@@ -259,6 +259,8 @@ pub enum IntakeError {
     },
     /// The position cannot be kept.
     Position(LedgerError),
+    /// The reading ended by a fault of ours.
+    Lost,
 }
 
 impl fmt::Display for IntakeError {
@@ -269,6 +271,9 @@ impl fmt::Display for IntakeError {
                 f.write_str("name a readable file with --alerts FILE, or - for standard input")
             }
             Self::Position(error) => write!(f, "cannot keep the position in the alerts: {error}"),
+            Self::Lost => f.write_str(
+                "no alert is read any more: the reading ended unexpectedly; please report this fault",
+            ),
         }
     }
 }

@@ -88,7 +88,7 @@ fn prepare(args: &args::Manager) -> Result<(crate::cli::Run, Station), String> {
                 run.shadow = true;
                 let why = conflict
                     .map_or_else(|| "--enforce makes it act".to_owned(), |conflict| conflict.to_string());
-                eprintln!("riposte: {running}: nothing is carried out, only what would be is shown; {why}");
+                ask::tell(&format!("{running}: nothing is carried out, only what would be is shown; {why}"));
             }
         }
     }

@@ -31,6 +31,7 @@ use crate::exit::Exit;
 use crate::intake::lines::{Line, Lines, Text};
 use crate::places::Places;
 use crate::respond::Scales;
+use crate::stderr;
 use crate::switches::Switches;
 
 /// Longest line read, in bytes.
@@ -151,7 +152,7 @@ impl<'a> Explaining<'a> {
             let refused = explaining.arm()?.refused(args.sources.strict);
             let note = explaining.aside.as_deref().unwrap_or(ALONE);
             for note in std::iter::once(note).chain(refused.as_deref()) {
-                if args.json { eprintln!("riposte: {note}") } else { ask::say_text(note) }
+                if args.json { ask::tell(note) } else { ask::say_text(note) }
             }
         }
         Ok(explaining)
@@ -291,7 +292,7 @@ impl<'a> Explaining<'a> {
         } else if self.args.each {
             writeln!(out, "{message}\n")
         } else {
-            eprintln!("riposte: {message}");
+            ask::tell(&message);
             Ok(())
         };
         ask::written(written)
@@ -304,7 +305,7 @@ impl<'a> Explaining<'a> {
             return self.one(number, &first, out);
         }
         if !self.read {
-            eprintln!("riposte: {}", if self.unreadable { NO_ALERT } else { EMPTY });
+            ask::tell(if self.unreadable { NO_ALERT } else { EMPTY });
         }
         let written = if self.args.json && self.args.totals {
             writeln!(out, "{}", self.totals.json())
@@ -452,13 +453,13 @@ impl Progress {
         if self.length > 0 && self.read.saturating_sub(self.shown) >= STEP {
             self.shown = self.read;
             let percent = self.read.saturating_mul(100).checked_div(self.length).unwrap_or(100).min(100);
-            eprint!("\rreading: {percent:3}%");
+            let _ = write!(stderr::Quiet, "\rreading: {percent:3}%");
         }
     }
 
     fn end(&self) {
         if self.shown > 0 {
-            eprint!("\r               \r");
+            let _ = write!(stderr::Quiet, "\r               \r");
         }
     }
 }

@@ -7,11 +7,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use riposte_policy::diagnostic::{inline, shown};
 use riposte_policy::grant::language;
-use riposte_runtime::{Inspection, Kind, Settings};
+use riposte_runtime::{Inspection, Kind};
 use serde_json::{Value, json};
 
-use super::kept;
-use crate::commands::{ask, check};
+use crate::commands::{ask, check, kept};
 use crate::exit::Exit;
 use crate::installed::{apart, file};
 
@@ -58,30 +57,21 @@ pub fn inspect(args: &Inspect) -> Exit {
     if report.missing.is_empty() { Exit::Done } else { Exit::Failed }
 }
 
-/// Examines it with the code that is kept of it; else compiles it, and keeps
-/// that for its author.
+/// Examines it with the code that this user keeps of it; else compiles it, and
+/// keeps that.
 fn examined(file: &Path, wasm: Vec<u8>) -> Result<Inspection, String> {
-    let digest = riposte_runtime::digest(&wasm);
-    let author = kept::cache();
-    let mut into = None;
-    for folder in kept::beside(file).iter().chain(&author) {
-        let settings = Settings { cache: Some(folder.clone()), concurrency: 1 };
-        // A folder that is not this user's own is none to take code from.
-        let Ok((components, _)) = check::sandbox_with(&settings) else { continue };
-        if components.is_compiled(digest) {
-            return components.inspect(&wasm).map_err(|error| error.to_string());
-        }
-        into = author.as_ref().filter(|author| *author == folder);
+    let (components, _, cache) = check::keeping(1)?;
+    if components.is_compiled(riposte_runtime::digest(&wasm)) {
+        return components.inspect(&wasm).map_err(|error| error.to_string());
     }
     if wasm.len() > apart::LARGE {
         let name = shown(&file.file_name().unwrap_or_default().to_string_lossy());
-        let once = if into.is_some() { ", once" } else { "" };
-        eprintln!("riposte: compiling {name} ({} MiB){once}", wasm.len() >> 20);
+        let once = if cache.is_some() { ", once" } else { "" };
+        ask::tell(&format!("compiling {name} ({} MiB){once}", wasm.len() >> 20));
     }
-    let into = into.map(|folder| apart::cache(folder.clone()));
-    let inspection = apart::examine(wasm, into.as_deref()).map_err(|error| error.to_string());
-    if let Some(folder) = into {
-        kept::prune(&folder);
+    let inspection = apart::examine(wasm, cache.as_deref()).map_err(|error| error.to_string());
+    if let Some(cache) = cache {
+        kept::prune(&cache);
     }
     inspection
 }

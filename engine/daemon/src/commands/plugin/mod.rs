@@ -7,7 +7,6 @@ mod changes;
 pub mod compile;
 pub mod inspect;
 pub mod install;
-mod kept;
 pub mod list;
 pub mod new;
 pub mod remove;

@@ -9,8 +9,8 @@ use riposte_author::Manifest;
 use riposte_author::scenario::{self, Scenario, ScenarioError, Stage, Subject, show};
 use serde_json::json;
 
-use super::{build, candidate, kept, say, steps};
-use crate::commands::ask;
+use super::{build, candidate, say, steps};
+use crate::commands::{ask, kept};
 use crate::exit::Exit;
 use crate::installed::{apart, file};
 use crate::show::counted;

@@ -157,8 +157,9 @@ impl Exchange<'_> {
                 "{kept}: the other version asks for more, or turns commands off, as shown; add --yes to agree to that"
             ));
         }
-        print!("Let it run from now on? [y/N] ");
-        let _ = io::stdout().flush();
+        let mut out = io::stdout();
+        // Who cannot read the question does not answer it.
+        let _ = out.write_all(b"Let it run from now on? [y/N] ").and_then(|()| out.flush());
         let mut answer = String::new();
         // No answer is none.
         let _ = io::stdin().lock().read_line(&mut answer);

@@ -83,7 +83,7 @@ pub fn uninstall(args: &Uninstall) -> Exit {
     match log.failed {
         0 => Exit::Done,
         failed => {
-            eprintln!("riposte: {failed} steps failed; mend what they say, and run it again");
+            ask::tell(&format!("{failed} steps failed; mend what they say, and run it again"));
             Exit::Failed
         }
     }
@@ -299,7 +299,7 @@ impl Log {
         self.failed += 1;
         self.lines.push(json!({"do": verb, "what": what, "error": error}));
         if !self.json {
-            eprintln!("riposte: {verb}: {what}: {error}");
+            ask::tell(&format!("{verb}: {what}: {error}"));
         }
     }
 

@@ -1,36 +1,43 @@
-//! Where compiled code is kept for an author, and how much of it. Each build in
-//! Python or JavaScript makes other bytes, so most is never asked for again.
+//! Where compiled code is kept for whoever looks at components and tries them,
+//! and how much of it. It is code of this machine, and would run with this user's
+//! rights: it is taken from this user's own cache, and never from a home or from
+//! beside a component, which may have come in an archive, its key with it.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// How much stays, in bytes. The code of a component in Python has some 60 MiB.
+/// How much stays, in bytes. The code of a component in Python has some 60 MiB,
+/// and each build there makes other bytes, so most is never asked for again.
 const MOST: u64 = 512 << 20;
 /// What the code is authenticated by.
 const KEY: &str = "key";
 
-/// `$XDG_CACHE_HOME/riposte`, where compiled code is kept for its author. It is
-/// authenticated there as the engine's own is.
-pub(super) fn cache() -> Option<PathBuf> {
+/// `$XDG_CACHE_HOME/riposte`, when that is this user's own folder: root with
+/// another user's `HOME` keeps nothing. It is authenticated there as the engine's
+/// own is.
+#[must_use]
+pub fn cache() -> Option<PathBuf> {
     let named = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let caches = named("XDG_CACHE_HOME").or_else(|| named("HOME").map(|home| home.join(".cache")))?;
-    // A folder that cannot be made is found out by who uses it.
-    let _ = std::fs::create_dir(&caches);
-    Some(caches.join("riposte"))
+    // Where it is not there yet, whose it will be its parent says.
+    if !caches.exists() && caches.parent().is_some_and(is_own) {
+        // A folder that cannot be made is no own one.
+        let _ = std::fs::create_dir(&caches);
+    }
+    is_own(&caches).then(|| caches.join("riposte"))
 }
 
-/// The folder of an engine for compiled code, of a component that is installed
-/// there.
-pub(super) fn beside(file: &Path) -> Option<PathBuf> {
-    let file = std::path::absolute(file).ok()?;
-    let compiled = file.parent()?.parent()?.join("compiled");
-    // Nothing is made in a folder that is only called so.
-    compiled.join(KEY).is_file().then_some(compiled)
+/// Whether it is a folder of this user's, and not everybody's to write.
+fn is_own(folder: &Path) -> bool {
+    let user = rustix::process::geteuid().as_raw();
+    std::fs::metadata(folder)
+        .is_ok_and(|found| found.is_dir() && found.uid() == user && found.mode() & 0o002 == 0)
 }
 
 /// Forgets what was compiled longest ago, and what a process that was killed had
 /// begun to write. What was compiled last stays, however large.
-pub(super) fn prune(cache: &Path) {
+pub fn prune(cache: &Path) {
     prune_to(cache, MOST);
 }
 
