@@ -151,7 +151,7 @@ fn a_chain_that_is_another_of_the_same_name_is_told() {
     );
     let engine = host.start(&[]);
     host.alerts(&[sshd(1, "198.18.0.1")]);
-    until("it has failed", || host.count("failed") == 1);
+    until("it has failed", || host.events("failed").len() == 1);
     assert!(!engine.log().contains("made anew, and what was blocked"), "{}", engine.log());
     let failed = host.events("failed").remove(0);
     assert!(failed["detail"].as_str().unwrap().contains("nft delete table inet riposte"), "{failed}");
