@@ -70,8 +70,8 @@ impl Writer {
 
     /// Wakes a table that somebody put to sleep.
     ///
-    /// In a transaction of its own: with new chains in the same one, or with
-    /// those that are there, the kernel refuses it.
+    /// In a transaction of its own: the kernel takes no new chain behind a change
+    /// of the flags in the same one.
     ///
     /// # Errors
     ///
