@@ -97,12 +97,14 @@ fn a_deleted_set_with_its_rules() {
 }
 
 /// What has the name of the engine's set and is another: its elements have no
-/// timeout, are no addresses, are intervals, end too early, or lead somewhere.
-const OTHERS: [&str; 5] = [
+/// timeout, are no addresses, are intervals, end too early, are to be few, or lead
+/// somewhere.
+const OTHERS: [&str; 6] = [
     "set inet riposte drop4 { type ipv4_addr; }",
     "set inet riposte drop4 { type inet_service; flags timeout; }",
     "set inet riposte drop4 { type ipv4_addr; flags interval,timeout; }",
     "set inet riposte drop4 { type ipv4_addr; flags timeout; timeout 5s; }",
+    "set inet riposte drop4 { type ipv4_addr; flags timeout; size 1; }",
     "map inet riposte drop4 { type ipv4_addr : verdict; }",
 ];
 
@@ -134,7 +136,7 @@ fn a_set_that_is_another_of_the_same_name_is_made_anew() {
         until("all are back", || shown(&host) == ALL);
         assert!(engine.log().contains("is not the one made by riposte"), "{}", engine.log());
         let status = host.riposte(&["status", "--json"]).json();
-        assert_eq!(status["firewall"]["trouble"], serde_json::Value::Null, "{status}");
+        assert_eq!(status["firewall"]["state"], "works", "{status}");
     }
 }
 
@@ -149,13 +151,61 @@ fn a_chain_that_is_another_of_the_same_name_is_told() {
     );
     let engine = host.start(&[]);
     host.alerts(&[sshd(1, "198.18.0.1")]);
-    until("it has failed", || host.count("failed") == 1);
+    until("it has failed", || host.events("failed").len() == 1);
     assert!(!engine.log().contains("made anew, and what was blocked"), "{}", engine.log());
     let failed = host.events("failed").remove(0);
     assert!(failed["detail"].as_str().unwrap().contains("nft delete table inet riposte"), "{failed}");
     types(&host, "nft", "delete table inet riposte");
     host.alerts(&[sshd(2, "198.18.0.1")]);
     until("the next one is in force", || host.count("in-force") == 1);
+}
+
+#[test]
+fn a_chain_in_the_way_of_a_start_is_told_until_it_is_gone() {
+    let (host, engine) = blocked();
+    engine.stop();
+    types(&host, "nft", "delete table inet riposte");
+    types(
+        &host,
+        "nft",
+        "add table inet riposte; add chain inet riposte input; add rule inet riposte input accept",
+    );
+    let engine = host.start(&[]);
+    let state = || {
+        let status = host.riposte(&["status", "--json"]).json();
+        status["firewall"]["state"].as_str().unwrap().to_owned()
+    };
+    assert!(state().contains("nft delete table inet riposte"), "{}", state());
+    until("it is told", || engine.log().contains("does not show everything that the ledger says"));
+    types(&host, "nft", "delete table inet riposte");
+    back(&host, "3 effects put back");
+    assert_eq!(state(), "works");
+}
+
+#[test]
+fn a_dormant_table_is_woken() {
+    let host = Host::new();
+    host.configure(DROP);
+    let sleeps = || types(&host, "nft", "add table inet riposte { flags dormant; }");
+    let awake = |times: usize| {
+        until("it is woken and told", || host.events("repaired").len() == times);
+        let listed = host.command("nft").args(["list", "table", "inet", "riposte"]).output().unwrap();
+        let listed = String::from_utf8(listed.stdout).unwrap();
+        assert!(listed.contains("hook input") && !listed.contains("dormant"), "{listed}");
+        assert_eq!(shown(&host), ALL);
+    };
+    sleeps();
+    let engine = host.start(&[]);
+    host.alerts(&[sshd(1, "198.18.0.1"), sshd(2, "198.18.0.2"), sshd(3, "2001:db8::7")]);
+    until("all are in force", || host.count("in-force") == 3);
+    awake(1);
+    sleeps();
+    awake(2);
+    engine.stop();
+    sleeps();
+    let engine = host.start(&[]);
+    awake(3);
+    assert!(engine.log().contains("was dormant"), "{}", engine.log());
 }
 
 #[test]

@@ -356,16 +356,8 @@ impl Capabilities {
         let others: Vec<Target> = differing.iter().map(|element| element.target.clone()).collect();
         let wrong: HashSet<Target> = self.not_kept_by_others(differing).await.into_iter().collect();
         correct.extend(others.into_iter().filter(|target| !wrong.contains(target)));
-        let (leftovers, mut wrong) = self.unclaimed_blocks(unclaimed, mended).await;
-        for target in targets {
-            if !correct.contains(&target) {
-                mended.put_back(target.effect());
-                wrong.push(target);
-            }
-        }
-        firewall.sync(wrong).await?;
-        leftovers.iter().for_each(|mark| self.count_taken(mark));
-        Ok(())
+        let wrong = targets.into_iter().filter(|target| !correct.contains(target)).collect();
+        self.settle_blocks(unclaimed, wrong, mended).await
     }
 
     async fn compare_firewall(&self, blocks: &Blocks, mended: &mut Mended) -> Result<(), Refusal> {
@@ -382,14 +374,44 @@ impl Capabilities {
         let (unclaimed, differing): (Vec<_>, Vec<_>) = astray
             .into_iter()
             .partition(|element| self.claims.standing(element.target.effect()) == Standing::Free);
-        let (leftovers, mut wrong) = self.unclaimed_blocks(unclaimed, mended).await;
-        for target in missing.into_iter().chain(self.not_kept_by_others(differing).await) {
-            mended.put_back(target.effect());
-            wrong.push(target);
-        }
-        firewall.sync(wrong).await?;
-        leftovers.iter().for_each(|mark| self.count_taken(mark));
-        Ok(())
+        let wrong = missing.into_iter().chain(self.not_kept_by_others(differing).await).collect();
+        self.settle_blocks(unclaimed, wrong, mended).await
+    }
+
+    /// Takes away what is a leftover of what nobody claims, and writes what is
+    /// `wrong`. Only what the host has taken is told.
+    async fn settle_blocks(
+        &self,
+        unclaimed: Vec<Element>,
+        wrong: Vec<Target>,
+        mended: &mut Mended,
+    ) -> Result<(), Refusal> {
+        let firewall = self.backends.firewall.as_ref();
+        let (leftovers, gone) = self.unclaimed_blocks(unclaimed, mended).await;
+        let removed = firewall.sync(gone).await.map(|()| {
+            for leftover in &leftovers {
+                self.count_taken(leftover);
+                mended.took_away(&leftover.effect);
+            }
+        });
+        let written = firewall.sync(wrong.clone()).await;
+        let settled = if written.is_ok() { wrong } else { self.settled(wrong).await };
+        settled.iter().for_each(|target| mended.put_back(target.effect()));
+        removed.and(written)
+    }
+
+    /// Of targets that were written and not all of them taken, those that the
+    /// host shows now.
+    async fn settled(&self, mut targets: Vec<Target>) -> Vec<Target> {
+        let listed = self.backends.firewall.list().await.unwrap_or_default();
+        let shown: HashMap<Target, Element> =
+            listed.into_iter().map(|element| (element.target.clone(), element)).collect();
+        targets.retain(|target| {
+            let standing = self.claims.standing(target.effect());
+            let agrees = |one: &Element| firewall::agrees(target.backend(), standing, one.remaining);
+            shown.get(target).is_some_and(agrees)
+        });
+        targets
     }
 
     /// Of targets that somebody touched, those that are missing, and those that
@@ -423,8 +445,7 @@ impl Capabilities {
         let targets: HashMap<Effect, Target> =
             elements.iter().map(|e| (e.target.effect().clone(), e.target.clone())).collect();
         let leftovers = self.leftovers(elements.into_iter().map(Mark::from).collect(), mended).await;
-        let gone = leftovers.iter().inspect(|mark| mended.took_away(&mark.effect));
-        let gone = gone.filter_map(|mark| targets.get(&mark.effect).cloned()).collect();
+        let gone = leftovers.iter().filter_map(|mark| targets.get(&mark.effect).cloned()).collect();
         (leftovers, gone)
     }
 

@@ -1,11 +1,11 @@
 //! Whether the table of an isolation still is what was made: somebody may have
-//! emptied a chain of it, or put a rule before the others.
+//! emptied a chain of it, put a rule before the others, or put it to sleep.
 
 use std::collections::BTreeMap;
 
 use rustix::io::Errno;
 
-use crate::firewall::nftables::schema;
+use crate::firewall::nftables::{dump, schema};
 use crate::netlink::{self, Socket};
 
 const GET_RULE: u16 = (10 << 8) | 7;
@@ -19,7 +19,8 @@ const FAMILIES: usize = 2;
 /// How often a listing is begun again because the tables changed under it.
 const ATTEMPTS: usize = 8;
 
-/// Whether the table is there with all of its rules, and drops in both families.
+/// Whether the table is there with all of its rules, awake, and drops in both
+/// families.
 pub(super) fn holds(socket: &mut Socket, table: &str) -> Result<bool, Errno> {
     let mut last = Errno::INTR;
     for _ in 0..ATTEMPTS {
@@ -34,6 +35,9 @@ pub(super) fn holds(socket: &mut Socket, table: &str) -> Result<bool, Errno> {
 
 fn listed(socket: &mut Socket, table: &str) -> Result<bool, Errno> {
     let header = [schema::INET, 0, 0, 0];
+    if dump::table(socket, table)?.is_none_or(|(flags, _)| flags & schema::DORMANT != 0) {
+        return Ok(false);
+    }
     let mut rules: BTreeMap<String, usize> = BTreeMap::new();
     socket.dump(
         GET_RULE,

@@ -332,6 +332,7 @@ mod kernel {
                 "insert rule inet riposte-isolation output accept",
                 "flush set inet riposte-isolation isolated",
                 "flush table inet riposte-isolation",
+                "add table inet riposte-isolation { flags dormant; }",
             ] {
                 let status = std::process::Command::new("nft").args(line.split(' ')).status().unwrap();
                 assert!(status.success(), "{line}");

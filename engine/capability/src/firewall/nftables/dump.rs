@@ -44,6 +44,37 @@ fn named(socket: &mut Socket) -> Result<Vec<(SetName, Kind, bool)>, Errno> {
     })
 }
 
+/// The flags of a table, and the socket that owns it; `None`: there is no such
+/// table.
+pub(crate) fn table(socket: &mut Socket, name: &str) -> Result<Option<(u32, Option<u32>)>, Errno> {
+    let mut found = None;
+    let asked = socket.ask(
+        schema::GET_TABLE,
+        &HEADER,
+        |m| m.name(schema::TABLE_NAME, name),
+        |message| {
+            let attributes = message.payload.get(HEADER.len()..).unwrap_or_default();
+            let number = |kind| Some(u32::from_be_bytes(netlink::find(attributes, kind)?.try_into().ok()?));
+            found = Some((number(schema::TABLE_FLAGS).unwrap_or_default(), number(schema::TABLE_OWNER)));
+        },
+    );
+    match asked {
+        Ok(()) => Ok(found),
+        Err(Errno::NOENT) => Ok(None),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Chains that have names of the engine's and were made otherwise: its rules do
+/// nothing there.
+pub(super) fn unfit_chains(socket: &mut Socket) -> Result<Vec<&'static str>, Errno> {
+    let in_table = |m: &mut Outbox| m.name(schema::CHAIN_TABLE, schema::TABLE);
+    let whole = |_: &mut [_]| true;
+    dump(socket, schema::GET_CHAIN, in_table, whole, |attributes, found| {
+        found.extend(schema::unfit_chain(attributes));
+    })
+}
+
 /// The elements of one set with what remains of their timeouts, none if there
 /// is no such set. Ranges that are no networks come as the networks they
 /// consist of. Addresses that somebody else's comment says are not the

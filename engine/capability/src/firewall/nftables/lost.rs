@@ -38,6 +38,15 @@ pub(super) struct Known {
 impl Writer {
     /// What others did since the last look.
     pub(super) fn lost(&mut self, look: Look) -> Result<Lost, Refusal> {
+        let lost = self.look_for_lost(look).inspect_err(|_| {
+            // What could not be looked at is looked at again.
+            self.known.generation = None;
+            self.known.whole = None;
+        })?;
+        Ok(Lost { rebuilt: std::mem::take(&mut self.mended), ..lost })
+    }
+
+    fn look_for_lost(&mut self, look: Look) -> Result<Lost, Refusal> {
         if self.sets.is_empty() {
             return Ok(Lost::default());
         }
@@ -47,9 +56,11 @@ impl Writer {
         if look != Look::Whole && !owing && !(strange && (due || look == Look::Doubtful)) {
             return if strange { self.mend_sets() } else { Ok(Lost::default()) };
         }
+        // Without it nothing could be mended.
+        self.flags()?;
         self.known.whole = Some(now());
         let made: Vec<(SetName, Addresses, HashSet<Prefix>)> = self.sets.iter_mut().map(made).collect();
-        let looked = self.observe(|_| true);
+        let looked = self.observe(|_| true).and_then(|shown| self.mend().map(|()| shown));
         let shown = match looked {
             Ok(shown) => shown,
             Err(refusal) => {
@@ -61,7 +72,7 @@ impl Writer {
                 return Err(refusal);
             }
         };
-        let mut lost = Lost { rebuilt: self.mend()?, ..Lost::default() };
+        let mut lost = Lost::default();
         let mut doubtful = HashSet::new();
         for (set, addresses, networks) in made {
             let items = shown.get(&set).map(Vec::as_slice).unwrap_or_default();
@@ -130,18 +141,20 @@ impl Writer {
     }
 
     /// Makes tables, sets, chains and rules that are gone, or are not as they
-    /// were made: how many. The sets that there are have been observed.
-    pub(super) fn mend(&mut self) -> Result<usize, Refusal> {
+    /// were made, and counts them. The sets that there are have been observed.
+    pub(super) fn mend(&mut self) -> Result<(), Refusal> {
         if self.sets.is_empty() {
-            return Ok(0);
+            return self.flags().map(drop);
         }
+        self.wake()?;
         let found = dump::sets(&mut self.socket).map_err(|errno| refusal(errno, "list"))?;
         let found: BTreeSet<(SetName, Kind)> = found.into_iter().collect();
         let wanted = self.sets.keys().flat_map(|set| Kind::ALL.map(|kind| (set.clone(), kind)));
         let missing = wanted.filter(|one| !found.contains(one)).count();
         if missing > 0 {
             self.rebuild()?;
-            return Ok(missing);
+            self.mended = self.mended.saturating_add(missing);
+            return Ok(());
         }
         let rules = dump::rules(&mut self.socket).map_err(|errno| refusal(errno, "list"))?;
         let wanted = schema::rules(&self.sets.keys().collect::<Vec<_>>());
@@ -154,23 +167,23 @@ impl Writer {
         if wrong > 0 {
             self.lay()?;
         }
-        Ok(wrong)
+        self.mended = self.mended.saturating_add(wrong);
+        Ok(())
     }
 
     /// The same without looking at elements: cheap however many there are.
     fn mend_sets(&mut self) -> Result<Lost, Refusal> {
-        let rebuilt = self.mend()?;
-        if rebuilt == 0 {
+        let before = self.mended;
+        self.mend()?;
+        if self.mended == before {
             return Ok(Lost::default());
         }
-        self.lost(Look::Whole).map(|lost| Lost { rebuilt: lost.rebuilt.saturating_add(rebuilt), ..lost })
+        self.look_for_lost(Look::Whole)
     }
 
     /// Everything is about to be looked at.
-    pub(super) fn looked(&mut self) -> Result<(), Refusal> {
-        let _ = self.is_strange()?;
+    pub(super) fn looked(&mut self) {
         self.known.whole = Some(now());
-        Ok(())
     }
 
     /// Whether somebody else has changed any table since this was asked last.

@@ -17,6 +17,8 @@
 //! * `addresses`: which addresses the kernel has.
 //! * `networks`: which of several overlapping networks the kernel gets.
 //! * `dump`: what the kernel has.
+//! * `table`: how the table is made, whether the engine can have it, and whether
+//!   packets get to it.
 //! * `lost`: what others did to it.
 
 mod addresses;
@@ -26,6 +28,7 @@ mod lost;
 mod networks;
 pub(super) mod removal;
 pub(crate) mod schema;
+mod table;
 pub(crate) mod transaction;
 mod writer;
 
@@ -85,7 +88,7 @@ impl Nftables {
             Socket::open(Some(rustix::net::netlink::NETFILTER)).map_err(|errno| refusal(errno, "open"))?;
         let port = socket.port();
         let mut writer = Writer::new(socket, claims, Arc::clone(&rebuilt));
-        writer.probe()?;
+        writer.begin()?;
         let (queue, requests) = mpsc::channel();
         std::thread::Builder::new()
             .name("nftables".to_owned())
@@ -231,11 +234,7 @@ pub(crate) fn refusal(errno: Errno, action: &str) -> Refusal {
         Errno::NFILE | Errno::NOSPC | Errno::NOMEM | Errno::NOBUFS => Refusal::unavailable(format!(
             "the kernel has no room for another blocked address ({errno}): end some blocks or add memory"
         )),
-        Errno::EXIST => Refusal::unavailable(format!(
-            "a part of the nftables table `inet {table}` was made otherwise by somebody else: remove it with \
-             `nft delete table inet {table}`, and riposte makes it anew",
-            table = schema::TABLE
-        )),
+        Errno::EXIST => table::made_otherwise("a part"),
         errno => {
             let message = format!("the kernel did not {action} nftables: {errno}");
             Refusal { retry: true, ..Refusal::failed(message) }

@@ -77,7 +77,7 @@ pub(in crate::firewall) fn take_own() -> Result<(), Refusal> {
         match try_take_own(&mut socket)? {
             Ok(()) => return Ok(()),
             // Something has ended meanwhile: what is left is looked at anew.
-            Err(failed) => last = errno(&failed),
+            Err(failed) => last = failed.errno(),
         }
     }
     Err(super::refusal(last, "remove elements of"))
@@ -117,14 +117,7 @@ pub(in crate::firewall) fn delete(table: &str) -> Result<(), Refusal> {
     // Made first, so that one that is gone is no error.
     transaction.add(NEW_TABLE, CREATE, Label::Layout, |m| m.name(1, table));
     transaction.add(DELETE_TABLE, 0, Label::Layout, |m| m.name(1, table));
-    transaction.send(&mut socket).map_err(|failed| super::refusal(errno(&failed), "remove a table of"))
-}
-
-fn errno(failed: &Failed) -> Errno {
-    match failed {
-        Failed::Whole(errno) => *errno,
-        Failed::Parts(parts) => parts.first().map_or(Errno::CANCELED, |(_, errno)| *errno),
-    }
+    transaction.send(&mut socket).map_err(|failed| super::refusal(failed.errno(), "remove a table of"))
 }
 
 fn unlisted(errno: Errno) -> Refusal {

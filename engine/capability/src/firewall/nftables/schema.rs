@@ -16,7 +16,9 @@ pub(crate) const INET: u8 = 1;
 /// The subsystem, in the upper byte of a message type.
 const SUBSYSTEM: u16 = 10 << 8;
 pub(crate) const NEW_TABLE: u16 = SUBSYSTEM;
+pub(super) const GET_TABLE: u16 = SUBSYSTEM | 1;
 pub(crate) const NEW_CHAIN: u16 = SUBSYSTEM | 3;
+pub(super) const GET_CHAIN: u16 = SUBSYSTEM | 4;
 pub(crate) const NEW_RULE: u16 = SUBSYSTEM | 6;
 pub(super) const GET_RULE: u16 = SUBSYSTEM | 7;
 const DELETE_RULE: u16 = SUBSYSTEM | 8;
@@ -32,6 +34,21 @@ pub(super) const GET_GENERATION: u16 = SUBSYSTEM | 16;
 
 /// An item of any list.
 pub(crate) const LIST_ITEM: u16 = 1;
+pub(super) const TABLE_NAME: u16 = 1;
+pub(super) const TABLE_FLAGS: u16 = 2;
+pub(super) const TABLE_OWNER: u16 = 7;
+/// A flag of a table: no packet gets to any chain of it.
+pub(crate) const DORMANT: u32 = 1;
+/// Another: only the program that made it may change it.
+pub(super) const OWNER: u32 = 2;
+pub(super) const CHAIN_TABLE: u16 = 1;
+const CHAIN_NAME: u16 = 3;
+const CHAIN_HOOK: u16 = 4;
+const CHAIN_POLICY: u16 = 5;
+const CHAIN_TYPE: u16 = 7;
+const HOOK_NUMBER: u16 = 1;
+const HOOK_PRIORITY: u16 = 2;
+const FILTER: &str = "filter";
 pub(super) const SET_TABLE: u16 = 1;
 pub(super) const SET_NAME: u16 = 2;
 const SET_FLAGS: u16 = 3;
@@ -107,8 +124,10 @@ impl Kind {
     /// Whether a set as the kernel lists it is one that [`lay`] makes, and no
     /// other of the same name.
     pub(super) fn is_shape_of(self, attributes: &[u8]) -> bool {
-        // A timeout of its own would end what is to stay, and what is more than an
-        // address has other elements.
+        // A timeout of its own would end what is to stay, a size would refuse what
+        // is more, and what is more than an address has other elements.
+        const SET_DESCRIPTION: u16 = 9;
+        const DESCRIPTION_SIZE: u16 = 1;
         const SET_TIMEOUT: u16 = 11;
         const SET_EXPRESSION: u16 = 17;
         const SET_EXPRESSIONS: u16 = 18;
@@ -116,8 +135,11 @@ impl Kind {
             let bytes = netlink::find(attributes, attribute)?.try_into().ok()?;
             Some(u32::from_be_bytes(bytes))
         };
+        let sized = netlink::find(attributes, SET_DESCRIPTION)
+            .is_some_and(|description| netlink::find(description, DESCRIPTION_SIZE).is_some());
         let more = [SET_TIMEOUT, SET_EXPRESSION, SET_EXPRESSIONS];
-        self.shape().into_iter().all(|(attribute, wanted)| number(attribute) == Some(wanted))
+        !sized
+            && self.shape().into_iter().all(|(attribute, wanted)| number(attribute) == Some(wanted))
             && more.into_iter().all(|attribute| netlink::find(attributes, attribute).is_none())
     }
 
@@ -141,7 +163,6 @@ pub(super) fn lay<'a>(
     sets: &(impl Iterator<Item = &'a SetName> + Clone),
     unfit: &[(SetName, Kind)],
 ) {
-    const TABLE_NAME: u16 = 1;
     const RULE_TABLE: u16 = 1;
     const RULE_CHAIN: u16 = 2;
 
@@ -210,15 +231,26 @@ pub(super) fn rule_of(attributes: &[u8]) -> Option<(String, String)> {
     Some((chain, lookup.unwrap_or_default().to_owned()))
 }
 
+/// The name of a chain as the kernel lists it, when it is that of one that
+/// [`lay`] makes, and it has another type, hook or priority.
+pub(super) fn unfit_chain(attributes: &[u8]) -> Option<&'static str> {
+    if netlink::find_name(attributes, CHAIN_TABLE) != Some(TABLE) {
+        return None;
+    }
+    let name = netlink::find_name(attributes, CHAIN_NAME);
+    let (name, hook) = CHAINS.into_iter().find(|(ours, _)| name == Some(*ours))?;
+    let number = |attribute| {
+        let bytes = netlink::find(netlink::find(attributes, CHAIN_HOOK)?, attribute)?.try_into().ok()?;
+        Some(u32::from_be_bytes(bytes))
+    };
+    let fits = number(HOOK_NUMBER) == Some(hook)
+        && number(HOOK_PRIORITY) == Some(PRIORITY.cast_unsigned())
+        && netlink::find_name(attributes, CHAIN_TYPE) == Some(FILTER);
+    (!fits).then_some(name)
+}
+
 /// `type filter hook HOOK priority -10; policy accept;`
 fn chain(m: &mut Outbox, name: &str, hook: u32) {
-    const CHAIN_TABLE: u16 = 1;
-    const CHAIN_NAME: u16 = 3;
-    const CHAIN_HOOK: u16 = 4;
-    const CHAIN_POLICY: u16 = 5;
-    const CHAIN_TYPE: u16 = 7;
-    const HOOK_NUMBER: u16 = 1;
-    const HOOK_PRIORITY: u16 = 2;
     const ACCEPT: u32 = 1;
 
     m.name(CHAIN_TABLE, TABLE);
@@ -228,7 +260,7 @@ fn chain(m: &mut Outbox, name: &str, hook: u32) {
         m.number(HOOK_PRIORITY, PRIORITY.cast_unsigned());
     });
     m.number(CHAIN_POLICY, ACCEPT);
-    m.name(CHAIN_TYPE, "filter");
+    m.name(CHAIN_TYPE, FILTER);
 }
 
 /// `set NAME { type ipv4_addr; flags timeout; }`

@@ -54,6 +54,16 @@ pub(crate) enum Failed {
     Parts(Vec<(Label, Errno)>),
 }
 
+impl Failed {
+    /// The error, or the first of them.
+    pub(crate) fn errno(&self) -> Errno {
+        match self {
+            Self::Whole(errno) => *errno,
+            Self::Parts(parts) => parts.first().map_or(Errno::CANCELED, |(_, errno)| *errno),
+        }
+    }
+}
+
 /// One element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Item {

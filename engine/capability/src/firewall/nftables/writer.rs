@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use riposte_policy::address::Prefix;
@@ -21,7 +21,7 @@ use super::lost::Known;
 use super::networks::{Networks, Step};
 use super::schema::{self, Kind};
 use super::transaction::{Failed, Item, Label, PER_ADDRESS, Transaction};
-use super::{LARGEST, dump, refusal, removal};
+use super::{LARGEST, dump, refusal};
 use crate::claim::{Claims, Standing};
 use crate::firewall::{Element, GRACE, Target};
 use crate::mark::OTHERS;
@@ -36,15 +36,19 @@ const ATTEMPTS: usize = 6;
 pub(super) struct Writer {
     pub(super) socket: Socket,
     pub(super) claims: Arc<dyn Claims>,
-    rebuilt: Arc<AtomicU64>,
+    pub(super) rebuilt: Arc<AtomicU64>,
     /// What is in the kernel, as far as is known.
     pub(super) sets: BTreeMap<SetName, Seen>,
-    transaction: Transaction,
+    pub(super) transaction: Transaction,
     /// Whether another ledger's engine was seen to block in the same table.
     pub(super) others: bool,
     /// How often this writer has changed the tables.
     pub(super) commits: u32,
     pub(super) known: Known,
+    /// How much was made again since that was told last.
+    pub(super) mended: usize,
+    /// Whether something was in the way when the table was looked at last.
+    pub(super) obstructed: bool,
 }
 
 /// What the four sets of one name hold.
@@ -53,7 +57,7 @@ pub(super) struct Seen {
     pub(super) addresses: Addresses,
     /// Whether those are all: the sets were empty when they were made, or have
     /// been listed.
-    complete: bool,
+    pub(super) complete: bool,
     pub(super) networks: Networks,
     /// What went with the sets when somebody removed them.
     pub(super) gone: Addresses,
@@ -70,14 +74,26 @@ impl Writer {
             others: false,
             commits: 0,
             known: Known::default(),
+            mended: 0,
+            obstructed: false,
         }
+    }
+
+    /// Reads what an earlier engine left. What is in the way is for the operator,
+    /// and no reason to block with something else.
+    pub(super) fn begin(&mut self) -> Result<(), Refusal> {
+        self.observe(Kind::holds_networks)?;
+        if let Err(refusal) = self.mend() {
+            tracing::warn!(%refusal, "nothing can be blocked with nftables");
+        }
+        Ok(())
     }
 
     /// Reads which sets there are, and makes what is missing of them and of
     /// their rules.
     pub(super) fn probe(&mut self) -> Result<(), Refusal> {
         self.observe(Kind::holds_networks)?;
-        self.mend().map(drop)
+        self.mend()
     }
 
     /// Makes the kernel agree with the claims on all targets. One outcome for
@@ -90,20 +106,26 @@ impl Writer {
         order.sort_by_key(key);
         let same: Vec<&[usize]> = order.chunk_by(|a, b| key(a) == key(b)).collect();
 
-        let mut changes = Vec::new();
+        // With something in the way nothing would be blocked; undoing is tried.
+        let obstacle = if self.obstructed { self.flags().err() } else { None };
+        let (mut changes, mut refused) = (Vec::new(), Vec::new());
         let mut networks: BTreeMap<&SetName, Vec<(usize, Prefix)>> = BTreeMap::new();
         for (group, first) in same.iter().enumerate().filter_map(|(at, g)| Some((at, *g.first()?))) {
             let Some(target) = targets.get(first) else { continue };
             if self.leave_to_others(target) {
                 continue;
             }
-            if target.prefix().single().is_none() {
+            if let Some(refusal) = &obstacle
+                && self.claims.standing(target.effect()) != Standing::Free
+            {
+                refused.push((group, refusal.clone()));
+            } else if target.prefix().single().is_none() {
                 networks.entry(target.set()).or_default().push((group, target.prefix()));
             } else {
                 changes.extend(self.change(group, target));
             }
         }
-        let mut refused = self.sync_addresses(changes);
+        refused.extend(self.sync_addresses(changes));
         for (set, prefixes) in networks {
             let wanted: Vec<Prefix> = prefixes.iter().map(|(_, prefix)| *prefix).collect();
             if let Err(refusal) = self.sync_networks(set, &wanted) {
@@ -170,7 +192,7 @@ impl Writer {
 
     /// Everything in the engine's sets.
     pub(super) fn list(&mut self) -> Result<Vec<Element>, Refusal> {
-        self.looked()?;
+        self.looked();
         let mut elements = Vec::new();
         for (set, items) in self.observe(|_| true)? {
             let element = |Item { prefix, timeout, entry }| Element {
@@ -388,80 +410,18 @@ impl Writer {
         Err(refusal(last, "change"))
     }
 
-    /// Makes sets that are not there yet.
-    fn lay_also(&mut self, missing: BTreeSet<&SetName>) -> Result<(), Refusal> {
-        if missing.is_empty() {
-            return Ok(());
-        }
-        for set in &missing {
-            self.sets.insert((*set).clone(), Seen { complete: true, ..Seen::default() });
-        }
-        self.lay().inspect_err(|_| {
-            for set in missing {
-                self.sets.remove(set);
-            }
-        })
-    }
-
     /// Whether the kernel may have refused elements since their set is another
     /// one of the same name.
     fn replaced(&mut self, parts: &[(Label, Errno)]) -> Result<bool, Refusal> {
         if parts.iter().all(|(_, errno)| matches!(*errno, Errno::NOENT | Errno::EXIST)) {
             return Ok(false);
         }
+        self.flags()?;
         self.unfit().map(|unfit| !unfit.is_empty())
     }
 
-    /// Sets of somebody else's that have names of ours.
-    fn unfit(&mut self) -> Result<Vec<(SetName, Kind)>, Refusal> {
-        dump::unfit(&mut self.socket).map_err(|errno| refusal(errno, "list"))
-    }
-
-    /// Makes again what somebody removed under us.
-    pub(super) fn rebuild(&mut self) -> Result<(), Refusal> {
-        for seen in self.sets.values_mut() {
-            seen.gone.extend(std::mem::take(&mut seen.addresses));
-            seen.complete = false;
-            seen.networks.astray = true;
-        }
-        self.lay()?;
-        self.rebuilt.fetch_add(1, Ordering::Relaxed);
-        tracing::warn!(
-            "the nftables table `inet {}` was changed by somebody else; it was made anew, and what was blocked in it \
-             comes back with the next repair",
-            schema::TABLE
-        );
-        Ok(())
-    }
-
-    /// Makes the table, all known sets, and their rules. A set that has the name
-    /// of one of these, and is another, goes: the table is ours.
-    pub(super) fn lay(&mut self) -> Result<(), Refusal> {
-        let mut unfit = self.unfit()?;
-        unfit.retain(|(set, _)| self.sets.contains_key(set));
-        for (set, kind) in &unfit {
-            let (table, set) = (schema::TABLE, kind.name(set));
-            tracing::warn!(
-                "the set {set} of the nftables table `inet {table}` is not the one made by riposte: removed"
-            );
-        }
-        self.transaction.begin(&mut self.socket);
-        schema::lay(&mut self.transaction, &self.sets.keys(), &unfit);
-        self.send().map_err(|failed| {
-            let errno = match failed {
-                Failed::Whole(errno) => errno,
-                Failed::Parts(parts) => parts.first().map_or(Errno::CANCELED, |(_, errno)| *errno),
-            };
-            // So the kernel calls a chain that is to get another hook, too.
-            let is_there =
-                || removal::tables().is_ok_and(|tables| tables.iter().any(|name| name == schema::TABLE));
-            let errno = if errno == Errno::OPNOTSUPP && is_there() { Errno::EXIST } else { errno };
-            refusal(errno, "set up")
-        })
-    }
-
     /// Sends what was written, and counts it.
-    fn send(&mut self) -> Result<(), Failed> {
+    pub(super) fn send(&mut self) -> Result<(), Failed> {
         let empty = self.transaction.is_empty();
         self.transaction.send(&mut self.socket).inspect(|()| {
             if !empty {
