@@ -189,7 +189,7 @@ async fn all(engine: &Arc<Engine>, cause: &Cause) -> Result<Summary, String> {
         match ended {
             Ok((_, Undone::Closed | Undone::Nothing)) => summary.undone += 1,
             Ok((entry, Undone::Failed { error, .. } | Undone::Unknown { error })) => {
-                summary.failed.push((entry, error))
+                summary.failed.push((entry, error));
             }
             Err(error) => return Err(format!("an undo ended unexpectedly: {error}; run it again")),
         }

@@ -62,8 +62,7 @@ impl Tail {
                 let is_anew =
                     line.as_ref().is_some_and(|line| line.kind == BROKEN || is_first && line.kind == BEGAN);
                 let told = line.and_then(|line| Some((line.entry?, line.kind)));
-                begun
-                    .extend(told.iter().filter(|told| is_beginning(told)).map(|(entry, _)| (behind, *entry)));
+                begun.extend(told.iter().filter(is_beginning).map(|(entry, _)| (behind, *entry)));
                 tail.told.extend(told);
                 if is_anew || !is_first && read >= most {
                     tail.from = first_told(&begun, read);
