@@ -219,7 +219,9 @@ impl Service {
         let notify = Notify::from_environment();
         beside.spawn(house::watch(Arc::clone(&engine)));
         beside.spawn(house::keep(Arc::clone(&engine), notify.clone()));
-        beside.spawn(same::keep(Arc::downgrade(&engine)));
+        // Not ended with the others: it may have receipts in hand that it signs
+        // when they are written.
+        tokio::spawn(same::keep(Arc::downgrade(&engine)));
         beside.spawn(engine::repair::keep(Arc::clone(&engine)));
         beside.spawn(keeper::mind(Arc::clone(&engine), notify.clone()));
         beside.spawn(house::tell(Arc::clone(&engine)));
