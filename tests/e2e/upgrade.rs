@@ -105,8 +105,11 @@ fn what_is_overdue_is_off_the_host_before_its_component_is_compiled() {
         .spawn()
         .unwrap();
     let seen = || fs::read_to_string(&seen).unwrap();
+    // Nothing is told of what changes nothing, and nothing before it listens.
     until("the kernel tells of routes", || {
-        host.command("ip").args(["route", "replace", "blackhole", "203.0.113.1"]).status().unwrap();
+        for act in ["add", "del"] {
+            host.command("ip").args(["route", act, "blackhole", "203.0.113.1"]).status().unwrap();
+        }
         seen().contains("203.0.113.1")
     });
     let alerts = host.path("alerts.json").display().to_string();
