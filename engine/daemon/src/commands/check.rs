@@ -247,7 +247,7 @@ pub fn arm(places: &Places, configs: &[PathBuf], role: Role) -> Result<Armed, St
 ///
 /// # Errors
 ///
-/// As [`arm`].
+/// As [`arm()`].
 pub fn arm_with(
     places: &Places,
     configs: &[PathBuf],
