@@ -139,6 +139,9 @@ fn what_is_overdue_is_off_the_host_before_its_component_is_compiled() {
     let compiled = String::from_utf8(compiled.stdout).unwrap();
     let last = deleted().into_iter().max().unwrap();
     assert!(last < compiled, "the last was gone at {last}, and the component compiled at {compiled}");
+    let undoing = host.events("undoing");
+    let begun = undoing.iter().filter(|event| event["time"].as_str().is_some_and(|time| time < &*compiled));
+    assert_eq!(begun.count(), 50, "{undoing:?}");
 }
 
 #[test]

@@ -150,8 +150,7 @@ async fn follow(mut serving: Serving, intake: Intake) -> Result<Exit, String> {
             return serving.close().await.map(|()| Exit::Done);
         }
         Stop::Broken(fault) => {
-            serving.close().await?;
-            return Err(fault);
+            return Err(service::with_fault(fault, serving.close().await));
         }
     };
     if once {

@@ -430,6 +430,15 @@ async fn fault(tasks: &mut JoinSet<()>) -> String {
     std::future::pending().await
 }
 
+/// What a fault of ours is told with: that the engine could not be closed either
+/// does not hide it.
+pub fn with_fault(fault: String, closed: Result<(), String>) -> String {
+    match closed {
+        Ok(()) => fault,
+        Err(error) => format!("{fault}; and {error}"),
+    }
+}
+
 /// Responds to orders as they arrive. Each is a task; how many there are is
 /// bounded by the [room](crate::room) that each had to find.
 async fn respond_to(engine: Arc<Engine>, mut arriving: Receiver<Delivered>) {

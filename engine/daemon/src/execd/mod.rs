@@ -195,10 +195,7 @@ async fn serve(mut serving: Serving, offenders: Arc<[Duration]>) -> Result<Exit,
             drop(stop);
             end(serving, signal, answering).await
         }
-        Stop::Broken(fault) => {
-            serving.close().await?;
-            Err(fault)
-        }
+        Stop::Broken(fault) => Err(service::with_fault(fault, serving.close().await)),
         Stop::Worked(ended) => {
             serving.close().await?;
             // It ends before it is told to only by a fault of ours.
