@@ -54,7 +54,8 @@ impl Tail {
             let mut back = Backward::new(&part.file)?;
             while let Some(line) = back.previous()? {
                 let behind = read;
-                read = read.saturating_add(line.bytes.len() as u64);
+                // With its end: empty lines are read too.
+                read = read.saturating_add(line.bytes.len() as u64).saturating_add(1);
                 // Torn, or another program's, where it cannot be read.
                 let line = serde_json::from_slice::<Line>(&line.bytes).ok();
                 let is_first = line.as_ref().is_some_and(|line| line.seq == 1);
@@ -156,5 +157,7 @@ mod tests {
     fn no_more_is_read_of_what_is_not_ours() {
         let foreign = "not ours\n".repeat(100) + &line(9, "undone", 4);
         assert_eq!(read(&foreign, 80).told.len(), 1);
+        let empty = line(8, "undone", 3) + &"\n".repeat(100) + &line(9, "undone", 4);
+        assert_eq!(read(&empty, 80).told.len(), 1);
     }
 }
