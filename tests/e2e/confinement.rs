@@ -160,10 +160,11 @@ fn kaspersky_gets_each_argument_as_one() {
     host.write(LOG, "");
     let control = host.path("active-response/bin/kesl-control");
     let record = host.path("record");
+    // Both run at once: each line is one write, so that neither is cut by the other's.
     host.program(
         "kesl-control",
         &format!(
-            "#!/bin/sh\n[ \"$1\" != --fail ] || exit 3\nprintf '[%s]' \"$@\" >>{0}; echo >>{0}\n",
+            "#!/bin/sh\n[ \"$1\" != --fail ] || exit 3\nsaid=$(printf '[%s]' \"$@\"); printf '%s\\n' \"$said\" >>{0}\n",
             record.display()
         ),
     );
