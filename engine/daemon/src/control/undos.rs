@@ -78,7 +78,8 @@ pub(super) async fn undo_target(
             ended.extend(one.ok());
         }
     };
-    let in_time = tokio::time::timeout(PATIENCE, all).await.is_ok();
+    // What takes longer goes on, and is told as under way.
+    let _ = tokio::time::timeout(PATIENCE, all).await;
     undos.detach_all();
     // Each takes a look at all that is open: a crowd's are forgotten as one.
     let forgotten = match &target {
@@ -92,7 +93,7 @@ pub(super) async fn undo_target(
     }
     let here = match meant.is_empty() {
         true => Answer::done("nothing is in force here").with(json!([])),
-        false => undone(&meant, &ended, in_time),
+        false => undone(&meant, &ended),
     };
     and_elsewhere(here, &away, target.is_none())
 }
@@ -155,7 +156,7 @@ fn and_elsewhere(answer: Answer, away: &[Entry], everything: bool) -> Answer {
     Answer { result, message, data: Value::Array(data) }
 }
 
-fn undone(meant: &[Entry], ended: &[(EntryId, Undone)], in_time: bool) -> Answer {
+fn undone(meant: &[Entry], ended: &[(EntryId, Undone)]) -> Answer {
     let data: Vec<Value> = meant
         .iter()
         .map(|entry| {
@@ -169,32 +170,41 @@ fn undone(meant: &[Entry], ended: &[(EntryId, Undone)], in_time: bool) -> Answer
             json!({"id": entry.id.0, "command": entry.command, "keys": entry.keys, "state": word, "error": error})
         })
         .collect();
-    let failing = ended.iter().filter(|(_, how)| matches!(how, Undone::Failed { .. })).count();
-    let mut unknown = ended.iter().filter_map(|(_, how)| match how {
-        Undone::Unknown { error } => Some(error),
-        Undone::Closed | Undone::Nothing | Undone::Failed { .. } => None,
-    });
-    if let Some(why) = unknown.next() {
-        let not = unknown.count() + 1;
-        let closed = ended.len() - failing - not;
-        let message = format!("{closed} undone, {not} not, and not tried again; ask once more: {why}");
-        return Answer { result: Result::Failed, message, data: Value::Array(data) };
-    }
-    let closed = ended.len() - failing;
-    let open = meant.len() - closed;
-    let (result, message) = if failing > 0 {
-        let first = ended.iter().find_map(|(_, how)| match how {
-            Undone::Failed { error, .. } => Some(error.as_str()),
-            Undone::Closed | Undone::Nothing | Undone::Unknown { .. } => None,
-        });
-        let why = first.unwrap_or_default();
-        (Result::Failed, format!("{closed} undone, {failing} not yet and tried again: {why}"))
-    } else if in_time && open == 0 {
-        (Result::Done, format!("{closed} undone"))
-    } else {
-        (Result::NotYet, format!("{closed} undone, {open} still being undone"))
-    };
+    let (result, message) = told(meant.len(), ended);
     Answer { result, message, data: Value::Array(data) }
+}
+
+/// What became of so many entries, each kind of end in its words.
+fn told(meant: usize, ended: &[(EntryId, Undone)]) -> (Result, String) {
+    let (mut closed, mut failing, mut unknown) = (0_usize, Vec::new(), Vec::new());
+    for (_, how) in ended {
+        match how {
+            Undone::Closed | Undone::Nothing => closed += 1,
+            Undone::Failed { error, .. } => failing.push(error),
+            Undone::Unknown { error } => unknown.push(error),
+        }
+    }
+    let under_way = meant.saturating_sub(ended.len());
+    let mut open = Vec::new();
+    if under_way > 0 {
+        open.push(format!("{under_way} still being undone"));
+    }
+    if let Some(why) = failing.first() {
+        open.push(format!("{} not yet and tried again: {why}", failing.len()));
+    }
+    if let Some(why) = unknown.first() {
+        open.push(format!("{} not, and not tried again; ask once more: {why}", unknown.len()));
+    }
+    let result = match (open.is_empty(), failing.is_empty() && unknown.is_empty()) {
+        (true, _) => Result::Done,
+        (false, true) => Result::NotYet,
+        (false, false) => Result::Failed,
+    };
+    let message = match open.is_empty() {
+        true => format!("{closed} undone"),
+        false => format!("{closed} undone, {}", open.join("; ")),
+    };
+    (result, message)
 }
 
 /// What an operator means by a target.
@@ -241,5 +251,31 @@ impl Meant {
                 prefixes.into_iter().any(|prefix| prefix.contains(*address))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_end_is_told() {
+        let told = |meant, ended: Vec<Undone>| {
+            let ended: Vec<_> = (1..).map(EntryId).zip(ended).collect();
+            told(meant, &ended)
+        };
+        let is = |result: Result, message: &str| (result, message.to_owned());
+        let failed = || Undone::Failed { attempts: 1, error: "refused".into() };
+        let unknown = || Undone::Unknown { error: "unreadable".into() };
+        assert_eq!(told(2, vec![Undone::Closed, Undone::Nothing]), is(Result::Done, "2 undone"));
+        assert_eq!(told(3, vec![Undone::Closed]), is(Result::NotYet, "1 undone, 2 still being undone"));
+        assert_eq!(
+            told(4, vec![unknown(), Undone::Closed, failed()]),
+            is(
+                Result::Failed,
+                "1 undone, 1 still being undone; 1 not yet and tried again: refused; \
+                 1 not, and not tried again; ask once more: unreadable"
+            )
+        );
     }
 }
