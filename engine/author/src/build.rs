@@ -123,8 +123,12 @@ fn taken(
     let mut bytes = folder::read(&artifact, LARGEST)?;
     if is_core_module(&bytes) {
         bytes = wrapped(project, &manifest, &artifact, &bytes)?;
-        if becomes == Wrapped::Kept {
-            folder::write(&artifact, &bytes)?;
+        match becomes {
+            Wrapped::Kept => folder::write(&artifact, &bytes)?,
+            Wrapped::Forgotten => progress(Progress::Warning(&format!(
+                "{} is a core module; what is taken is the component that `riposte plugin build` makes of it",
+                artifact.display()
+            ))),
         }
     }
     for warning in artifact::check(&artifact, &bytes, &manifest)? {

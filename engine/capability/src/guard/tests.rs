@@ -216,19 +216,25 @@ fn peers_of_managers_are_known_as_soon_as_they_are_connected() {
         accepted.write_all(b"ack").unwrap();
         agent.read_exact(&mut [0; 3]).unwrap();
         // It is acknowledged when the kernel gets to it.
-        let mut peers = peers::read(&accounts).unwrap();
-        while peers.agents.is_empty() {
-            tokio::task::yield_now().await;
-            peers = peers::read(&accounts).unwrap();
-        }
+        let peers = once_it_is(&accounts, |peers| !peers.agents.is_empty()).await;
         assert_eq!(peers.agents, [prefix("203.0.113.1")]);
         assert_eq!(peers.administrators, []);
         drop((agent, accepted));
         // It is closed when the kernel gets to it.
-        while !peers::read(&accounts).unwrap().managers.is_empty() {
-            tokio::task::yield_now().await;
-        }
+        once_it_is(&accounts, |peers| peers.managers.is_empty()).await;
     });
+}
+
+/// What the kernel shows, once it is so; a test where it never is ends too.
+async fn once_it_is(accounts: &Accounts, so: impl Fn(&peers::Peers) -> bool) -> peers::Peers {
+    for _ in 0..100_000 {
+        let peers = peers::read(accounts).unwrap();
+        if so(&peers) {
+            return peers;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("the kernel never shows it");
 }
 
 #[test]
