@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use riposte_policy::config::{Config, Role, Source};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
@@ -42,6 +43,15 @@ pub fn read(paths: &[PathBuf]) -> Result<Vec<File>, Unreadable> {
         }
     }
     Ok(files)
+}
+
+/// The configuration that they are together, as an engine of this role reads it.
+#[must_use]
+pub fn config(files: &[File], role: Role) -> Config {
+    let names: Vec<_> = files.iter().map(|file| file.path.display().to_string()).collect();
+    let sources: Vec<_> =
+        names.iter().zip(files).map(|(file, read)| Source { file, bytes: &read.bytes }).collect();
+    Config::read_as(&sources, role)
 }
 
 fn members(folder: &Path) -> io::Result<Vec<PathBuf>> {

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use riposte_ledger::clock::SystemClock;
 use riposte_policy::config::Role;
-use riposte_policy::{Config, Diagnostic, Severity};
+use riposte_policy::{Diagnostic, Severity};
 use riposte_transport::route::Identity;
 use tokio::sync::oneshot::{self, Receiver};
 
@@ -76,13 +76,7 @@ fn start(args: &cli::Run, station: Option<Station>) -> Result<Exit, String> {
 
 /// Refuses a configuration that is wrong in itself, before anything is made.
 fn well_formed(files: &[File], strict: bool, role: Role) -> Result<(), String> {
-    let names: Vec<_> = files.iter().map(|file| file.path.display().to_string()).collect();
-    let sources: Vec<_> = names
-        .iter()
-        .zip(files)
-        .map(|(file, read)| riposte_policy::config::Source { file, bytes: &read.bytes })
-        .collect();
-    let found = Config::read_as(&sources, role).diagnostics;
+    let found = files::config(files, role).diagnostics;
     let bad = |found: &&Diagnostic| {
         found.severity == Severity::Error || strict && found.severity == Severity::Warning
     };

@@ -18,7 +18,7 @@ use riposte_ledger::ledger::Pending;
 use riposte_ledger::salvage::Salvaged;
 use riposte_ledger::{Cause, Entry, Ledger};
 use riposte_policy::Severity;
-use riposte_policy::config::{Config, OnStop, Role, Source};
+use riposte_policy::config::OnStop;
 use riposte_policy::grant::FirewallBackend;
 use riposte_policy::order::{Actor, EntryId};
 use riposte_runtime::{Components, Settings};
@@ -34,7 +34,7 @@ use crate::arm::{self, Armed};
 use crate::claims::InLedger;
 use crate::control::server::Socket;
 use crate::engine::{self, COMPONENTS, Engine, Parts};
-use crate::files::File;
+use crate::files::{self, File};
 use crate::notify::Notify;
 use crate::places::Places;
 use crate::remembered::Remembered;
@@ -93,15 +93,6 @@ pub fn threads() -> Result<tokio::runtime::Runtime, String> {
     runtime.map_err(|error| format!("cannot start: {error}"))
 }
 
-/// What `<riposte>` says, before the commands are made ready: they need the
-/// capabilities, which need this.
-fn given(files: &[File], role: Role) -> riposte_policy::config::Settings {
-    let names: Vec<_> = files.iter().map(|file| file.path.display().to_string()).collect();
-    let sources: Vec<_> =
-        names.iter().zip(files).map(|(file, read)| Source { file, bytes: &read.bytes }).collect();
-    Config::read_as(&sources, role).settings
-}
-
 impl Service {
     /// Opens the ledger and the logs and makes every command ready to run.
     /// `report` may add to the usual one; `host` is what can be done to the
@@ -117,7 +108,7 @@ impl Service {
     ) -> Result<Self, String> {
         let strict = plan.settings.strict;
         if !plan.settings.shadow {
-            let firewall = given(&plan.files, plan.settings.role).firewall;
+            let firewall = files::config(&plan.files, plan.settings.role).settings.firewall;
             standby::until_writable(&plan.places, &plan.clock, firewall, plan.settings.once)?;
         }
         let service = Self::put_together(plan, report, host)?;
@@ -154,7 +145,9 @@ impl Service {
         let Plan { files, configs, places, identity, alerts, settings, clock } = plan;
         places.create().map_err(|error| error.to_string())?;
         let opened = Ledger::open(&places.ledger(), Arc::clone(&clock)).map_err(|error| error.to_string())?;
-        let given = given(&files, settings.role);
+        // Before the commands are made ready: they need the capabilities, which
+        // need what `<riposte>` says.
+        let given = files::config(&files, settings.role).settings;
         let heads = opened.ledger.heads();
         let report = report(Report::open(&places, Arc::clone(&clock), heads, &given.audit)?);
         report.add_left_out(&places);

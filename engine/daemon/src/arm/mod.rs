@@ -36,7 +36,7 @@ use self::arming::Arming;
 use self::breaker::Breaker;
 use self::executable::Executable;
 use self::findings::Findings;
-use crate::files::File;
+use crate::files::{self, File};
 use crate::manager;
 use crate::places::Places;
 
@@ -103,13 +103,7 @@ impl Armed {
     /// Reads configuration files and arms every command that a response names
     /// or that is worth running by hand, for an engine of this role.
     pub fn new_as(files: &[File], places: &Places, components: &Components, role: Role) -> Self {
-        let sources: Vec<_> =
-            files.iter().map(|file| (file.path.display().to_string(), &file.bytes)).collect();
-        let sources: Vec<_> = sources
-            .iter()
-            .map(|(file, bytes)| riposte_policy::config::Source { file, bytes: bytes.as_slice() })
-            .collect();
-        let mut config = Config::read_as(&sources, role);
+        let mut config = files::config(files, role);
         let mut arming = Arming { places, components, role, found: Findings::new(files) };
         arming.found.exchangeable();
         let mut responses: HashMap<Arc<str>, Vec<&Response>> = HashMap::new();
@@ -288,10 +282,7 @@ pub fn to_compile(
     components: &Components,
     role: Role,
 ) -> impl Iterator<Item = (String, usize)> {
-    let names: Vec<_> = files.iter().map(|file| file.path.display().to_string()).collect();
-    let sources: Vec<_> =
-        names.iter().zip(files).map(|(file, read)| Source { file, bytes: &read.bytes }).collect();
-    let commands = Config::read_as(&sources, role).commands.into_iter();
+    let commands = files::config(files, role).commands.into_iter();
     commands.filter_map(move |command| {
         let digests = command.capabilities.as_ref().map(|grants| grants.digests.clone()).unwrap_or_default();
         // What the grants are not for is refused before it is compiled.
@@ -305,7 +296,7 @@ pub fn to_compile(
             }
             // What cannot be read is not compiled either.
             Ok(Executable::Component(path)) => {
-                let wasm = crate::files::read_at_most(&path, crate::installed::LARGEST).ok();
+                let wasm = files::read_at_most(&path, crate::installed::LARGEST).ok();
                 wasm.filter(|wasm| compiles(wasm)).map(|wasm| wasm.len())
             }
             Ok(Executable::Native(_)) | Err(_) => None,
@@ -338,6 +329,6 @@ pub fn ready(command: &Arc<Command>, runner: Runner, stateful: bool) -> Ready {
 /// The `<command>` that a built-in response ships with.
 #[must_use]
 pub fn definition(builtin: &Builtin) -> Option<Arc<Command>> {
-    let source = riposte_policy::config::Source { file: builtin.name, bytes: builtin.definition.as_bytes() };
+    let source = Source { file: builtin.name, bytes: builtin.definition.as_bytes() };
     Config::read(&[source]).commands.first().map(Arc::clone)
 }

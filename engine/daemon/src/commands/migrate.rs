@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use riposte_policy::Severity;
-use riposte_policy::config::{Config, Source};
+use riposte_policy::config::Role;
 use riposte_policy::migrate::{Finding, Five, Four, from_five, to_five};
 use serde::Serialize;
 use serde_json::json;
@@ -66,10 +66,7 @@ pub fn migrate(migrate: &Migrate) -> Exit {
 fn to(migrate: &Migrate) -> Result<Vec<Finding>, String> {
     let (_, configs) = locate(&migrate.sources);
     let files = files::read(&configs).map_err(|error| error.to_string())?;
-    let names: Vec<String> = files.iter().map(|file| file.path.display().to_string()).collect();
-    let sources: Vec<Source<'_>> =
-        names.iter().zip(&files).map(|(name, file)| Source { file: name, bytes: &file.bytes }).collect();
-    let Five { documents, findings } = to_five(&Config::read(&sources));
+    let Five { documents, findings } = to_five(&files::config(&files, Role::Standalone));
     match folder(migrate) {
         Some(folder) => {
             for document in &documents {

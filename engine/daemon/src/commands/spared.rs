@@ -7,7 +7,7 @@ use riposte_ledger::Ledger;
 use riposte_ledger::clock::{Clock, SystemClock};
 use riposte_ledger::rule::{Allow, Note, Pause};
 use riposte_policy::Address;
-use riposte_policy::config::{Config, Source};
+use riposte_policy::Config;
 use serde_json::{Value, json};
 
 use super::in_use::InUse;
@@ -106,8 +106,5 @@ fn settled(note: &Note) -> String {
 fn configuration(at: &Where) -> Option<Config> {
     let InUse { configs, role, .. } = InUse::find(&Sources { at: at.clone(), ..Sources::default() });
     let files = files::read(&configs).ok()?;
-    let names: Vec<_> = files.iter().map(|file| file.path.display().to_string()).collect();
-    let sources: Vec<_> =
-        names.iter().zip(&files).map(|(file, read)| Source { file, bytes: &read.bytes }).collect();
-    Some(Config::read_as(&sources, role))
+    Some(files::config(&files, role))
 }

@@ -4,10 +4,10 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use riposte_plugins::Builtin;
-use riposte_policy::Config;
-use riposte_policy::config::Source;
+use riposte_policy::config::Role;
 
 use crate::cli;
+use crate::files;
 use crate::places::Places;
 
 /// One call.
@@ -74,9 +74,8 @@ impl Called {
     #[must_use]
     pub fn is_strict(&self) -> bool {
         let in_files = || {
-            let files = crate::files::read(&[self.places().config]).ok()?;
-            let sources = files.iter().map(|file| Source { file: "", bytes: &file.bytes });
-            Some(Config::read(&sources.collect::<Vec<_>>()).settings.exec_strict)
+            let files = files::read(&[self.places().config]).ok()?;
+            Some(files::config(&files, Role::Standalone).settings.exec_strict)
         };
         self.strict || in_files().unwrap_or(false)
     }

@@ -30,8 +30,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use riposte_ledger::clock::{Clock, SystemClock};
-use riposte_policy::config::{OnStop, Role, Source};
-use riposte_policy::{Config, Diagnostic, Severity};
+use riposte_policy::config::{OnStop, Role};
+use riposte_policy::{Diagnostic, Severity};
 use riposte_transport::route::Identity;
 use riposte_transport::wazuh::execq::{self, Execq, Standing};
 use riposte_transport::wazuh::ossec_log::{Line, OssecLog, text};
@@ -95,7 +95,7 @@ fn start(args: &Execd) -> Result<Exit, String> {
             return Err(lines.join(" "));
         }
     };
-    let config = read(&files);
+    let config = files::config(&files, Role::Execd);
     if local.disabled && config.settings.execd != Some(true) {
         say(&text::disabled());
         tracing::info!("switched off by <disabled>yes</disabled>; riposte execd install switches it on");
@@ -154,14 +154,6 @@ fn configs(root: &Path, more: &[PathBuf]) -> Vec<PathBuf> {
 fn of_wazuhs(files: &[File]) -> Result<Local, Vec<Line>> {
     let text = files.first().map(|file| String::from_utf8_lossy(&file.bytes)).unwrap_or_default();
     Local::read(&text)
-}
-
-/// All files together, as this role reads them.
-fn read(files: &[File]) -> Config {
-    let names: Vec<_> = files.iter().map(|file| file.path.display().to_string()).collect();
-    let sources: Vec<_> =
-        names.iter().zip(files).map(|(file, read)| Source { file, bytes: &read.bytes }).collect();
-    Config::read_as(&sources, Role::Execd)
 }
 
 /// Answers messages until told to stop.

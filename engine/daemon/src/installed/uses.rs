@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use riposte_ledger::entry::{Filter, Kind};
 use riposte_ledger::{Entry, Ledger};
-use riposte_policy::config::{Command, Config, Role, Source};
+use riposte_policy::config::{Command, Role};
 
 use super::Name;
 use crate::arm::executable::{self, Executable};
@@ -33,10 +33,7 @@ impl Uses {
             Ok(files) => files,
             Err(error) => return Self::unknown(error.to_string()),
         };
-        let names: Vec<_> = files.iter().map(|file| file.path.display().to_string()).collect();
-        let sources: Vec<_> =
-            names.iter().zip(&files).map(|(file, read)| Source { file, bytes: &read.bytes }).collect();
-        let config = Config::read_as(&sources, role);
+        let config = files::config(&files, role);
         let plugins = places.plugins();
         let commands = config.commands.iter().filter_map(|command| {
             let found = executable::find(&command.executable, command.runtime, places);

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use riposte_policy::Config;
-use riposte_policy::config::{Response, Role, Source};
+use riposte_policy::config::{Response, Role};
 use riposte_transport::wazuh::message::wire_name;
 
 use super::args;
@@ -121,10 +121,7 @@ fn text(config: &Config) -> String {
 
 fn configurations(root: &Path) -> Result<Config, String> {
     let files = files::read(&sources(root)).map_err(|error| error.to_string())?;
-    let names: Vec<_> = files.iter().map(|file| file.path.display().to_string()).collect();
-    let sources: Vec<_> =
-        names.iter().zip(&files).map(|(file, read)| Source { file, bytes: &read.bytes }).collect();
-    let config = Config::read_as(&sources, Role::Manager);
+    let config = files::config(&files, Role::Manager);
     if config.has_errors() {
         return Err("the configuration has errors; riposte check says which".to_owned());
     }
@@ -147,7 +144,7 @@ mod tests {
         </ossec_config>";
 
     fn config() -> Config {
-        Config::read_as(&[Source::new("ossec.conf", CONF)], Role::Manager)
+        Config::read_as(&[riposte_policy::config::Source::new("ossec.conf", CONF)], Role::Manager)
     }
 
     #[test]

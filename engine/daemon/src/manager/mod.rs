@@ -22,8 +22,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use riposte_policy::Config;
-use riposte_policy::config::{Role, Source};
+use riposte_policy::config::Role;
 use riposte_policy::tags;
 use riposte_transport::local::Local;
 use riposte_transport::route::Identity;
@@ -75,10 +74,7 @@ fn prepare(args: &args::Manager) -> Result<(crate::cli::Run, Station), String> {
         run.sources.config = ar_conf::sources(&root);
     }
     let read = files::read(&run.sources.config).map_err(|error| error.to_string())?;
-    let names: Vec<_> = read.iter().map(|file| file.path.display().to_string()).collect();
-    let sources: Vec<_> =
-        names.iter().zip(&read).map(|(file, read)| Source { file, bytes: &read.bytes }).collect();
-    let config = Config::read_as(&sources, Role::Manager);
+    let config = files::config(&read, Role::Manager);
     let beside = Beside::look(&root);
     if let Some(running) = &beside.running {
         match beside.conflict(&config) {

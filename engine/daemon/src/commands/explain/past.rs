@@ -5,9 +5,8 @@ use std::path::PathBuf;
 
 use riposte_ledger::Entry;
 use riposte_ledger::entry::EffectRow;
-use riposte_policy::Config;
 use riposte_policy::alert::Alert;
-use riposte_policy::config::{Role, Source};
+use riposte_policy::config::Role;
 use riposte_policy::matching;
 use riposte_policy::order::EntryId;
 use serde_json::{Value, json};
@@ -62,10 +61,7 @@ fn in_use(args: &cli::Explain) -> (Places, Vec<PathBuf>, Role) {
 /// cannot be read or has no such response any more.
 fn why(entry: &Entry, configs: &[PathBuf], role: Role) -> Option<String> {
     let files = files::read(configs).ok()?;
-    let names: Vec<_> = files.iter().map(|file| file.path.display().to_string()).collect();
-    let sources: Vec<_> =
-        names.iter().zip(&files).map(|(file, read)| Source { file, bytes: &read.bytes }).collect();
-    let config = Config::read_as(&sources, role);
+    let config = files::config(&files, role);
     let response =
         config.responses.iter().find(|response| Some(&*response.name) == entry.response.as_deref())?;
     let alert = Alert::parse(entry.alert.as_deref()?.as_bytes()).ok()?;
