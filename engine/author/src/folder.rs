@@ -1,30 +1,58 @@
 //! Files of a project.
 #![expect(clippy::disallowed_methods, reason = "this module owns the files of an author's project")]
 
-use std::fs::Permissions;
+use std::fs::{File, Permissions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
+
+use rustix::fs::OFlags;
 
 use crate::Error;
 
 /// The bytes of a file; one that is larger is an error.
 pub(crate) fn read(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
-    // A pipe would be waited for without end. One that a shell made is meant.
-    let plain = path.metadata().map_or(true, |found| found.is_file() || found.is_dir());
-    if !plain && !path.starts_with("/dev") && !path.starts_with("/proc") {
-        let why = "it is a pipe or a device, not a file; put a file in its place".to_owned();
-        return Err(Error::File { path: path.to_owned(), why });
-    }
     let mut bytes = Vec::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes));
-    match read {
+    match open(path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes)) {
         Ok(_) if bytes.len() as u64 > most => {
             Err(Error::File { path: path.to_owned(), why: format!("it is larger than {} MiB", most >> 20) })
         }
         Ok(_) => Ok(bytes),
         Err(error) => Err(failed(path, "cannot read it", &error)),
     }
+}
+
+/// Opens a file to read it. A pipe would be waited for without end; one that a
+/// shell made is meant.
+fn open(path: &Path) -> io::Result<File> {
+    if is_of_a_shell(path) {
+        return File::open(path);
+    }
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
+    let file = File::options().read(true).custom_flags(flags).open(path)?;
+    let found = file.metadata()?;
+    if found.is_file() || found.is_dir() {
+        return Ok(file);
+    }
+    Err(io::Error::other("it is a pipe or a device, not a file; put a file in its place"))
+}
+
+/// Whether a path is one by which a shell hands over what it has opened
+/// (`<(...)`, `/dev/stdin`), or nothing: that is meant, and no name that somebody
+/// could exchange.
+#[must_use]
+pub fn is_of_a_shell(path: &Path) -> bool {
+    let named =
+        ["/dev/null", "/dev/stdin", "/dev/stdout", "/dev/stderr"].iter().any(|name| path == Path::new(name));
+    let is_number = |part: Option<&str>| part.is_some_and(|part| part.parse::<u32>().is_ok());
+    let numbered = path.to_str().is_some_and(|path| {
+        let of_process = path.strip_prefix("/proc/").and_then(|rest| rest.split_once("/fd/"));
+        let of_process = of_process
+            .filter(|(process, _)| *process == "self" || is_number(Some(process)))
+            .map(|(_, fd)| fd);
+        is_number(path.strip_prefix("/dev/fd/").or(of_process))
+    });
+    named || numbered
 }
 
 /// Writes a file, with its folders. One that holds this already is left alone,
@@ -48,8 +76,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 /// there.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let failed = |error: &io::Error| failed(path, "cannot write it", error);
-    // What a shell or the system made is meant, and is no name to be exchanged.
-    if path.starts_with("/dev") || path.starts_with("/proc") {
+    if is_of_a_shell(path) {
         return std::fs::write(path, bytes).map_err(|error| failed(&error));
     }
     if path.symlink_metadata().is_ok_and(|found| !found.is_file() && !found.is_symlink()) {
@@ -143,6 +170,22 @@ mod tests {
         // Nor is one written, or asked what it holds.
         assert!(write(&pipe, b"").unwrap_err().to_string().contains("a pipe"));
         replace(Path::new("/dev/null"), b"nothing").unwrap();
+    }
+
+    #[test]
+    fn what_a_shell_hands_over_is_told_from_names_beside_it() {
+        for meant in ["/dev/stdin", "/dev/fd/63", "/proc/self/fd/0", "/proc/17/fd/4"] {
+            assert!(is_of_a_shell(Path::new(meant)), "{meant}");
+        }
+        for other in [
+            "/dev/shm/p/plugin.toml",
+            "/dev/fd/../shm/a",
+            "/proc/self/cwd/pipe",
+            "/proc/self/fd/3/a",
+            "/dev/zero",
+        ] {
+            assert!(!is_of_a_shell(Path::new(other)), "{other}");
+        }
     }
 
     #[test]

@@ -41,6 +41,6 @@ pub mod wrap;
 pub use artifact::check;
 pub use build::{Built, LARGEST, Progress, build, built, native_tests, too_large};
 pub use error::Error;
-pub use folder::replace;
+pub use folder::{is_of_a_shell, replace};
 pub use language::Language;
 pub use manifest::{Capability, Manifest};

@@ -7,7 +7,8 @@
 )]
 
 use riposte_author::project::{self, New};
-use riposte_author::{Error, Language, Manifest, sameness};
+use riposte_author::sameness::Sources;
+use riposte_author::{Error, Language, Manifest};
 
 #[test]
 fn a_project_that_cannot_be_written_leaves_nothing() {
@@ -40,7 +41,7 @@ fn what_a_build_makes_is_no_source() {
     write("response.py", "a");
     write("riposte/sdk/python/riposte_sdk/__init__.py", "b");
     let manifest = Manifest::read(at.path()).unwrap();
-    let now = || sameness::sources(at.path(), &manifest, &[at.path().join("home")]).unwrap();
+    let now = || Sources::read(at.path(), &manifest, &[at.path().join("home")]).unwrap();
     let before = now();
     for made in [
         "x.wasm",
@@ -53,10 +54,15 @@ fn what_a_build_makes_is_no_source() {
         write(made, "made");
         assert_eq!(now(), before, "{made}");
     }
+    // What a build adds is nothing that was edited while it went on.
+    write("package-lock.json", "added");
+    let added = now();
+    assert!(added.keeps(&before) && added.digest() != before.digest());
     let mut seen = vec![before];
     for source in ["response.py", "plugin.toml", "riposte/sdk/python/riposte_sdk/__init__.py", "more.py"] {
         write(source, "changed");
         assert!(!seen.contains(&now()), "{source}");
+        assert!(!now().keeps(&added), "{source}");
         seen.push(now());
     }
 }

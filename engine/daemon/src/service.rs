@@ -18,7 +18,7 @@ use riposte_ledger::ledger::Pending;
 use riposte_ledger::salvage::Salvaged;
 use riposte_ledger::{Cause, Entry, Ledger};
 use riposte_policy::Severity;
-use riposte_policy::config::OnStop;
+use riposte_policy::config::{self, Auditing, OnStop};
 use riposte_policy::grant::FirewallBackend;
 use riposte_policy::order::{Actor, EntryId};
 use riposte_runtime::{Components, Settings};
@@ -107,22 +107,25 @@ impl Service {
         host: impl FnOnce(&Arc<dyn Claims>, &Arc<Guard>, &Places, Option<FirewallBackend>) -> Backends,
     ) -> Result<Self, String> {
         let strict = plan.settings.strict;
+        // Before the commands are made ready: they need the capabilities, which
+        // need this.
+        let given = files::config(&plan.files, plan.settings.role).settings;
         if !plan.settings.shadow {
-            let firewall = files::config(&plan.files, plan.settings.role).settings.firewall;
-            standby::until_writable(&plan.places, &plan.clock, firewall, plan.settings.once)?;
+            standby::until_writable(&plan.places, &plan.clock, given.firewall, plan.settings.once)?;
         }
-        let service = Self::put_together(plan, report, host)?;
+        let service = Self::put_together(plan, &given, report, host)?;
         say(&service.engine.armed(), strict)?;
         Ok(service)
     }
 
     /// An engine that only undoes: it has no configuration, and needs none.
-    /// What is open keeps the definition it was made with.
+    /// What is open keeps the definition it was made with. `audit` is how the
+    /// audit is kept.
     ///
     /// # Errors
     ///
     /// When another engine runs, or the ledger cannot be opened.
-    pub fn open_to_undo(places: Places, clock: Arc<dyn Clock>) -> Result<Self, String> {
+    pub fn open_to_undo(places: Places, clock: Arc<dyn Clock>, audit: Auditing) -> Result<Self, String> {
         let plan = Plan {
             files: Vec::new(),
             configs: Vec::new(),
@@ -134,20 +137,19 @@ impl Service {
         };
         let host =
             |claims: &_, guard: &_, places: &_, wanted| host::backends(claims, guard, places, false, wanted);
-        Self::put_together(plan, |report| report, host)
+        let given = config::Settings { audit, ..config::Settings::default() };
+        Self::put_together(plan, &given, |report| report, host)
     }
 
     fn put_together(
         plan: Plan,
+        given: &config::Settings,
         report: impl FnOnce(Report) -> Report,
         host: impl FnOnce(&Arc<dyn Claims>, &Arc<Guard>, &Places, Option<FirewallBackend>) -> Backends,
     ) -> Result<Self, String> {
         let Plan { files, configs, places, identity, alerts, settings, clock } = plan;
         places.create().map_err(|error| error.to_string())?;
         let opened = Ledger::open(&places.ledger(), Arc::clone(&clock)).map_err(|error| error.to_string())?;
-        // Before the commands are made ready: they need the capabilities, which
-        // need what `<riposte>` says.
-        let given = files::config(&files, settings.role).settings;
         let heads = opened.ledger.heads();
         let report = report(Report::open(&places, Arc::clone(&clock), heads, &given.audit)?);
         report.add_left_out(&places);

@@ -59,7 +59,7 @@ pub async fn undo(engine: &Arc<Engine>, id: EntryId, cause: Cause) -> Undone {
             engine.timekeeper.gone(id);
             return Undone::Nothing;
         }
-        Begun::Failed(error) => return retry_later(engine, id, &error.to_string()).await,
+        Begun::Failed(error) => return retry_later(engine, id, None, &error.to_string()).await,
     };
     engine.programs.end(id).await;
     if !taken_back {
@@ -69,14 +69,14 @@ pub async fn undo(engine: &Arc<Engine>, id: EntryId, cause: Cause) -> Undone {
     let by_engine = match reverse(engine, &begun, &cause).await {
         Ok(by_engine) => by_engine,
         Err(error) => match begun.after_failed_delete() {
-            AfterFailedDelete::AskAgain => return retry_later(engine, id, &error).await,
+            AfterFailedDelete::AskAgain => return retry_later(engine, id, alert_of(&begun), &error).await,
             AfterFailedDelete::ReverseRecorded => Some(error),
         },
     };
     // Whatever the delete left claimed goes too: the entry is over.
     for effect in begun.effects.iter().filter(|row| !(taken_back && ahead::is_a_block(row))) {
         if let Err(refusal) = engine.reverse(id, effect).await {
-            return retry_later(engine, id, &refusal.to_string()).await;
+            return retry_later(engine, id, alert_of(&begun), &refusal.to_string()).await;
         }
     }
     if let Some(why) = by_engine {
@@ -91,7 +91,7 @@ pub async fn undo(engine: &Arc<Engine>, id: EntryId, cause: Cause) -> Undone {
             Undone::Closed
         }
         Err(error) if error.is_storage() => close_unrecorded(engine, &begun, &cause).await,
-        Err(error) => retry_later(engine, id, &error.to_string()).await,
+        Err(error) => retry_later(engine, id, None, &error.to_string()).await,
     }
 }
 
@@ -116,7 +116,7 @@ async fn unrecorded(engine: &Arc<Engine>, id: EntryId, cause: &Cause, ledger: &s
             return match cause {
                 Cause::Asked { .. } => Undone::Unknown { error: error.to_string() },
                 Cause::Due | Cause::Failed | Cause::Recovery => {
-                    retry_later(engine, id, &error.to_string()).await
+                    retry_later(engine, id, None, &error.to_string()).await
                 }
             };
         }
@@ -130,7 +130,9 @@ async fn unrecorded(engine: &Arc<Engine>, id: EntryId, cause: &Cause, ledger: &s
     match reverse(engine, &begun, cause).await {
         Ok(_) => {}
         // What a program did, only it can take back.
-        Err(error) if begun.entry.kind == Kind::Native => return retry_later(engine, id, &error).await,
+        Err(error) if begun.entry.kind == Kind::Native => {
+            return retry_later(engine, id, alert_of(&begun), &error).await;
+        }
         Err(error) => tracing::warn!(entry = %id, %error, "the engine reverses it itself"),
     }
     close_unrecorded(engine, &begun, cause).await
@@ -141,7 +143,7 @@ async fn close_unrecorded(engine: &Arc<Engine>, begun: &Undo, cause: &Cause) -> 
     let id = begun.entry.id;
     for effect in &begun.effects {
         if let Err(refusal) = engine.reverse(id, effect).await {
-            return retry_later(engine, id, &refusal.to_string()).await;
+            return retry_later(engine, id, alert_of(begun), &refusal.to_string()).await;
         }
     }
     engine.ledger.undone_unrecorded(id, cause);
@@ -155,11 +157,11 @@ async fn close_unrecorded(engine: &Arc<Engine>, begun: &Undo, cause: &Cause) -> 
 /// entry's effects is taken back.
 async fn from_memory(engine: &Arc<Engine>, id: EntryId, cause: &Cause, ledger: &str) -> Undone {
     let Some(effects) = engine.remembered.of(id) else {
-        return retry_later(engine, id, ledger).await;
+        return retry_later(engine, id, None, ledger).await;
     };
     for effect in &effects {
         if let Err(refusal) = engine.capabilities.reverse(id, effect).await {
-            return retry_later(engine, id, &refusal.to_string()).await;
+            return retry_later(engine, id, None, &refusal.to_string()).await;
         }
     }
     engine.ledger.undone_unrecorded(id, cause);
@@ -170,9 +172,14 @@ async fn from_memory(engine: &Arc<Engine>, id: EntryId, cause: &Cause, ledger: &
     Undone::Closed
 }
 
-/// Undoes what a failed add may have done.
-pub async fn after_failure(engine: &Arc<Engine>, id: EntryId, error: &str) {
-    engine.report.add_failed(id, error);
+/// What led to an entry, as far as it is still kept.
+fn alert_of(begun: &Undo) -> Option<&str> {
+    begun.entry.alert.as_deref()
+}
+
+/// Undoes what a failed add may have done. `alert` is what led to it.
+pub async fn after_failure(engine: &Arc<Engine>, id: EntryId, alert: Option<&str>, error: &str) {
+    engine.report.add_failed(id, alert, error);
     if let Undone::Failed { attempts, error } = undo(engine, id, Cause::Failed).await {
         tracing::error!(entry = %id, attempts, %error, "the failed response could not be undone yet, it is tried again");
     }
@@ -298,13 +305,14 @@ pub fn order(entry: &Entry, settings: &Settings) -> Result<Order, String> {
     })
 }
 
-async fn retry_later(engine: &Arc<Engine>, id: EntryId, error: &str) -> Undone {
+/// `alert` is what led to the entry, where somebody's words may quote it.
+async fn retry_later(engine: &Arc<Engine>, id: EntryId, alert: Option<&str>, error: &str) -> Undone {
     let recorded = engine.ledger.undo_failed(id, error).await;
     if let Err(ledger) = &recorded {
         tracing::error!(entry = %id, %error, %ledger, "an undo failed, and the ledger could not record it");
     }
     let attempts = Undo::attempts(&recorded);
-    engine.report.undo_failed(id, attempts, error);
+    engine.report.undo_failed(id, alert, attempts, error);
     engine.timekeeper.undo_failed(id, attempts);
     Undone::Failed { attempts, error: error.to_owned() }
 }

@@ -27,6 +27,6 @@ class Output:
 @checked
 def run(program: str, arguments: Sequence[str] = (), input: bytes = b"") -> Output:
     """Runs `program`, an absolute path, to its end."""
-    text = f"{program} {' '.join(arguments)}"
+    text = " ".join([program, *arguments])
     ended = _border.answer("exec.run", Output(), program, list(arguments), bytes(input), text=text)
     return Output(ended.status, ended.stdout, ended.stderr, ended.truncated)

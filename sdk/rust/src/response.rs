@@ -74,8 +74,9 @@ macro_rules! export {
         };
         #[cfg(target_arch = "wasm32")]
         const _: () = {
-            type Exported = $crate::bindings::Exported<$plugin>;
-            $crate::bindings::reversible::__export_reversible!(Exported with_types_in $crate::bindings::reversible);
+            // No name that an author's own type could have: `$plugin` is looked up here.
+            type __RiposteExported = $crate::bindings::Exported<$plugin>;
+            $crate::bindings::reversible::__export_reversible!(__RiposteExported with_types_in $crate::bindings::reversible);
         };
     };
     ($plugin:ty: Oneshot) => {
@@ -85,8 +86,9 @@ macro_rules! export {
         };
         #[cfg(target_arch = "wasm32")]
         const _: () = {
-            type Exported = $crate::bindings::Exported<$plugin>;
-            $crate::bindings::oneshot::__export_oneshot!(Exported with_types_in $crate::bindings::oneshot);
+            // No name that an author's own type could have: `$plugin` is looked up here.
+            type __RiposteExported = $crate::bindings::Exported<$plugin>;
+            $crate::bindings::oneshot::__export_oneshot!(__RiposteExported with_types_in $crate::bindings::oneshot);
         };
     };
     ($plugin:ty: $other:tt) => {

@@ -1,11 +1,14 @@
 //! `riposte undo --all`: asks the running engine, or undoes without one.
 
+use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use riposte_ledger::clock::SystemClock;
 use riposte_ledger::entry::Filter;
 use riposte_ledger::{Cause, Entry};
+use riposte_policy::config::{Auditing, Role};
 use riposte_policy::order::{Actor, EntryId};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -15,6 +18,7 @@ use crate::commands::{ask, locate};
 use crate::control::{Request, Result as Went, client};
 use crate::engine::Engine;
 use crate::exit::Exit;
+use crate::files;
 use crate::places::Places;
 use crate::service::{self, Service};
 use crate::show::counted;
@@ -37,8 +41,8 @@ pub fn undo_all(args: &cli::Undo) -> Exit {
     if args.offline {
         let sources =
             cli::Sources { at: args.by_hand.at.clone(), root: args.root.clone(), ..cli::Sources::default() };
-        let (places, _) = locate(&sources);
-        return match offline(places, args.by_hand.reason.as_deref()) {
+        let (places, configs) = locate(&sources);
+        return match offline(places, &configs, args.by_hand.reason.as_deref()) {
             Ok(summary) => said(&summary, args.by_hand.json),
             Err(error) => {
                 ask::complain(args.by_hand.json, &error);
@@ -79,7 +83,7 @@ fn is_going_on(meant: &[Value]) -> bool {
 /// Looks until nothing is left of what was meant, nothing moves any more, or
 /// all that is left fails.
 fn watch(places: &Places, meant: &[Value], json: bool) -> Exit {
-    let ids: Vec<i64> = meant.iter().filter_map(|one| one["id"].as_i64()).collect();
+    let ids: HashSet<i64> = meant.iter().filter_map(|one| one["id"].as_i64()).collect();
     let (mut left, mut idle, mut spoke) = (ids.len(), 0, tokio::time::Instant::now());
     loop {
         std::thread::sleep(LOOK);
@@ -130,14 +134,14 @@ pub struct Summary {
 }
 
 /// Opens the ledger as an engine would and undoes every open entry, those for
-/// good too. No configuration is read: each is undone by what made it, else by
-/// the engine.
+/// good too, each by what made it, else by the engine. Of the configuration only
+/// what is to be told of alerts is taken, and none is needed.
 ///
 /// # Errors
 ///
 /// When an engine runs, or the ledger cannot be opened. What could not be undone
 /// is no error but in the summary.
-pub fn offline(places: Places, reason: Option<&str>) -> Result<Summary, String> {
+pub fn offline(places: Places, configs: &[PathBuf], reason: Option<&str>) -> Result<Summary, String> {
     service::trace("warn");
     if !places.has_ledger()? {
         return Err(format!(
@@ -146,7 +150,7 @@ pub fn offline(places: Places, reason: Option<&str>) -> Result<Summary, String> 
         ));
     }
     let threads = service::threads()?;
-    let service = Service::open_to_undo(places, Arc::new(SystemClock::new()))?;
+    let service = Service::open_to_undo(places, Arc::new(SystemClock::new()), auditing(configs))?;
     let cause = Cause::Asked {
         actor: Actor::User(rustix::process::getuid().as_raw()),
         reason: Some(reason.unwrap_or("riposte undo --all --offline").into()),
@@ -159,6 +163,14 @@ pub fn offline(places: Places, reason: Option<&str>) -> Result<Summary, String> 
     });
     threads.shutdown_timeout(Duration::from_secs(2));
     summary
+}
+
+/// How the audit is kept: in the words of the configuration, where it can be
+/// read. Nothing is removed from it, which another configuration may keep; and
+/// nothing that could fail is begun.
+fn auditing(configs: &[PathBuf]) -> Auditing {
+    let said = files::read(configs).map(|files| files::config(&files, Role::Standalone).settings.audit);
+    Auditing { retention: Duration::MAX, sign: None, syslog: Vec::new(), ..said.unwrap_or_default() }
 }
 
 async fn all(engine: &Arc<Engine>, cause: &Cause) -> Result<Summary, String> {
@@ -230,4 +242,22 @@ fn said(summary: &Summary, json: bool) -> Exit {
 
 fn left(entry: &Entry, error: &str) -> Value {
     json!({"id": entry.id.0, "command": entry.command, "keys": entry.keys, "error": error})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test writes a configuration")]
+    fn an_undo_without_an_engine_removes_nothing_of_the_audit() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = dir.path().join("riposte.conf");
+        let settings =
+            "<riposte><audit><retention>1d</retention><redact>/full_log</redact></audit></riposte>";
+        std::fs::write(&config, settings).unwrap();
+        let said = auditing(&[config]);
+        assert_eq!((said.retention, said.redact.len()), (Duration::MAX, 1));
+        assert_eq!(auditing(&[dir.path().join("none")]).retention, Duration::MAX);
+    }
 }

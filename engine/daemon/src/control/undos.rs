@@ -1,6 +1,6 @@
 //! `riposte undo`: what is meant, here and on other machines, and what became of it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use riposte_capability::firewall;
@@ -157,11 +157,11 @@ fn and_elsewhere(answer: Answer, away: &[Entry], everything: bool) -> Answer {
 }
 
 fn undone(meant: &[Entry], ended: &[(EntryId, Undone)]) -> Answer {
+    let ends: HashMap<_, _> = ended.iter().map(|(id, how)| (*id, how)).collect();
     let data: Vec<Value> = meant
         .iter()
         .map(|entry| {
-            let how = ended.iter().find(|(id, _)| *id == entry.id).map(|(_, how)| how);
-            let (word, error) = match how {
+            let (word, error) = match ends.get(&entry.id) {
                 Some(Undone::Closed | Undone::Nothing) => ("closed", None),
                 Some(Undone::Failed { error, .. }) => ("failing", Some(error)),
                 Some(Undone::Unknown { error }) => ("open", Some(error)),

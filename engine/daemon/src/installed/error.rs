@@ -14,6 +14,8 @@ pub enum InstallError {
     Busy,
     /// Something cannot be read.
     Read { path: PathBuf, source: io::Error },
+    /// What is known of versions cannot be read.
+    Record { path: PathBuf, source: io::Error },
     /// Something cannot be written.
     Write { path: PathBuf, source: io::Error },
     /// A version that was kept is another one now.
@@ -35,6 +37,13 @@ impl fmt::Display for InstallError {
             Self::Read { path, source } => {
                 write!(f, "cannot read {}: {source}{}", path.display(), way_out(source))
             }
+            Self::Record { path, source } => write!(
+                f,
+                "cannot read {}: {source}, and nothing was changed{}; or move it away: what is known of the versions is \
+                 lost then, and their files are kept",
+                path.display(),
+                way_out(source)
+            ),
             Self::Write { path, source } => {
                 write!(f, "cannot write {}: {source}; what ran still does{}", path.display(), way_out(source))
             }

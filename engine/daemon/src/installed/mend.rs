@@ -70,7 +70,7 @@ impl Installed {
         };
         let running = riposte_runtime::digest(&wasm).to_string();
         let (record, told) = match found {
-            Found::Unreadable => return None,
+            Found::Unreadable(_) => return None,
             Found::Record(record) => match record.next.as_ref().map(|next| next.sha256.clone()) {
                 None => (record, None),
                 Some(next) => {
@@ -122,7 +122,7 @@ fn never_ran(name: &Name, kept: &Path, found: &Found) -> Option<String> {
             let _ = rustix::fs::rmdir(kept);
             None
         }
-        Found::Record(_) | Found::Unreadable => None,
+        Found::Record(_) | Found::Unreadable(_) => None,
     }
 }
 

@@ -69,6 +69,8 @@ impl FromStr for Name {
         let name = text.strip_suffix(".wasm").unwrap_or(text);
         let plain =
             name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
+        // The file of one would be taken for the name of another.
+        let plain = plain && !name.ends_with(".wasm");
         if plain && (1..=64).contains(&name.len()) && !name.starts_with(['.', '-']) {
             Ok(Self(name.to_owned()))
         } else {
@@ -91,7 +93,8 @@ impl fmt::Display for NotAName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} cannot name a component: use 1 to 64 of A-Z, a-z, 0-9, -, _ and ., beginning with a letter or digit",
+            "{} cannot name a component: use 1 to 64 of A-Z, a-z, 0-9, -, _ and ., beginning with a letter or digit, and not \
+             ending with .wasm",
             self.0
         )
     }
@@ -271,6 +274,7 @@ impl Installed {
     pub fn put(&self, name: &Name, wasm: &[u8], version: Version) -> Result<(), InstallError> {
         let kept = self.kept(name);
         folder(&kept)?;
+        let record = Record::to_change(&kept)?;
         let versions = match self.one(name)? {
             Some(before) => {
                 self.keep_running(&before)?;
@@ -279,7 +283,7 @@ impl Installed {
             }
             // Somebody took the file away by hand: what is kept of it stays.
             None => {
-                let mut versions = Record::read(&kept).versions;
+                let mut versions = record.versions;
                 versions.retain(|version| self.version(name, version).is_file());
                 versions
             }
@@ -354,6 +358,7 @@ impl Installed {
     /// by hand, or what was kept of it is gone or damaged.
     fn keep_running(&self, one: &One) -> Result<(), InstallError> {
         let (kept, path) = (self.kept(&one.name), self.version(&one.name, &one.now));
+        let mut record = Record::to_change(&kept)?;
         let is_it = |wasm: &[u8]| riposte_runtime::digest(wasm).to_string() == one.now.sha256;
         if !files::read_at_most(&path, LARGEST).is_ok_and(|wasm| is_it(&wasm)) {
             folder(&kept)?;
@@ -365,7 +370,6 @@ impl Installed {
             }
             write(&path, &wasm)?;
         }
-        let mut record = Record::read(&kept);
         if !record.has(&one.now.sha256) {
             record.versions.insert(0, one.now.clone());
             record.write(&kept)?;

@@ -33,8 +33,8 @@ pub(super) enum Found {
     Record(Record),
     /// None, or nothing that could be one.
     Nothing,
-    /// It cannot be read now.
-    Unreadable,
+    /// It cannot be read now, or is too large.
+    Unreadable(io::Error),
 }
 
 /// One version.
@@ -79,7 +79,20 @@ impl Record {
     pub(super) fn read(folder: &Path) -> Self {
         match Self::find(folder) {
             Found::Record(record) => record,
-            Found::Nothing | Found::Unreadable => Self::default(),
+            Found::Nothing | Found::Unreadable(_) => Self::default(),
+        }
+    }
+
+    /// The same, to write it again: what cannot be read now is not forgotten.
+    ///
+    /// # Errors
+    ///
+    /// When there is one that cannot be read.
+    pub(super) fn to_change(folder: &Path) -> Result<Self, InstallError> {
+        match Self::find(folder) {
+            Found::Record(record) => Ok(record),
+            Found::Nothing => Ok(Self::default()),
+            Found::Unreadable(source) => Err(InstallError::Record { path: folder.join(FILE), source }),
         }
     }
 
@@ -88,7 +101,7 @@ impl Record {
         let bytes = match files::read_at_most(&folder.join(FILE), LARGEST) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Found::Nothing,
-            Err(_) => return Found::Unreadable,
+            Err(error) => return Found::Unreadable(error),
         };
         let Ok(mut record) = serde_json::from_slice::<Self>(&bytes) else { return Found::Nothing };
         // The digest becomes a file name.
@@ -139,6 +152,8 @@ mod tests {
             std::fs::write(dir.path().join(FILE), text).unwrap();
             assert!(Record::read(dir.path()).versions.is_empty(), "{text}");
         }
+        let refused = Record::to_change(dir.path()).map(drop).unwrap_err().to_string();
+        assert!(refused.contains("record.json") && refused.contains("move it away"), "{refused}");
     }
 
     #[test]

@@ -278,9 +278,10 @@ impl Report {
         self.event(Event { detail: Some(ended.to_string()), ..of_order("program", order) });
     }
 
-    /// An add failed and is undone at once.
-    pub fn add_failed(&self, id: EntryId, error: &str) {
-        self.event(Event { entry: Some(id.0), detail: Some(error.to_owned()), ..self.plain("add-failed") });
+    /// An add failed and is undone at once. `alert` is what led to it.
+    pub fn add_failed(&self, id: EntryId, alert: Option<&str>, error: &str) {
+        let event = Event { entry: Some(id.0), detail: Some(error.to_owned()), ..self.plain("add-failed") };
+        self.quoting(event, alert);
     }
 
     /// An undo begins.
@@ -307,11 +308,12 @@ impl Report {
         }
     }
 
-    /// An undo failed and is tried again.
-    pub fn undo_failed(&self, id: EntryId, attempts: u32, error: &str) {
+    /// An undo failed and is tried again. `alert` is what led to the entry.
+    pub fn undo_failed(&self, id: EntryId, alert: Option<&str>, attempts: u32, error: &str) {
         tracing::error!(entry = %id, attempts, "could not be undone, tried again: {error}");
         let detail = format!("attempt {attempts}: {error}");
-        self.event(Event { entry: Some(id.0), detail: Some(detail), ..self.plain("undo-failed") });
+        let event = Event { entry: Some(id.0), detail: Some(detail), ..self.plain("undo-failed") };
+        self.quoting(event, alert);
     }
 
     /// The component did not undo it, so the engine did. `order` is that of the
@@ -399,11 +401,15 @@ impl Report {
 
     /// An event about an entry whose alert may still be kept.
     fn entry_event(&self, event: Event, entry: &Entry) {
-        let event = match &entry.alert {
+        self.quoting(self.known.of_entry(entry, event), entry.alert.as_deref());
+    }
+
+    /// An event whose words may quote this alert.
+    fn quoting(&self, event: Event, alert: Option<&str>) {
+        self.event(match alert {
             Some(alert) => self.redacted.out_of(event, alert),
             None => event,
-        };
-        self.event(self.known.of_entry(entry, event));
+        });
     }
 
     fn event(&self, event: Event) {

@@ -143,7 +143,7 @@ impl Intended {
                 }
             }
             let made = self.run(engine, order).await;
-            let outcome = self.settle(engine, made).await;
+            let outcome = self.settle(engine, order, made).await;
             let failed = matches!(outcome, Outcome::Failed { .. });
             if !failed {
                 sign();
@@ -201,7 +201,7 @@ async fn resume(engine: &Arc<Engine>, entry: &Entry, before: Before, turn: Optio
     let (order, ready) = match undo::ready(engine, entry) {
         Ok(found) => found,
         Err(error) => {
-            undo::after_failure(engine, id, &error).await;
+            undo::after_failure(engine, id, entry.alert.as_deref(), &error).await;
             let failed = Outcome::Failed { id: Some(id), error };
             settled_entry(engine, entry, &failed);
             return failed;
@@ -257,7 +257,7 @@ async fn resumed(
     let timed = entry.timeout_ms.is_some();
     let mut intended = Intended { id, ready, invocation, keys: entry.keys.clone(), timed, turn };
     let made = intended.run(engine, order).await;
-    intended.settle(engine, made).await
+    intended.settle(engine, order, made).await
 }
 
 /// Why an order has no entry: its outcome.

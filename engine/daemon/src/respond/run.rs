@@ -214,7 +214,12 @@ impl Intended {
     }
 
     /// Records what came of it; a failed add is undone at once.
-    pub(super) async fn settle(&self, engine: &Arc<Engine>, made: Result<Made, String>) -> Outcome {
+    pub(super) async fn settle(
+        &self,
+        engine: &Arc<Engine>,
+        order: &Order,
+        made: Result<Made, String>,
+    ) -> Outcome {
         let id = self.id;
         match made {
             Ok(Made::Added(receipt)) => {
@@ -229,7 +234,7 @@ impl Intended {
                     {
                         Outcome::Failed { id: Some(id), error: error.to_string() }
                     }
-                    Err(error) => self.failed(engine, error.to_string()).await,
+                    Err(error) => self.failed(engine, order, error.to_string()).await,
                 }
             }
             Ok(Made::Shadow(effects, would)) => match self.shadowed(engine, &effects).await {
@@ -237,7 +242,7 @@ impl Intended {
                 Err(error) => Outcome::Failed { id: Some(id), error: error.to_string() },
             },
             Ok(Made::Aborted(instead)) => instead,
-            Err(error) => self.failed(engine, error).await,
+            Err(error) => self.failed(engine, order, error).await,
         }
     }
 
@@ -263,8 +268,8 @@ impl Intended {
         }
     }
 
-    async fn failed(&self, engine: &Arc<Engine>, error: String) -> Outcome {
-        undo::after_failure(engine, self.id, &error).await;
+    async fn failed(&self, engine: &Arc<Engine>, order: &Order, error: String) -> Outcome {
+        undo::after_failure(engine, self.id, Some(&order.alert), &error).await;
         Outcome::Failed { id: Some(self.id), error }
     }
 }

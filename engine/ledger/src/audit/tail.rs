@@ -50,6 +50,7 @@ impl Tail {
         let mut read = 0_u64;
         // With how much lies behind it.
         let mut begun: Vec<(u64, i64)> = Vec::new();
+        let mut is_whole = true;
         'files: for part in files::list(path)?.iter().rev() {
             let mut back = Backward::new(&part.file)?;
             while let Some(line) = back.previous()? {
@@ -65,14 +66,15 @@ impl Tail {
                 let told = line.and_then(|line| Some((line.entry?, line.kind)));
                 begun.extend(told.iter().filter(is_beginning).map(|(entry, _)| (behind, *entry)));
                 tail.told.extend(told);
-                if is_anew || !is_first && read >= most {
-                    tail.from = first_told(&begun, read);
-                    break 'files;
-                }
-                if is_first {
+                // What was before may be removed by now: its time was over.
+                is_whole = is_first && !is_anew;
+                if is_first || is_anew || read >= most {
                     break 'files;
                 }
             }
+        }
+        if !is_whole {
+            tail.from = first_told(&begun, read);
         }
         Ok(tail)
     }
@@ -146,6 +148,10 @@ mod tests {
         assert!(tail.tells(1, "undone") && !tail.tells(1, "in-force"));
         let aside = [line(1, BEGAN, 0), line(2, "in-force", 2)].concat();
         assert_eq!(read(&aside, u64::MAX).from, 2);
+        // What came before line 5 is removed, because its time was over.
+        let pruned = [line(5, "undone", 1), line(6, "in-force", 3), line(7, "undone", 2)].concat();
+        assert_eq!(read(&pruned, u64::MAX).from, 3);
+        assert_eq!(read(&line(6, "undone", 1), u64::MAX).from, i64::MAX);
         // The chain goes on: only the ledger did not know its head.
         let unknown = [line(1, "in-force", 1), line(2, BEGAN, 0)].concat();
         assert_eq!(read(&unknown, u64::MAX).from, i64::MIN);

@@ -189,12 +189,18 @@ impl Books {
                     "UPDATE entry SET due = ?2, due_boot = ?3, boot = ?4, length = ?5 WHERE id = ?1"
                 }
             };
-            // What only the memory knows is written with it.
+            // What only the memory knows is written with it, but for what was
+            // answered after this end was weighed: that is written by itself.
             let later = self.index().later().get(&repeat.id).copied();
+            let later = later.filter(|later| asked.key == Way::Wazuh || later.due_boot_ms <= due.boot_ms);
             let length = repeat.length.max(later.map_or(0, |later| later.length_ms));
             self.execute(sql, (repeat.id.0, due.wall_ms, due.boot_ms, self.boot, length))?;
             self.extending.extend(later);
-            self.index().set_term(repeat.id, Term::At(due.boot_ms));
+            match asked.key {
+                Way::Riposte => self.index().write_end(repeat.id, due.boot_ms),
+                // The last one said, be it earlier.
+                Way::Wazuh => self.index().set_term(repeat.id, Term::At(due.boot_ms)),
+            }
         }
         Ok(match repeat.ends {
             Ends::At { due, moved } if repeat.in_force => Some((due, moved)),

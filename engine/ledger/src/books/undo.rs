@@ -28,7 +28,7 @@ impl Books {
             "UPDATE entry SET state = 'in-force', due = ?2, due_boot = ?3, boot = ?4 WHERE id = ?1",
             (id.0, due.wall_ms, due.boot_ms, self.boot),
         )?;
-        self.index().set_term(id, Term::At(due.boot_ms));
+        self.index().write_end(id, due.boot_ms);
         self.keep_receipt(id, receipt)?;
         self.index().set_state(id, State::InForce);
         Ok(Settled::InForce { due })

@@ -38,6 +38,13 @@ impl Index {
         }
     }
 
+    /// Records the end that was written for an entry, unless a later one is known
+    /// that is not: a repeat that was answered since may have moved it.
+    pub(crate) fn write_end(&mut self, id: EntryId, due_boot_ms: i64) {
+        let ends = self.later.get(&id).map_or(due_boot_ms, |later| later.due_boot_ms.max(due_boot_ms));
+        self.set_term(id, Term::At(ends));
+    }
+
     /// Begins the undo of an entry whose time is up. Nothing prolongs it then.
     ///
     /// # Errors

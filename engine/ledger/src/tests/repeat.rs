@@ -153,6 +153,49 @@ fn an_undo_and_a_repeat_that_meet_never_both_win() {
     }
 }
 
+/// What was answered is in the tables, whatever was written in that moment.
+#[test]
+fn an_end_that_is_written_never_hides_a_later_one() {
+    let machine = Machine::new();
+    let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let ledger = machine.ledger();
+    for round in 0..200 {
+        let new = block(&format!("192.0.2.{round}"));
+        let is_first = round % 2 == 0;
+        let id = runtime().block_on(async {
+            let id = enter(&ledger, new.clone()).await;
+            let _ = ledger.claim(id, "firewall", &new.keys[0], None).await.unwrap();
+            if !is_first {
+                let _ = ledger.added(id, None).await.unwrap();
+            }
+            id
+        });
+        machine.clock.advance(MINUTE);
+        let later = machine.boot_ms() + 3_600_000;
+        let together = std::sync::Barrier::new(2);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                together.wait();
+                runtime().block_on(async {
+                    match is_first {
+                        true => drop(ledger.added(id, None).await.unwrap()),
+                        false => drop(ledger.admit(new, Wait::Applied).await.unwrap()),
+                    }
+                });
+            });
+            together.wait();
+            // It meets the write, which takes this long.
+            (0..round * 20).for_each(|_| std::hint::spin_loop());
+            assert_eq!(ledger.prolong(later_end(id, later)), Prolonged::Stands);
+        });
+        let kept = runtime().block_on(async {
+            ledger.write_later().await.unwrap();
+            entry(&ledger, id).await
+        });
+        assert_eq!(kept.due_boot_ms, Some(later), "round {round}");
+    }
+}
+
 #[tokio::test]
 async fn a_later_end_that_could_not_be_written_holds_and_is_written_when_that_works() {
     let machine = Machine::new();

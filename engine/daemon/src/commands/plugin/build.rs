@@ -63,10 +63,8 @@ pub fn build(args: &Build) -> Exit {
 pub fn built(project: &Path, then: &str) -> Result<Built, String> {
     // What is wrong with it is said first.
     Manifest::read(project).map_err(|error| error.to_string())?;
-    if whose::of_another(project) {
-        return Err(whose::refused(project, then));
-    }
-    steps::run(|| riposte_author::build(project, &mut show)).map_err(|error| error.to_string())
+    let project = whose::own(project, then)?;
+    steps::run(|| riposte_author::build(&project, &mut show)).map_err(|error| error.to_string())
 }
 
 /// Shows where a build is, in words of the project and of its tools.

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use riposte_author::{Language, Manifest, sameness};
+use riposte_author::sameness::Sources;
+use riposte_author::{Language, Manifest};
 use riposte_policy::grant::Digest;
 use riposte_runtime::Inspection;
 
-use super::whose::{self, of_another};
-use super::{At, build, say, say_progress, word};
+use super::{At, build, say, say_progress, whose, word};
 use crate::installed::{Installed, Name, NotAName, Version, apart, file};
 use crate::places::Places;
 
@@ -100,15 +100,14 @@ impl Candidate {
     /// What is installed, when it was built from these very sources, in a language
     /// whose builds differ.
     fn unchanged(installed: &Installed, what: &Path, name: Option<&Name>, at: &At) -> Option<Self> {
-        if !what.is_dir() || of_another(what) {
-            return None;
-        }
-        // What is wrong with the project is told by its build.
-        let manifest = Manifest::read(what).ok().filter(|manifest| manifest.language.builds_differ())?;
+        let folder = Some(what).filter(|what| what.is_dir())?;
+        // What is wrong with the project, or whose it is, is told by its build.
+        let folder = whose::own(folder, "").ok()?;
+        let manifest = Manifest::read(&folder).ok().filter(|manifest| manifest.language.builds_differ())?;
         let update = update_of(what, name, at);
         let name = name.cloned().or_else(|| manifest.name.parse().ok())?;
         let now = installed.one(&name).ok()??.now;
-        let sources = sameness::sources(what, &manifest, &at.folders()).ok()?;
+        let sources = Sources::read(&folder, &manifest, &at.folders()).ok()?.digest();
         if now.sources.as_ref() != Some(&sources) {
             return None;
         }
@@ -125,17 +124,19 @@ impl Candidate {
 
     fn built(folder: &Path, name: Option<&Name>, at: &At) -> Result<Self, String> {
         let manifest = Manifest::read(folder).map_err(|error| error.to_string())?;
-        let (file, wasm, sources) = match of_another(folder) {
-            false => {
-                let built = build::built(folder, "this again")?;
+        let (file, wasm, sources) = match whose::own(folder, "this again") {
+            Ok(folder) => {
                 // A project of which something cannot be read is one that changed.
-                let sources = sameness::sources(folder, &manifest, &at.folders()).ok();
-                (built.artifact, built.bytes, sources)
+                let sources = || Sources::read(&folder, &manifest, &at.folders()).ok();
+                let before = sources();
+                let built = build::built(&folder, "this again")?;
+                let after = sources().zip(before).filter(|(after, before)| after.keeps(before));
+                (built.artifact, built.bytes, after.map(|(after, _)| after.digest()))
             }
-            true => {
+            Err(refused) => {
                 let artifact = folder.join(&manifest.artifact);
                 if matches!(artifact.try_exists(), Ok(false)) {
-                    return Err(whose::refused(folder, "this again"));
+                    return Err(refused);
                 }
                 say_progress(&format!("taking {} as it was built", artifact.display()));
                 let wasm =

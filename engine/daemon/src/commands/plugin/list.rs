@@ -37,7 +37,9 @@ pub fn list(args: &List) -> Exit {
                     "no component is installed; `riposte plugin install{again}` installs one"
                 ));
             } else if !all.is_empty() {
-                ask::say_text(all.iter().map(Row::text).collect::<Vec<_>>().join("\n").trim_end());
+                ask::say_text(
+                    all.iter().map(|row| row.text(&args.at)).collect::<Vec<_>>().join("\n").trim_end(),
+                );
             }
             unread.iter().for_each(|error| say(error));
             if unread.is_empty() { Exit::Done } else { Exit::Failed }
@@ -120,10 +122,14 @@ impl Row {
         row
     }
 
-    fn text(&self) -> String {
+    fn text(&self, at: &At) -> String {
         let commands = match self.commands.as_slice() {
             _ if self.one.lost => {
-                "its file is gone, and nothing runs; `riposte plugin rollback` puts it back".to_owned()
+                let to = if self.one.is_gone(&self.one.now) { " --to DIGEST" } else { "" };
+                let (name, again) = (&self.one.name, at.again());
+                format!(
+                    "its file is gone, and nothing runs; `riposte plugin rollback {name}{to}{again}` puts it back"
+                )
             }
             [] => "no command uses it".to_owned(),
             commands => format!("used by {}", commands.join(", ")),

@@ -84,11 +84,12 @@ fn chosen<'a>(one: &'a One, to: Option<&str>, at: &At) -> Result<&'a Version, St
         }
     };
     if one.is_gone(version) {
+        let how = if one.lost { "install" } else { "update" };
         let called = version.version.as_ref().map(|called| format!(" ({called})")).unwrap_or_default();
         return Err(format!(
             "the file of the version {}{called} is gone, and {name} stays as it is; of {name} are kept: {}: name one \
              with --to DIGEST, or install that version again from its file with \
-             `riposte plugin update FILE --name {name}{again}`",
+             `riposte plugin {how} FILE --name {name}{again}`",
             version.sha256,
             kept()
         ));

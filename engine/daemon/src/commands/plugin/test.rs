@@ -9,7 +9,7 @@ use riposte_author::Manifest;
 use riposte_author::scenario::{self, Scenario, ScenarioError, Stage, Subject, show};
 use serde_json::json;
 
-use super::{build, candidate, say, steps};
+use super::{build, candidate, say, steps, whose};
 use crate::commands::{ask, kept};
 use crate::exit::Exit;
 use crate::installed::{apart, file};
@@ -102,8 +102,10 @@ fn built(project: &Path, no_build: bool) -> Result<(PathBuf, Vec<u8>), String> {
     let built = if no_build {
         riposte_author::built(project, &mut build::show).map_err(text)?
     } else {
-        let built = build::built(project, "this with --no-build")?;
-        let native = || riposte_author::native_tests(project, &built.manifest, &mut build::show);
+        let then = "this with --no-build";
+        let project = whose::own(project, then)?;
+        let built = build::built(&project, then)?;
+        let native = || riposte_author::native_tests(&project, &built.manifest, &mut build::show);
         steps::run(native).map_err(text)?;
         built
     };

@@ -1,52 +1,78 @@
 //! Whose a project is: root runs no build that somebody else says.
 
+use std::collections::HashSet;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::files;
 
-/// Why its build does not run, and the way out; `then` is what comes after it.
-pub(super) fn refused(folder: &Path, then: &str) -> String {
-    format!(
-        "{} or something in it is another user's, or others may write to it, and such a build does not run as root: run \
-         `riposte plugin build` as its user, then {then}",
-        folder.display()
-    )
-}
-
-/// Whether this is root, and the project somebody else's: its build would run
-/// with more rights than who wrote it has.
-pub(super) fn of_another(folder: &Path) -> bool {
-    rustix::process::geteuid().is_root() && others_write(folder)
+/// The project as it may be built: for root by the path that leads through no
+/// link, since what was looked at is then what is built, whoever makes another
+/// link in its place.
+///
+/// # Errors
+///
+/// When this is root, and the project somebody else's: its build would run with
+/// more rights than who wrote it has. `then` is what comes after the way out.
+pub(super) fn own(folder: &Path, then: &str) -> Result<PathBuf, String> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(folder.to_owned());
+    }
+    let whole = folder.canonicalize().ok().filter(|folder| !others_write(folder));
+    whole.ok_or_else(|| {
+        format!(
+            "{} or something in it is another user's, or others may write to it, and such a build does not run as root: \
+             run `riposte plugin build` as its user, then {then}",
+            folder.display()
+        )
+    })
 }
 
 /// Whether somebody else says what is built there: who owns or may write the
-/// folder, anything in it (a build runs its sources, tools and scripts too), or a
-/// folder above it, where another could be put in its place.
+/// folder, anything in it (a build runs its sources, tools and scripts too), what
+/// a link in it leads to, or a folder above one of these, where another could be
+/// put in its place.
 fn others_write(folder: &Path) -> bool {
-    let Ok(folder) = folder.canonicalize() else { return true };
-    let doubt = |path: &Path| files::doubt_of_any(path, files::OTHERS).is_some();
-    // In a folder of everybody's with the sticky bit, such as `/tmp`, each is
-    // renamed by its owner only.
-    let sticky = |path: &Path| {
-        std::fs::metadata(path).is_ok_and(|found| found.uid() == 0 && found.mode() & 0o1000 != 0)
-    };
-    if folder.ancestors().skip(1).any(|above| doubt(above) && !sticky(above)) {
+    if others_exchange(folder) {
         return true;
     }
-    let mut left = vec![folder];
+    let (mut left, mut linked) = (vec![folder.to_owned()], HashSet::new());
     while let Some(path) = left.pop() {
-        // A link is as good as what it leads to, and is not followed further.
-        if doubt(&path) {
+        let Ok(found) = path.symlink_metadata() else { return true };
+        if found.is_symlink() {
+            // One that leads nowhere yet leads to what somebody makes there.
+            let Ok(target) = path.canonicalize() else { return true };
+            if linked.insert(target.clone()) {
+                if others_exchange(&target) {
+                    return true;
+                }
+                left.push(target);
+            }
+            continue;
+        }
+        if is_doubtful(&path) {
             return true;
         }
-        let is_folder = path.symlink_metadata().is_ok_and(|found| found.is_dir());
-        if is_folder {
+        if found.is_dir() {
             let Ok(held) = std::fs::read_dir(&path) else { return true };
             left.extend(held.flatten().map(|held| held.path()));
         }
     }
     false
+}
+
+/// Whether somebody else could put another in the place of this.
+fn others_exchange(path: &Path) -> bool {
+    // In a folder of everybody's with the sticky bit, such as `/tmp`, each is
+    // renamed by its owner only.
+    let sticky = |path: &Path| {
+        std::fs::metadata(path).is_ok_and(|found| found.uid() == 0 && found.mode() & 0o1000 != 0)
+    };
+    path.ancestors().skip(1).any(|above| is_doubtful(above) && !sticky(above))
+}
+
+fn is_doubtful(path: &Path) -> bool {
+    files::doubt_of_any(path, files::OTHERS).is_some()
 }
 
 #[cfg(test)]
@@ -77,6 +103,21 @@ mod tests {
         std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o666)).unwrap();
         assert!(others_write(0o755, 0o644));
         std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o644)).unwrap();
+        // What a link leads to, and what that holds.
+        let elsewhere = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(elsewhere.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let (module, link) = (elsewhere.path().join("a.py"), folder.path().join("lib"));
+        std::fs::write(&module, "").unwrap();
+        std::fs::set_permissions(&module, std::fs::Permissions::from_mode(0o644)).unwrap();
+        std::os::unix::fs::symlink(elsewhere.path(), &link).unwrap();
+        assert!(!others_write(0o755, 0o644));
+        std::fs::set_permissions(&module, std::fs::Permissions::from_mode(0o666)).unwrap();
+        assert!(others_write(0o755, 0o644));
+        std::fs::remove_file(&module).unwrap();
+        assert!(!others_write(0o755, 0o644));
+        std::fs::remove_dir(elsewhere.path()).unwrap();
+        assert!(others_write(0o755, 0o644), "it leads to what is made there");
+        std::fs::remove_file(&link).unwrap();
         // Where another could be put in its place.
         let inner = folder.path().join("riposte");
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();

@@ -92,7 +92,7 @@ pub fn uninstall(args: &Uninstall) -> Exit {
 fn remove_all(args: &Uninstall, log: &mut Log) -> Result<(), String> {
     let sources =
         cli::Sources { at: args.by_hand.at.clone(), root: args.root.clone(), ..cli::Sources::default() };
-    let (places, _) = locate(&sources);
+    let (places, configs) = locate(&sources);
     // Who may not look would be told that there is nothing.
     places.has_ledger()?;
     let kept = own::quarantined(&places)?;
@@ -104,7 +104,7 @@ fn remove_all(args: &Uninstall, log: &mut Log) -> Result<(), String> {
         ));
     }
     stop(args, &places, log)?;
-    let undone = undo(args, &places, log);
+    let undone = undo(args, &places, &configs, log);
     // Nothing is taken from under an engine that is started now.
     let _held = match args.dry_run {
         true => None,
@@ -176,7 +176,7 @@ fn engine(socket: &Path) -> Option<rustix::process::Pid> {
 }
 
 /// Undoes what the ledger knows. Whether nothing of it is left.
-fn undo(args: &Uninstall, places: &Places, log: &mut Log) -> bool {
+fn undo(args: &Uninstall, places: &Places, configs: &[PathBuf], log: &mut Log) -> bool {
     let ledger = places.ledger();
     match places.has_ledger() {
         Ok(true) => {}
@@ -192,7 +192,7 @@ fn undo(args: &Uninstall, places: &Places, log: &mut Log) -> bool {
     let open = match Ledger::read(&ledger, &Filter { open_only: true, ..Filter::default() }) {
         Ok(open) => open,
         Err(LedgerError::Corrupt { .. } | LedgerError::CannotOpen { .. }) => {
-            return undo_salvaged(args, places, log);
+            return undo_salvaged(args, places, configs, log);
         }
         Err(error) => {
             log.failed("undo", &ledger.display().to_string(), &error.to_string());
@@ -210,7 +210,7 @@ fn undo(args: &Uninstall, places: &Places, log: &mut Log) -> bool {
     if open.is_empty() {
         return true;
     }
-    match undo_all::offline(places.clone(), Some(reason(args))) {
+    match undo_all::offline(places.clone(), configs, Some(reason(args))) {
         Ok(summary) => {
             let stays = |entry: &&riposte_ledger::Entry| {
                 summary.failed.iter().any(|(failed, _)| failed.id == entry.id)
@@ -230,13 +230,13 @@ fn undo(args: &Uninstall, places: &Places, log: &mut Log) -> bool {
 
 /// The same where the ledger is damaged or gone: opening it makes a sound one of
 /// its copy and of what can still be read. What carries no mark stood only there.
-fn undo_salvaged(args: &Uninstall, places: &Places, log: &mut Log) -> bool {
+fn undo_salvaged(args: &Uninstall, places: &Places, configs: &[PathBuf], log: &mut Log) -> bool {
     let ledger = places.ledger().display().to_string();
     if log.dry {
         log.note("undo", &format!("all that {ledger}, which is damaged or gone, and its copies still show"));
         return true;
     }
-    match undo_all::offline(places.clone(), Some(reason(args))) {
+    match undo_all::offline(places.clone(), configs, Some(reason(args))) {
         Ok(summary) => {
             own::accounts(log);
             log.note(

@@ -26,6 +26,19 @@ fn a_file_is_full_when_it_is_old() {
 }
 
 #[test]
+fn what_is_kept_without_end_is_never_old() {
+    let mut place = Place::new();
+    place.settings.full_bytes = 1;
+    place.settings.keep = Duration::MAX;
+    place.live(2);
+    place.clock.advance(Duration::from_secs(9_000 * 86_400));
+    place.live(1);
+    place.live(1);
+    assert!(place.events("audit-pruned").is_empty());
+    assert_eq!(place.verify().first, Some(1));
+}
+
+#[test]
 fn old_files_are_removed_and_that_is_told() {
     let mut place = Place::new();
     place.settings.full_bytes = 1;
