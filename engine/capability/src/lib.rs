@@ -378,6 +378,10 @@ impl Capabilities {
     /// The first failure of a backend; the other effects were settled.
     pub async fn settle(&self, effects: &[Effect]) -> Result<(), Refusal> {
         let mut outcome = self.backends.firewall.sync(targets_of(effects)).await;
+        if outcome.is_err() {
+            // It is there, and ends too early: nobody else would notice.
+            self.owe_blocks();
+        }
         for effect in effects {
             if let Some(holding) = self.held(effect.interface) {
                 outcome = outcome.and(holding.backend.settle(&effect.target).await);

@@ -211,6 +211,19 @@ async fn what_a_start_could_not_repair_is_repaired_later() {
 }
 
 #[tokio::test]
+async fn an_end_that_the_host_refused_to_follow_is_followed_later() {
+    let Bench { claims, fake, caps } = bench();
+    caps.firewall().block(&session(1), "192.0.2.1").await.unwrap();
+    fake.refuse(Some(Refusal::unavailable("not yet")));
+    assert!(caps.settle(&[effect("drop 192.0.2.1")]).await.is_err());
+    assert!(caps.owes_blocks(), "nothing else would look at the time of what is there");
+    fake.refuse(None);
+    let all = Touched { blocks: repair::Blocks::All, ..Touched::default() };
+    assert_eq!(caps.compare(&all, &claims.held()).await.1, Ok(()));
+    assert!(!caps.owes_blocks());
+}
+
+#[tokio::test]
 async fn settling_moves_the_hosts_own_timeout() {
     use firewall::Backend as _;
     let Bench { claims, fake, caps } = bench();

@@ -119,6 +119,8 @@ pub(crate) struct Index {
     /// the position that was stored. Up to there, alerts are met again.
     replayed: HashMap<i64, u64>,
     later: Later,
+    /// What is claimed since the last commit.
+    claimed: Vec<(EntryId, Print)>,
 }
 
 impl Index {
@@ -135,6 +137,7 @@ impl Index {
             total: 0,
             replayed: HashMap::new(),
             later: Later::new(),
+            claimed: Vec::new(),
         }
     }
 
@@ -358,6 +361,27 @@ impl Index {
                 Slots::One(first) => live.held = Slots::Many(Box::new(vec![*first, target])),
                 Slots::Many(many) => many.push(target),
             }
+        }
+    }
+
+    /// The same, of a claim that is yet to be committed.
+    pub(crate) fn claim(&mut self, id: EntryId, print: Print) {
+        if !self.holds(id, print) {
+            self.hold(id, print);
+            self.claimed.push((id, print));
+        }
+    }
+
+    /// What is claimed is committed.
+    pub(crate) fn committed(&mut self) {
+        self.claimed.clear();
+    }
+
+    /// What is claimed was not committed: whoever asked is told that nothing was
+    /// done, and nothing may be done by it.
+    pub(crate) fn forget_claims(&mut self) {
+        for (id, print) in std::mem::take(&mut self.claimed) {
+            self.release(id, print);
         }
     }
 

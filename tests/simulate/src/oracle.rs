@@ -1,15 +1,20 @@
 //! What must hold, kept apart from the ledger: from what it answered, and from
 //! what its tables show after a start.
 
+mod found;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use riposte_ledger::{Cause, Settled};
-use rusqlite::Connection;
 
-/// Clocks that differ by less were not set, as far as the ledger goes, and
-/// rounding is no fault.
-const TOLERANCE_MS: i64 = 2_500;
+pub use self::found::Found;
+use self::found::Row;
+
+/// Clocks that differ by two seconds were not set, as far as the ledger goes:
+/// one that was ahead by that when the time was written may be behind by that
+/// when it is read. And rounding is no fault.
+const TOLERANCE_MS: i64 = 4_500;
 
 /// What the ledger owes.
 #[derive(Default)]
@@ -23,6 +28,8 @@ pub struct Oracle {
     /// Numbers that somebody asked to undo before anybody was told of an entry
     /// under them: the ledger has heard of it earlier.
     asked: BTreeSet<i64>,
+    /// Whether what is over may have been deleted since the start.
+    pruned: bool,
     /// Wall clock minus boot-time clock, as due times on the disk may have it.
     offsets: Vec<i64>,
 }
@@ -38,6 +45,10 @@ struct Known {
     else_in: Option<Phase>,
     /// Whether the ledger was asked to end it, and may have.
     may_end: bool,
+    /// Whether it was asked to record what came of it, which may be over by that.
+    settling: bool,
+    /// Whether it is over as long as the process runs, and may be by the tables.
+    over_in_memory: bool,
     /// What it claims, by effect.
     effects: BTreeSet<String>,
     /// When it is due, in this start of the machine, also after a crash.
@@ -56,16 +67,6 @@ enum Phase {
     /// It is being undone, rightly.
     Ending,
     Over,
-}
-
-/// An entry as the tables show it.
-struct Row {
-    id: i64,
-    state: String,
-    length: Option<i64>,
-    due_boot: Option<i64>,
-    closed: bool,
-    order: Option<i64>,
 }
 
 impl Oracle {
@@ -90,6 +91,8 @@ impl Oracle {
             presumed,
             else_in: presumed.then_some(Phase::Intended),
             may_end: false,
+            settling: false,
+            over_in_memory: false,
             effects: BTreeSet::new(),
             due_boot_ms: None,
             prolonged_boot_ms: None,
@@ -216,6 +219,13 @@ impl Oracle {
         }
     }
 
+    /// The ledger is asked to record what came of it, or has answered.
+    pub fn settling(&mut self, id: i64, is: bool) {
+        if let Some(known) = self.entries.get_mut(&id) {
+            known.settling = is;
+        }
+    }
+
     /// Somebody asked to undo it, and may not have been answered.
     pub fn asked(&mut self, id: i64) {
         match self.entries.get_mut(&id) {
@@ -250,7 +260,9 @@ impl Oracle {
     /// Whether an entry is being undone, or over.
     #[must_use]
     pub fn is_ending(&self, id: i64) -> bool {
-        self.entries.get(&id).is_some_and(|known| known.may_end || known.phase >= Phase::Ending)
+        self.entries
+            .get(&id)
+            .is_some_and(|known| known.may_end || known.settling || known.phase >= Phase::Ending)
     }
 
     /// An entry is over.
@@ -259,6 +271,18 @@ impl Oracle {
             (known.phase, known.else_in) = (Phase::Over, None);
             known.effects.clear();
         }
+    }
+
+    /// An entry is over, and that is not written yet.
+    pub fn over_in_memory(&mut self, id: i64) {
+        if let Some(known) = self.entries.get_mut(&id) {
+            known.over_in_memory = true;
+        }
+    }
+
+    /// What was over long ago, as far as the clock goes, is deleted.
+    pub fn pruned(&mut self) {
+        self.pruned = true;
     }
 
     /// The engine took an effect off the host.
@@ -318,6 +342,7 @@ impl Oracle {
                     wrong.extend(known.check(row, found, rebooted, &self.offsets, boot_ms, offset_ms));
                 }
                 (None, Phase::Over) => {}
+                (None, _) if known.over_in_memory && self.pruned => known.phase = Phase::Over,
                 (None, _) => wrong.push(format!("entry {id} is lost: {known:?}")),
             }
         }
@@ -329,6 +354,8 @@ impl Oracle {
                 presumed: false,
                 else_in: None,
                 may_end: false,
+                settling: false,
+                over_in_memory: false,
                 effects: BTreeSet::new(),
                 due_boot_ms: None,
                 prolonged_boot_ms: None,
@@ -336,7 +363,7 @@ impl Oracle {
             });
             known.adopt(row, found);
         }
-        self.offsets = vec![offset_ms];
+        (self.offsets, self.pruned) = (vec![offset_ms], false);
         wrong
     }
 }
@@ -371,7 +398,7 @@ impl Known {
         let lost = |what: &str| format!("entry {id} {what} after a start: {self:?}, found {}", row.state);
         match self.phase {
             Phase::Over if !row.closed => wrong.push(lost("was over, and is open")),
-            _ if self.may_end => {}
+            _ if self.may_end || self.settling => {}
             Phase::Intended | Phase::InForce if row.closed => wrong.push(lost("was open, and is over")),
             Phase::InForce if row.state != "in-force" => wrong.push(lost("was in force, and is not")),
             Phase::Intended if row.state == "undoing" => {
@@ -379,7 +406,7 @@ impl Known {
             }
             _ => {}
         }
-        if self.phase < Phase::Ending && !self.may_end {
+        if self.phase < Phase::Ending && !self.may_end && !self.settling {
             for key in &self.effects {
                 if !found.holds.contains(&(id, key.clone())) {
                     wrong.push(lost(&format!("holds {key} no more")));
@@ -417,60 +444,12 @@ impl Known {
             "undoing" => Phase::Ending,
             _ => Phase::Over,
         };
-        (self.may_end, self.presumed, self.else_in) = (false, false, None);
+        (self.may_end, self.settling, self.presumed, self.else_in) = (false, false, false, None);
+        self.over_in_memory = false;
         (self.due_boot_ms, self.prolonged_boot_ms) = (row.due_boot, None);
         self.length_ms = row.length;
         self.effects =
             found.holds.iter().filter(|(id, _)| *id == row.id).map(|(_, key)| key.clone()).collect();
-    }
-}
-
-/// What the tables show.
-pub struct Found {
-    rows: Vec<Row>,
-    holds: BTreeSet<(i64, String)>,
-}
-
-impl Found {
-    /// Reads them.
-    ///
-    /// # Errors
-    ///
-    /// What SQLite says.
-    pub fn read(conn: &Connection) -> rusqlite::Result<Self> {
-        let mut entries =
-            conn.prepare_cached("SELECT id, state, length, due_boot, closed IS NOT NULL, offset FROM entry")?;
-        let rows = entries.query_map((), |row| {
-            Ok(Row {
-                id: row.get(0)?,
-                state: row.get(1)?,
-                length: row.get(2)?,
-                due_boot: row.get(3)?,
-                closed: row.get(4)?,
-                order: row.get(5)?,
-            })
-        })?;
-        let rows = rows.collect::<rusqlite::Result<_>>()?;
-        let mut effects = conn.prepare_cached(
-            "SELECT entry, interface || ' ' || target FROM effect JOIN entry ON id = entry
-             WHERE NOT released AND closed IS NULL AND mode = 'enforce'",
-        )?;
-        let holds = effects.query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok(Self { rows, holds: holds.collect::<rusqlite::Result<_>>()? })
-    }
-
-    /// Entries that are open and end at some time, for people.
-    #[must_use]
-    pub fn open_for_a_time(&self) -> Vec<String> {
-        let open =
-            self.rows.iter().filter(|row| !row.closed && (row.length.is_some() || row.state != "in-force"));
-        open.map(|row| format!("entry {} is {}", row.id, row.state)).collect()
-    }
-
-    /// What is held, by effect.
-    #[must_use]
-    pub fn held(&self) -> BTreeSet<String> {
-        self.holds.iter().map(|(_, key)| key.clone()).collect()
     }
 }
 

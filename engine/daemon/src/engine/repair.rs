@@ -264,7 +264,11 @@ impl Engine {
         for few in ids.chunks(AT_ONCE) {
             let effects = match self.ledger.effects_of(few.to_vec()).await {
                 Ok(effects) => effects,
-                Err(error) => return tracing::error!(%error, "cannot read the effects"),
+                Err(error) => {
+                    // The host keeps the earlier time until everything is compared.
+                    self.capabilities.owe_blocks();
+                    return tracing::error!(%error, "cannot read the effects");
+                }
             };
             let effects: Vec<_> = effects.iter().filter_map(effect).collect();
             if effects.is_empty() {

@@ -78,7 +78,7 @@ impl Books {
         if let (Term::After(_), Some(due)) = (live.term, due) {
             self.index().set_term(id, Term::At(due.boot_ms));
         }
-        self.index().hold(id, print);
+        self.index().claim(id, print);
         Ok(claimed)
     }
 

@@ -126,8 +126,10 @@ impl Books {
         Ok(())
     }
 
-    /// What is remembered was not committed, and [`Books::load`] failed.
+    /// What is remembered was not committed, and [`Books::load`] failed. Of that
+    /// what was claimed is forgotten: nothing may be done on the host by it.
     pub(crate) fn stays_stale(&self) {
+        self.index().forget_claims();
         self.condition.lock().is_stale = true;
     }
 

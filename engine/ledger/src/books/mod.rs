@@ -121,7 +121,10 @@ impl Books {
         let settled = std::mem::take(&mut self.settling);
         self.condition.lock().owed.settled(&settled);
         let extended = std::mem::take(&mut self.extending);
-        self.index().forget_later(&extended);
+        let mut index = self.index();
+        index.forget_later(&extended);
+        index.committed();
+        drop(index);
         if self.store.is_short() {
             // What fails here is tried again with the next commit.
             let _ = self.store.empty_log();

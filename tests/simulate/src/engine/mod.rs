@@ -133,6 +133,7 @@ impl Engine {
     /// Forgets what is long over.
     pub fn prune(self: &Rc<Self>) {
         let engine = Rc::clone(self);
+        self.world.with(|parts| parts.oracle.pruned());
         self.spawn(async move { drop(engine.ledger.prune(Duration::from_secs(3_600), 5).await) });
     }
 
@@ -349,14 +350,14 @@ impl Engine {
         let error = match made {
             Err(error) => error,
             Ok(()) => {
-                self.world.with(|parts| parts.oracle.may_end(id.0, true));
+                self.world.with(|parts| parts.oracle.settling(id.0, true));
                 let settled = loop {
                     match self.ledger.added(id, Some(vec![7])).await {
                         Err(error) if error.is_storage() => self.world.sleep(1_000).await,
                         settled => break settled,
                     }
                 };
-                self.world.with(|parts| parts.oracle.may_end(id.0, false));
+                self.world.with(|parts| parts.oracle.settling(id.0, false));
                 self.world.note(|| format!("entry {id}: {settled:?}"));
                 match settled {
                     Ok(settled) => {
@@ -392,7 +393,7 @@ impl Engine {
     async fn take_up(self: &Rc<Self>, found: Entry) {
         let id = found.id;
         if found.recovery() == Recovery::Unknown {
-            self.world.with(|parts| parts.oracle.may_end(id.0, true));
+            self.world.with(|parts| parts.oracle.settling(id.0, true));
             while self.ledger.unknown(id).await.is_err_and(|error| error.is_storage()) {
                 self.world.sleep(1_000).await;
             }

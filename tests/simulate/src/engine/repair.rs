@@ -52,7 +52,7 @@ impl Engine {
 
     /// A due time has moved: the kernel's timeouts follow.
     pub(super) async fn settle_effects(&self, id: EntryId) {
-        let Ok(rows) = self.ledger.effects(id).await else { return };
+        let Ok(rows) = self.ledger.effects(id).await else { return self.capabilities.owe_blocks() };
         let effects = rows.iter().filter_map(|row| Capabilities::recorded(&row.interface, &row.target));
         drop(self.capabilities.settle(&effects.collect::<Vec<_>>()).await);
     }

@@ -129,6 +129,7 @@ impl Engine {
     /// The tables still show it: after a crash it is undone once more.
     fn ended_in_memory(&self, id: EntryId, cause: &Cause) -> Undone {
         self.ledger.undone_unrecorded(id, cause);
+        self.world.with(|parts| parts.oracle.over_in_memory(id.0));
         self.world.note(|| format!("entry {id} is over, unrecorded"));
         self.tell(Event::Undone { id });
         Undone::Closed
