@@ -13,6 +13,10 @@ use crate::{sweep, trace};
 /// Machines at a time: a run mostly waits for time to pass.
 const MACHINES: usize = 20;
 
+/// How often a point is tried again to which there was no way: that says nothing
+/// of the engine, unless there never is one.
+const AGAIN: usize = 2;
+
 /// Kills at any time come within so many milliseconds.
 const ANY_TIME_MS: u64 = 1_500;
 
@@ -145,10 +149,13 @@ fn work(tasks: &[Task], next: &AtomicUsize, tally: &Mutex<Tally>, enough: usize)
         if tally.lock().unwrap().points() >= enough {
             return;
         }
-        let report = match task {
-            Task::Point(point) => run(&scene, point.path, &Doing::Point(point), &[]),
-            Task::KillAfter(path, ms) => run(&scene, *path, &Doing::KillAfter(*ms), &[]),
-        };
+        let mut report = done(task, &scene);
+        for _ in 0..AGAIN {
+            if report.barred {
+                scene = Scene::new();
+                report = done(task, &scene);
+            }
+        }
         let broken = !report.broken.is_empty();
         let points = {
             let mut tally = tally.lock().unwrap();
@@ -162,6 +169,13 @@ fn work(tasks: &[Task], next: &AtomicUsize, tally: &Mutex<Tally>, enough: usize)
             // What is left of it must not be taken for the next one's.
             scene = Scene::new();
         }
+    }
+}
+
+fn done(task: &Task, scene: &Scene) -> Report {
+    match task {
+        Task::Point(point) => run(scene, point.path, &Doing::Point(point), &[]),
+        Task::KillAfter(path, ms) => run(scene, *path, &Doing::KillAfter(*ms), &[]),
     }
 }
 

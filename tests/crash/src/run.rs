@@ -35,6 +35,9 @@ pub struct Report {
     pub hit: bool,
     /// Whether the engine did not survive it.
     pub died: bool,
+    /// Whether it did not even come to the point: what has to be in force was over
+    /// before a slow machine got there.
+    pub barred: bool,
     /// Every broken promise.
     pub broken: Vec<String>,
     /// What the tracer wrote.
@@ -230,6 +233,7 @@ impl Run<'_> {
             self.scene.host.read("did").contains("delete 198.18.0.91").then_some(())
         };
         if in_force.and(soon(deleting)).is_none() {
+            self.report.barred = true;
             self.broken(format!("the way to the start is barred: {}", engine.said()));
         }
         engine.kill();
