@@ -7,6 +7,7 @@
 //! secrets that are drawn at each start: whoever chooses the keys, an attacker
 //! too, cannot choose two that collide.
 
+mod claimed;
 mod later;
 
 use std::collections::{BTreeSet, HashMap};
@@ -361,27 +362,6 @@ impl Index {
                 Slots::One(first) => live.held = Slots::Many(Box::new(vec![*first, target])),
                 Slots::Many(many) => many.push(target),
             }
-        }
-    }
-
-    /// The same, of a claim that is yet to be committed.
-    pub(crate) fn claim(&mut self, id: EntryId, print: Print) {
-        if !self.holds(id, print) {
-            self.hold(id, print);
-            self.claimed.push((id, print));
-        }
-    }
-
-    /// What is claimed is committed.
-    pub(crate) fn committed(&mut self) {
-        self.claimed.clear();
-    }
-
-    /// What is claimed was not committed: whoever asked is told that nothing was
-    /// done, and nothing may be done by it.
-    pub(crate) fn forget_claims(&mut self) {
-        for (id, print) in std::mem::take(&mut self.claimed) {
-            self.release(id, print);
         }
     }
 
