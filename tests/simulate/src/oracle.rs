@@ -11,10 +11,9 @@ use riposte_ledger::{Cause, Settled};
 pub use self::found::Found;
 use self::found::Row;
 
-/// Clocks that differ by two seconds were not set, as far as the ledger goes:
-/// one that was ahead by that when the time was written may be behind by that
-/// when it is read. And rounding is no fault.
-const TOLERANCE_MS: i64 = 4_500;
+/// Clocks that differ by less were not set, as far as the ledger goes, and
+/// rounding is no fault.
+const TOLERANCE_MS: i64 = 2_500;
 
 /// What the ledger owes.
 #[derive(Default)]

@@ -35,9 +35,9 @@ fn what_is_in_force_survives_anything() {
     }
 }
 
-/// Beyond the others, and each a fault that was found by it: an undo that was
-/// forgotten while what is committed could not be read again, a repeat of what
-/// was due already, and ends that were written just before the process ended.
+/// Beyond the others, and what each found is in docs/simulation.md: faults of the
+/// ledger, such as an undo that was forgotten while what is committed could not
+/// be read again, and demands of the oracle that no ledger owes.
 const FOUND: [u64; 16] = [
     77_550, 83_300, 125_920, 153_642, 154_392, 228_804, 261_029, 367_014, 419_708, 479_828, 580_743, 586_444,
     621_716, 734_006, 786_714, 802_529,

@@ -55,7 +55,7 @@ impl Books {
             self.execute(
                 &format!(
                     "UPDATE {table} SET {until} = {until}_boot + ?2
-                     WHERE {open} {until} IS NOT NULL AND boot = ?1 AND abs({until} - {until}_boot - ?2) > 2000"
+                     WHERE {open} {until} IS NOT NULL AND boot = ?1 AND abs({until} - {until}_boot - ?2) > {TOLERATED_MS}"
                 ),
                 (boot, self.offset_ms),
             )?;
@@ -70,7 +70,10 @@ impl Books {
         )?;
         // Those of this start keep their distance, however the clock was set.
         self.execute(
-            "UPDATE offence SET ends = ends_boot + ?2 WHERE boot = ?1 AND abs(ends - ends_boot - ?2) > 2000",
+            &format!(
+                "UPDATE offence SET ends = ends_boot + ?2
+                 WHERE boot = ?1 AND abs(ends - ends_boot - ?2) > {TOLERATED_MS}"
+            ),
             (boot, self.offset_ms),
         )?;
         Ok(())
@@ -175,8 +178,10 @@ impl Books {
 /// How much of it a process that is killed may lose.
 const KEPT_MS: i64 = 3_600_000;
 
-/// How far the clocks may drift apart before the wall times are written anew.
-const TOLERATED_MS: u64 = 2_000;
+/// How far the clocks may drift apart before the wall times are written anew, to
+/// either side: what is written ahead by that and read behind by that is two
+/// seconds off, and no more.
+const TOLERATED_MS: u64 = 1_000;
 
 pub(super) fn offset_ms(now: &Now) -> i64 {
     now.wall_ms.saturating_sub(now.boot_ms)
