@@ -152,6 +152,9 @@ fn work(tasks: &[Task], next: &AtomicUsize, tally: &Mutex<Tally>, enough: usize)
         let mut report = done(task, &scene);
         for _ in 0..AGAIN {
             if report.barred {
+                eprintln!(
+                    "what had to be in force was over too soon for this machine, so it is tried again: {task:?}"
+                );
                 scene = Scene::new();
                 report = done(task, &scene);
             }

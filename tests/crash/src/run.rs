@@ -233,7 +233,9 @@ impl Run<'_> {
             self.scene.host.read("did").contains("delete 198.18.0.91").then_some(())
         };
         if in_force.and(soon(deleting)).is_none() {
-            self.report.barred = true;
+            // A slow machine is told by this alone: it was in force, and is over.
+            self.report.barred = entries(self.scene)
+                .is_some_and(|all| all.iter().any(|one| one.command == "hang" && one.state == State::Closed));
             self.broken(format!("the way to the start is barred: {}", engine.said()));
         }
         engine.kill();
