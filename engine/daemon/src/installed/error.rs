@@ -39,8 +39,8 @@ impl fmt::Display for InstallError {
             }
             Self::Record { path, source } => write!(
                 f,
-                "cannot read {}: {source}, and nothing was changed{}; or move it away: what is known of the versions is \
-                 lost then, and their files are kept",
+                "cannot read {}: {source}{}; nothing was changed: mend that, or move it away, when what is known of the \
+                 versions is lost and their files are kept",
                 path.display(),
                 way_out(source)
             ),

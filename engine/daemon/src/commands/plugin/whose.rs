@@ -18,57 +18,59 @@ pub(super) fn own(folder: &Path, then: &str) -> Result<PathBuf, String> {
     if !rustix::process::geteuid().is_root() {
         return Ok(folder.to_owned());
     }
-    let whole = folder.canonicalize().ok().filter(|folder| !others_write(folder));
-    whole.ok_or_else(|| {
-        format!(
-            "{} or something in it is another user's, or others may write to it, and such a build does not run as root: \
-             run `riposte plugin build` as its user, then {then}",
+    let whole = folder.canonicalize().map_err(|error| format!("{}: {error}", folder.display()))?;
+    match of_others(&whole) {
+        None => Ok(whole),
+        Some(theirs) => Err(format!(
+            "{} is another user's, or others may write to it, and a build of {} does not run as root: run `riposte \
+             plugin build` as its user, then {then}",
+            theirs.display(),
             folder.display()
-        )
-    })
+        )),
+    }
 }
 
-/// Whether somebody else says what is built there: who owns or may write the
-/// folder, anything in it (a build runs its sources, tools and scripts too), what
-/// a link in it leads to, or a folder above one of these, where another could be
-/// put in its place.
-fn others_write(folder: &Path) -> bool {
-    if others_exchange(folder) {
-        return true;
+/// By what somebody else says what is built there: the folder, anything in it (a
+/// build runs its sources, tools and scripts too), what a link in it leads to, or a
+/// folder above one of these, where another could be put in its place.
+fn of_others(folder: &Path) -> Option<PathBuf> {
+    if let Some(above) = exchanged_at(folder) {
+        return Some(above);
     }
     let (mut left, mut linked) = (vec![folder.to_owned()], HashSet::new());
     while let Some(path) = left.pop() {
-        let Ok(found) = path.symlink_metadata() else { return true };
+        let Ok(found) = path.symlink_metadata() else { return Some(path) };
         if found.is_symlink() {
             // One that leads nowhere yet leads to what somebody makes there.
-            let Ok(target) = path.canonicalize() else { return true };
+            let Ok(target) = path.canonicalize() else { return Some(path) };
             if linked.insert(target.clone()) {
-                if others_exchange(&target) {
-                    return true;
+                if let Some(above) = exchanged_at(&target) {
+                    return Some(above);
                 }
                 left.push(target);
             }
             continue;
         }
         if is_doubtful(&path) {
-            return true;
+            return Some(path);
         }
         if found.is_dir() {
-            let Ok(held) = std::fs::read_dir(&path) else { return true };
+            let Ok(held) = std::fs::read_dir(&path) else { return Some(path) };
             left.extend(held.flatten().map(|held| held.path()));
         }
     }
-    false
+    None
 }
 
-/// Whether somebody else could put another in the place of this.
-fn others_exchange(path: &Path) -> bool {
+/// The folder in which somebody else could put another in the place of this.
+fn exchanged_at(path: &Path) -> Option<PathBuf> {
     // In a folder of everybody's with the sticky bit, such as `/tmp`, each is
     // renamed by its owner only.
     let sticky = |path: &Path| {
         std::fs::metadata(path).is_ok_and(|found| found.uid() == 0 && found.mode() & 0o1000 != 0)
     };
-    path.ancestors().skip(1).any(|above| is_doubtful(above) && !sticky(above))
+    let above = path.ancestors().skip(1).find(|above| is_doubtful(above) && !sticky(above));
+    above.map(Path::to_owned)
 }
 
 fn is_doubtful(path: &Path) -> bool {
@@ -89,7 +91,7 @@ mod tests {
             for (path, mode) in [(folder.path(), folder_mode), (&manifest, manifest_mode)] {
                 std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
             }
-            super::others_write(folder.path())
+            super::of_others(folder.path()).is_some()
         };
         assert!(!others_write(0o755, 0o644));
         assert!(others_write(0o1777, 0o644));
@@ -121,6 +123,6 @@ mod tests {
         // Where another could be put in its place.
         let inner = folder.path().join("riposte");
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
-        assert!(super::others_write(&inner));
+        assert_eq!(super::of_others(&inner).as_deref(), Some(folder.path()));
     }
 }
